@@ -1,0 +1,54 @@
+import type { Readable } from "node:stream";
+import type { Descriptor, Digest } from "./types.ts";
+
+/** Turns a tag or digest into the descriptor of the root manifest or index. */
+export interface Resolver {
+  /**
+   * @param reference a tag or a digest
+   * @throws NotFound, Unauthorized, Forbidden, RegistryUnreachable, …
+   */
+  resolve(reference: string, signal: AbortSignal): Promise<Descriptor>;
+}
+
+/** Reads content by descriptor. */
+export interface Fetcher {
+  /**
+   * A stream of exactly `descriptor.size` bytes. It is destroyed with DigestMismatch or SizeMismatch, instead of
+   * ending, when the bytes are not those the descriptor names. The caller reads it to the end or destroys it.
+   * Manifests and indexes are told from blobs by their media type.
+   */
+  fetch(descriptor: Descriptor, signal: AbortSignal): Promise<Readable>;
+}
+
+/** Lists the tags of a repository, page by page, in the registry's order. */
+export interface TagLister {
+  tags(signal: AbortSignal): AsyncIterable<readonly string[]>;
+}
+
+/** Lists what refers to a manifest (distribution-spec v1.1, referrers API, with the fallback tag schema). */
+export interface ReferrerLister {
+  /** @param artifactType keep only referrers of this type, also where the registry does not filter */
+  referrers(subject: Digest, artifactType: string | undefined, signal: AbortSignal): Promise<readonly Descriptor[]>;
+}
+
+/** Writes content; used by publishers and by `strata copy`. */
+export interface Pusher {
+  exists(descriptor: Descriptor, signal: AbortSignal): Promise<boolean>;
+  /** Cross-repository mount from `from` (a repository name on the same registry); false where it was refused. */
+  mount(descriptor: Descriptor, from: string, signal: AbortSignal): Promise<boolean>;
+  /** @param open opens the content anew for each attempt, from a byte offset */
+  pushBlob(descriptor: Descriptor, open: (offset: number) => Readable, signal: AbortSignal): Promise<void>;
+  /** PUT of a manifest or index; `reference` is a tag, or the digest itself. */
+  pushManifest(descriptor: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal): Promise<void>;
+  /** DELETE by digest. @throws RegistryUnsupported where the registry does not allow it */
+  deleteManifest(digest: Digest, signal: AbortSignal): Promise<void>;
+}
+
+/** One repository to read from: on a registry, in an OCI image layout on disk, or in memory. */
+export interface Repository extends Resolver, Fetcher, TagLister, ReferrerLister {
+  /** `registry.example/team/app`, for messages and names. */
+  readonly name: string;
+}
+
+/** One repository to read from and write to. */
+export interface WritableRepository extends Repository, Pusher {}

@@ -1,0 +1,17 @@
+/**
+ * The limits that protect Strata from what a registry may send; their defaults stand in `config.ts`.
+ * Sizes are bytes.
+ */
+export interface Limits {
+  readonly maxManifestBytes: number;
+  readonly maxManifests: number;
+  readonly maxIndexDepth: number;
+  readonly maxLayerBytes: number;
+  readonly maxExpandedBytes: number;
+  readonly maxEntries: number;
+  readonly maxNameBytes: number;
+  /** Expanded / compressed, judged only after `ratioFloorBytes` were expanded. */
+  readonly maxRatio: number;
+  readonly ratioFloorBytes: number;
+  readonly maxTags: number;
+}

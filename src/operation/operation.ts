@@ -1,0 +1,47 @@
+import type { Fetcher } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import type { Layer, StagedBlob } from "../oci/types.ts";
+
+export type OperationName = "Copy" | "Extract" | "ExtractAll";
+export type LayoutName = "Merge" | "LayerPerDir" | "ManifestPerDir";
+export type ConflictPolicy = "Fail" | "Overwrite" | "Keep";
+export type SymlinkPolicy = "Skip" | "Follow";
+
+/** How the selected layers become one artifact: the parsed layerSelector and the profile's defaults. */
+export interface OperationOptions {
+  readonly layout: LayoutName;
+  readonly onConflict: ConflictPolicy;
+  readonly symlinks: SymlinkPolicy;
+  /** Template for names, see api.md "Template variables". */
+  readonly filename?: string;
+  /** spec.ignore; undefined means Flux's default exclusions. */
+  readonly ignore?: string;
+  /** Values of `{tag}` and `{repository}`. */
+  readonly tag: string;
+  readonly repository: string;
+}
+
+export interface OperationIO {
+  readonly fetcher: Fetcher;
+  /** An empty scratch directory that belongs to this operation; the caller removes it. */
+  readonly dir: string;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+  /** Called with the number of compressed bytes that have just arrived for a layer. */
+  readonly onBytes?: (layer: Layer, bytes: number) => void;
+}
+
+/** Counts of archive entries that were left out, by reason. */
+export interface Skipped {
+  readonly symlinks: number;
+  readonly special: number;
+  readonly ignored: number;
+}
+
+export interface OperationResult {
+  readonly blob: StagedBlob;
+  readonly skipped: Skipped;
+}
+
+/** Reduces the selected layers, in order, to one StagedBlob. */
+export type Operation = (layers: readonly Layer[], options: OperationOptions, io: OperationIO) => Promise<OperationResult>;
