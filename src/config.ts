@@ -1,3 +1,6 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { Limits } from "./oci/limits.ts";
 
 const MiB = 1024 * 1024;
@@ -16,3 +19,94 @@ export const defaultLimits: Limits = Object.freeze({
   ratioFloorBytes: 64 * MiB,
   maxTags: 200_000,
 });
+
+/** What the command line takes from the environment; this file alone reads environment variables. */
+export interface CliEnvironment {
+  /** Directory of Docker's config.json. */
+  readonly dockerConfigDir: string;
+  readonly kubeconfig: string;
+  readonly proxy: ProxyEnvironment;
+  readonly color: boolean;
+  /** PATH for credential helpers. */
+  readonly path: string;
+  readonly home: string;
+}
+
+/** The standard proxy variables; lower case wins, as in curl and Go. */
+export interface ProxyEnvironment {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  readonly noProxy?: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function proxyFromEnv(env: Env): ProxyEnvironment {
+  const pick = (name: string): string | undefined => env[name.toLowerCase()] || env[name] || undefined;
+  return { httpProxy: pick("HTTP_PROXY"), httpsProxy: pick("HTTPS_PROXY"), noProxy: pick("NO_PROXY") };
+}
+
+export function cliEnvironment(env: Env = process.env): CliEnvironment {
+  const home = env["HOME"] ?? env["USERPROFILE"] ?? ".";
+  return Object.freeze({
+    home,
+    dockerConfigDir: env["DOCKER_CONFIG"] || join(home, ".docker"),
+    kubeconfig: env["KUBECONFIG"] || join(home, ".kube", "config"),
+    proxy: proxyFromEnv(env),
+    color: !env["NO_COLOR"],
+    path: env["PATH"] ?? "",
+  });
+}
+
+/** Flags of `strata-controller`: names, defaults and meanings are source-controller's where it has them. */
+export const controllerFlags = {
+  "storage-path": { type: "string", default: "/data", env: "STORAGE_PATH", description: "directory where artifacts are stored" },
+  "storage-addr": { type: "string", default: ":9090", env: "STORAGE_ADDR", description: "address the artifact server listens on" },
+  "storage-adv-addr": { type: "string", default: "", env: "STORAGE_ADV_ADDR", description: "address other controllers reach the artifact server at; default: the host's name and the port of --storage-addr" },
+  "oci-endpoint-addr": { type: "string", default: "", description: "address of the read-only OCI endpoint over the stored artifacts; empty: off" },
+  "oci-endpoint-adv-addr": { type: "string", default: "", description: "address other controllers reach the OCI endpoint at" },
+  concurrent: { type: "integer", default: 4, description: "how many objects are reconciled at once" },
+  "watch-all-namespaces": { type: "boolean", default: true, description: "watch every namespace; false: only the one the controller runs in" },
+  "watch-label-selector": { type: "string", default: "", description: "watch only objects with matching labels, e.g. sharding.fluxcd.io/key=shard1" },
+  "metrics-addr": { type: "string", default: ":8080", description: "address of /metrics" },
+  "health-addr": { type: "string", default: ":9440", description: "address of /healthz and /readyz" },
+  "events-addr": { type: "string", default: "", description: "URL of Flux's notification-controller; empty: no events are sent there" },
+  "log-level": { type: "string", default: "info", description: "trace, debug, info or error" },
+  "log-encoding": { type: "string", default: "json", description: "json or console" },
+  "enable-leader-election": { type: "boolean", default: false, description: "let only one replica reconcile" },
+  "leader-election-release-on-cancel": { type: "boolean", default: true, description: "give the lease up at a graceful stop" },
+  "leader-election-lease-duration": { type: "duration", default: "15s", description: "how long a standby waits before it takes a lease over" },
+  "leader-election-renew-deadline": { type: "duration", default: "10s", description: "how long the leader tries to renew before it stops" },
+  "leader-election-retry-period": { type: "duration", default: "2s", description: "pause between attempts on the lease" },
+  "artifact-retention-ttl": { type: "duration", default: "60s", description: "how long a superseded artifact stays in storage" },
+  "artifact-retention-records": { type: "integer", default: 2, description: "how many artifacts are kept for an object" },
+  "interval-jitter-percentage": { type: "integer", default: 5, description: "random spread of intervals, in percent, so that objects do not reconcile all at once" },
+  "requeue-dependency": { type: "duration", default: "30s", description: "how soon an object is tried again that waits for another" },
+  "min-retry-delay": { type: "duration", default: "750ms", description: "first pause after a failure" },
+  "max-retry-delay": { type: "duration", default: "15m", description: "longest pause after repeated failures" },
+  "kube-api-qps": { type: "integer", default: 50, description: "requests a second to the Kubernetes API" },
+  "kube-api-burst": { type: "integer", default: 300, description: "requests to the Kubernetes API that may exceed --kube-api-qps for a moment" },
+  "no-cross-namespace-refs": { type: "boolean", default: true, description: "accepted for compatibility; cross-namespace references are never possible" },
+  "default-service-account": { type: "string", default: "", description: "service account of objects that name none" },
+  "graceful-shutdown-timeout": { type: "duration", default: "30s", description: "how long running work may finish after SIGTERM" },
+  kubeconfig: { type: "string", default: "", env: "KUBECONFIG", description: "kubeconfig file; default: the pod's service account" },
+} as const satisfies Record<string, FlagSpec>;
+
+/** Everything the controller is told from outside, frozen. */
+export interface ControllerConfig {
+  readonly flags: FlagValues<typeof controllerFlags>;
+  /** Namespace the controller runs in (events, lease, `--watch-all-namespaces=false`). */
+  readonly runtimeNamespace: string;
+  readonly hostname: string;
+  readonly proxy: ProxyEnvironment;
+}
+
+/** @throws InvalidSpec for a wrong flag or value */
+export function controllerConfig(argv: readonly string[], env: Env = process.env): ControllerConfig {
+  return Object.freeze({
+    flags: Object.freeze(parseFlags(controllerFlags, argv, env)),
+    runtimeNamespace: env["RUNTIME_NAMESPACE"] || env["POD_NAMESPACE"] || "flux-system",
+    hostname: env["HOSTNAME"] || hostname(),
+    proxy: proxyFromEnv(env),
+  });
+}
