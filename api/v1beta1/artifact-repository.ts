@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { API_VERSION, KIND } from "./constants.ts";
+import { specSchema } from "./spec.ts";
+import { statusSchema } from "./status.ts";
+
+/** The parts of Kubernetes' ObjectMeta that are read; the rest passes through. */
+const metadataSchema = z.looseObject({
+  name: z.string().min(1).max(253),
+  namespace: z.string().optional(),
+  uid: z.string().optional(),
+  generation: z.int().optional(),
+  resourceVersion: z.string().optional(),
+  creationTimestamp: z.string().nullish(),
+  deletionTimestamp: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+  finalizers: z.array(z.string()).optional(),
+});
+
+/** An ArtifactRepository as it is written in a manifest (`z.input`) and as the program sees it (`z.output`). */
+export const artifactRepositorySchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal(KIND),
+  metadata: metadataSchema,
+  spec: specSchema,
+  status: statusSchema.optional(),
+});
+export type ArtifactRepository = z.output<typeof artifactRepositorySchema>;
+/** As users write it: defaults absent, Flux's spellings allowed. */
+export type ArtifactRepositoryManifest = z.input<typeof artifactRepositorySchema>;

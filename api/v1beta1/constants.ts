@@ -1,0 +1,26 @@
+/** The wire names of the API: what is written into objects and may therefore never change within v1beta1. */
+
+export const GROUP = "source.strata.dev";
+export const VERSION = "v1beta1";
+export const API_VERSION = `${GROUP}/${VERSION}`;
+export const KIND = "ArtifactRepository";
+export const PLURAL = "artifactrepositories";
+export const SINGULAR = "artifactrepository";
+
+/** Held until the stored files, the pushed manifests and the published objects are gone. */
+export const FINALIZER = "finalizers.strata.dev";
+
+/** Set by `flux reconcile`, Receivers and `strata reconcile`: a new value asks for a reconcile now. */
+export const RECONCILE_REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt";
+
+/** Keys of `status.artifact.metadata` besides the manifest's own annotations. */
+export const UPSTREAM_DIGEST_ANNOTATION = `${GROUP}/upstream-digest`;
+export const UPSTREAM_URL_ANNOTATION = `${GROUP}/upstream-url`;
+/** What upstream says its revision is, such as `main@sha1:…`. */
+export const UPSTREAM_REVISION_ANNOTATION = "org.opencontainers.image.revision";
+
+/** What `spec.publish.oci.mediaType` is when absent. */
+export const FLUX_CONTENT_MEDIA_TYPE = "application/vnd.cncf.flux.content.v1.tar+gzip";
+
+/** `status.selected.layers` holds no more rows than this; `layerCount` goes on counting. */
+export const MAX_SELECTED_ROWS = 50;

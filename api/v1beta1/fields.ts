@@ -1,0 +1,59 @@
+import { z } from "zod";
+
+/** Longest list or map that a spec may hold, unless a field says otherwise. */
+const MAX_ITEMS = 64;
+
+/** A reference to an object in the same namespace; there is no field for another namespace. */
+export function localRef(description: string) {
+  return z
+    .strictObject({ name: z.string().min(1).max(253).describe("Name of the object, in the namespace of the ArtifactRepository.") })
+    .describe(description);
+}
+
+export function text(description: string, maxLength = 1024) {
+  return z.string().max(maxLength).describe(description);
+}
+
+/** A map whose values are globs or plain strings. */
+export function stringMap(description: string) {
+  return z
+    .record(z.string(), z.string().max(1024))
+    .refine((map) => Object.keys(map).length <= MAX_ITEMS, `write at most ${MAX_ITEMS} entries`)
+    .meta({ description, maxProperties: MAX_ITEMS });
+}
+
+export function list<T extends z.ZodType>(item: T, description: string, maxItems = MAX_ITEMS) {
+  return z.array(item).max(maxItems).describe(description);
+}
+
+export function int64(description: string) {
+  return z.int().meta({ description, format: "int64" });
+}
+
+export const PROVIDERS = ["generic", "aws", "azure", "gcp"] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** How a registry is reached and who asks; the same for the source and for `publish.oci`. */
+export const registryAccess = {
+  provider: z
+    .enum(PROVIDERS)
+    .default("generic")
+    .describe(
+      "Where the credentials come from: `generic` (secretRef, serviceAccountName or none), or the workload identity of `aws`, `azure` or `gcp`.",
+    ),
+  secretRef: localRef(
+    "A Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.",
+  ).optional(),
+  serviceAccountName: text(
+    "The ServiceAccount whose imagePullSecrets are used; with provider aws, azure or gcp the one whose workload identity is used.",
+    253,
+  ).optional(),
+  certSecretRef: localRef(
+    "A Secret with `ca.crt`, which extends the system's roots, and/or `tls.crt` and `tls.key`, the client certificate.",
+  ).optional(),
+  proxySecretRef: localRef("A Secret with the proxy's `address` and, where it asks for them, `username` and `password`.").optional(),
+  insecure: z
+    .boolean()
+    .describe("Speak plain HTTP with the registry. The verification of TLS certificates cannot be switched off.")
+    .optional(),
+};

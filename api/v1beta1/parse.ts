@@ -1,0 +1,15 @@
+import { artifactRepositorySchema, type ArtifactRepository } from "./artifact-repository.ts";
+import { describeIssues, type SpecIssue } from "./issues.ts";
+
+export type ParsedArtifactRepository = { readonly resource: ArtifactRepository } | { readonly issues: readonly SpecIssue[] };
+
+/**
+ * Checks an object out of a manifest or from the API server against the schema, fills in defaults and normalises
+ * Flux's spellings. Unknown fields are issues: a field that a reader ignores is one whose author is deceived, and
+ * for `verify` that would be dangerous. An unreadable `status` is one too, since it is what skipping work rests on.
+ */
+export function parseArtifactRepository(object: unknown): ParsedArtifactRepository {
+  const parsed = artifactRepositorySchema.safeParse(object);
+  if (parsed.success) return { resource: parsed.data };
+  return { issues: describeIssues(artifactRepositorySchema, object, parsed.error.issues) };
+}

@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
+import { list, registryAccess } from "./fields.ts";
+import { isSet, withRules } from "./rules.ts";
+
+const publishOciSchema = z
+  .strictObject({
+    url: z
+      .string()
+      .max(512)
+      .regex(/^oci:\/\/[^/@]+(\/[^/:@]+)+$/, "write oci://registry/repository without a tag; tags belong in publish.oci.tags")
+      .describe("The repository to push to, `oci://registry/repository`, without a tag."),
+    tags: list(
+      z.string().min(1).max(512),
+      "Aliases to set on what was pushed, such as `stable` or `{tag}`. They are moved, never listed.",
+      32,
+    ).optional(),
+    ...registryAccess,
+    mediaType: z
+      .string()
+      .min(1)
+      .max(255)
+      .default(FLUX_CONTENT_MEDIA_TYPE)
+      .describe("Media type of the one layer. Argo CD reads `application/vnd.oci.image.layer.v1.tar+gzip`."),
+    retain: z.int().min(1).max(1000).describe("How many pushed manifests to keep; older ones are deleted. Without it none is.").optional(),
+  })
+  .describe("Push the result to a registry as an artifact with one layer.");
+export type PublishOci = z.output<typeof publishOciSchema>;
+
+/** `spec.publish`; when absent, `{externalArtifact: {}}`. */
+export const publishSchema = withRules(
+  z
+    .strictObject({
+      externalArtifact: z.strictObject({}).describe("An ExternalArtifact of the same name and namespace. The default when publish is absent.").optional(),
+      ociRepository: z
+        .strictObject({})
+        .describe("A managed OCIRepository of the same name and namespace that reads the published OCI artifact.")
+        .optional(),
+      oci: publishOciSchema.optional(),
+    })
+    .describe("Where the result goes; several may be combined. When absent: an ExternalArtifact."),
+  [
+    {
+      cel: "has(self.externalArtifact) || has(self.ociRepository) || has(self.oci)",
+      holds: (publish) => Object.values(publish).some(isSet),
+      message: "write at least one of externalArtifact: {}, ociRepository: {} and oci, or remove publish",
+    },
+  ],
+);
+export type Publish = z.output<typeof publishSchema>;

@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { stringMap, text } from "./fields.ts";
+import { withRules } from "./rules.ts";
+
+/** `spec.indexSelector`: which manifests of a (nested) index. */
+export const indexSelectorSchema = z
+  .strictObject({
+    platform: z
+      .string()
+      .max(256)
+      .regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)?$/, "write os/architecture or os/architecture/variant, such as linux/arm64/v8")
+      .describe("`os/architecture[/variant]`, compared with the platform that the index states for the manifest.")
+      .optional(),
+    artifactType: text("Glob on the effective type: the descriptor's artifactType, else the manifest's, else its config's media type.").optional(),
+    annotations: stringMap("Globs by annotation key; every one must match the manifest's annotations as overlaid by its descriptor's.").optional(),
+    match: z
+      .enum(["One", "First", "All"])
+      .default("One")
+      .describe("`One`: more than one match is an error. `First` and `All` take matches in the order of the index, depth first."),
+  })
+  .describe("Which manifests of a (nested) index to take. Every condition must hold.");
+export type IndexSelector = z.output<typeof indexSelectorSchema>;
+
+/** Flux writes the operations in lower case. */
+function canonicalOperation(operation: "Extract" | "Copy" | "ExtractAll" | "extract" | "copy") {
+  if (operation === "extract") return "Extract";
+  return operation === "copy" ? "Copy" : operation;
+}
+
+/** `spec.layerSelector`: which layers, and what happens to them. */
+export const layerSelectorSchema = withRules(
+  z
+    .strictObject({
+      mediaType: text("Media type of the layers, exact or a glob. It also selects the config blob when it matches its type.").optional(),
+      annotations: stringMap("Globs by annotation key; every one must match the layer's annotations.").optional(),
+      offset: z
+        .int()
+        .min(-10_000)
+        .max(10_000)
+        .default(0)
+        .describe("Which of the matching layers Copy and Extract take: 0 is the first, -1 the last."),
+      operation: z
+        .enum(["Extract", "Copy", "ExtractAll", "extract", "copy"])
+        .transform(canonicalOperation)
+        .describe(
+          "`Extract`: the content of one archive. `Copy`: the layer itself. `ExtractAll`: every selected layer in one tree. Flux's `extract` and `copy` are accepted. When absent, the profile of a known layout decides, else Extract.",
+        )
+        .optional(),
+      filename: text("Name of a copied file, of a raw layer under ExtractAll, or of each directory under the *PerDir layouts. May hold variables such as `{title}`, `{tag}` and `{ext}`.").optional(),
+      layout: z
+        .enum(["Merge", "LayerPerDir", "ManifestPerDir"])
+        .describe("ExtractAll: one directory for everything (`Merge`, the default), for each layer, or for each manifest.")
+        .optional(),
+      onConflict: z
+        .enum(["Fail", "Overwrite", "Keep"])
+        .default("Fail")
+        .describe("ExtractAll with Merge: what to do when two layers hold the same path with different content."),
+      symlinks: z
+        .enum(["Skip", "Follow"])
+        .default("Skip")
+        .describe("No artifact holds a symlink. `Skip` leaves them out and counts them; `Follow` puts the target's content in their place, inside the tree only."),
+    })
+    .describe("Which layers of the selected manifests to take, and what to do with them."),
+  [
+    {
+      cel: "!has(self.layout) || self.layout == 'Merge' || !has(self.operation) || self.operation == 'ExtractAll'",
+      holds: ({ layout, operation }) => (layout ?? "Merge") === "Merge" || (operation ?? "ExtractAll") === "ExtractAll",
+      message: "layout is for ExtractAll; write operation: ExtractAll or remove layout",
+    },
+    {
+      cel: "!has(self.onConflict) || self.onConflict == 'Fail' || !has(self.operation) || self.operation == 'ExtractAll'",
+      holds: ({ onConflict, operation }) => onConflict === "Fail" || (operation ?? "ExtractAll") === "ExtractAll",
+      message: "onConflict is for ExtractAll; write operation: ExtractAll or remove onConflict",
+    },
+    {
+      cel: "!has(self.onConflict) || self.onConflict == 'Fail' || !has(self.layout) || self.layout == 'Merge'",
+      holds: ({ onConflict, layout }) => onConflict === "Fail" || (layout ?? "Merge") === "Merge",
+      message: "onConflict is for layout Merge; the other layouts cannot conflict",
+    },
+    {
+      cel: "!has(self.offset) || self.offset == 0 || !has(self.operation) || self.operation != 'ExtractAll'",
+      holds: ({ offset, operation }) => offset === 0 || operation !== "ExtractAll",
+      message: "offset picks one layer, ExtractAll takes every one; remove offset or write operation: Extract",
+    },
+  ],
+);
+export type LayerSelector = z.output<typeof layerSelectorSchema>;

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { DURATION_PATTERN, TIMEOUT_PATTERN } from "./duration.ts";
+import { registryAccess } from "./fields.ts";
+import { publishSchema } from "./publish.ts";
+import { refSchema } from "./reference.ts";
+import { indexSelectorSchema, layerSelectorSchema } from "./selectors.ts";
+import { verifySchema } from "./verify.ts";
+
+/** `spec`: a superset of Flux's OCIRepository v1. */
+export const specSchema = z
+  .strictObject({
+    url: z
+      .string("write oci://registry/repository")
+      .max(2048)
+      .regex(/^oci:\/\/.*$/, "write oci://registry/repository")
+      .describe("The repository to read, `oci://registry/repository`. Tag and digest belong in `ref`."),
+    ref: refSchema.optional(),
+    interval: z
+      .string("write a duration such as 10m or 1h30m")
+      .max(64)
+      .regex(DURATION_PATTERN, "write a duration such as 10m or 1h30m")
+      .describe("How often upstream is asked for something new, give or take the controller's jitter."),
+    timeout: z
+      .string()
+      .max(64)
+      .regex(TIMEOUT_PATTERN, "write a duration in minutes, seconds or milliseconds, such as 60s")
+      .default("60s")
+      .describe("How long one operation with the registry may take."),
+    ...registryAccess,
+    ignore: z
+      .string()
+      .max(65_536)
+      .describe("Paths to leave out of Extract and ExtractAll, in .gitignore syntax. Replaces the default exclusions.")
+      .optional(),
+    verify: verifySchema.optional(),
+    suspend: z.boolean().describe("Stop reconciling; what was published stays.").optional(),
+    indexSelector: indexSelectorSchema.optional(),
+    layerSelector: layerSelectorSchema.optional(),
+    publish: publishSchema.optional(),
+  })
+  .describe("What to read, what to take from it and where to put the result.");
+export type ArtifactRepositorySpec = z.output<typeof specSchema>;
