@@ -33,7 +33,7 @@ export const artifactSchema = z
   .object({
     path: line("Path of the file below the root of the storage."),
     url: line("Where consumers download the file."),
-    revision: line("`<tag>@sha256:<content digest>`, or the digest alone where `ref.digest` was given. It changes when, and only when, the content does."),
+    revision: line("`<tag>@sha256:<content digest>`, or `sha256:<content digest>` alone where `ref.digest` was given. Consumers act when it changes."),
     digest: z
       .string()
       .regex(/^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/)
@@ -101,7 +101,11 @@ const publishedSchema = z
 export const statusSchema = z
   .object({
     observedGeneration: int64("The metadata.generation that was last reconciled.").optional(),
-    conditions: z.array(conditionSchema).max(32).describe("The state of the object, by aspect.").optional(),
+    conditions: z
+      .array(conditionSchema)
+      .max(32)
+      .meta({ description: "The state of the object, by aspect.", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+      .optional(),
     lastHandledReconcileAt: line("The last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.").optional(),
     observedIgnore: line("`spec.ignore` as it was when the artifact was made.").optional(),
     observedContentConfigChecksum: line(
