@@ -22,11 +22,11 @@ const forbidden = ["$ref", "oneOf", "anyOf", "allOf", "not", "const", "propertyN
  * @throws Error for a schema that cannot be said structurally, at the time the CRD is generated
  */
 export function structuralSchema(schema: z.ZodType): StructuralSchema {
-  const document: StructuralSchema = z.toJSONSchema(schema, {
+  const document = z.toJSONSchema(schema, {
     target: "openapi-3.0",
     io: "input",
     override: ({ jsonSchema }) => clean(jsonSchema as Record<string, unknown>),
-  });
+  }) as StructuralSchema;
   delete document["$schema"];
   assertStructural(document, "");
   return document;
