@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
+import type { Descriptor, Digest } from "../oci/types.ts";
+import { fileContent, type RegistryStore } from "./registry-store.ts";
+
+/** The OCI image layouts made by the real tools; a layout's path below here is its repository's name. */
+export const fixturesDir = fileURLToPath(new URL("fixtures/oci", import.meta.url));
+
+const refName = "org.opencontainers.image.ref.name";
+
+/** Serves the OCI image layout in `dir` as `repository`; blobs stay on disk. */
+export async function loadLayout(store: RegistryStore, dir: string, repository: string): Promise<void> {
+  const index = JSON.parse(await readFile(join(dir, "index.json"), "utf8")) as { manifests: Descriptor[] };
+  const isManifest = new Set<string>();
+  const queue: { descriptor: Descriptor; tag: string | undefined }[] = index.manifests.map((descriptor) => ({
+    descriptor,
+    tag: descriptor.annotations?.[refName],
+  }));
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { descriptor, tag } = next;
+    isManifest.add(descriptor.digest);
+    const bytes = await readFile(blobPath(dir, descriptor.digest));
+    store.putManifest(repository, bytes, { mediaType: descriptor.mediaType, ...(tag !== undefined && { tag }) });
+    const { manifests = [] } = JSON.parse(bytes.toString("utf8")) as { manifests?: Descriptor[] };
+    for (const child of manifests) queue.push({ descriptor: child, tag: undefined });
+  }
+  await loadBlobs(store, dir, { repository, isManifest });
+}
+
+async function loadBlobs(store: RegistryStore, dir: string, to: { repository: string; isManifest: ReadonlySet<string> }): Promise<void> {
+  for (const algorithm of await readdir(join(dir, "blobs"))) {
+    for (const hex of await readdir(join(dir, "blobs", algorithm))) {
+      const digest = `${algorithm}:${hex}` as Digest;
+      if (to.isManifest.has(digest)) continue;
+      const path = blobPath(dir, digest);
+      store.repository(to.repository).blobs.set(digest, fileContent(path, (await stat(path)).size));
+    }
+  }
+}
+
+const blobPath = (dir: string, digest: Digest): string => join(dir, "blobs", ...digest.split(":"));
+
+/** Adds a file of any size as a blob without reading it into memory. */
+export async function loadFile(store: RegistryStore, path: string, as: { repository: string; mediaType: string }): Promise<Descriptor> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  const digest: Digest = `sha256:${hash.digest("hex")}`;
+  const { size } = await stat(path);
+  store.repository(as.repository).blobs.set(digest, fileContent(path, size));
+  return { mediaType: as.mediaType, digest, size };
+}
+
+/** Every fixture layout, under the path it has below `fixtures/oci`: `timoni/mod`, `helm/chart`, `product`, … */
+export async function loadFixtures(store: RegistryStore): Promise<string[]> {
+  const layouts = (await readdir(fixturesDir, { recursive: true, withFileTypes: true })).filter((entry) => entry.name === "oci-layout");
+  const names = layouts.map((entry) => relative(fixturesDir, entry.parentPath).split(sep).join("/")).sort();
+  for (const name of names) await loadLayout(store, join(fixturesDir, name), name);
+  return names;
+}
