@@ -43,15 +43,17 @@ export async function send(response: ServerResponse, method: string, reply: Repl
     return;
   }
   const { status, headers, content, range } = spoil(reply, fault);
-  const [start, end] = range ?? [0, content?.size ?? 0];
   response.statusCode = status;
-  setHeaders(response, { ...(content && { "content-length": String(end - start) }), ...headers, ...fault.headers });
-  if (method === "HEAD" || !content) {
+  if (!content) {
+    setHeaders(response, { ...headers, ...fault.headers });
     response.end();
     return;
   }
+  const [start, end] = range ?? [0, content.size];
+  setHeaders(response, { "content-length": String(end - start), ...headers, ...fault.headers });
   response.flushHeaders();
-  sendBody(response, content.open(start, end), fault);
+  if (method === "HEAD") response.end();
+  else sendBody(response, content.open(start, end), fault);
 }
 
 function setHeaders(response: ServerResponse, headers: Reply["headers"]): void {

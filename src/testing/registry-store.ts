@@ -84,10 +84,10 @@ export class RegistryStore {
   /** Stores an image manifest with its blobs, and points `tag` at it. */
   putArtifact(repository: string, spec: ArtifactSpec): Descriptor {
     const { tag, config = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") }, layers = [], ...rest } = spec;
-    const blobs = layers.map(({ mediaType, bytes, annotations }) => ({
-      ...this.putBlob(repository, bytes, mediaType),
-      ...(annotations && { annotations }),
-    }));
+    const blobs = layers.map(({ mediaType, bytes, annotations }) => {
+      const blob = this.putBlob(repository, bytes, mediaType);
+      return annotations ? Object.assign(blob, { annotations }) : blob;
+    });
     const mediaType = "application/vnd.oci.image.manifest.v1+json";
     const manifest = { schemaVersion: 2, mediaType, config: this.putBlob(repository, config.bytes, config.mediaType), layers: blobs, ...rest };
     return this.putManifest(repository, manifest, { mediaType, ...(tag !== undefined && { tag }) });
