@@ -16,42 +16,16 @@ export const ConditionType = Object.freeze({
 } as const);
 export type ConditionType = (typeof ConditionType)[keyof typeof ConditionType];
 
+/** Reasons of success and progress; those of failure stand with their error codes in the controller. */
 export const Reason = Object.freeze({
-  // As in Flux
   Succeeded: "Succeeded",
-  Failed: "Failed",
   Progressing: "Progressing",
   ProgressingWithRetry: "ProgressingWithRetry",
-  Suspended: "Suspended",
-  AccessDenied: "AccessDenied",
-  DependencyNotReady: "DependencyNotReady",
-  ReconciliationFailed: "ReconciliationFailed",
+  Suspended: "ReconciliationSuspended",
   NewRevision: "NewRevision",
+  NewArtifact: "NewArtifact",
   ArtifactUpToDate: "ArtifactUpToDate",
   GarbageCollectionSucceeded: "GarbageCollectionSucceeded",
   GarbageCollectionFailed: "GarbageCollectionFailed",
-  URLInvalid: "URLInvalid",
-  AuthenticationFailed: "AuthenticationFailed",
-  VerificationError: "VerificationError",
-  OCIPullFailed: "OCIArtifactPullFailed",
-  OCILayerOperationFailed: "OCIArtifactLayerOperationFailed",
-  SymlinkUpdateFailed: "SymlinkUpdateFailed",
-  DirCreationFailed: "DirectoryCreationFailed",
-  StatOperationFailed: "StatOperationFailed",
-  ReadOperationFailed: "ReadOperationFailed",
-  AcquireLockFailed: "AcquireLockFailed",
-  ArchiveOperationFailed: "ArchiveOperationFailed",
-  CacheOperationFailed: "CacheOperationFailed",
-  PatchOperationFailed: "PatchOperationFailed",
-  InvalidSTSConfiguration: "InvalidSTSConfiguration",
-  InvalidProviderConfiguration: "InvalidProviderConfiguration",
-  // Only here
-  InvalidSpec: "InvalidSpec",
-  SelectionFailed: "SelectionFailed",
-  AmbiguousSelection: "AmbiguousSelection",
-  StorageFailed: "StorageFailed",
-  PublishFailed: "PublishFailed",
-  NotOwned: "NotOwned",
-  CrdMissing: "CrdMissing",
 } as const);
 export type Reason = (typeof Reason)[keyof typeof Reason];
