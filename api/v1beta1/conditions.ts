@@ -21,7 +21,7 @@ export const Reason = Object.freeze({
   Succeeded: "Succeeded",
   Progressing: "Progressing",
   ProgressingWithRetry: "ProgressingWithRetry",
-  Suspended: "ReconciliationSuspended",
+  Suspended: "Suspended",
   NewRevision: "NewRevision",
   NewArtifact: "NewArtifact",
   ArtifactUpToDate: "ArtifactUpToDate",
