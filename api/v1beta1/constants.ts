@@ -7,8 +7,8 @@ export const KIND = "ArtifactRepository";
 export const PLURAL = "artifactrepositories";
 export const SINGULAR = "artifactrepository";
 
-/** Held until the stored files, the pushed manifests and the published objects are gone. */
-export const FINALIZER = "finalizers.strata.dev";
+/** Held until the stored files, the pushed manifests and the published objects are gone. With a path, as the API server asks. */
+export const FINALIZER = `${GROUP}/finalizer`;
 
 /** Set by `flux reconcile`, Receivers and `strata reconcile`: a new value asks for a reconcile now. */
 export const RECONCILE_REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt";
