@@ -1,0 +1,56 @@
+import type { Command, CommandIO } from "./command.ts";
+import { UsageError } from "./command.ts";
+import { commands } from "./commands.ts";
+import { errorDocument, printData, printError } from "./output.ts";
+
+/** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
+export async function runCommand(argv: readonly string[], io: CommandIO): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    (name === undefined ? io.stderr : io.stdout).write(overview());
+    return name === undefined ? 2 : 0;
+  }
+  if (!Object.hasOwn(commands, name)) {
+    io.stderr.write(`strata has no command "${name}"\n\n${overview()}`);
+    return 2;
+  }
+  const command = await commands[name]!.load();
+  if (args.includes("--help") || args.includes("-h")) {
+    io.stdout.write(`${command.help.trim()}\n`);
+    return 0;
+  }
+  return runLoaded(name, command, args, io);
+}
+
+async function runLoaded(name: string, command: Command, args: readonly string[], io: CommandIO): Promise<number> {
+  try {
+    return await command.run(args, io);
+  } catch (error) {
+    if (isUsage(error)) {
+      io.stderr.write(`${error.message}\nSee: strata ${name} --help\n`);
+      return 2;
+    }
+    const format = formatAsked(args);
+    if (format !== undefined) printData(io.stdout, format, errorDocument(error));
+    else printError(io.stderr, error);
+    return 1;
+  }
+}
+
+/** parseArgs of node:util throws TypeErrors with a code of its own. */
+function isUsage(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
+/** The format of a failure is wanted even where the arguments could not be parsed further. */
+function formatAsked(args: readonly string[]): "json" | "yaml" | undefined {
+  const at = args.indexOf("--output");
+  const value = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--output="))?.slice("--output=".length);
+  return value === "json" || value === "yaml" ? value : undefined;
+}
+
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}\n`);
+  return `strata reads nested OCI artifacts and makes one artifact of what you select.\n\nUsage: strata COMMAND [ARGUMENTS]\n\n${rows.join("")}\n'strata COMMAND --help' tells more. Exit codes: 0, 1 failure, 2 usage.\n`;
+}

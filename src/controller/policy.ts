@@ -1,0 +1,82 @@
+import type { ErrorCode } from "../errors.ts";
+
+/**
+ * What a failure means for the object. `retry`: try again with back-off. `stall`: wait for an edit or for upstream
+ * to move. `wait`: something else has to appear first; try again after `--requeue-dependency`.
+ */
+export interface FailurePolicy {
+  readonly condition: "FetchFailed" | "StorageOperationFailed" | "SourceVerified" | "Published";
+  readonly reason: string;
+  readonly then: "retry" | "stall" | "wait";
+}
+
+const pull = { condition: "FetchFailed", reason: "OCIArtifactPullFailed", then: "retry" } as const;
+const auth = { condition: "FetchFailed", reason: "AuthenticationFailed", then: "retry" } as const;
+const content = { condition: "FetchFailed", reason: "OCIArtifactLayerOperationFailed", then: "stall" } as const;
+const spec = (reason: string): FailurePolicy => ({ condition: "FetchFailed", reason, then: "stall" });
+const publish = (reason: string, then: FailurePolicy["then"]): FailurePolicy => ({ condition: "Published", reason, then });
+
+/** One row for every code: a code without a row does not compile. Reasons are Flux's where Flux has one. */
+export const failurePolicies = {
+  InvalidReference: spec("URLInvalid"),
+  InvalidDigest: spec("URLInvalid"),
+  InvalidSpec: spec("InvalidSpec"),
+  InvalidTemplate: spec("InvalidTemplate"),
+  InvalidPattern: spec("InvalidPattern"),
+
+  RegistryUnreachable: pull,
+  RegistryTimeout: pull,
+  RegistryUnavailable: pull,
+  RegistryResponseInvalid: pull,
+  RegistryUnsupported: pull,
+  RateLimited: pull,
+  Unauthorized: auth,
+  Forbidden: auth,
+  NotFound: pull,
+  TlsFailed: auth,
+  EndpointRefused: spec("URLInvalid"),
+
+  // A registry or a proxy on the way may have sent garbage once; the bytes are asked for again.
+  DigestMismatch: pull,
+  SizeMismatch: pull,
+  ManifestInvalid: content,
+  ManifestTooLarge: content,
+  IndexTooDeep: content,
+  TooManyManifests: content,
+
+  NoTagMatch: { ...pull, reason: "NoTagMatch" },
+  NoManifestMatch: spec("NoManifestMatch"),
+  AmbiguousManifest: spec("AmbiguousManifest"),
+  NoLayerMatch: spec("NoLayerMatch"),
+  AmbiguousLayer: spec("AmbiguousLayer"),
+  OffsetOutOfRange: spec("OffsetOutOfRange"),
+
+  NotAnArchive: content,
+  ArchiveInvalid: content,
+  ArchiveUnsupported: content,
+  ArchiveUnsafePath: content,
+  ArchiveTooLarge: content,
+  ArchiveTooManyEntries: content,
+  ArchiveRatioExceeded: content,
+  PathConflict: content,
+  EmptyResult: content,
+
+  SecretNotFound: { ...auth, then: "wait" },
+  SecretInvalid: { ...auth, then: "wait" },
+  CloudAuthFailed: auth,
+  VerificationFailed: { condition: "SourceVerified", reason: "VerificationError", then: "retry" },
+
+  StorageFailed: { condition: "StorageOperationFailed", reason: "ArchiveOperationFailed", then: "retry" },
+  PublishFailed: publish("PublishFailed", "retry"),
+  NotOwned: publish("NotOwned", "wait"),
+  CrdMissing: publish("CRDMissing", "wait"),
+
+  KubeUnreachable: publish("PatchOperationFailed", "retry"),
+  KubeConflict: publish("PatchOperationFailed", "retry"),
+  KubeRejected: publish("PatchOperationFailed", "retry"),
+  AccessDenied: publish("AccessDenied", "retry"),
+  DependencyNotReady: { condition: "FetchFailed", reason: "DependencyNotReady", then: "wait" },
+
+  Aborted: pull,
+  Internal: { condition: "FetchFailed", reason: "Failed", then: "retry" },
+} as const satisfies Record<ErrorCode, FailurePolicy>;
