@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+# docker buildx build --platform linux/amd64,linux/arm64 -t ghcr.io/strata-dev/strata-controller:dev .
+
+# The bundles are the same for every architecture, so they are built once, on the builder's own.
+FROM --platform=$BUILDPLATFORM node:24-trixie-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY . .
+# Node must be told that the bundles are ES modules once package.json is no longer beside them.
+RUN npm run build && echo '{"type":"module"}' > dist/package.json
+
+# The base image is the target architecture's. It has Node and nothing else: no shell, no package manager.
+FROM gcr.io/distroless/nodejs24-debian13:nonroot
+ARG TARGETARCH
+LABEL org.opencontainers.image.title="strata-controller" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      dev.strata.architecture="${TARGETARCH}"
+WORKDIR /app
+COPY --from=build /src/dist/package.json /src/dist/*.js ./
+USER 65532:65532
+ENV NODE_ENV=production
+ENTRYPOINT ["/nodejs/bin/node", "/app/strata-controller.js"]
