@@ -1,7 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { CRD_FILE, customResourceDefinition } from "./crd.ts";
+import { CRD_FILE, customResourceDefinition, resourceSchema } from "./crd.ts";
+import { fieldsOf, fieldTable } from "./field-table.ts";
+
+const crdFile = join(import.meta.dirname, CRD_FILE);
+const docFile = join(import.meta.dirname, "../docs/spec/v1beta1/artifactrepositories.md");
 
 /** The text of the CRD file. */
 export function crdYaml(): string {
@@ -9,6 +13,18 @@ export function crdYaml(): string {
   return header + stringify(customResourceDefinition(), { lineWidth: 100, aliasDuplicateObjects: false });
 }
 
+/** `document` with the tables of fields between its markers made anew. */
+export function withFieldTables(document: string): string {
+  const { properties = {} } = resourceSchema();
+  return ["spec", "status"].reduce((text, part) => {
+    const table = fieldTable(fieldsOf(properties[part] ?? {}, `.${part}`));
+    const block = new RegExp(`(<!-- generated: ${part} -->\n)[^]*?(<!-- end of generated: ${part} -->)`);
+    if (!block.test(text)) throw new Error(`${docFile}: no place for the fields of ${part}`);
+    return text.replace(block, (_, begin: string, end: string) => `${begin}\n${table}\n\n${end}`);
+  }, document);
+}
+
 if (import.meta.main) {
-  writeFileSync(join(import.meta.dirname, CRD_FILE), crdYaml());
+  writeFileSync(crdFile, crdYaml());
+  writeFileSync(docFile, withFieldTables(readFileSync(docFile, "utf8")));
 }
