@@ -1,0 +1,53 @@
+import { fileURLToPath } from "node:url";
+import { findBinary } from "./binaries.ts";
+import type { ControlPlane } from "./controlplane.ts";
+import type { KubeObject } from "./kube.ts";
+import type { Server } from "./server.ts";
+import { answers, freePort, startServer } from "./server.ts";
+import type { Workspace } from "./workspace.ts";
+
+const crds = ["source.toolkit.fluxcd.io_externalartifacts", "source.toolkit.fluxcd.io_ocirepositories", "kustomize.toolkit.fluxcd.io_kustomizations"];
+
+/** Both controllers refuse to start without these kinds, which no test uses: any content will do. */
+const unused = { GitRepository: "gitrepositories", Bucket: "buckets", HelmRepository: "helmrepositories", HelmChart: "helmcharts" };
+
+export async function installFluxCrds(plane: ControlPlane): Promise<void> {
+  for (const [kind, plural] of Object.entries(unused)) await plane.admin.apply(openCrd(kind, plural));
+  for (const name of crds) await plane.admin.applyFile(fileURLToPath(new URL(`crds/${name}.yaml`, import.meta.url)));
+  await plane.admin.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "flux-system" } });
+}
+
+function openCrd(kind: string, plural: string): KubeObject {
+  const group = "source.toolkit.fluxcd.io";
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: { group, scope: "Namespaced", names: { kind, plural }, versions: [{ name: "v1", served: true, storage: true, subresources: { status: {} }, schema }] },
+  };
+}
+
+export async function startSourceController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
+  const storage = await workspace.directory("source-controller");
+  const port = await freePort();
+  return startController(workspace, plane, "source-controller", [`--storage-path=${storage}`, `--storage-addr=127.0.0.1:${port}`, `--storage-adv-addr=127.0.0.1:${port}`]);
+}
+
+export function startKustomizeController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
+  return startController(workspace, plane, "kustomize-controller", ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"]);
+}
+
+async function startController(workspace: Workspace, plane: ControlPlane, name: "source-controller" | "kustomize-controller", flags: readonly string[]): Promise<Server> {
+  const healthPort = await freePort();
+  const server = await startServer({
+    name,
+    command: await findBinary(name),
+    args: [...flags, "--events-addr=", "--enable-leader-election=false", `--health-addr=127.0.0.1:${healthPort}`, `--metrics-addr=127.0.0.1:${await freePort()}`],
+    env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig },
+    logs: workspace.logs,
+    ready: () => answers(`http://127.0.0.1:${healthPort}/readyz`),
+  });
+  workspace.onEnd(() => server.kill());
+  return server;
+}

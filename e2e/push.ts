@@ -1,0 +1,99 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Descriptor, Digest } from "../src/oci/types.ts";
+import type { Registry } from "./registry.ts";
+
+/** OCI image layouts made by the real tools; the path below is the repository's name. */
+const layoutsDir = fileURLToPath(new URL("../src/testing/fixtures/oci", import.meta.url));
+
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const INDEX = "application/vnd.oci.image.index.v1+json";
+const EMPTY_CONFIG = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
+
+export interface Content {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface ArtifactContent {
+  readonly layers: readonly Content[];
+  readonly config?: Content;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Pushes every fixture layout with its tags. The registry must not ask for credentials. */
+export async function pushFixtures(registry: Registry): Promise<readonly string[]> {
+  const entries = await readdir(layoutsDir, { recursive: true, withFileTypes: true });
+  const repositories = entries.filter((entry) => entry.name === "oci-layout").map((entry) => relative(layoutsDir, entry.parentPath).split(sep).join("/"));
+  for (const repository of repositories) await pushLayout(registry, join(layoutsDir, repository), repository);
+  return repositories.sort();
+}
+
+async function pushLayout(registry: Registry, dir: string, repository: string): Promise<void> {
+  const read = (digest: string): Promise<Buffer> => readFile(join(dir, "blobs", ...digest.split(":")));
+  const index = JSON.parse(await readFile(join(dir, "index.json"), "utf8")) as { manifests: readonly Descriptor[] };
+  const pushed = new Set<string>();
+  const push = async (descriptor: Descriptor, reference: string): Promise<void> => {
+    const bytes = await read(descriptor.digest);
+    const { manifests = [], config, layers = [] } = JSON.parse(bytes.toString("utf8")) as { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] };
+    for (const child of manifests) if (!pushed.has(child.digest)) await push(child, child.digest);
+    for (const blob of config ? [config, ...layers] : layers) if (!pushed.has(blob.digest)) await pushBlob(registry, repository, await read(blob.digest));
+    for (const done of [...layers, descriptor]) pushed.add(done.digest);
+    await pushManifest(registry, repository, { mediaType: descriptor.mediaType, bytes }, reference);
+  };
+  for (const descriptor of index.manifests) await push(descriptor, descriptor.annotations?.["org.opencontainers.image.ref.name"] ?? descriptor.digest);
+}
+
+/** Pushes a manifest made of these layers under `tag`. */
+export async function pushArtifact(registry: Registry, repository: string, tag: string, artifact: ArtifactContent): Promise<Descriptor> {
+  const config = artifact.config ?? EMPTY_CONFIG;
+  for (const blob of [config, ...artifact.layers]) await pushBlob(registry, repository, blob.bytes);
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    ...(artifact.artifactType !== undefined && { artifactType: artifact.artifactType }),
+    config: describe(config),
+    layers: artifact.layers.map(describe),
+    ...(artifact.annotations && { annotations: artifact.annotations }),
+  };
+  const content = { mediaType: MANIFEST, bytes: Buffer.from(JSON.stringify(manifest)) };
+  await pushManifest(registry, repository, content, tag);
+  return { ...describe(content), ...(artifact.artifactType !== undefined && { artifactType: artifact.artifactType }) };
+}
+
+/** Pushes an index of manifests that are in the repository already. */
+export async function pushIndex(registry: Registry, repository: string, tag: string, index: { manifests: readonly Descriptor[]; annotations?: Readonly<Record<string, string>> }): Promise<Descriptor> {
+  const content = { mediaType: INDEX, bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, ...index })) };
+  await pushManifest(registry, repository, content, tag);
+  return describe(content);
+}
+
+function describe(content: Content): Descriptor {
+  return { mediaType: content.mediaType, digest: digestOf(content.bytes), size: content.bytes.length, ...(content.annotations && { annotations: content.annotations }) };
+}
+
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+async function pushBlob(registry: Registry, repository: string, bytes: Uint8Array): Promise<void> {
+  const digest = digestOf(bytes);
+  const start = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: "POST" });
+  const location = new URL(start.headers.get("location") ?? "", registry.url);
+  location.searchParams.set("digest", digest);
+  await expectStatus(await fetch(location, { method: "PUT", body: new Blob([Uint8Array.from(bytes)]), headers: { "content-type": "application/octet-stream" } }), 201);
+}
+
+async function pushManifest(registry: Registry, repository: string, content: Content, reference: string): Promise<void> {
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, { method: "PUT", body: new Blob([Uint8Array.from(content.bytes)]), headers: { "content-type": content.mediaType } });
+  await expectStatus(response, 201);
+}
+
+async function expectStatus(response: Response, status: number): Promise<void> {
+  const answer = await response.text();
+  if (response.status !== status) throw new Error(`${response.url} answered ${response.status}: ${answer.slice(0, 500)}`);
+}

@@ -1,0 +1,80 @@
+import { createPublicKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import type { JsonWebKey, KeyObject } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Workspace } from "./workspace.ts";
+
+/** An authorisation service as the distribution project's token specification describes it. */
+export interface TokenServer {
+  readonly realm: string;
+  readonly service: string;
+  readonly issuer: string;
+  readonly jwk: JsonWebKey;
+  /** One entry for each token asked for; the newest last. */
+  readonly grants: readonly TokenGrant[];
+  /** How long the tokens made from now on are valid. */
+  setLifetime(seconds: number): void;
+}
+
+export interface TokenGrant {
+  readonly scope: string | undefined;
+  readonly granted: boolean;
+}
+
+/** Grants whatever is asked for to the one account, and nothing to others. */
+export async function startTokenServer(workspace: Workspace, account: { readonly username: string; readonly password: string }): Promise<TokenServer> {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const issue: Issue = { privateKey, kid: randomUUID(), service: "e2e-registry", issuer: "e2e-issuer", subject: account.username, lifetime: 300 };
+  const grants: TokenGrant[] = [];
+  const expected = `Basic ${Buffer.from(`${account.username}:${account.password}`).toString("base64")}`;
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://token");
+    const granted = url.pathname === "/token" && request.headers.authorization === expected;
+    grants.push({ scope: url.searchParams.get("scope") ?? undefined, granted });
+    const answer = granted ? { token: makeToken(issue, url.searchParams.getAll("scope")), expires_in: issue.lifetime } : { errors: [{ code: "UNAUTHORIZED", message: "who are you" }] };
+    response.writeHead(granted ? 200 : 401, { "content-type": "application/json" }).end(JSON.stringify(answer));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  workspace.onEnd(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  });
+  return {
+    service: issue.service,
+    issuer: issue.issuer,
+    realm: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    jwk: { ...createPublicKey(privateKey).export({ format: "jwk" }), kid: issue.kid, alg: "ES256", use: "sig" },
+    grants,
+    setLifetime: (seconds) => {
+      issue.lifetime = seconds;
+    },
+  };
+}
+
+interface Issue {
+  readonly privateKey: KeyObject;
+  readonly kid: string;
+  readonly service: string;
+  readonly issuer: string;
+  readonly subject: string;
+  lifetime: number;
+}
+
+function makeToken(issue: Issue, scopes: readonly string[]): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: issue.issuer, aud: issue.service, sub: issue.subject, iat: now, nbf: now - 5, exp: now + issue.lifetime, jti: randomUUID(), access: accessOf(scopes) };
+  const signed = [{ alg: "ES256", typ: "JWT", kid: issue.kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  const signature = sign("sha256", Buffer.from(signed), { key: issue.privateKey, dsaEncoding: "ieee-p1363" });
+  return `${signed}.${signature.toString("base64url")}`;
+}
+
+/** `repository:team/app:pull,push` */
+function accessOf(scopes: readonly string[]): unknown[] {
+  return scopes.flatMap((scope) => scope.split(" ")).map((scope) => {
+    const [type, ...rest] = scope.split(":");
+    return { type, name: rest.slice(0, -1).join(":"), actions: (rest.at(-1) ?? "").split(",") };
+  });
+}

@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach } from "vitest";
+
+/** The scratch directory of one suite, with the logs of its servers. */
+export interface Workspace {
+  readonly dir: string;
+  readonly logs: string;
+  /** A new, empty directory. */
+  directory(name: string): Promise<string>;
+  /** Called in reverse order when the suite ends, whatever happened. */
+  onEnd(stop: () => Promise<unknown>): void;
+}
+
+/**
+ * Call it at the top of a suite. After a failed test the ends of all logs are printed; the directory is removed unless
+ * a test failed.
+ */
+export async function openWorkspace(): Promise<Workspace> {
+  const dir = await mkdtemp(join(tmpdir(), "strata-e2e-"));
+  const logs = join(dir, "logs");
+  await mkdir(logs);
+  const stops: (() => Promise<unknown>)[] = [];
+  let failed = false;
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== "fail") return;
+    failed = true;
+    await printLogs(logs);
+  });
+  afterAll(async () => {
+    for (const stop of stops.toReversed()) await stop();
+    if (failed) process.stderr.write(`e2e: the servers' files are kept in ${dir}\n`);
+    else await rm(dir, { recursive: true, force: true });
+  });
+  return {
+    dir,
+    logs,
+    directory: async (name) => {
+      const path = join(dir, name);
+      await mkdir(path, { recursive: true });
+      return path;
+    },
+    onEnd: (stop) => void stops.push(stop),
+  };
+}
+
+async function printLogs(logs: string): Promise<void> {
+  for (const name of await readdir(logs)) {
+    const log = await readFile(join(logs, name), "utf8");
+    process.stderr.write(`--- the end of ${name}\n${log.slice(-3000)}\n`);
+  }
+}
