@@ -23,7 +23,8 @@ export const artifactRepositorySchema = z.strictObject({
   kind: z.literal(KIND),
   metadata: metadataSchema,
   spec: specSchema,
-  status: statusSchema.optional(),
+  // Only the controller writes it; one that it cannot read is made anew rather than refused.
+  status: statusSchema.optional().catch(undefined),
 });
 export type ArtifactRepository = z.output<typeof artifactRepositorySchema>;
 /** As users write it: defaults absent, Flux's spellings allowed. */

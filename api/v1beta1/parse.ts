@@ -5,8 +5,8 @@ export type ParsedArtifactRepository = { readonly resource: ArtifactRepository }
 
 /**
  * Checks an object out of a manifest or from the API server against the schema, fills in defaults and normalises
- * Flux's spellings. Unknown fields are issues: a field that a reader ignores is one whose author is deceived, and
- * for `verify` that would be dangerous. An unreadable `status` is one too, since it is what skipping work rests on.
+ * Flux's spellings. Unknown fields of the spec are issues: a field that a reader ignores is one whose author is
+ * deceived, and for `verify` that would be dangerous. An unreadable `status` is dropped, so that it is made anew.
  */
 export function parseArtifactRepository(object: unknown): ParsedArtifactRepository {
   const parsed = artifactRepositorySchema.safeParse(object);
