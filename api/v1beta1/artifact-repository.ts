@@ -10,7 +10,7 @@ const metadataSchema = z.looseObject({
   uid: z.string().optional(),
   generation: z.int().optional(),
   resourceVersion: z.string().optional(),
-  creationTimestamp: z.string().nullish(),
+  creationTimestamp: z.string().optional(),
   deletionTimestamp: z.string().optional(),
   labels: z.record(z.string(), z.string()).optional(),
   annotations: z.record(z.string(), z.string()).optional(),

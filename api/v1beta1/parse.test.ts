@@ -44,6 +44,13 @@ describe("what is accepted", () => {
     expect(spec.ref?.policy).toEqual({ numerical: { order: "asc" } });
   });
 
+  it("takes null for absent, wherever it stands, as the API server does", () => {
+    const resource = accepted(manifest({ ...minimal, provider: null, ref: null, layerSelector: { mediaType: null, offset: null } }, { metadata: { name: "app", labels: null } }));
+    expect(resource.spec).toEqual({ ...minimal, timeout: "60s", provider: "generic", layerSelector: { offset: 0, onConflict: "Fail", symlinks: "Skip" } });
+    expect(resource.metadata).toEqual({ name: "app" });
+    expect(refused(manifest({ ...minimal, url: null })).map(({ path, found }) => [path, found])).toEqual([["spec.url", "null"]]);
+  });
+
   it.each([
     ["extract", "Extract"],
     ["copy", "Copy"],

@@ -9,7 +9,15 @@ export type ParsedArtifactRepository = { readonly resource: ArtifactRepository }
  * deceived, and for `verify` that would be dangerous. An unreadable `status` is dropped, so that it is made anew.
  */
 export function parseArtifactRepository(object: unknown): ParsedArtifactRepository {
-  const parsed = artifactRepositorySchema.safeParse(object);
+  const parsed = artifactRepositorySchema.safeParse(withoutNulls(object));
   if (parsed.success) return { resource: parsed.data };
   return { issues: describeIssues(artifactRepositorySchema, object, parsed.error.issues) };
+}
+
+/** The API server drops fields that are null before it looks at anything else; templates leave many behind. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value).filter(([, child]) => child !== null);
+  return Object.fromEntries(kept.map(([key, child]) => [key, withoutNulls(child)]));
 }
