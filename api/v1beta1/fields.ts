@@ -39,7 +39,8 @@ export const registryAccess = {
     .enum(PROVIDERS)
     .default("generic")
     .describe(
-      "Where the credentials come from: `generic` (secretRef, serviceAccountName or none), or the workload identity of `aws`, `azure` or `gcp`.",
+      "Where the credentials come from: `generic` (secretRef, serviceAccountName or none), or the workload identity " +
+        "of `aws`, `azure` or `gcp`.",
     ),
   secretRef: localRef(
     "A Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.",

@@ -31,7 +31,10 @@ export type PublishOci = z.output<typeof publishOciSchema>;
 export const publishSchema = withRules(
   z
     .strictObject({
-      externalArtifact: z.strictObject({}).describe("An ExternalArtifact of the same name and namespace. The default when publish is absent.").optional(),
+      externalArtifact: z
+        .strictObject({})
+        .describe("An ExternalArtifact of the same name and namespace. The default when publish is absent.")
+        .optional(),
       ociRepository: z
         .strictObject({})
         .describe("A managed OCIRepository of the same name and namespace that reads the published OCI artifact.")

@@ -4,8 +4,12 @@ import { isSet, withRules } from "./rules.ts";
 
 const filterTags = z
   .strictObject({
-    pattern: text("RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.").min(1),
-    extract: text("What the policy compares instead of the whole tag, made from the groups of the pattern: `$1`, `$ts` or `${ts}`.").optional(),
+    pattern: text(
+      "RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
+    ).min(1),
+    extract: text(
+      "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1`, `$ts` or `${ts}`.",
+    ).optional(),
   })
   .describe("Narrows and rewrites the tags before the policy orders them, as in Flux's ImagePolicy.");
 
@@ -47,7 +51,9 @@ export const refSchema = withRules(
         .describe("Digest of the manifest or index, `sha256:…`; takes precedence over everything else.")
         .optional(),
       tag: text("Tag to follow, `latest` when nothing is said. `tag@sha256:…` names the tag and pins its digest.", 256).optional(),
-      semver: text("Semantic version range (`>=1.0.0 <2.0.0`, `~1.4`, `1.x || 2.x`, `>=1.0.0-0` with pre-releases); takes precedence over tag.").optional(),
+      semver: text(
+        "Semantic version range (`>=1.0.0 <2.0.0`, `~1.4`, `1.x || 2.x`, `>=1.0.0-0` with pre-releases); takes precedence over tag.",
+      ).optional(),
       semverFilter: text("RE2 regular expression; only tags that it matches are considered for the semver range.").optional(),
       filterTags: filterTags.optional(),
       policy: policy.optional(),
@@ -71,7 +77,9 @@ export const refSchema = withRules(
       message: "filterTags needs a policy beside it, such as policy: {numerical: {order: asc}}",
     },
     {
-      cel: "!has(self.imagePolicyRef) || ((!has(self.digest) || self.digest == '') && (!has(self.tag) || self.tag == '') && (!has(self.semver) || self.semver == '') && !has(self.policy))",
+      cel:
+        "!has(self.imagePolicyRef) || (!has(self.policy) && (!has(self.digest) || self.digest == '') && " +
+        "(!has(self.tag) || self.tag == '') && (!has(self.semver) || self.semver == ''))",
       holds: ({ imagePolicyRef, digest, tag, semver, policy }) => !isSet(imagePolicyRef) || ![digest, tag, semver, policy].some(isSet),
       message: "imagePolicyRef stands alone; remove digest, tag, semver and policy",
     },

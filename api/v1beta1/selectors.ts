@@ -8,11 +8,18 @@ export const indexSelectorSchema = z
     platform: z
       .string()
       .max(256)
-      .regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)?$/, "write os/architecture or os/architecture/variant, such as linux/arm64/v8")
+      .regex(
+        /^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)?$/,
+        "write os/architecture or os/architecture/variant, such as linux/arm64/v8",
+      )
       .describe("`os/architecture[/variant]`, compared with the platform that the index states for the manifest.")
       .optional(),
-    artifactType: text("Glob on the effective type: the descriptor's artifactType, else the manifest's, else its config's media type.").optional(),
-    annotations: stringMap("Globs by annotation key; every one must match the manifest's annotations as overlaid by its descriptor's.").optional(),
+    artifactType: text(
+      "Glob on the effective type: the descriptor's artifactType, else the manifest's, else its config's media type.",
+    ).optional(),
+    annotations: stringMap(
+      "Globs by annotation key; every one must match the manifest's annotations as overlaid by its descriptor's.",
+    ).optional(),
     match: z
       .enum(["One", "First", "All"])
       .default("One")
@@ -43,10 +50,14 @@ export const layerSelectorSchema = withRules(
         .enum(["Extract", "Copy", "ExtractAll", "extract", "copy"])
         .transform(canonicalOperation)
         .describe(
-          "`Extract`: the content of one archive. `Copy`: the layer itself. `ExtractAll`: every selected layer in one tree. Flux's `extract` and `copy` are accepted. When absent, the profile of a known layout decides, else Extract.",
+          "`Extract`: the content of one archive. `Copy`: the layer itself. `ExtractAll`: every selected layer in one tree. " +
+            "Flux's `extract` and `copy` are accepted. When absent, the profile of a known layout decides, else Extract.",
         )
         .optional(),
-      filename: text("Name of a copied file, of a raw layer under ExtractAll, or of each directory under the *PerDir layouts. May hold variables such as `{title}`, `{tag}` and `{ext}`.").optional(),
+      filename: text(
+        "Name of a copied file, of a raw layer under ExtractAll, or of each directory under the *PerDir layouts. " +
+          "May hold variables such as `{title}`, `{tag}` and `{ext}`.",
+      ).optional(),
       layout: z
         .enum(["Merge", "LayerPerDir", "ManifestPerDir"])
         .describe("ExtractAll: one directory for everything (`Merge`, the default), for each layer, or for each manifest.")
@@ -58,7 +69,10 @@ export const layerSelectorSchema = withRules(
       symlinks: z
         .enum(["Skip", "Follow"])
         .default("Skip")
-        .describe("No artifact holds a symlink. `Skip` leaves them out and counts them; `Follow` puts the target's content in their place, inside the tree only."),
+        .describe(
+          "No artifact holds a symlink. `Skip` leaves them out and counts them; `Follow` puts the target's content in " +
+            "their place, inside the tree only.",
+        ),
     })
     .describe("Which layers of the selected manifests to take, and what to do with them."),
   [

@@ -15,7 +15,11 @@ export const conditionSchema = z
       .regex(/^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$/)
       .describe("Type of the condition, such as Ready or FetchFailed."),
     status: z.enum(["True", "False", "Unknown"]).describe("Whether the condition holds."),
-    observedGeneration: z.int().min(0).meta({ description: "The metadata.generation that the condition was set for.", format: "int64" }).optional(),
+    observedGeneration: z
+      .int()
+      .min(0)
+      .meta({ description: "The metadata.generation that the condition was set for.", format: "int64" })
+      .optional(),
     lastTransitionTime: timestamp("When `status` last changed."),
     reason: z
       .string()
@@ -33,7 +37,9 @@ export const artifactSchema = z
   .object({
     path: line("Path of the file below the root of the storage."),
     url: line("Where consumers download the file."),
-    revision: line("`<tag>@sha256:<content digest>`, or `sha256:<content digest>` alone where `ref.digest` was given. Consumers act when it changes."),
+    revision: line(
+      "`<tag>@sha256:<content digest>`, or `sha256:<content digest>` alone where `ref.digest` was given. Consumers act when it changes.",
+    ),
     digest: z
       .string()
       .regex(/^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/)
@@ -82,7 +88,11 @@ const selectedSchema = z
     profile: line("The known layout that the artifact was recognised as.").optional(),
     note: line("What was decided for want of a selector, such as the platform that was taken.").optional(),
     layerCount: z.int().min(0).describe("How many layers were selected."),
-    layers: z.array(selectedLayerSchema).max(MAX_SELECTED_ROWS).describe(`The selected layers in order, at most ${MAX_SELECTED_ROWS}.`).optional(),
+    layers: z
+      .array(selectedLayerSchema)
+      .max(MAX_SELECTED_ROWS)
+      .describe(`The selected layers in order, at most ${MAX_SELECTED_ROWS}.`)
+      .optional(),
     skipped: skippedSchema.optional(),
   })
   .describe("What was taken from upstream for the artifact.");
@@ -109,7 +119,8 @@ export const statusSchema = z
     lastHandledReconcileAt: line("The last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.").optional(),
     observedIgnore: line("`spec.ignore` as it was when the artifact was made.").optional(),
     observedContentConfigChecksum: line(
-      "Checksum of those fields of the spec that decide the content of the artifact. While it, the upstream digest and the stored file are unchanged, nothing is fetched.",
+      "Checksum of those fields of the spec that decide the content of the artifact. While it, the upstream digest and " +
+        "the stored file are unchanged, nothing is fetched.",
     ).optional(),
     artifact: artifactSchema.optional(),
     url: line("A stable address that always serves the latest artifact.").optional(),

@@ -15,7 +15,8 @@ export const verifySchema = withRules(
     .strictObject({
       provider: z.enum(["cosign", "notation"]).default("cosign").describe("The technology that signed the artifact."),
       secretRef: localRef(
-        "A Secret with the trusted keys. cosign: every `*.pub` is a key, any may have signed. notation: certificates `*.pem` or `*.crt` and `trustpolicy.json`. Without it, cosign verifies keyless.",
+        "A Secret with the trusted keys. cosign: every `*.pub` is a key, any may have signed. " +
+          "notation: certificates `*.pem` or `*.crt` and `trustpolicy.json`. Without it, cosign verifies keyless.",
       ).optional(),
       matchOIDCIdentity: list(oidcIdentity, "Keyless: who may have signed. One matching entry is enough.").optional(),
       trustedRootSecretRef: localRef(
