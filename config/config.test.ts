@@ -169,6 +169,13 @@ interface Component {
   readonly patches?: readonly { readonly path: string }[];
 }
 
+it("components pass only flags that the controller knows", () => {
+  const files = readdirSync(join(here, "components"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const texts = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"));
+  const args = texts.flatMap((text) => [...text.matchAll(/"(--[a-z-]+=[^"]*)"/g)].map(([, arg = ""]) => arg));
+  expect(controllerConfig(args, {}).flags["oci-endpoint-addr"]).toBe(":5000");
+});
+
 it("components name files that exist", () => {
   for (const name of readdirSync(join(here, "components"))) {
     const directory = join(here, "components", name);
