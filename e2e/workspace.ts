@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach } from "vitest";
+import type { RunnerTask } from "vitest";
 
 /** The scratch directory of one suite, with the logs of its servers. */
 export interface Workspace {
@@ -28,7 +29,13 @@ export async function openWorkspace(): Promise<Workspace> {
     failed = true;
     await printLogs(logs);
   });
-  afterAll(async () => {
+  // oxlint-disable-next-line no-empty-pattern -- vitest wants a pattern here and hands the suite over as the second argument
+  afterAll(async ({}, suite) => {
+    // A hook that failed has no test whose end would have printed this.
+    if (!failed && hasFailed(suite)) {
+      failed = true;
+      await printLogs(logs);
+    }
     for (const stop of stops.toReversed()) await stop();
     if (failed) process.stderr.write(`e2e: the servers' files are kept in ${dir}\n`);
     else await rm(dir, { recursive: true, force: true });
@@ -43,6 +50,10 @@ export async function openWorkspace(): Promise<Workspace> {
     },
     onEnd: (stop) => void stops.push(stop),
   };
+}
+
+function hasFailed(task: RunnerTask): boolean {
+  return task.result?.state === "fail" || ("tasks" in task && task.tasks.some(hasFailed));
 }
 
 async function printLogs(logs: string): Promise<void> {
