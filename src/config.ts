@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { Limits } from "./oci/limits.ts";
+import type { RegistryClientOptions } from "./registry/client.ts";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
@@ -19,6 +20,18 @@ export const defaultLimits: Limits = Object.freeze({
   ratioFloorBytes: 64 * MiB,
   maxTags: 200_000,
 });
+
+/** How registries are spoken to; the caller adds the proxy environment and hooks. */
+export const registryDefaults = Object.freeze({
+  userAgent: "strata",
+  connectionsPerHost: 16,
+  connectTimeoutMs: 10_000,
+  keepAliveMs: 60_000,
+  retry: Object.freeze({ attempts: 5, baseMs: 200, maxMs: 10_000, maxWaitMs: 15_000 }),
+  maxRedirects: 8,
+  uploadChunkBytes: 64 * MiB,
+  maxMaterials: 256,
+} satisfies RegistryClientOptions);
 
 /** What the command line takes from the environment; this file alone reads environment variables. */
 export interface CliEnvironment {

@@ -1,0 +1,83 @@
+import { LRUCache } from "lru-cache";
+import type { WritableRepository } from "../oci/content.ts";
+import type { CredentialTarget } from "../credentials/provider.ts";
+import { CodedError } from "../errors.ts";
+import { formatReference, parseReference } from "../oci/reference.ts";
+import { Channel, materialKey } from "./channel.ts";
+import type { ConnectionOptions } from "./dispatcher.ts";
+import { printable } from "./errors.ts";
+import type { ProxySettings } from "./proxy.ts";
+import { openRepository } from "./repository.ts";
+import type { RetryPolicy } from "./retry.ts";
+import { type Access, Session } from "./session.ts";
+import type { OnRequest } from "./transport.ts";
+
+export interface RegistryClientOptions extends ConnectionOptions {
+  readonly userAgent: string;
+  readonly retry: RetryPolicy;
+  readonly maxRedirects: number;
+  /** Blobs up to this size are pushed in one request, larger ones in chunks of it. */
+  readonly uploadChunkBytes: number;
+  /** How many sets of TLS and proxy material keep their connections. */
+  readonly maxMaterials: number;
+  readonly environmentProxy?: ProxySettings;
+  /** For metrics. */
+  readonly onRequest?: OnRequest;
+  /** Called with bytes of blobs and manifests that have just been received. */
+  readonly onBytes?: (host: string, bytes: number) => void;
+}
+
+/**
+ * Speaks the OCI distribution-spec v1.1. One for a process: connections, tokens and what registries have asked for are
+ * shared by all repositories opened with the same TLS and proxy material.
+ */
+export class RegistryClient {
+  readonly #options: RegistryClientOptions;
+  readonly #channels: LRUCache<string, Channel>;
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
+    this.#channels = new LRUCache({ max: options.maxMaterials, dispose: (channel) => void channel.close() });
+  }
+
+  /**
+   * A repository to read and write; nothing is asked of the registry yet. Open one for each piece of work: what it has
+   * learnt about credentials and manifests goes with it.
+   *
+   * @throws InvalidReference, InvalidSpec (proxy), TlsFailed (unusable material), EndpointRefused
+   */
+  repository(target: CredentialTarget, access: Access): WritableRepository {
+    const key = materialKey(access);
+    const { environmentProxy = {}, userAgent, maxRedirects, onRequest, retry, uploadChunkBytes, onBytes } = this.#options;
+    const channel = (): Channel => {
+      let found = this.#channels.get(key);
+      if (!found) {
+        found = new Channel({ tls: access.tls, proxy: access.proxy }, { ...this.#options, environmentProxy });
+        this.#channels.set(key, found);
+      }
+      return found;
+    };
+    const transport = { userAgent, maxRedirects, onRequest };
+    return openRepository(new Session(target, originOf(target, access.insecure ?? false), access, { transport, retry, uploadChunkBytes, onBytes, channel }));
+  }
+
+  /** Closes the connections once what is under way has ended. */
+  async close(): Promise<void> {
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    await Promise.all(channels.map((channel) => channel.close()));
+  }
+}
+
+/** Docker Hub's registry does not answer under the names it is known by. */
+const dockerHub = new Set(["docker.io", "index.docker.io", "registry.hub.docker.com"]);
+
+function originOf({ registry, repository }: CredentialTarget, insecure: boolean): string {
+  const parsed = parseReference(`oci://${registry}/${repository}`);
+  const host = dockerHub.has(registry) ? "registry-1.docker.io" : registry;
+  const text = `${insecure ? "http" : "https"}://${host}`;
+  if (formatReference(parsed) !== `oci://${registry}/${repository}` || !URL.canParse(text)) {
+    throw new CodedError("InvalidReference", `"${printable(`${registry}/${repository}`, 300)}" is not a repository, such as registry.example:5000/team/app`);
+  }
+  return new URL(text).origin;
+}

@@ -1,0 +1,113 @@
+import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
+
+/** What a failed request is called in messages: `GET https://registry.example/v2/app/manifests/v1`, without the query. */
+export function requestName(method: string, url: URL): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
+
+const byStatus: Readonly<Record<number, ErrorCode>> = {
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  405: "RegistryUnsupported",
+  408: "RegistryUnavailable",
+  429: "RateLimited",
+  501: "RegistryUnsupported",
+};
+
+/** Error codes of the distribution-spec that say more than the status they come with. */
+const byRegistryCode: Readonly<Record<string, ErrorCode>> = {
+  TOOMANYREQUESTS: "RateLimited",
+  UNSUPPORTED: "RegistryUnsupported",
+  DIGEST_INVALID: "DigestMismatch",
+};
+
+/** The HTTP status that an error reports; 0 where it is about something else. */
+export function statusOf(error: unknown): number {
+  return error instanceof CodedError ? Number(error.details?.["status"] ?? 0) : 0;
+}
+
+const retriedStatuses = new Set([408, 429, 502, 503, 504]);
+
+/** The error for a response that is not what was asked for; `body` are its first bytes. */
+export function statusError(name: string, status: number, response: { body: string; retryAfterMs: number | undefined }): CodedError {
+  const { codes, text } = registryErrors(response.body);
+  const special = codes.map((code) => byRegistryCode[code]).find((code) => code !== undefined);
+  const code = special ?? byStatus[status] ?? (status >= 500 ? "RegistryUnavailable" : "RegistryResponseInvalid");
+  const message = `${name}: ${status}${text ? ` ${text}` : ""}`;
+  return new CodedError(code, message, {
+    details: { status, registryCodes: codes },
+    ...(response.retryAfterMs !== undefined && { retryAfterMs: response.retryAfterMs }),
+  });
+}
+
+/** distribution-spec, "Error Codes": `{"errors": [{"code", "message"}]}`. */
+function registryErrors(body: string): { codes: string[]; text: string } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return { codes: [], text: "" };
+  }
+  const list = (parsed as { errors?: unknown } | null)?.errors;
+  const rows = (Array.isArray(list) ? list : []).slice(0, 3) as ({ code?: unknown; message?: unknown } | null)[];
+  const codes = rows.flatMap((row) => (typeof row?.code === "string" ? [printable(row.code, 40)] : []));
+  const texts = rows.flatMap((row) => [row?.code, row?.message].filter((part) => typeof part === "string").join(": ") || []);
+  return { codes, text: printable(texts.join("; "), 300) };
+}
+
+/** Text of a stranger for a log or terminal: one line, no control characters, no endless length. */
+export function printable(text: string, maxLength: number): string {
+  const plain = text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, " ").trim();
+  return plain.length > maxLength ? `${plain.slice(0, maxLength)}…` : plain;
+}
+
+/** The error for a request that got no response, or only part of one. */
+export function networkError(name: string, error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  const root = rootCause(error);
+  if (root instanceof CodedError) return root;
+  const code = networkCode(root);
+  const hint = code === "TlsFailed" ? "; a private certificate authority belongs in ca.crt of the certificate secret" : "";
+  return new CodedError(code, `${name}: ${printable(messageOf(root), 300)}${hint}`, { cause: root });
+}
+
+/** AggregateError (one cause for each address) and undici's wrappers are looked through. */
+function rootCause(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error && codeOfCause(error) !== "UND_ERR_CONNECT_TIMEOUT") return rootCause(error.cause);
+  return error;
+}
+
+function codeOfCause(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function networkCode(error: unknown): ErrorCode {
+  const code = codeOfCause(error);
+  if (error instanceof Error && error.name === "AbortError") return "Aborted";
+  if (/^UND_ERR_(HEADERS|BODY|CONNECT)_TIMEOUT$|^ETIMEDOUT$/.test(code)) return "RegistryTimeout";
+  if (error instanceof Error && error.name === "TimeoutError") return "RegistryTimeout";
+  if (/^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/.test(code)) return "TlsFailed";
+  if (/^(UND_ERR_HEADERS_OVERFLOW|HPE_)/.test(code)) return "RegistryResponseInvalid";
+  return "RegistryUnreachable";
+}
+
+/** Whether the same request may well succeed in a moment. */
+export function isTransient(error: unknown): error is CodedError {
+  if (!(error instanceof CodedError)) return false;
+  if (error.code === "RegistryTimeout" || error.code === "RateLimited") return true;
+  if (error.code === "RegistryUnavailable") return retriedStatuses.has(statusOf(error));
+  // A name that does not exist stays so, at least for longer than anybody wants to wait here.
+  return error.code === "RegistryUnreachable" && codeOfCause(error.cause) !== "ENOTFOUND";
+}
+
+/** The error for work that `signal` has ended: its own reason where that is coded, else RegistryTimeout or Aborted. */
+export function abortError(signal: AbortSignal): CodedError {
+  const { reason } = signal as { reason: unknown };
+  if (reason instanceof CodedError) return reason;
+  const timedOut = reason instanceof Error && reason.name === "TimeoutError";
+  return timedOut
+    ? new CodedError("RegistryTimeout", "the registry did not answer in the time allowed", { cause: reason })
+    : new CodedError("Aborted", "the request was given up", { cause: reason });
+}

@@ -1,0 +1,88 @@
+import { CodedError } from "../errors.ts";
+import { ociIndexType } from "../oci/media-types.ts";
+import { parseManifest } from "../oci/schema.ts";
+import { sha256Of } from "../oci/digest.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
+import { isManifest } from "./content-kind.ts";
+import { fallbackTag } from "./referrers.ts";
+import type { Session } from "./session.ts";
+import { targetOf } from "./transport.ts";
+
+export async function contentExists(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<boolean> {
+  const manifest = isManifest(descriptor);
+  const path = `${manifest ? "manifests" : "blobs"}/${descriptor.digest}`;
+  const headers = { accept: manifest ? descriptor.mediaType : "*/*" };
+  // With the scope of the upload that follows, so that one token does for both.
+  const response = await session.ask({ method: "HEAD", path, headers, needs: "push", accept: [200, 404] }, signal);
+  return response.status === 200;
+}
+
+/** distribution-spec, "Mounting a blob from another repository". A registry that will not opens an upload; it is cancelled. */
+export async function mountBlob(session: Session, descriptor: Descriptor, from: string, signal: AbortSignal): Promise<boolean> {
+  const path = `blobs/uploads/?${new URLSearchParams({ mount: descriptor.digest, from }).toString()}`;
+  const refusals = [400, 401, 403, 404, 405];
+  const response = await session.ask({ method: "POST", path, needs: "push", mountFrom: from, accept: [201, 202, ...refusals] }, signal);
+  const location = response.header("location");
+  if (response.status === 202 && location !== undefined) await cancelUpload(session, targetOf(location, response.url, response.name), signal);
+  return response.status === 201;
+}
+
+async function cancelUpload(session: Session, upload: URL, signal: AbortSignal): Promise<void> {
+  try {
+    await session.ask({ method: "DELETE", path: upload, needs: "push", accept: [202, 204, 404, 405], retry: false }, signal);
+  } catch {
+    // Registries forget unfinished uploads by themselves.
+  }
+}
+
+/**
+ * @throws DigestMismatch when the registry has stored other bytes; NotFound, RegistryResponseInvalid when it misses a
+ * blob of the manifest
+ */
+export async function putManifest(session: Session, content: { descriptor: Descriptor; bytes: Uint8Array; reference: string }, signal: AbortSignal): Promise<void> {
+  const { descriptor, bytes, reference } = content;
+  const headers = { "content-type": descriptor.mediaType };
+  const request = { method: "PUT", path: `manifests/${reference}`, headers, body: () => bytes, needs: "push", accept: [200, 201, 202] } as const;
+  const response = await session.ask(request, signal);
+  const stored = response.header("docker-content-digest");
+  if (stored !== undefined && stored.split(":", 1)[0] === descriptor.digest.split(":", 1)[0] && stored !== descriptor.digest) {
+    throw new CodedError("DigestMismatch", `${response.name}: the registry has stored ${stored} instead of ${descriptor.digest}`);
+  }
+  const { subject } = parseManifest(bytes, descriptor.mediaType, response.name);
+  // Without OCI-Subject the registry has not noticed the reference, and clients look for it under the fallback tag.
+  if (subject && response.header("oci-subject") === undefined) await addToFallbackTag(session, subject.digest, { descriptor, bytes }, signal);
+}
+
+/** distribution-spec v1.1, "Pushing Manifests with Subject": the client keeps the index of referrers. */
+async function addToFallbackTag(session: Session, subject: Digest, content: { descriptor: Descriptor; bytes: Uint8Array }, signal: AbortSignal): Promise<void> {
+  const tag = fallbackTag(subject);
+  const request = { method: "GET", path: `manifests/${tag}`, headers: { accept: ociIndexType }, needs: "push", accept: [200, 404] } as const;
+  const { response, body } = await session.fetchBytes(request, session.access.limits.maxManifestBytes, signal);
+  const index = response.status === 200 ? parseManifest(body, ociIndexType, response.name) : undefined;
+  const listed = index?.kind === "index" ? index.manifests : [];
+  if (listed.some((entry) => entry.digest === content.descriptor.digest)) return;
+  const manifests = [...listed, referrerEntry(content)].map(toJson);
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }));
+  const descriptor = { mediaType: ociIndexType, digest: sha256Of(bytes), size: bytes.length };
+  await putManifest(session, { descriptor, bytes, reference: tag }, signal);
+}
+
+function referrerEntry({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Descriptor {
+  const { mediaType, digest, size } = descriptor;
+  const manifest = parseManifest(bytes, mediaType, digest);
+  const artifactType = manifest.artifactType ?? (manifest.kind === "manifest" ? manifest.config.mediaType : undefined);
+  const { annotations } = manifest;
+  return { mediaType, digest, size, ...(artifactType !== undefined && { artifactType }), ...(annotations && { annotations }) };
+}
+
+/** The names of the image-spec instead of ours. */
+function toJson({ platform, ...rest }: Descriptor): object {
+  if (!platform) return rest;
+  const { osVersion, osFeatures, ...plain } = platform;
+  return { ...rest, platform: { ...plain, ...(osVersion && { "os.version": osVersion }), ...(osFeatures && { "os.features": osFeatures }) } };
+}
+
+/** What is already gone counts as deleted. @throws RegistryUnsupported, Forbidden, … */
+export async function deleteManifest(session: Session, digest: Digest, signal: AbortSignal): Promise<void> {
+  await session.ask({ method: "DELETE", path: `manifests/${digest}`, needs: "delete", accept: [200, 202, 204, 404] }, signal);
+}

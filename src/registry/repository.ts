@@ -1,0 +1,34 @@
+import { Readable } from "node:stream";
+import type { WritableRepository } from "../oci/content.ts";
+import { fetchBlob } from "./blobs.ts";
+import { isManifest } from "./content-kind.ts";
+import { createMemo, fetchManifest, resolveManifest } from "./manifests.ts";
+import { contentExists, deleteManifest, mountBlob, putManifest } from "./push.ts";
+import { listReferrers } from "./referrers.ts";
+import type { Session } from "./session.ts";
+import { listTags } from "./tags.ts";
+import { pushBlob } from "./uploads.ts";
+
+/** The ports of `oci/content.ts` over one session. */
+export function openRepository(session: Session): WritableRepository {
+  const memo = createMemo(2 * session.access.limits.maxManifestBytes);
+  return {
+    name: session.name,
+    resolve: (reference, signal) => resolveManifest(session, memo, reference, signal),
+    fetch: async (descriptor, signal) => {
+      // Inline content was checked when its descriptor was parsed.
+      if (descriptor.data !== undefined) return oneChunk(Buffer.from(descriptor.data, "base64"));
+      if (!isManifest(descriptor)) return await fetchBlob(session, descriptor, signal);
+      return oneChunk(await fetchManifest(session, memo, descriptor, signal));
+    },
+    tags: (signal) => listTags(session, signal),
+    referrers: (subject, artifactType, signal) => listReferrers(session, subject, artifactType, signal),
+    exists: (descriptor, signal) => contentExists(session, descriptor, signal),
+    mount: (descriptor, from, signal) => mountBlob(session, descriptor, from, signal),
+    pushBlob: (descriptor, open, signal) => pushBlob(session, descriptor, open, signal),
+    pushManifest: (descriptor, bytes, reference, signal) => putManifest(session, { descriptor, bytes, reference }, signal),
+    deleteManifest: (digest, signal) => deleteManifest(session, digest, signal),
+  };
+}
+
+const oneChunk = (bytes: Buffer): Readable => Readable.from([bytes], { objectMode: false });

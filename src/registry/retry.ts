@@ -1,0 +1,88 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import { CodedError } from "../errors.ts";
+import { abortError, isTransient } from "./errors.ts";
+
+export interface RetryPolicy {
+  /** How often a request is tried in all. */
+  readonly attempts: number;
+  /** The first pause is at most this long; it doubles with every attempt. */
+  readonly baseMs: number;
+  readonly maxMs: number;
+  /** A longer Retry-After is not waited for: the caller is told instead, and can do other work. */
+  readonly maxWaitMs: number;
+}
+
+/** Exponential back-off with full jitter: anything up to `base * 2^attempt`. */
+export function backoffMs(policy: RetryPolicy, attempt: number): number {
+  return Math.random() * Math.min(policy.maxMs, policy.baseMs * 2 ** attempt);
+}
+
+/** Waits, or ends early with the signal's error. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal });
+  } catch {
+    throw abortError(signal);
+  }
+}
+
+/** How long a server that has asked for patience is left alone; shared by all requests that it would refuse alike. */
+export class HostGate {
+  readonly #until = new LRUCache<string, number>({ max: 1000 });
+
+  block(key: string, ms: number): void {
+    this.#until.set(key, Math.max(this.#until.get(key) ?? 0, Date.now() + ms));
+  }
+
+  /** @throws RateLimited when the wait would be longer than `maxWaitMs` */
+  async pass(key: string, maxWaitMs: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const left = (this.#until.get(key) ?? 0) - Date.now();
+      if (left <= 0) return;
+      if (left > maxWaitMs) throw new CodedError("RateLimited", "the registry has asked to be left alone for a while", { retryAfterMs: left });
+      await pause(left, signal);
+    }
+  }
+}
+
+export interface RetryContext {
+  readonly policy: RetryPolicy;
+  readonly gate: HostGate;
+  /** Requests with the same key are held back together. */
+  readonly key: string;
+  readonly signal: AbortSignal;
+}
+
+/** Runs `attempt` until it succeeds, fails for good, or has failed too often. */
+export async function withRetry<T>(context: RetryContext, attempt: () => Promise<T>): Promise<T> {
+  const { policy, gate, key, signal } = context;
+  for (let tried = 1; ; tried++) {
+    await gate.pass(key, policy.maxWaitMs, signal);
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      const { retryAfterMs } = error;
+      if (retryAfterMs !== undefined) gate.block(key, retryAfterMs);
+      if (tried >= policy.attempts || (retryAfterMs ?? 0) > policy.maxWaitMs) throw error;
+      await pause(backoffMs(policy, tried - 1), signal);
+    }
+  }
+}
+
+const maxRetryAfterMs = 3_600_000;
+
+/**
+ * `Retry-After` in milliseconds (RFC 9110, 10.2.3): seconds, or a date, which is read against the response's own `Date`
+ * so that a clock that is wrong on either side does not matter. At most one hour.
+ */
+export function retryAfterMs(header: string | undefined, date: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const text = header.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
+  const at = Date.parse(text);
+  const now = Date.parse(date ?? "");
+  if (Number.isNaN(at)) return undefined;
+  return Math.min(Math.max(0, at - (Number.isNaN(now) ? Date.now() : now)), maxRetryAfterMs);
+}

@@ -1,0 +1,191 @@
+import { createHmac, randomBytes } from "node:crypto";
+import type { Readable } from "node:stream";
+import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
+import type { Limits } from "../oci/limits.ts";
+import type { AuthRequest } from "./auth.ts";
+import { discard, readBody, readStart } from "./body.ts";
+import type { Channel, Material, Traffic } from "./channel.ts";
+import { statusError } from "./errors.ts";
+import { retryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
+import { exchange, type Headers, type HttpResponse, type Method, type TransportOptions } from "./transport.ts";
+
+/** How one repository is reached. */
+export interface Access extends Material {
+  readonly credentials?: CredentialProvider | undefined;
+  /** Plain HTTP. There is no way to switch the verification of certificates off. */
+  readonly insecure?: boolean;
+  /** For a response's head, between two parts of a body, and for the whole of a small response. */
+  readonly timeoutMs: number;
+  readonly limits: Limits;
+}
+
+/** What every session of a client shares. */
+export interface Shared {
+  readonly transport: TransportOptions;
+  readonly retry: RetryPolicy;
+  readonly uploadChunkBytes: number;
+  readonly onBytes: ((host: string, bytes: number) => void) | undefined;
+  channel(): Channel;
+}
+
+/** A request to the repository. */
+export interface RegistryRequest {
+  readonly method: Method;
+  /** Below `/v2/<repository>/`, or the URL that the registry gave. */
+  readonly path: string | URL;
+  readonly headers?: Headers;
+  readonly body?: () => Readable | Uint8Array;
+  readonly needs: "pull" | "push" | "delete";
+  /** Repository that a blob is mounted from. */
+  readonly mountFrom?: string;
+  readonly traffic?: Traffic;
+  /** Statuses that are an answer; any other is an error. */
+  readonly accept: readonly number[];
+  /** False for requests whose repetition is the caller's business. */
+  readonly retry?: boolean;
+}
+
+const maxErrorBytes = 8192;
+/** Fingerprints mean nothing outside of this process. */
+const fingerprintKey = randomBytes(32);
+
+const actions = { pull: "pull", push: "pull,push", delete: "pull,push,delete" } as const;
+
+/** Authorized requests, with retries, to one repository. Lives as long as a piece of work on that repository. */
+export class Session {
+  readonly target: CredentialTarget;
+  readonly access: Access;
+  readonly shared: Shared;
+  readonly origin: string;
+  #credential: Promise<{ credential: Credential | undefined; fingerprint: string }> | undefined;
+
+  constructor(target: CredentialTarget, origin: string, access: Access, shared: Shared) {
+    this.target = target;
+    this.origin = origin;
+    this.access = access;
+    this.shared = shared;
+  }
+
+  /** `registry.example/team/app` */
+  get name(): string {
+    return `${this.target.registry}/${this.target.repository}`;
+  }
+
+  url(path: string): URL {
+    return new URL(`${this.origin}/v2/${this.target.repository}/${path}`);
+  }
+
+  /**
+   * Sends `request` and hands an accepted response to `consume`, which reads its body. When the response breaks off
+   * in there, the whole is tried again.
+   */
+  async send<T>(request: RegistryRequest, signal: AbortSignal, consume: (response: HttpResponse) => Promise<T>): Promise<T> {
+    const url = typeof request.path === "string" ? this.url(request.path) : request.path;
+    const { fingerprint } = await this.#resolve(signal);
+    const policy = request.retry === false ? { ...this.shared.retry, attempts: 1 } : this.shared.retry;
+    const context = { policy, gate: this.shared.channel().gate, key: `${url.host} ${fingerprint}`, signal };
+    return await withRetry(context, async () => {
+      const bounded = request.traffic === "bulk" ? signal : AbortSignal.any([signal, AbortSignal.timeout(this.access.timeoutMs)]);
+      const response = await this.#authorized(request, url, bounded);
+      if (request.accept.includes(response.status)) return await consume(response);
+      throw await this.#refusal(response);
+    });
+  }
+
+  /** The accepted response's body, whole. */
+  async fetchBytes(request: RegistryRequest, maxBytes: number, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
+    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response.name, response.body, maxBytes) }));
+  }
+
+  /** The accepted response, its body thrown away. */
+  async ask(request: RegistryRequest, signal: AbortSignal): Promise<HttpResponse> {
+    return await this.send(request, signal, async (response) => {
+      await discard(response.body);
+      return response;
+    });
+  }
+
+  async #authorized(request: RegistryRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
+    const { authorizer } = this.shared.channel();
+    // A registry may send uploads to another host; its credentials stay here.
+    if (url.origin !== this.origin) return await this.#exchange(request, url, undefined, signal);
+    const auth = await this.#authRequest(request, signal);
+    const sent = await authorizer.preempt(auth);
+    const response = await this.#exchange(request, url, sent, signal);
+    if (response.status !== 401 || response.url.origin !== this.origin) return response;
+    const header = response.header("www-authenticate");
+    const renewed = sent === undefined ? auth : await this.#renewed(request, auth, signal);
+    const answer = await authorizer.answer(renewed, header, renewed === auth ? sent : undefined);
+    if (answer === undefined) return response;
+    await discard(response.body);
+    return await this.#exchange(request, url, answer, signal);
+  }
+
+  /** Asks the provider again after a refusal: a rotated secret or an expired cloud token shows as another fingerprint. */
+  async #renewed(request: RegistryRequest, auth: AuthRequest, signal: AbortSignal): Promise<AuthRequest> {
+    this.#credential = undefined;
+    const renewed = await this.#authRequest(request, signal);
+    return renewed.fingerprint === auth.fingerprint ? auth : renewed;
+  }
+
+  async #exchange(request: RegistryRequest, url: URL, authorization: string | undefined, signal: AbortSignal): Promise<HttpResponse> {
+    const { method, body, traffic = "metadata" } = request;
+    const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) };
+    return await exchange(this.shared.channel(), this.shared.transport, { method, url, headers, body, traffic, timeoutMs: this.access.timeoutMs, signal });
+  }
+
+  async #authRequest(request: RegistryRequest, signal: AbortSignal): Promise<AuthRequest> {
+    const { repository } = this.target;
+    const scopes = [`repository:${repository}:${actions[request.needs]}`];
+    if (request.mountFrom !== undefined) scopes.push(`repository:${request.mountFrom}:pull`);
+    const { timeoutMs, insecure = false } = this.access;
+    return {
+      origin: this.origin,
+      scopes,
+      ...(await this.#resolve(signal)),
+      insecure,
+      signal,
+      // Shared by all who wait for the same token, so no single caller's signal ends it.
+      ask: async (url, headers, form) =>
+        await exchange(this.shared.channel(), this.shared.transport, {
+          method: form === undefined ? "GET" : "POST",
+          url,
+          headers,
+          body: form === undefined ? undefined : () => Buffer.from(form, "utf8"),
+          secretBody: true,
+          traffic: "metadata",
+          timeoutMs,
+          signal: AbortSignal.timeout(timeoutMs),
+        }),
+    };
+  }
+
+  async #resolve(signal: AbortSignal): Promise<{ credential: Credential | undefined; fingerprint: string }> {
+    this.#credential ??= (async () => {
+      const credential = await this.access.credentials?.resolve(this.target, signal);
+      return { credential, fingerprint: credential ? createHmac("sha256", fingerprintKey).update(JSON.stringify(credential)).digest("base64") : "" };
+    })();
+    try {
+      return await this.#credential;
+    } catch (error) {
+      this.#credential = undefined;
+      throw error;
+    }
+  }
+
+  async #refusal(response: HttpResponse): Promise<Error> {
+    const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
+    const body = redact(await readStart(response.body, maxErrorBytes), (await this.#credential)?.credential);
+    return statusError(response.name, response.status, { body, retryAfterMs: wait });
+  }
+}
+
+/** Removes our own secrets from what a registry says, should it repeat them. */
+function redact(text: string, credential: Credential | undefined): string {
+  if (!credential) return text;
+  const secrets =
+    credential.kind === "basic"
+      ? [credential.password, Buffer.from(`${credential.username}:${credential.password}`, "utf8").toString("base64")]
+      : [credential.token];
+  return secrets.filter(Boolean).reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+}
