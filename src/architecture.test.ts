@@ -56,6 +56,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ["api", "crds", "config"],
 };
 
+/** What may be imported as types alone, which leaves nothing behind at run time. */
+const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
+  // The options whose defaults it holds.
+  "src/config": ["src"],
+};
+
 /** Only these, and tests, may import `src/testing`. */
 const testingUsers = ["src/testing", "bench", "e2e", "demo", "vitest.config", "vitest.e2e.config"];
 
@@ -90,21 +96,28 @@ const typescript = allFiles.filter((file) => file.endsWith(".ts"));
 const isTest = (file: string) => file.endsWith(".test.ts");
 const product = typescript.filter((file) => !isTest(file));
 
-/** The module specifiers that a source file imports or re-exports, statically or not. */
-function importsOf(source: string): string[] {
+interface Import {
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+}
+
+/** What a source file imports or re-exports, statically or not. */
+function importsOf(source: string): Import[] {
   const patterns = [
-    /^\s*(?:import|export)\s[^;"]*?\bfrom\s+"([^"]+)"/gm,
-    /^\s*import\s+"([^"]+)"/gm,
-    /\bimport\(\s*"([^"]+)"/g,
+    /^\s*(?:import|export)\s(?<types>type\s)?[^;"]*?\bfrom\s+"(?<specifier>[^"]+)"/gm,
+    /^\s*import\s+"(?<specifier>[^"]+)"/gm,
+    /\bimport\(\s*"(?<specifier>[^"]+)"/g,
   ];
-  return patterns.flatMap((pattern) => [...source.matchAll(pattern)].map(([, specifier = ""]) => specifier));
+  return patterns.flatMap((pattern) =>
+    [...source.matchAll(pattern)].map(({ groups }) => ({ specifier: groups?.["specifier"] ?? "", typeOnly: groups?.["types"] !== undefined })),
+  );
 }
 
 const isUnder = (path: string, part: string) => path === part || path.startsWith(`${part}/`);
 const withoutSuffix = (path: string) => path.replace(/\.(ts|json)$/, "");
 
 /** Why `file` may not import `specifier`; undefined where it may. */
-function refusal(file: string, specifier: string): string | undefined {
+function refusal(file: string, { specifier, typeOnly }: Import): string | undefined {
   const from = withoutSuffix(file);
   if (!specifier.startsWith(".")) return packageRefusal(from, specifier);
   if (!/\.(ts|json)$/.test(specifier)) return "relative imports carry their suffix";
@@ -113,7 +126,7 @@ function refusal(file: string, specifier: string): string | undefined {
   const rows = Object.keys(mayImport).filter((part) => isUnder(from, part));
   const bound = isUnder(from, "src") || rows.length > 0;
   if (!bound || rows.some((part) => isUnder(target, part))) return undefined;
-  const allowed = rows.flatMap((part) => mayImport[part] ?? []);
+  const allowed = rows.flatMap((part) => [...(mayImport[part] ?? []), ...(typeOnly ? (mayImportTypes[part] ?? []) : [])]);
   return allowed.some((part) => isUnder(target, part)) ? undefined : `${rows.join(", ") || from} may import only: ${allowed.join(", ")}`;
 }
 
@@ -128,9 +141,9 @@ function packageRefusal(from: string, specifier: string): string | undefined {
 describe("imports", () => {
   it("go only where the table allows", () => {
     const refusals = product.flatMap((file) =>
-      importsOf(read(file)).flatMap((specifier) => {
-        const why = refusal(file, specifier);
-        return why === undefined ? [] : [`${file} → ${specifier}: ${why}`];
+      importsOf(read(file)).flatMap((found) => {
+        const why = refusal(file, found);
+        return why === undefined ? [] : [`${file} → ${found.specifier}: ${why}`];
       }),
     );
     expect(refusals).toEqual([]);
@@ -150,7 +163,7 @@ describe("imports", () => {
     ["src/select/select.ts", "zod", /belongs to/],
     ["src/controller/build.ts", "@kubernetes/client-node", /belongs to/],
   ])("are refused: %s → %s", (file, specifier, why) => {
-    expect(refusal(file, specifier)).toMatch(why);
+    expect(refusal(file, { specifier, typeOnly: false })).toMatch(why);
   });
 
   it.each([
@@ -163,7 +176,14 @@ describe("imports", () => {
     ["src/oci/schema.ts", "zod"],
     ["src/cli/tree.ts", "node:fs"],
   ])("are allowed: %s → %s", (file, specifier) => {
-    expect(refusal(file, specifier)).toBeUndefined();
+    expect(refusal(file, { specifier, typeOnly: false })).toBeUndefined();
+  });
+
+  it("may be of types alone where the second table says so", () => {
+    const specifier = "./registry/client.ts";
+    expect(refusal("src/config.ts", { specifier, typeOnly: true })).toBeUndefined();
+    expect(refusal("src/config.ts", { specifier, typeOnly: false })).toMatch(/may import only/);
+    expect(refusal("src/controller/build.ts", { specifier: "../registry/client.ts", typeOnly: true })).toMatch(/may import only/);
   });
 
   it("are found in every form", () => {
@@ -174,14 +194,19 @@ describe("imports", () => {
       'import "./e.ts";',
       'const f = await import("./f.ts");',
     ].join("\n");
-    expect(importsOf(source).sort()).toEqual(["./a.ts", "./c.ts", "./d.ts", "./e.ts", "./f.ts"]);
+    const found = importsOf(source);
+    expect(found.map(({ specifier }) => specifier).sort()).toEqual(["./a.ts", "./c.ts", "./d.ts", "./e.ts", "./f.ts"]);
+    expect(found.filter(({ typeOnly }) => typeOnly).map(({ specifier }) => specifier)).toEqual(["./c.ts"]);
   });
 
   it("use only packages that the bundles carry", () => {
     const { dependencies } = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
     const carried = (specifier: string) => /^(\.|node:)/.test(specifier) || Object.keys(dependencies).some((name) => isUnder(specifier, name));
     const bundled = product.filter((file) => /^(src|api)\//.test(file) && !isUnder(file, "src/testing"));
-    expect(bundled.flatMap((file) => importsOf(read(file)).filter((name) => !carried(name)).map((name) => `${file} → ${name}`))).toEqual([]);
+    const foreign = bundled.flatMap((file) =>
+      importsOf(read(file)).flatMap(({ specifier }) => (carried(specifier) ? [] : [`${file} → ${specifier}`])),
+    );
+    expect(foreign).toEqual([]);
   });
 });
 
