@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import { networkError } from "./errors.ts";
+import type { HttpResponse } from "./transport.ts";
 
 /** The whole of a small body. @throws `code` when it is longer than `maxBytes` */
-export async function readBody(name: string, body: Readable, maxBytes: number, code: ErrorCode = "RegistryResponseInvalid"): Promise<Buffer> {
+export async function readBody({ name, body }: HttpResponse, maxBytes: number, code: ErrorCode): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {

@@ -8,7 +8,7 @@ export interface Challenge {
 
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const param = new RegExp(`^(${token})[ \\t]*=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|(${token}))`);
-const scheme = new RegExp(`^(${token})(?:[ \\t]+([A-Za-z0-9._~+/-]+=*)(?=[ \\t]*(?:,|$)))?`);
+const scheme = new RegExp(`^(${token})(?:[ \\t]+([A-Za-z0-9._~+/-]+=*)(?=[ \\t]*(?:,|$)))?(?=[ \\t,]|$)`);
 /** No registry needs more, and the time to parse stays small. */
 const maxHeaderLength = 8192;
 

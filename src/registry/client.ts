@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { WritableRepository } from "../oci/content.ts";
 import type { CredentialTarget } from "../credentials/provider.ts";
 import { CodedError } from "../errors.ts";
-import { formatReference, parseReference } from "../oci/reference.ts";
+import { parseReference } from "../oci/reference.ts";
 import { Channel, materialKey } from "./channel.ts";
 import type { ConnectionOptions } from "./dispatcher.ts";
 import { printable } from "./errors.ts";
@@ -76,7 +76,8 @@ function originOf({ registry, repository }: CredentialTarget, insecure: boolean)
   const parsed = parseReference(`oci://${registry}/${repository}`);
   const host = dockerHub.has(registry) ? "registry-1.docker.io" : registry;
   const text = `${insecure ? "http" : "https"}://${host}`;
-  if (formatReference(parsed) !== `oci://${registry}/${repository}` || !URL.canParse(text)) {
+  const whole = parsed.kind === "registry" && parsed.registry === registry && parsed.repository === repository;
+  if (!whole || parsed.tag !== undefined || parsed.digest !== undefined || !URL.canParse(text)) {
     throw new CodedError("InvalidReference", `"${printable(`${registry}/${repository}`, 300)}" is not a repository, such as registry.example:5000/team/app`);
   }
   return new URL(text).origin;

@@ -13,6 +13,8 @@ export function nextPage(header: string | undefined, page: URL): URL | "elsewher
 }
 
 function isNext(params: string): boolean {
-  const rel = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))/i.exec(params);
-  return (rel?.[1] ?? rel?.[2] ?? "").toLowerCase().split(/\s+/).includes("next");
+  for (const [, name = "", quoted, plain = ""] of params.matchAll(/;\s*([^\s=;,]+)(?:\s*=\s*(?:"([^"]*)"|([^\s",;]+)))?/g)) {
+    if (name.toLowerCase() === "rel") return (quoted ?? plain).toLowerCase().split(/\s+/).includes("next");
+  }
+  return false;
 }

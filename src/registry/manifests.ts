@@ -27,7 +27,7 @@ export async function resolveManifest(session: Session, memo: ManifestMemo, refe
   const head = await session.ask({ method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] }, signal);
   const described = head.status === 200 ? describe(session, head, digest) : undefined;
   if (described) return described;
-  const got = await session.fetchBytes({ method: "GET", path, headers: { accept }, needs: "pull", accept: [200] }, session.access.limits.maxManifestBytes, signal);
+  const got = await session.fetchManifestBytes({ method: "GET", path, headers: { accept }, needs: "pull", accept: [200] }, signal);
   const checked = checkBody(got.response, got.body, digest);
   session.shared.onBytes?.(got.response.url.host, got.body.length);
   memo.set(checked.digest, got.body);
@@ -96,7 +96,7 @@ export async function fetchManifest(session: Session, memo: ManifestMemo, descri
   const { maxManifestBytes } = session.access.limits;
   if (size > maxManifestBytes) throw new CodedError("ManifestTooLarge", `${session.name}@${digest} has ${size} bytes; at most ${maxManifestBytes} are read`);
   const request = { method: "GET", path, headers: { accept: [mediaType, accept].join(", ") }, needs: "pull", accept: [200] } as const;
-  const { response, body } = await session.fetchBytes(request, maxManifestBytes, signal);
+  const { response, body } = await session.fetchManifestBytes(request, signal);
   session.shared.onBytes?.(response.url.host, body.length);
   if (body.length !== size) throw new CodedError("SizeMismatch", `${response.name}: ${body.length} bytes, not ${size} as its descriptor says`);
   if (!matchesDigest(body, digest)) throw new CodedError("DigestMismatch", `${response.name}: the bytes are not those of the digest`);

@@ -57,7 +57,7 @@ export async function putManifest(session: Session, content: { descriptor: Descr
 async function addToFallbackTag(session: Session, subject: Digest, content: { descriptor: Descriptor; bytes: Uint8Array }, signal: AbortSignal): Promise<void> {
   const tag = fallbackTag(subject);
   const request = { method: "GET", path: `manifests/${tag}`, headers: { accept: ociIndexType }, needs: "push", accept: [200, 404] } as const;
-  const { response, body } = await session.fetchBytes(request, session.access.limits.maxManifestBytes, signal);
+  const { response, body } = await session.fetchManifestBytes(request, signal);
   const index = response.status === 200 ? parseManifest(body, ociIndexType, response.name) : undefined;
   const listed = index?.kind === "index" ? index.manifests : [];
   if (listed.some((entry) => entry.digest === content.descriptor.digest)) return;

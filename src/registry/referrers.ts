@@ -55,7 +55,7 @@ export function fallbackTag(subject: Digest): string {
 
 async function getIndex(session: Session, url: URL, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
   const request = { method: "GET", path: url, headers: { accept: ociIndexType }, needs: "pull", accept: [200, ...unsupported] } as const;
-  return await session.fetchBytes(request, session.access.limits.maxManifestBytes, signal);
+  return await session.fetchManifestBytes(request, signal);
 }
 
 /** Older registries answer unknown paths with a web page. */

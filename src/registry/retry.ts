@@ -81,7 +81,8 @@ export function retryAfterMs(header: string | undefined, date: string | undefine
   if (header === undefined) return undefined;
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
-  const at = Date.parse(text);
+  // Date.parse alone would take "-5" for a year.
+  const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : NaN;
   const now = Date.parse(date ?? "");
   if (Number.isNaN(at)) return undefined;
   return Math.min(Math.max(0, at - (Number.isNaN(now) ? Date.now() : now)), maxRetryAfterMs);

@@ -92,9 +92,15 @@ export class Session {
     });
   }
 
-  /** The accepted response's body, whole. */
+  /** The accepted response's body, whole. @throws RegistryResponseInvalid when it is larger than `maxBytes` */
   async fetchBytes(request: RegistryRequest, maxBytes: number, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
-    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response.name, response.body, maxBytes) }));
+    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response, maxBytes, "RegistryResponseInvalid") }));
+  }
+
+  /** The same for a manifest or index. @throws ManifestTooLarge */
+  async fetchManifestBytes(request: RegistryRequest, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
+    const { maxManifestBytes } = this.access.limits;
+    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response, maxManifestBytes, "ManifestTooLarge") }));
   }
 
   /** The accepted response, its body thrown away. */

@@ -84,7 +84,7 @@ export function basicHeader({ username, password }: { username: string; password
 async function readToken(response: HttpResponse): Promise<Token> {
   const receivedAt = Date.now();
   if (response.status !== 200) throw await tokenError(response);
-  const body = await readBody(response.name, response.body, maxTokenResponseBytes);
+  const body = await readBody(response, maxTokenResponseBytes, "RegistryResponseInvalid");
   const { token, access_token, expires_in } = parse(body) ?? {};
   const value = [token, access_token].find((candidate) => typeof candidate === "string" && candidate !== "");
   // A line break in a token would add a header of the endpoint's choice to every request.

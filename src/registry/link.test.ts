@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { nextPage } from "./link.ts";
+
+const page = new URL("https://r.example:5000/v2/a/tags/list?n=2");
+
+test.each<[string, string | undefined, string | undefined]>([
+  ["no header", undefined, undefined],
+  ["a path", '</v2/a/tags/list?last=b&n=2>; rel="next"', "https://r.example:5000/v2/a/tags/list?last=b&n=2"],
+  ["a query alone", "<?last=b>; rel=next", "https://r.example:5000/v2/a/tags/list?last=b"],
+  ["the same origin", '<https://r.example:5000/x>; rel="next"', "https://r.example:5000/x"],
+  ["another host", '<https://evil.example/x>; rel="next"', "elsewhere"],
+  ["another port", '<https://r.example/x>; rel="next"', "elsewhere"],
+  ["without TLS", '<http://r.example:5000/x>; rel="next"', "elsewhere"],
+  ["no URL", '<https://[>; rel="next"', "elsewhere"],
+  ["another relation", '</x>; rel="prev"', undefined],
+  ["among others", '</p>; rel="prev", </n>; title="a, b; rel=x"; rel="last next"', "https://r.example:5000/n"],
+  ["no relation", "</x>", undefined],
+  ["commas in the URL", '</x?a=1,2>; rel="next"', "https://r.example:5000/x?a=1,2"],
+])("%s", (_, header, expected) => {
+  const found = nextPage(header, page);
+  expect(found instanceof URL ? found.href : found).toBe(expected);
+});

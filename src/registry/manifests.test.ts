@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import { defaultLimits } from "../config.ts";
+import { sha256Of } from "../oci/digest.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { testClient, testRepository } from "../testing/registry-client.ts";
+import type { WritableRepository } from "../oci/content.ts";
+
+const signal = new AbortController().signal;
+const manifestType = "application/vnd.oci.image.manifest.v1+json";
+const client = testClient();
+let registry: TestRegistry;
+let repository: WritableRepository;
+let root: Descriptor;
+
+beforeEach(async () => {
+  registry = await startRegistry();
+  root = registry.store.putArtifact("team/app", { tag: "v1", artifactType: "application/vnd.x" });
+  repository = testRepository(registry, "team/app", { client });
+});
+afterEach(() => registry.close());
+afterAll(() => client.close());
+
+const asked = (): string[] => registry.requests.map(({ method, path }) => `${method} ${path.replace("/v2/team/app/", "")}`);
+const read = async (descriptor: Descriptor): Promise<Buffer> => Buffer.concat((await (await repository.fetch(descriptor, signal)).toArray()) as Buffer[]);
+
+test("a tag is resolved by one HEAD, its manifest read by digest, once", async () => {
+  expect(await repository.resolve("v1", signal)).toEqual(root);
+  expect(sha256Of(await read(root))).toBe(root.digest);
+  await read(root);
+  expect(asked()).toEqual(["HEAD manifests/v1", `GET manifests/${root.digest}`]);
+  expect(registry.requests[0]?.headers.accept).toBe(
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json",
+  );
+});
+
+test("a digest is resolved by one HEAD", async () => {
+  expect(await repository.resolve(root.digest, signal)).toEqual(root);
+  expect(asked()).toEqual([`HEAD manifests/${root.digest}`]);
+});
+
+test.each<[string, Record<string, string | undefined>, number | undefined]>([
+  ["without a digest", { "docker-content-digest": undefined }, undefined],
+  ["with a digest of an unknown form", { "docker-content-digest": "md5:abc" }, undefined],
+  ["without a length", { "content-length": undefined }, undefined],
+  ["with a length of 0", { "content-length": "0" }, undefined],
+  ["without a type", { "content-type": undefined }, undefined],
+  ["with a general type", { "content-type": "application/json" }, undefined],
+  ["with 405", {}, 405],
+  ["with 404", {}, 404],
+  ["with 501", {}, 501],
+])("a HEAD %s leads to a GET, whose body is kept", async (_, headers, status) => {
+  registry.faults.add({ method: "HEAD", headers, ...(status !== undefined && { status }) });
+  expect(await repository.resolve("v1", signal)).toEqual(root);
+  await read(root);
+  expect(asked()).toEqual(["HEAD manifests/v1", "GET manifests/v1"]);
+});
+
+test("a GET without any digest or type is hashed and looked into", async () => {
+  registry.faults.add({ times: 2, headers: { "docker-content-digest": undefined, "content-type": undefined } });
+  expect(await repository.resolve("v1", signal)).toEqual(root);
+});
+
+test("sha512 digests are resolved and read", async () => {
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: manifestType, config: root, layers: [] }));
+  const digest: Digest = `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
+  registry.store.repository("team/app").manifests.set(digest, { mediaType: manifestType, bytes });
+  const found = await repository.resolve(digest, signal);
+  expect(found).toEqual({ mediaType: manifestType, digest, size: bytes.length });
+  expect(await read(found)).toEqual(bytes);
+});
+
+const other = sha256Of("other");
+
+test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0][], string]>([
+  ["a tag that is not there", "v9", [], "NotFound"],
+  ["a digest that is not there", other, [], "NotFound"],
+  ["another digest in the header of a HEAD by digest", "root", [{ headers: { "docker-content-digest": other } }], "DigestMismatch"],
+  ["another digest in the header of a GET", "v1", [{ status: 405 }, { headers: { "docker-content-digest": other } }], "DigestMismatch"],
+  ["other bytes for a digest", "root", [{ status: 405 }, { corruptAt: 5 }], "DigestMismatch"],
+  ["a web page", "v1", [{ method: "HEAD", status: 405 }, { status: 200, body: "<html>", headers: { "content-type": "text/html" } }], "RegistryResponseInvalid"],
+  ["no JSON", "v1", [{ method: "HEAD", status: 405 }, { status: 200, body: "?" }], "ManifestInvalid"],
+  [
+    "Docker's schema 1",
+    "v1",
+    [{ times: 2, status: 200, body: "{}", headers: { "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws" } }],
+    "RegistryResponseInvalid",
+  ],
+  ["a manifest too large, by its HEAD", "v1", [{ headers: { "content-length": "99999999" } }], "ManifestTooLarge"],
+  ["a body too large", "v1", [{ status: 405 }, { body: Buffer.alloc(defaultLimits.maxManifestBytes + 1) }], "ManifestTooLarge"],
+  ["no tag at all", "../v1", [], "InvalidReference"],
+  ["a digest cut short", "sha256:abc", [], "InvalidDigest"],
+])("resolving %s fails", async (_, reference, faults, code) => {
+  registry.faults.add(...faults);
+  await expect(repository.resolve(reference === "root" ? root.digest : reference, signal)).rejects.toMatchObject({ code });
+});
+
+test.each<[string, Partial<Descriptor>, Parameters<TestRegistry["faults"]["add"]>[0], string]>([
+  ["other bytes", {}, { corruptAt: 3 }, "DigestMismatch"],
+  ["fewer bytes than its descriptor says", { size: 9999 }, {}, "SizeMismatch"],
+  ["more bytes than its descriptor says", { size: 3 }, {}, "SizeMismatch"],
+  ["a size beyond the limit", { size: 1 << 30 }, {}, "ManifestTooLarge"],
+])("reading a manifest with %s fails", async (_, change, fault, code) => {
+  registry.faults.add(fault);
+  await expect(read({ ...root, ...change })).rejects.toMatchObject({ code });
+});
+
+test("a manifest whose connection breaks is read again", async () => {
+  registry.faults.add({ cutAfterBytes: 10 }, { reset: true });
+  expect(sha256Of(await read(root))).toBe(root.digest);
+  expect(registry.requests).toHaveLength(3);
+});
+
+test("a trickle of bytes is not waited for without end", async () => {
+  registry.faults.add({ times: 9, stallAfterBytes: 4 });
+  const slow = testRepository(registry, "team/app", { client: testClient({ retry: { attempts: 2, baseMs: 1, maxMs: 1, maxWaitMs: 1 } }), timeoutMs: 100 });
+  await expect(slow.fetch(root, signal)).rejects.toMatchObject({ code: "RegistryTimeout" });
+  expect(registry.requests).toHaveLength(2);
+});
+
+test("inline data needs no request", async () => {
+  const bytes = Buffer.from("inline");
+  expect(await read({ mediaType: "text/plain", digest: sha256Of(bytes), size: bytes.length, data: bytes.toString("base64") })).toEqual(bytes);
+  expect(asked()).toEqual([]);
+});
+
+test.each(["", "a b", "../etc", "Team/App", "team//app", "a/b:c", "a@b"])("the repository name %j is refused", (name) => {
+  expect(() => testRepository(registry, name, { client })).toThrow(expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }));
+});
+
+test.each(["user:pw@r.example", "r.example/x", "r.example:99999", "r.example?x"])("the registry %j is refused", (host) => {
+  const open = (): unknown => client.repository({ registry: host, repository: "a" }, { timeoutMs: 1, limits: defaultLimits });
+  expect(open).toThrow(expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }));
+  expect(open).not.toThrow(/pw/);
+});

@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { CodedError, type ErrorCode } from "../errors.ts";
+import { backoffMs, HostGate, retryAfterMs, withRetry } from "./retry.ts";
+
+const policy = { attempts: 4, baseMs: 1, maxMs: 4, maxWaitMs: 80 };
+const signal = new AbortController().signal;
+const failing = (code: ErrorCode, options: { status?: number; retryAfterMs?: number } = {}): CodedError =>
+  new CodedError(code, "x", { details: { status: options.status ?? 0 }, ...(options.retryAfterMs !== undefined && { retryAfterMs: options.retryAfterMs }) });
+
+const date = "Sat, 21 Nov 2026 10:00:00 GMT";
+test.each<[string, string | undefined, string | undefined, number | undefined]>([
+  ["no header", undefined, date, undefined],
+  ["seconds", "3", undefined, 3000],
+  ["a date, read by the server's own clock", "Sat, 21 Nov 2026 10:00:07 GMT", date, 7000],
+  ["a date that is past", "Sat, 21 Nov 2026 09:00:00 GMT", date, 0],
+  ["too long", "999999", undefined, 3_600_000],
+  ["nonsense", "soon", undefined, undefined],
+  ["negative", "-5", undefined, undefined],
+])("Retry-After: %s", (_, header, now, expected) => {
+  expect(retryAfterMs(header, now)).toBe(expected);
+});
+
+test("a date without the server's clock is read by ours", () => {
+  const soon = new Date(Date.now() + 10_000).toUTCString();
+  expect(retryAfterMs(soon, undefined)).toBeGreaterThan(8000);
+});
+
+test("back-off doubles up to its limit, and is spread out", () => {
+  const samples = Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 1));
+  expect(Math.max(...samples)).toBeLessThanOrEqual(200);
+  expect(Math.max(...samples) - Math.min(...samples)).toBeGreaterThan(100);
+  expect(Math.max(...Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 9)))).toBeLessThanOrEqual(300);
+});
+
+test.each<[string, CodedError, number]>([
+  ["503", failing("RegistryUnavailable", { status: 503 }), 4],
+  ["500", failing("RegistryUnavailable", { status: 500 }), 1],
+  ["429", failing("RateLimited"), 4],
+  ["404", failing("NotFound"), 1],
+  ["a reset", new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ECONNRESET" }) }), 4],
+  ["an unknown name", new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ENOTFOUND" }) }), 1],
+  ["a bad certificate", failing("TlsFailed"), 1],
+])("%s is tried %#", async (_, error, times) => {
+  let tried = 0;
+  const attempt = async (): Promise<never> => {
+    tried++;
+    return await Promise.reject(error);
+  };
+  await expect(withRetry({ policy, gate: new HostGate(), key: "h", signal }, attempt)).rejects.toBe(error);
+  expect(tried).toBe(times);
+});
+
+test("Retry-After holds back every request with the same key, and no other", async () => {
+  const gate = new HostGate();
+  let tried = 0;
+  const context = { policy, gate, key: "h", signal };
+  const first = withRetry(context, async () => {
+    if (tried++ === 0) throw failing("RateLimited", { retryAfterMs: 60 });
+    return await Promise.resolve(performance.now());
+  });
+  await new Promise((done) => setTimeout(done, 5));
+  const started = performance.now();
+  const other = await withRetry({ ...context, key: "other" }, () => Promise.resolve(performance.now()));
+  const same = await withRetry(context, () => Promise.resolve(performance.now()));
+  expect(other - started).toBeLessThan(30);
+  expect(same - started).toBeGreaterThan(40);
+  expect((await first) - started).toBeGreaterThan(40);
+});
+
+test("a long Retry-After is reported instead of waited for", async () => {
+  const gate = new HostGate();
+  const context = { policy, gate, key: "h", signal };
+  let tried = 0;
+  const attempt = async (): Promise<never> => {
+    tried++;
+    return await Promise.reject(failing("RateLimited", { retryAfterMs: 5000 }));
+  };
+  await expect(withRetry(context, attempt)).rejects.toMatchObject({ code: "RateLimited", retryAfterMs: 5000 });
+  const held: unknown = await withRetry(context, attempt).catch((error: unknown) => error);
+  expect(held).toMatchObject({ code: "RateLimited" });
+  expect((held as CodedError).retryAfterMs).toBeGreaterThan(4000);
+  expect(tried).toBe(1);
+});
+
+test("an abort ends a pause", async () => {
+  const abort = new AbortController();
+  const waiting = withRetry({ policy: { ...policy, baseMs: 60_000, maxMs: 60_000 }, gate: new HostGate(), key: "h", signal: abort.signal }, () =>
+    Promise.reject(failing("RateLimited")),
+  );
+  setTimeout(() => abort.abort(), 10);
+  await expect(waiting).rejects.toMatchObject({ code: "Aborted" });
+});
