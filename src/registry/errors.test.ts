@@ -44,7 +44,7 @@ test.each<[string, Error, string]>([
   ["an expired certificate", coded("CERT_HAS_EXPIRED"), "TlsFailed"],
   ["another host's certificate", coded("ERR_TLS_CERT_ALTNAME_INVALID"), "TlsFailed"],
   ["no TLS at all", coded("EPROTO"), "TlsFailed"],
-  ["no HTTP", coded("HPE_INVALID_CONSTANT"), "RegistryResponseInvalid"],
+  ["no HTTP", coded("", "HTTPParserError"), "RegistryResponseInvalid"],
   ["every address refused", new AggregateError([coded("ECONNREFUSED")]), "RegistryUnreachable"],
   ["our own refusal inside of a connection error", new Error("x", { cause: new CodedError("EndpointRefused", "y") }), "EndpointRefused"],
   ["a timeout", new DOMException("x", "TimeoutError"), "RegistryTimeout"],

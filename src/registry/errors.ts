@@ -83,23 +83,30 @@ function codeOfCause(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+const isParserError = (error: unknown): boolean => error instanceof Error && error.name === "HTTPParserError";
+
 function networkCode(error: unknown): ErrorCode {
   const code = codeOfCause(error);
-  if (error instanceof Error && error.name === "AbortError") return "Aborted";
+  // undici's own RequestAbortedError has a code, and comes from a proxy that has refused the tunnel.
+  if (error instanceof Error && error.name === "AbortError" && code === "") return "Aborted";
   if (/^UND_ERR_(HEADERS|BODY|CONNECT)_TIMEOUT$|^ETIMEDOUT$/.test(code)) return "RegistryTimeout";
   if (error instanceof Error && error.name === "TimeoutError") return "RegistryTimeout";
   if (/^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/.test(code)) return "TlsFailed";
-  if (/^(UND_ERR_HEADERS_OVERFLOW|HPE_)/.test(code)) return "RegistryResponseInvalid";
+  if (code === "UND_ERR_HEADERS_OVERFLOW" || isParserError(error)) return "RegistryResponseInvalid";
   return "RegistryUnreachable";
 }
+
+/** A name that does not exist, and a proxy that refuses (407 and others), stay so longer than anybody wants to wait here. */
+const lasting = new Set(["ENOTFOUND", "UND_ERR_ABORTED", "UND_ERR_INVALID_ARG"]);
 
 /** Whether the same request may well succeed in a moment. */
 export function isTransient(error: unknown): error is CodedError {
   if (!(error instanceof CodedError)) return false;
   if (error.code === "RegistryTimeout" || error.code === "RateLimited") return true;
   if (error.code === "RegistryUnavailable") return retriedStatuses.has(statusOf(error));
-  // A name that does not exist stays so, at least for longer than anybody wants to wait here.
-  return error.code === "RegistryUnreachable" && codeOfCause(error.cause) !== "ENOTFOUND";
+  // A body after a HEAD, which some servers send, spoils the next response on that connection.
+  if (isParserError(error.cause)) return true;
+  return error.code === "RegistryUnreachable" && !lasting.has(codeOfCause(error.cause));
 }
 
 /** The error for work that `signal` has ended: its own reason where that is coded, else RegistryTimeout or Aborted. */

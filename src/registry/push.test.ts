@@ -221,7 +221,7 @@ test("the fallback index keeps what it has", async () => {
   await start({ referrers: false });
   const root = registry.store.putArtifact("a", { tag: "v1" });
   const old = { ...registry.store.putArtifact("a", { artifactType: "application/sbom", subject: root }), platform: { os: "linux", architecture: "arm64", "os.version": "1" } };
-  registry.store.putIndex("a", [old as Descriptor], { tag: root.digest.replace(":", "-") });
+  registry.store.putIndex("a", [old], { tag: root.digest.replace(":", "-") });
   const { descriptor, bytes } = manifestOf(root);
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
   const found = registry.store.manifest("a", root.digest.replace(":", "-"));

@@ -4,6 +4,7 @@ import { parseManifest } from "../oci/schema.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { isManifest } from "./content-kind.ts";
+import { descriptorJson, referrerEntry } from "./referrer-entry.ts";
 import { fallbackTag } from "./referrers.ts";
 import type { Session } from "./session.ts";
 import { targetOf } from "./transport.ts";
@@ -61,25 +62,12 @@ async function addToFallbackTag(session: Session, subject: Digest, content: { de
   const index = response.status === 200 ? parseManifest(body, ociIndexType, response.name) : undefined;
   const listed = index?.kind === "index" ? index.manifests : [];
   if (listed.some((entry) => entry.digest === content.descriptor.digest)) return;
-  const manifests = [...listed, referrerEntry(content)].map(toJson);
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }));
-  const descriptor = { mediaType: ociIndexType, digest: sha256Of(bytes), size: bytes.length };
-  await putManifest(session, { descriptor, bytes, reference: tag }, signal);
-}
-
-function referrerEntry({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Descriptor {
-  const { mediaType, digest, size } = descriptor;
-  const manifest = parseManifest(bytes, mediaType, digest);
-  const artifactType = manifest.artifactType ?? (manifest.kind === "manifest" ? manifest.config.mediaType : undefined);
-  const { annotations } = manifest;
-  return { mediaType, digest, size, ...(artifactType !== undefined && { artifactType }), ...(annotations && { annotations }) };
-}
-
-/** The names of the image-spec instead of ours. */
-function toJson({ platform, ...rest }: Descriptor): object {
-  if (!platform) return rest;
-  const { osVersion, osFeatures, ...plain } = platform;
-  return { ...rest, platform: { ...plain, ...(osVersion && { "os.version": osVersion }), ...(osFeatures && { "os.features": osFeatures }) } };
+  const { descriptor, bytes } = content;
+  const entry = referrerEntry(descriptor, parseManifest(bytes, descriptor.mediaType, descriptor.digest));
+  const manifests = [...listed, entry].map(descriptorJson);
+  const updated = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }));
+  const root = { mediaType: ociIndexType, digest: sha256Of(updated), size: updated.length };
+  await putManifest(session, { descriptor: root, bytes: updated, reference: tag }, signal);
 }
 
 /** What is already gone counts as deleted. @throws RegistryUnsupported, Forbidden, … */

@@ -116,6 +116,8 @@ async function send(channel: Channel, options: TransportOptions, request: HttpRe
       body: request.body?.() ?? null,
       headersTimeout: request.timeoutMs,
       bodyTimeout: request.timeoutMs,
+      // undici would close the connection after each HEAD, and the next would start with a handshake.
+      reset: false,
       signal,
       highWaterMark: request.traffic === "bulk" ? 512 * 1024 : 64 * 1024,
     });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createSecureServer } from "node:http2";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { Auth, type AuthOptions } from "./registry-auth.ts";
 import { Faults, type Fault } from "./registry-faults.ts";
@@ -113,10 +114,10 @@ function createListener(tls: TlsOptions | undefined, handler: Handler): Server {
   if (!tls) return createServer({ keepAliveTimeout: 60_000 }, handler);
   const name = tls.certificate ?? "server";
   const mutual = tls.mutual ? { ca: testCa(), requestCert: true, rejectUnauthorized: true } : {};
-  const protocols = (tls.http2 ?? true) ? {} : { ALPNProtocols: ["http/1.1"] };
-  const files = { cert: tlsFile(`${name}.crt`), key: tlsFile(`${name}.key`) };
+  const options = { cert: tlsFile(`${name}.crt`), key: tlsFile(`${name}.key`), ...mutual };
+  if (tls.http2 === false) return createTlsServer(options, handler);
   // HTTP/2's compatibility layer speaks the same interface as node:http.
-  return createSecureServer({ allowHTTP1: true, ...files, ...mutual, ...protocols }, handler as never) as unknown as Server;
+  return createSecureServer({ allowHTTP1: true, ...options }, handler as never) as unknown as Server;
 }
 
 function trackSockets(server: Server): { open: Set<Socket>; total: () => number } {
