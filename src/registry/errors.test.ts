@@ -32,6 +32,14 @@ test("the registry's words are shown, on one line and not without end", () => {
   expect(error.details).toMatchObject({ status: 403, registryCodes: ["DENIED"] });
 });
 
+test.each([
+  ["Client sent an HTTP request to an HTTPS server.\n", "GET x: 400 Client sent an HTTP request to an HTTPS server."],
+  ["<html><body>Bad Request", "GET x: 400"],
+  ['{"error":"other"}', "GET x: 400"],
+])("the body %j becomes the message %j", (body, message) => {
+  expect(statusError("GET x", 400, { body, retryAfterMs: undefined }).message).toBe(message);
+});
+
 const coded = (code: string, name = "Error"): Error => Object.assign(new Error(code), { code, name });
 
 test.each<[string, Error, string]>([

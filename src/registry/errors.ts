@@ -41,13 +41,13 @@ export function statusError(name: string, status: number, response: { body: stri
   });
 }
 
-/** distribution-spec, "Error Codes": `{"errors": [{"code", "message"}]}`. */
+/** distribution-spec, "Error Codes": `{"errors": [{"code", "message"}]}`; or plain text. Web pages are left out. */
 function registryErrors(body: string): { codes: string[]; text: string } {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
   } catch {
-    return { codes: [], text: "" };
+    return { codes: [], text: body.trimStart().startsWith("<") ? "" : printable(body, 120) };
   }
   const list = (parsed as { errors?: unknown } | null)?.errors;
   const rows = (Array.isArray(list) ? list : []).slice(0, 3) as ({ code?: unknown; message?: unknown } | null)[];
@@ -68,8 +68,16 @@ export function networkError(name: string, error: unknown): CodedError {
   const root = rootCause(error);
   if (root instanceof CodedError) return root;
   const code = networkCode(root);
-  const hint = code === "TlsFailed" ? "; a private certificate authority belongs in ca.crt of the certificate secret" : "";
-  return new CodedError(code, `${name}: ${printable(messageOf(root), 300)}${hint}`, { cause: root });
+  return new CodedError(code, `${name}: ${tlsProblem(codeOfCause(root)) ?? printable(messageOf(root), 300)}`, { cause: root });
+}
+
+/** What OpenSSL's commonest complaints mean, and what to do about them. */
+function tlsProblem(code: string): string | undefined {
+  if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) {
+    return "its certificate is signed by an authority that is not trusted; ca.crt of the certificate secret adds one";
+  }
+  if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER") return "the server does not speak TLS; insecure allows plain HTTP";
+  return code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : undefined;
 }
 
 /** AggregateError (one cause for each address) and undici's wrappers are looked through. */

@@ -30,7 +30,7 @@ export async function mountBlob(session: Session, descriptor: Descriptor, from: 
 
 async function cancelUpload(session: Session, upload: URL, signal: AbortSignal): Promise<void> {
   try {
-    await session.ask({ method: "DELETE", path: upload, needs: "push", accept: [202, 204, 404, 405], retry: false }, signal);
+    await session.ask({ method: "DELETE", path: upload, needs: "delete", accept: [202, 204, 404, 405], retry: false }, signal);
   } catch {
     // Registries forget unfinished uploads by themselves.
   }

@@ -181,8 +181,10 @@ export class Session {
 
   async #refusal(response: HttpResponse): Promise<Error> {
     const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
-    const body = redact(await readStart(response.body, maxErrorBytes), (await this.#credential)?.credential);
-    return statusError(response.name, response.status, { body, retryAfterMs: wait });
+    const credential = (await this.#credential)?.credential;
+    const body = redact(await readStart(response.body, maxErrorBytes), credential);
+    const name = response.status === 401 ? `${response.name} ${credential ? "with the credentials given" : "without credentials"}` : response.name;
+    return statusError(name, response.status, { body, retryAfterMs: wait });
   }
 }
 
