@@ -47,6 +47,7 @@ export class RegistryClient {
    * @throws InvalidReference, InvalidSpec (proxy), TlsFailed (unusable material), EndpointRefused
    */
   repository(target: CredentialTarget, access: Access): WritableRepository {
+    const origin = originOf(target, access.insecure ?? false);
     const key = materialKey(access);
     const { environmentProxy = {}, userAgent, maxRedirects, onRequest, retry, uploadChunkBytes, onBytes } = this.#options;
     const channel = (): Channel => {
@@ -58,7 +59,7 @@ export class RegistryClient {
       return found;
     };
     const transport = { userAgent, maxRedirects, onRequest };
-    return openRepository(new Session(target, originOf(target, access.insecure ?? false), access, { transport, retry, uploadChunkBytes, onBytes, channel }));
+    return openRepository(new Session(officialImage(target), origin, access, { transport, retry, uploadChunkBytes, onBytes, channel }));
   }
 
   /** Closes the connections once what is under way has ended. */
@@ -71,6 +72,11 @@ export class RegistryClient {
 
 /** Docker Hub's registry does not answer under the names it is known by. */
 const dockerHub = new Set(["docker.io", "index.docker.io", "registry.hub.docker.com"]);
+
+/** Docker Hub keeps its official images under `library/`. */
+function officialImage({ registry, repository }: CredentialTarget): CredentialTarget {
+  return { registry, repository: dockerHub.has(registry) && !repository.includes("/") ? `library/${repository}` : repository };
+}
 
 function originOf({ registry, repository }: CredentialTarget, insecure: boolean): string {
   const parsed = parseReference(`oci://${registry}/${repository}`);

@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   readonly keepAliveMs: number;
 }
 
-export interface DispatcherOptions extends ConnectionOptions {
+interface DispatcherOptions extends ConnectionOptions {
   readonly secureContext: SecureContext | undefined;
   readonly proxy: ProxyServer | undefined;
   readonly http2: boolean;

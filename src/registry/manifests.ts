@@ -12,7 +12,7 @@ import type { HttpResponse } from "./transport.ts";
 const accept = acceptedTypes.join(", ");
 
 /** Manifests of one repository that have been read and checked, by digest. */
-export type ManifestMemo = LRUCache<string, Buffer>;
+type ManifestMemo = LRUCache<string, Buffer>;
 
 export const createMemo = (maxBytes: number): ManifestMemo => new LRUCache({ maxSize: maxBytes, sizeCalculation: (bytes) => bytes.length + 1 });
 
@@ -22,7 +22,7 @@ export const createMemo = (maxBytes: number): ManifestMemo => new LRUCache({ max
  * @throws InvalidReference, InvalidDigest, NotFound, DigestMismatch, ManifestTooLarge, RegistryResponseInvalid, …
  */
 export async function resolveManifest(session: Session, memo: ManifestMemo, reference: string, signal: AbortSignal): Promise<Descriptor> {
-  const digest = asDigest(reference);
+  const digest = digestIn(reference);
   const path = `manifests/${reference}`;
   const head = await session.ask({ method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] }, signal);
   const described = head.status === 200 ? describe(session, head, digest) : undefined;
@@ -34,7 +34,8 @@ export async function resolveManifest(session: Session, memo: ManifestMemo, refe
   return checked;
 }
 
-function asDigest(reference: string): Digest | undefined {
+/** The digest that `reference` is; undefined for a tag. @throws InvalidReference, InvalidDigest where it is neither */
+export function digestIn(reference: string): Digest | undefined {
   if (reference.includes(":")) return parseDigest(reference);
   if (isTag(reference)) return undefined;
   throw new CodedError("InvalidReference", `"${printable(reference, 130)}" is neither a tag nor a digest`);

@@ -117,6 +117,22 @@ test("content that is not what its descriptor says is not stored", async () => {
   await expect(repository.pushBlob({ ...describe(small), size: small.length + 1 }, reader(small), signal)).rejects.toMatchObject({ code: "SizeMismatch" });
 });
 
+test("a request that is refused at once leaves no content open", async () => {
+  await start();
+  await registry.close();
+  const opened: Readable[] = [];
+  const open = (): Readable => {
+    opened.push(new Readable({ read: () => undefined }));
+    return opened.at(-1) as Readable;
+  };
+  await expect(repository.pushBlob(describe(small), open, signal)).rejects.toMatchObject({ code: "RegistryUnreachable" });
+  await start();
+  registry.faults.add({ method: "PUT", times: 9, delayMs: 2000 });
+  await expect(repository.pushBlob(describe(small), open, AbortSignal.timeout(80))).rejects.toMatchObject({ code: "RegistryTimeout" });
+  await new Promise((done) => setTimeout(done, 20));
+  expect(opened.filter((stream) => !stream.destroyed)).toEqual([]);
+});
+
 test("an abort ends a push", async () => {
   await start();
   registry.faults.add({ method: "PUT", delayMs: 2000 });
@@ -191,6 +207,15 @@ test("manifests are pushed by tag and by digest", async () => {
   await repository.pushManifest(descriptor, bytes, "v1", signal);
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
   expect(await repository.resolve("v1", signal)).toEqual(descriptor);
+});
+
+test("what is neither tag nor digest gets no manifest", async () => {
+  await start();
+  const { descriptor, bytes } = manifestOf();
+  for (const reference of ["../../b/manifests/v1", "a b", ""]) {
+    await expect(repository.pushManifest(descriptor, bytes, reference, signal)).rejects.toMatchObject({ code: "InvalidReference" });
+  }
+  expect(registry.requests).toEqual([]);
 });
 
 test("a manifest that the registry stored otherwise is noticed", async () => {

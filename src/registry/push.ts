@@ -4,6 +4,7 @@ import { parseManifest } from "../oci/schema.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { isManifest } from "./content-kind.ts";
+import { digestIn } from "./manifests.ts";
 import { descriptorJson, referrerEntry } from "./referrer-entry.ts";
 import { fallbackTag } from "./referrers.ts";
 import type { Session } from "./session.ts";
@@ -37,11 +38,12 @@ async function cancelUpload(session: Session, upload: URL, signal: AbortSignal):
 }
 
 /**
- * @throws DigestMismatch when the registry has stored other bytes; NotFound, RegistryResponseInvalid when it misses a
- * blob of the manifest
+ * @throws InvalidReference; DigestMismatch when the registry has stored other bytes; NotFound, RegistryResponseInvalid
+ * when it misses a blob of the manifest
  */
 export async function putManifest(session: Session, content: { descriptor: Descriptor; bytes: Uint8Array; reference: string }, signal: AbortSignal): Promise<void> {
   const { descriptor, bytes, reference } = content;
+  digestIn(reference);
   const headers = { "content-type": descriptor.mediaType };
   const request = { method: "PUT", path: `manifests/${reference}`, headers, body: () => bytes, needs: "push", accept: [200, 201, 202] } as const;
   const response = await session.ask(request, signal);

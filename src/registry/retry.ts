@@ -46,7 +46,7 @@ export class HostGate {
   }
 }
 
-export interface RetryContext {
+interface RetryContext {
   readonly policy: RetryPolicy;
   readonly gate: HostGate;
   /** Requests with the same key are held back together. */

@@ -19,7 +19,7 @@ export interface Token {
   readonly renewAt: number;
 }
 
-export interface TokenRequest {
+interface TokenRequest {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scopes: readonly string[];

@@ -297,6 +297,19 @@ test("a proxy that is a metadata service is refused", async () => {
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "EndpointRefused" });
 });
 
+test.each([
+  ["docker.io", "alpine", "registry-1.docker.io/v2/library/alpine"],
+  ["index.docker.io", "team/app", "registry-1.docker.io/v2/team/app"],
+  ["registry.test", "alpine", "registry.test/v2/alpine"],
+])("%s/%s is asked for at %s", async (host, repository, path) => {
+  const registry = await start();
+  registry.faults.add({ times: 9, status: 404 });
+  const proxy = keep(await startProxy({ resolve: () => registry.host }));
+  const opened = newClient().repository({ registry: host, repository }, testAccess(registry, { proxy: { address: proxy.url } }));
+  await expect(opened.resolve("v1", signal)).rejects.toMatchObject({ code: "NotFound" });
+  expect(proxy.requests[0]).toBe(`HEAD http://${path}/manifests/v1`);
+});
+
 test("the proxy environment is followed, but for loopback and NO_PROXY", async () => {
   const registry = await start();
   const proxy = keep(await startProxy({ resolve: () => registry.host }));

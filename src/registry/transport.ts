@@ -9,7 +9,7 @@ import { abortError, networkError, requestName } from "./errors.ts";
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Headers = Readonly<Record<string, string>>;
 
-export interface HttpRequest {
+interface HttpRequest {
   readonly method: Method;
   readonly url: URL;
   readonly headers: Headers;

@@ -93,12 +93,16 @@ function receivedOf(response: HttpResponse): number | undefined {
 }
 
 function part(job: Job, offset: number, length: number): Readable {
-  return Readable.from(take(job.open(offset), length), { objectMode: false });
+  let source: Readable | undefined;
+  const stream = Readable.from(take(() => (source = job.open(offset)), length), { objectMode: false });
+  // A generator that waits for a source cannot be told to let go of it.
+  return stream.once("close", () => source?.destroy());
 }
 
-async function* take(source: Readable, length: number): AsyncGenerator<Buffer> {
+/** Opens the content only when it is asked for: a request that fails before leaves nothing open. */
+async function* take(open: () => Readable, length: number): AsyncGenerator<Buffer> {
   let left = length;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
+  for await (const chunk of open() as AsyncIterable<Buffer>) {
     yield chunk.length > left ? chunk.subarray(0, left) : chunk;
     left -= chunk.length;
     if (left <= 0) return;

@@ -28,7 +28,7 @@ export interface RouteOptions {
 /** Answers one request; undefined where the connection is gone. */
 export async function route(request: Request, routes: Routes): Promise<Reply | undefined> {
   const { pathname } = request.url;
-  if (pathname === "/token") return await (routes.auth?.token(request) ?? errorReply(404, "NOT_FOUND", "no token endpoint"));
+  if (pathname === "/token" || pathname === "/v2/") return await fixedRoute(pathname, request, routes.auth);
   const match = /^\/v2\/(.+?)\/(manifests|blobs|referrers|tags|blobs\/uploads)\/([^/]*)$/.exec(pathname);
   if (!match) return errorReply(404, "NOT_FOUND", "no such route");
   const [, repository = "", kind = "", last = ""] = match;
@@ -36,6 +36,11 @@ export async function route(request: Request, routes: Routes): Promise<Reply | u
   if (!refused) return await dispatch(request, routes, { repository, kind, last: decodeURIComponent(last) });
   await request.read();
   return refused;
+}
+
+async function fixedRoute(pathname: "/token" | "/v2/", request: Request, auth: Auth | undefined): Promise<Reply> {
+  if (pathname === "/v2/") return auth?.check(request, []) ?? json(200, {});
+  return (await auth?.token(request)) ?? errorReply(404, "NOT_FOUND", "no token endpoint");
 }
 
 function needs(request: Request, repository: string): { repository: string; action: Action }[] {

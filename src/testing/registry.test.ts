@@ -63,6 +63,14 @@ test("tokens carry only the scopes their account may have", async () => {
   expect(push.headers.get("www-authenticate")).toContain("insufficient_scope");
 });
 
+test("other clients may look whether this is a registry, and who they are to it", async () => {
+  const open = await start();
+  const closed = await start({ auth: { kind: "basic", accounts: { ann: { password: "pw" } } } });
+  const authorization = `Basic ${Buffer.from("ann:pw").toString("base64")}`;
+  const statuses = await Promise.all([fetch(`${open.url}/v2/`), fetch(`${closed.url}/v2/x/tags/list`), fetch(`${closed.url}/v2/`, { headers: { authorization } })]);
+  expect(statuses.map((response) => response.status)).toEqual([200, 401, 200]);
+});
+
 test("faults strike the matching requests, as often as asked", async () => {
   const registry = await start();
   const { digest } = registry.store.putBlob("a", Buffer.alloc(100_000, "x"));
