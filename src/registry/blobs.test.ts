@@ -169,6 +169,17 @@ test("a paused reader is not taken for a stalled registry", async () => {
   expect(registry.requests).toHaveLength(1);
 });
 
+test("a stalled download is let go of at once", async () => {
+  registry.faults.add({ stallAfterBytes: 300_000 });
+  const own = testClient();
+  const stream = await testRepository(registry, "a", { client: own }).fetch(blob, signal);
+  stream.once("data", () => setImmediate(() => stream.destroy()));
+  const started = performance.now();
+  await new Promise((done) => stream.once("close", done));
+  await own.close();
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
 test("streams that nobody reads leave no connection behind", async () => {
   const own = testClient();
   const stream = await testRepository(registry, "a", { client: own }).fetch(blob, signal);

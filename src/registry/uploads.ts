@@ -1,7 +1,8 @@
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { isTransient, statusOf } from "./errors.ts";
+import { pullStream } from "./pull.ts";
 import { contentExists } from "./push.ts";
 import { backoffMs, pause } from "./retry.ts";
 import type { Session } from "./session.ts";
@@ -94,9 +95,8 @@ function receivedOf(response: HttpResponse): number | undefined {
 
 function part(job: Job, offset: number, length: number): Readable {
   let source: Readable | undefined;
-  const stream = Readable.from(take(() => (source = job.open(offset)), length), { objectMode: false });
-  // A generator that waits for a source cannot be told to let go of it.
-  return stream.once("close", () => source?.destroy());
+  const open = (): Readable => (source = job.open(offset));
+  return pullStream(take(open, length), 1, () => source?.destroy());
 }
 
 /** Opens the content only when it is asked for: a request that fails before leaves nothing open. */

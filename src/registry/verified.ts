@@ -1,7 +1,8 @@
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Verifier } from "../oci/digest.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { abortError } from "./errors.ts";
+import { pullStream } from "./pull.ts";
 
 /** Sockets deliver 16 to 64 KiB at a time; what decompresses and hashes them is twice as fast on larger pieces. */
 export const chunkBytes = 256 * 1024;
@@ -13,13 +14,13 @@ export const chunkBytes = 256 * 1024;
  * @param close lets go of the source, also when nobody has read from the stream
  */
 export function verifiedStream(chunks: AsyncIterable<Buffer>, descriptor: Descriptor, source: { signal: AbortSignal; close: () => void }): Readable {
-  const stream = Readable.from(verified(chunks, descriptor), { objectMode: false, highWaterMark: chunkBytes });
   const stop = (): void => void stream.destroy(abortError(source.signal));
-  source.signal.addEventListener("abort", stop, { once: true });
-  return stream.once("close", () => {
+  const stream = pullStream(verified(chunks, descriptor), chunkBytes, () => {
     source.signal.removeEventListener("abort", stop);
     source.close();
   });
+  source.signal.addEventListener("abort", stop, { once: true });
+  return stream;
 }
 
 /** The last piece is passed on only when all of them are what the descriptor says. */
