@@ -1,4 +1,5 @@
-import type { Annotations, Digest, StagedBlob } from "../oci/types.ts";
+import type { Readable } from "node:stream";
+import type { Annotations, Descriptor, Digest, StagedBlob } from "../oci/types.ts";
 
 /** The object an artifact belongs to. */
 export interface Owner {
@@ -20,6 +21,13 @@ export interface Artifact {
   readonly metadata?: Annotations;
 }
 
+/** How an artifact looks to those who read it as an OCI artifact. */
+export interface ImageForm {
+  readonly layerMediaType: string;
+  /** Where consumers read the config, as Helm does: the upstream one. Default: Flux's. */
+  readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array };
+}
+
 /** What a publisher needs to know besides the bytes. */
 export interface PublishRequest {
   readonly owner: Owner;
@@ -27,7 +35,76 @@ export interface PublishRequest {
   /** `<tag>@<content digest>`, see `revisionOf`. */
   readonly revision: string;
   readonly metadata: Annotations;
+  /** Default: Flux's media types. */
+  readonly image?: ImageForm;
 }
+
+/** An OCI manifest with everything it needs but the layer's bytes. */
+export interface SingleLayerImage {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+  readonly config: Descriptor;
+  readonly configBytes: Buffer;
+  readonly layer: Descriptor;
+}
+
+/** A stored artifact as an OCI artifact. */
+export interface StoredImage {
+  readonly image: SingleLayerImage;
+  /** Tag of the revision; undefined where the reference was a digest. */
+  readonly tag: string | undefined;
+  /** Opens the layer from a byte offset; the stream fails where the file has been deleted meanwhile. */
+  readonly openLayer: (offset: number) => Readable;
+}
+
+/** What is to be brought back into an empty storage, and from where. */
+export interface RestoreRequest {
+  readonly owner: Owner;
+  /** As `status.artifact` has it. */
+  readonly artifact: Artifact;
+  /** The whole file; checked against the artifact's digest and size. */
+  readonly open: () => Promise<Readable>;
+  /** What the pushed manifest says, so that the OCI endpoint goes on serving the same one. */
+  readonly image: ImageForm & { readonly annotations: Annotations };
+}
+
+/** `missing` also where the file is there, but is not what `latest.tar.gz` stands for. A corrupt file has been removed. */
+export type StoredVerdict = "ok" | "missing" | "corrupt";
+
+/**
+ * The artifacts on disk. There is one writer for an owner at a time; readers may be many, in other processes too.
+ * Every method throws StorageFailed for what the file system refuses, and InvalidSpec for an owner that cannot be a path.
+ */
+export interface ArtifactStore {
+  /**
+   * Makes the staged file the current artifact of its owner: whole or not at all, whatever happens to this process. The
+   * staged file is moved where that is possible. Content that is stored already is kept as it is.
+   * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
+   */
+  publish(request: PublishRequest, signal: AbortSignal): Promise<Artifact>;
+  /** Like `publish`, from a stream. */
+  restore(request: RestoreRequest, signal: AbortSignal): Promise<Artifact>;
+  /** Reads the file to its end and compares it with what the owner's status says. */
+  verify(owner: Owner, artifact: Artifact, signal: AbortSignal): Promise<StoredVerdict>;
+  /** The current artifact, also where its file is gone. */
+  current(owner: Owner): Promise<Artifact | undefined>;
+  image(owner: Owner): Promise<StoredImage | undefined>;
+  /** Deletes superseded files whose time has come. */
+  collect(owner: Owner): Promise<void>;
+  /** Deletes everything stored for an owner. */
+  remove(owner: Owner): Promise<void>;
+  /** Removes what a killed process has left behind. To be called before the first `publish`. */
+  sweep(signal: AbortSignal): Promise<void>;
+  /** Deletes what belongs to owners that are not known; returns them. */
+  collectOrphans(isKnown: (owner: StoredOwner) => boolean, signal: AbortSignal): Promise<StoredOwner[]>;
+  /** `http://<advertised address>/<path>` */
+  url(path: string): string;
+  /** Where the current artifact is always to be found. */
+  latestUrl(owner: Owner): string;
+}
+
+/** An owner as the storage knows it: the kind in lower case. */
+export type StoredOwner = Owner;
 
 /** `<tag>@sha256:…`, or the digest alone where the reference was a digest (api.md, "The published artifact"). */
 export function revisionOf(tag: string | undefined, contentDigest: Digest): string {

@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { lstat, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { CodedError, messageOf } from "../errors.ts";
+
+/** Creates a file that must not exist yet; tests stand in a full disk here. */
+export type CreateFile = (path: string) => Promise<FileHandle>;
+
+export const createFile: CreateFile = (path) => open(path, "wx", 0o644);
+
+const tempPattern = /^\..+\.[a-f0-9]{16}\.tmp$/;
+
+/** Whether `name` is a file that a killed process was still writing. */
+export function isTempName(name: string): boolean {
+  return tempPattern.test(name);
+}
+
+/**
+ * Puts a whole file at `target`, or none: `fill` makes a temporary file beside it, which is flushed to the disk and renamed.
+ * The rename itself is durable only after `syncDirectory`.
+ */
+export async function placeFile(target: string, fill: (temp: string) => Promise<void>): Promise<void> {
+  const temp = join(dirname(target), `.${basename(target)}.${randomBytes(8).toString("hex")}.tmp`);
+  try {
+    await fill(temp);
+    await sync(temp);
+    await rename(temp, target);
+  } catch (error) {
+    await rm(temp, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** Makes what was created in or renamed into `directory` survive a power cut. */
+export const syncDirectory = (directory: string): Promise<void> => sync(directory);
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Creates `relative` below `root`, part by part, so that a symlink on the way is never followed.
+ * @throws StorageFailed where a part of it is something else than a directory
+ */
+export async function ensureDirectory(root: string, relative: string): Promise<string> {
+  let path = root;
+  for (const part of relative.split("/")) {
+    const parent = path;
+    path = join(parent, part);
+    try {
+      await mkdir(path);
+      await syncDirectory(parent);
+    } catch (error) {
+      if (!hasErrno(error, "EEXIST")) throw error;
+      if (!(await lstat(path)).isDirectory()) throw notADirectory(relative);
+    }
+  }
+  return path;
+}
+
+/** The path of `relative` below `root` where all of it are directories; undefined where it does not exist. */
+export async function findDirectory(root: string, relative: string): Promise<string | undefined> {
+  let path = root;
+  for (const part of relative.split("/")) {
+    path = join(path, part);
+    try {
+      if (!(await lstat(path)).isDirectory()) throw notADirectory(relative);
+    } catch (error) {
+      if (hasErrno(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+  return path;
+}
+
+function notADirectory(relative: string): CodedError {
+  return new CodedError("StorageFailed", `${relative} in the storage is a symlink or a file where a directory belongs; remove it`);
+}
+
+export function hasErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+}
+
+const advice: Readonly<Record<string, string>> = {
+  ENOSPC: "the storage is full; free space or enlarge the volume",
+  EDQUOT: "the storage's quota is used up; free space or raise it",
+  EROFS: "the storage is read-only; mount it writable",
+  EACCES: "the storage may not be written to; its directory must belong to the user of this process",
+  EPERM: "the storage may not be written to; its directory must belong to the user of this process",
+  EIO: "the storage has failed to read or write; check the disk",
+};
+
+/** StorageFailed for what the file system refused; errors of our own and aborts stay what they are. */
+export function storageError(error: unknown, what: string): unknown {
+  if (error instanceof CodedError || (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError"))) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return new CodedError("StorageFailed", `${what}: ${advice[code] ?? messageOf(error)}${code in advice ? ` (${code})` : ""}`, { cause: error, details: { errno: code } });
+}

@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { formatState, parseState, tagOfRevision, type OwnerState } from "./record.ts";
+
+const digest = `sha256:${"a".repeat(64)}` as const;
+const current = {
+  digest,
+  size: 3,
+  contentDigest: digest,
+  revision: `1.0.0@${digest}`,
+  metadata: { "org.opencontainers.image.title": "ä" },
+  lastUpdateTime: "2026-11-21T12:00:00Z",
+  image: { layerMediaType: "a/b", annotations: {}, config: { mediaType: "c/d", content: "e30=" } },
+};
+const state: OwnerState = { version: 1, current, superseded: [{ ...current, supersededAt: "2026-11-21T12:00:00.000Z" }] };
+
+describe("the state of an owner", () => {
+  test("is read as it was written", () => {
+    expect(parseState(formatState(state))).toEqual(state);
+  });
+
+  const changed = (change: object): object => ({ ...state, current: { ...current, ...change } });
+  test.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["another version", { ...state, version: 2 }],
+    ["a digest that would be a path", changed({ digest: "../../etc/passwd" })],
+    ["a size that is text", changed({ size: "3" })],
+    ["a negative size", changed({ size: -1 })],
+    ["a time that is none", changed({ lastUpdateTime: "soon" })],
+    ["metadata that is no map of texts", changed({ metadata: { a: 1 } })],
+    ["no image", changed({ image: undefined })],
+    ["a config without content", changed({ image: { ...current.image, config: { mediaType: "x" } } })],
+    ["superseded records without a time", { ...state, superseded: [current] }],
+    ["a list", []],
+  ])("counts as nothing where it is %s", (_, value) => {
+    expect(parseState(JSON.stringify(value) ?? "")).toBeUndefined();
+  });
+
+  test("counts as nothing where it is cut off", () => {
+    expect(parseState(formatState(state).slice(0, -10))).toBeUndefined();
+  });
+});
+
+test.each([
+  [`1.0.0@${digest}`, "1.0.0"],
+  [digest, undefined],
+  [`feature/x@${digest}`, undefined],
+  [`@${digest}`, undefined],
+])("the tag of the revision %s is %s", (revision, tag) => {
+  expect(tagOfRevision(revision)).toBe(tag);
+});

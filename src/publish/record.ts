@@ -1,0 +1,84 @@
+import { isDigest } from "../oci/digest.ts";
+import { isTag } from "../oci/reference.ts";
+import type { Annotations, Digest } from "../oci/types.ts";
+
+/** One published artifact, as the storage remembers it. */
+export interface ArtifactRecord {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly contentDigest: Digest;
+  readonly revision: string;
+  readonly metadata: Annotations;
+  /** RFC 3339. */
+  readonly lastUpdateTime: string;
+  readonly image: RecordedImage;
+}
+
+/** What the OCI manifest is made of; stays the same while the content does. */
+export interface RecordedImage {
+  readonly layerMediaType: string;
+  readonly annotations: Annotations;
+  /** `content` is base64; without it: Flux's config. */
+  readonly config?: { readonly mediaType: string; readonly content: string };
+}
+
+export interface SupersededRecord extends ArtifactRecord {
+  /** RFC 3339. */
+  readonly supersededAt: string;
+}
+
+/** What `state.json` holds: one for each owner, replaced as a whole. */
+export interface OwnerState {
+  readonly version: 1;
+  readonly current: ArtifactRecord;
+  /** Newest first. */
+  readonly superseded: readonly SupersededRecord[];
+}
+
+export const stateFile = "state.json";
+
+export function formatState(state: OwnerState): string {
+  return `${JSON.stringify(state)}\n`;
+}
+
+/** The state in `text`; undefined where it is not one (then nothing counts as stored, and is built anew). */
+export function parseState(text: string): OwnerState | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value) || value["version"] !== 1 || !isRecord(value["current"]) || !Array.isArray(value["superseded"])) return undefined;
+  return value["superseded"].every((record) => isRecord(record) && isTime((record as Partial<SupersededRecord>).supersededAt)) ? (value as unknown as OwnerState) : undefined;
+}
+
+/** The tag in a revision; undefined where the reference was a digest, or where it is none a registry would accept. */
+export function tagOfRevision(revision: string): string | undefined {
+  const at = revision.indexOf("@");
+  const tag = revision.slice(0, Math.max(at, 0));
+  return isTag(tag) ? tag : undefined;
+}
+
+type Json = Record<string, unknown>;
+
+function isRecord(value: unknown): value is ArtifactRecord {
+  if (!isObject(value)) return false;
+  const { digest, contentDigest, size, revision } = value;
+  const digests = [digest, contentDigest].every((text) => typeof text === "string" && isDigest(text));
+  const numbers = typeof size === "number" && Number.isSafeInteger(size) && size >= 0;
+  return digests && numbers && typeof revision === "string" && isTime(value["lastUpdateTime"]) && isTexts(value["metadata"]) && isImage(value["image"]);
+}
+
+function isImage(value: unknown): boolean {
+  if (!isObject(value) || typeof value["layerMediaType"] !== "string" || !isTexts(value["annotations"])) return false;
+  const config = value["config"];
+  return config === undefined || (isObject(config) && typeof config["mediaType"] === "string" && typeof config["content"] === "string");
+}
+
+const isTime = (value: unknown): boolean => typeof value === "string" && !Number.isNaN(Date.parse(value));
+const isTexts = (value: unknown): boolean => isObject(value) && Object.values(value).every((text) => typeof text === "string");
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,67 @@
+import { createReadStream } from "node:fs";
+import { lstat, rename } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { CodedError } from "../errors.ts";
+import { Verifier, verifyingStream, type Expected } from "../oci/digest.ts";
+import type { StagedBlob } from "../oci/types.ts";
+import { hasErrno, type CreateFile } from "./durable.ts";
+import { openRegularFile } from "./state.ts";
+
+const chunkBytes = 256 * 1024;
+
+/** Another file system, or a scratch directory that may only be read. */
+const noRename = ["EXDEV", "EPERM", "EACCES"];
+
+/**
+ * Moves the staged file to `temp`, or copies it where it cannot be moved. Never a hard link: whoever writes to the staged
+ * file later would change the artifact.
+ * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
+ */
+export async function takeStaged(blob: StagedBlob, temp: string, createFile: CreateFile, signal: AbortSignal): Promise<void> {
+  const stat = await lstat(blob.path);
+  if (!stat.isFile() || stat.size !== blob.size) {
+    throw new CodedError("SizeMismatch", `the staged file of ${blob.digest} is ${stat.size} bytes, not ${blob.size}`);
+  }
+  try {
+    await rename(blob.path, temp);
+  } catch (error) {
+    if (!hasErrno(error, ...noRename)) throw error;
+    await writeStream(createReadStream(blob.path, { highWaterMark: chunkBytes }), temp, { expected: blob, createFile, signal });
+  }
+}
+
+/** Writes a stream to a new file and checks it on the way. */
+export async function writeStream(
+  source: Readable,
+  path: string,
+  { expected, createFile, signal }: { expected: Expected; createFile: CreateFile; signal: AbortSignal },
+): Promise<void> {
+  let handle;
+  try {
+    handle = await createFile(path);
+  } catch (error) {
+    source.destroy();
+    throw error;
+  }
+  await pipeline(source, verifyingStream(expected), handle.createWriteStream({ highWaterMark: chunkBytes }), { signal });
+}
+
+/** Whether a file holds exactly what `expected` names, by reading it to its end; undefined where it does not exist. */
+export async function matches(path: string, expected: Expected, signal: AbortSignal): Promise<boolean | undefined> {
+  const file = await openRegularFile(path);
+  if (file === undefined) return undefined;
+  const verifier = new Verifier(expected);
+  const stream = file.handle.createReadStream({ highWaterMark: chunkBytes, signal });
+  try {
+    if (file.size !== expected.size) return false;
+    for await (const chunk of stream as AsyncIterable<Buffer>) verifier.update(chunk);
+    verifier.finish();
+    return true;
+  } catch (error) {
+    if (error instanceof CodedError) return false;
+    throw error;
+  } finally {
+    stream.destroy();
+  }
+}
