@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { Limits } from "./oci/limits.ts";
+import type { ServerLimits } from "./publish/listen.ts";
 import type { RegistryClientOptions } from "./registry/client.ts";
 
 const MiB = 1024 * 1024;
@@ -32,6 +33,19 @@ export const registryDefaults = Object.freeze({
   uploadChunkBytes: 64 * MiB,
   maxMaterials: 256,
 } satisfies RegistryClientOptions);
+
+/** How the artifact server and the OCI endpoint protect themselves. */
+export const serverLimits = Object.freeze({
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 95_000,
+  slowClientMs: 30_000,
+  minBytesPerSecond: 1024,
+  maxConnections: 10_000,
+} satisfies ServerLimits);
+
+/** How many stored files are hashed at once; more would only compete for the disk. */
+export const verifyConcurrency = 2;
 
 /** What the command line takes from the environment; this file alone reads environment variables. */
 export interface CliEnvironment {
