@@ -4,6 +4,7 @@ import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { Limits } from "./oci/limits.ts";
 import type { ServerLimits } from "./publish/listen.ts";
 import type { RegistryClientOptions } from "./registry/client.ts";
+import type { VerifyLimits } from "./verify/limits.ts";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
@@ -46,6 +47,14 @@ export const serverLimits = Object.freeze({
 
 /** How many stored files are hashed at once; more would only compete for the disk. */
 export const verifyConcurrency = 2;
+
+/** A signature is some kilobytes; artifacts carry a handful. */
+export const verifyLimits: VerifyLimits = Object.freeze({
+  maxSignatures: 50,
+  maxSignatureBytes: 1 * MiB,
+  cacheEntries: 10_000,
+  cacheTtlMs: 60 * 60_000,
+});
 
 /** What the command line takes from the environment; this file alone reads environment variables. */
 export interface CliEnvironment {

@@ -1,0 +1,152 @@
+import type { X509Certificate } from "node:crypto";
+import { refused } from "../findings.ts";
+import { derTag, type Element, readElements, readOid } from "./der.ts";
+
+/** What node:crypto does not show of a certificate (RFC 5280, 4.1). */
+interface CertificateFacts {
+  readonly signatureAlgorithm: string;
+  /** Names in DER. */
+  readonly issuer: Buffer;
+  readonly subject: Buffer;
+  readonly extensions: ReadonlyMap<string, { readonly critical: boolean; readonly value: Buffer }>;
+}
+
+const oid = { keyUsage: "2.5.29.15", basicConstraints: "2.5.29.19", crlDistributionPoints: "2.5.29.31" };
+
+/** RFC 5280, 4.2.1.3: the bits of keyUsage, the first one first. */
+const usageNames = ["digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"];
+/** Besides digitalSignature, the notation specification allows contentCommitment alone. */
+const leafUsages = new Set(["digitalSignature", "contentCommitment"]);
+
+/** SHA-2 with RSA, RSASSA-PSS or ECDSA. */
+const soundSignatures = new Set([11, 12, 13, 10].map((last) => `1.2.840.113549.1.1.${last}`).concat([2, 3, 4].map((last) => `1.2.840.10045.4.3.${last}`)));
+
+/** Uses that a code signing certificate must not have (notation signature specification, "Certificate requirements"). */
+const forbiddenPurposes: Readonly<Record<string, string>> = {
+  "1.3.6.1.5.5.7.3.1": "server authentication",
+  "1.3.6.1.5.5.7.3.2": "client authentication",
+  "1.3.6.1.5.5.7.3.4": "e-mail protection",
+  "1.3.6.1.5.5.7.3.8": "timestamping",
+  "1.3.6.1.5.5.7.3.9": "OCSP signing",
+};
+
+/** One line with a certificate's subject, for messages. */
+export function subjectOf(certificate: X509Certificate): string {
+  return certificate.subject.replaceAll("\n", ", ").slice(0, 300);
+}
+
+/**
+ * Checks a signing chain, leaf first, by the notation signature specification, "Certificate requirements": each certificate is
+ * issued by the next, the last one by itself, and their uses are those of code signing. Validity in time is not
+ * looked at here.
+ *
+ * @throws VerificationFailed
+ */
+export function assertSigningChain(chain: readonly X509Certificate[]): void {
+  for (const [at, certificate] of chain.entries()) {
+    assertIssued(certificate, chain[at + 1]);
+    const facts = factsOf(certificate);
+    if (!soundSignatures.has(facts.signatureAlgorithm)) throw refused(`${subjectOf(certificate)} is signed with an algorithm that is not sound (${facts.signatureAlgorithm})`);
+    if (at === 0) assertLeaf(certificate, facts);
+    else assertAuthority(certificate, facts, at - 1);
+  }
+}
+
+function assertIssued(certificate: X509Certificate, issuer: X509Certificate | undefined): void {
+  const selfSigned = isIssuedBy(certificate, certificate);
+  if (issuer === undefined && !selfSigned) throw refused(`its chain does not end with a self-signed root, but with ${subjectOf(certificate)}`);
+  if (issuer === undefined) return;
+  if (selfSigned) throw refused(`its chain goes on after the self-signed ${subjectOf(certificate)}`);
+  if (!isIssuedBy(certificate, issuer)) throw refused(`${subjectOf(certificate)} was not issued by ${subjectOf(issuer)}`);
+}
+
+/** By name and by signature. OpenSSL's own check would refuse a signing certificate that is its own root. */
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  if (!factsOf(certificate).issuer.equals(factsOf(issuer).subject)) return false;
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    // A key of another type than the signature's.
+    return false;
+  }
+}
+
+function assertLeaf(certificate: X509Certificate, facts: CertificateFacts): void {
+  const subject = subjectOf(certificate);
+  if (certificate.ca) throw refused(`${subject} is a certificate authority and must not sign artifacts`);
+  const usages = usagesOf(certificate, facts);
+  const odd = usages.find((usage) => !leafUsages.has(usage));
+  if (!usages.includes("digitalSignature")) throw refused(`${subject}: its key usage lacks digitalSignature`);
+  if (odd !== undefined) throw refused(`${subject}: its key usage has ${odd} besides digitalSignature`);
+  // node:crypto's keyUsage is the extended key usage.
+  const purposes: readonly string[] = certificate.keyUsage ?? [];
+  const forbidden = purposes.map((purpose) => forbiddenPurposes[purpose]).find((name) => name !== undefined);
+  if (forbidden !== undefined) throw refused(`${subject} is for ${forbidden}, not for code signing`);
+}
+
+function assertAuthority(certificate: X509Certificate, facts: CertificateFacts, below: number): void {
+  const subject = subjectOf(certificate);
+  if (!certificate.ca) throw refused(`${subject} is no certificate authority, but has issued another certificate`);
+  if (!usagesOf(certificate, facts).includes("keyCertSign")) throw refused(`${subject}: its key usage lacks keyCertSign`);
+  const maxBelow = pathLength(facts);
+  if (maxBelow !== undefined && maxBelow < below) throw refused(`${subject} allows ${maxBelow} authorities below it, but has ${below}`);
+}
+
+function usagesOf(certificate: X509Certificate, { extensions }: CertificateFacts): string[] {
+  const extension = extensions.get(oid.keyUsage);
+  if (extension === undefined) throw refused(`${subjectOf(certificate)} has no key usage`);
+  if (!extension.critical) throw refused(`${subjectOf(certificate)}: its key usage is not marked critical`);
+  const bits = only(extension.value, derTag.bitString, "key usage").subarray(1);
+  return usageNames.filter((_, at) => ((bits[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
+}
+
+function pathLength({ extensions }: CertificateFacts): number | undefined {
+  const extension = extensions.get(oid.basicConstraints);
+  if (extension === undefined) return undefined;
+  const length = attempt(() => readElements(only(extension.value, derTag.sequence, "basic constraints"))).find(({ tag }) => tag === derTag.integer);
+  return length === undefined ? undefined : length.content.reduce((value, byte) => value * 256 + byte, 0);
+}
+
+/** Whether the certificate says where to ask if it was revoked (OCSP or CRL). */
+export function namesRevocation(certificate: X509Certificate): boolean {
+  return (certificate.infoAccess ?? "").includes("OCSP - ") || factsOf(certificate).extensions.has(oid.crlDistributionPoints);
+}
+
+function factsOf(certificate: X509Certificate): CertificateFacts {
+  return attempt(() => {
+    const [tbs, algorithm] = readElements(only(certificate.raw, derTag.sequence, "certificate"));
+    const fields = readElements(tbs?.content ?? Buffer.alloc(0));
+    const [, , issuer, , subject] = fields[0]?.tag === derTag.version ? fields.slice(1) : fields;
+    if (issuer === undefined || subject === undefined) throw new RangeError("certificate without names");
+    const list = fields.find(({ tag }) => tag === derTag.extensions);
+    const entries = list === undefined ? [] : readElements(only(list.content, derTag.sequence, "extensions"));
+    return {
+      issuer: issuer.content,
+      subject: subject.content,
+      signatureAlgorithm: readOid(readElements(algorithm?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0)),
+      extensions: new Map(entries.map(extensionOf)),
+    };
+  });
+}
+
+function extensionOf({ content }: Element): [string, { critical: boolean; value: Buffer }] {
+  const parts = readElements(content);
+  const critical = parts.some(({ tag, content: [byte] }) => tag === derTag.boolean && byte !== 0 && byte !== undefined);
+  const value = parts.find(({ tag }) => tag === derTag.octetString)?.content ?? Buffer.alloc(0);
+  return [readOid(parts[0]?.content ?? Buffer.alloc(0)), { critical, value }];
+}
+
+function only(bytes: Buffer, tag: number, what: string): Buffer {
+  const [element] = attempt(() => readElements(bytes));
+  if (element?.tag !== tag) throw refused(`its ${what} cannot be read`);
+  return element.content;
+}
+
+function attempt<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof RangeError) throw refused("its certificate cannot be read", cause);
+    throw cause;
+  }
+}

@@ -1,0 +1,36 @@
+import { LRUCache } from "lru-cache";
+import { CodedError } from "../errors.ts";
+import { verifyCosign } from "./cosign.ts";
+import type { VerifyLimits } from "./limits.ts";
+import { verifyNotation } from "./notation/notation.ts";
+import { TrustedRoots } from "./trusted-root.ts";
+import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
+
+/**
+ * Verifies cosign and notation signatures. A good result is kept by digest and policy, since neither can change without
+ * changing its name; a refusal is not kept, since a signature may be added at any time.
+ *
+ * @param clock milliseconds since the epoch
+ */
+export function signatureVerifier(limits: VerifyLimits, clock: () => number = Date.now): Verifier {
+  const roots = new TrustedRoots();
+  const known = new LRUCache<string, Verification>({ max: limits.cacheEntries, ttl: limits.cacheTtlMs });
+  return {
+    verify: async (request) => {
+      const { repository, root, policy } = request;
+      // notation chooses its statement by the repository, so a result is good for that one alone.
+      const key = JSON.stringify([policy.fingerprint, policy.provider === "cosign" ? policy.annotations : undefined, repository.name, root.digest, root.size, root.mediaType]);
+      const cached = known.get(key);
+      if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return cached;
+      const verification = await verify(request, limits, { roots, now: clock() });
+      known.set(key, verification);
+      return verification;
+    },
+  };
+}
+
+async function verify(request: VerifyRequest, limits: VerifyLimits, { roots, now }: { roots: TrustedRoots; now: number }): Promise<Verification> {
+  const { policy, signal } = request;
+  if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
+  return policy.provider === "notation" ? await verifyNotation(request, policy, limits, now) : await verifyCosign(request, policy, limits, roots);
+}

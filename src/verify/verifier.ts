@@ -1,0 +1,88 @@
+import type { KeyObject, X509Certificate } from "node:crypto";
+import type { Repository } from "../oci/content.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
+import type { TrustPolicyDocument } from "./notation/trust-policy.ts";
+
+/** A trusted public key and where it stands, such as `cosign.pub`. */
+export interface TrustedKey {
+  readonly name: string;
+  readonly key: KeyObject;
+}
+
+/** Who may have signed; each expression has to match the whole text. */
+export interface IdentityRule {
+  readonly issuer: string;
+  readonly subject: string;
+  matches(issuer: string, subject: string): boolean;
+}
+
+/** What an artifact is checked against; made by `readVerifyPolicy` or by the command line. */
+export type VerifyPolicy = CosignKeyPolicy | CosignKeylessPolicy | NotationPolicy;
+
+interface CommonPolicy {
+  /** Equal for policies that accept the same signatures: part of the key under which results are kept. */
+  readonly fingerprint: string;
+}
+
+interface CosignPolicy extends CommonPolicy {
+  readonly provider: "cosign";
+  /** Annotations that must have been signed along with the digest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface CosignKeyPolicy extends CosignPolicy {
+  readonly method: "keys";
+  /** Any of them may have signed. */
+  readonly keys: readonly TrustedKey[];
+}
+
+export interface CosignKeylessPolicy extends CosignPolicy {
+  readonly method: "keyless";
+  /** One must match; none at all accepts everyone whom the trusted root vouches for. */
+  readonly identities: readonly IdentityRule[];
+  /** `trusted_root.json`; undefined is the public Sigstore. */
+  readonly trustedRoot: string | undefined;
+}
+
+export interface NotationPolicy extends CommonPolicy {
+  readonly provider: "notation";
+  readonly trustPolicy: TrustPolicyDocument;
+  readonly certificates: readonly X509Certificate[];
+}
+
+export interface VerifyRequest {
+  /** Where the artifact and its signatures are. */
+  readonly repository: Repository;
+  /** What the reference resolved to, or a selected child of it. */
+  readonly root: Descriptor;
+  readonly policy: VerifyPolicy;
+  readonly signal: AbortSignal;
+}
+
+export interface Verification {
+  readonly provider: "cosign" | "notation";
+  /**
+   * `ignored` where a notation trust policy says to skip verification, or only logs that the signer is not trusted: the
+   * artifact may be used, but is not verified.
+   */
+  readonly result: "verified" | "ignored";
+  /** Who signed, for the condition: `key cosign.pub`, `subject … by issuer …`, `CN=…`. */
+  readonly identity: string;
+  /** Manifest of the signature; undefined where verification was skipped. */
+  readonly signature: Digest | undefined;
+  /** What the policy says to log instead of to enforce. */
+  readonly warnings: readonly string[];
+  /** Milliseconds since the epoch after which it has to be verified anew: an envelope or a certificate expires. */
+  readonly validUntil: number | undefined;
+}
+
+/** Checks that an artifact carries a good signature. */
+export interface Verifier {
+  /**
+   * Reads only signatures, and the root's own manifest where a signature is over its bytes; never a child.
+   *
+   * @throws VerificationFailed with what was looked for and what was found; `details.signatures` is how many there were.
+   * RegistryUnreachable and other errors of the repository pass through: then nothing is known about the artifact
+   */
+  verify(request: VerifyRequest): Promise<Verification>;
+}
