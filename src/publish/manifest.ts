@@ -10,6 +10,7 @@ export const fluxContentType = "application/vnd.cncf.flux.content.v1.tar+gzip";
 /** Says which object pushed a manifest; only what carries it is ever deleted. */
 export const ownerAnnotation = "source.strata.dev/owner";
 
+export const titleKey = "org.opencontainers.image.title";
 const createdKey = "org.opencontainers.image.created";
 const sourceKey = "org.opencontainers.image.source";
 const revisionKey = "org.opencontainers.image.revision";
@@ -17,6 +18,9 @@ const upstreamUrlKey = "source.strata.dev/upstream-url";
 
 /** The config of every Flux artifact, byte for byte, so that registries hold it already. */
 const fluxConfig = Buffer.from('{"architecture":"","created":"0001-01-01T00:00:00Z","os":"","rootfs":{"type":"layers","diff_ids":null},"config":{}}');
+
+/** What tells that config from one that has to be kept. */
+export const fluxConfigDigest: Digest = sha256Of(fluxConfig);
 
 const epoch = "1970-01-01T00:00:00Z";
 
@@ -30,10 +34,11 @@ export function ownerMark(owner: Owner): string {
  * reproducible builds write.
  */
 export function imageAnnotations(owner: Owner, metadata: Annotations, contentDigest: Digest): Annotations {
+  const source = metadata[sourceKey] ?? metadata[upstreamUrlKey];
   return {
     [createdKey]: metadata[createdKey] ?? epoch,
     [revisionKey]: metadata[revisionKey] ?? contentDigest,
-    [sourceKey]: metadata[sourceKey] ?? metadata[upstreamUrlKey] ?? "",
+    ...(source !== undefined && { [sourceKey]: source }),
     [ownerAnnotation]: ownerMark(owner),
   };
 }
@@ -45,7 +50,8 @@ export function imageAnnotations(owner: Owner, metadata: Annotations, contentDig
 export function singleLayerImage(file: { digest: Digest; size: number }, form: ImageForm, annotations: Annotations): SingleLayerImage {
   const configBytes = form.config === undefined ? fluxConfig : Buffer.from(form.config.bytes);
   const config: Descriptor = { mediaType: form.config?.mediaType ?? fluxConfigType, digest: sha256Of(configBytes), size: configBytes.length };
-  const layer: Descriptor = { mediaType: form.layerMediaType, digest: file.digest, size: file.size };
+  const titled = form.layerTitle === "" ? {} : { annotations: { [titleKey]: form.layerTitle } };
+  const layer: Descriptor = { mediaType: form.layerMediaType, digest: file.digest, size: file.size, ...titled };
   const sorted = Object.fromEntries(Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)));
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifestType, config, layers: [layer], annotations: sorted }));
   return { descriptor: { mediaType: ociManifestType, digest: sha256Of(bytes), size: bytes.length }, bytes, config, configBytes, layer };

@@ -21,7 +21,7 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const like = sameContent(before, request);
   const kept = like !== undefined && like.digest !== blob.digest && (await isThere(directory, like)) ? like : undefined;
   const { digest, size } = kept ?? blob;
-  const image = like?.image ?? { ...recordedForm(request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
+  const image = like?.image ?? { ...recordedForm(request.owner, request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
   return artifactOf(storage, owner, await store(storage, { directory, before, record, fill, signal }));
@@ -34,7 +34,7 @@ export async function restore(storage: Storage, request: RestoreRequest, signal:
   const directory = await ensureDirectory(storage.root, ownerDirectory(owner));
   const { digest, size, revision, lastUpdateTime, metadata = {} } = artifact;
   const contentDigest = parseDigest(revision.slice(revision.indexOf("@") + 1));
-  const image = { ...recordedForm(request.image), annotations: request.image.annotations };
+  const image = { ...recordedForm(owner, request.image), annotations: request.image.annotations };
   const record = { digest, size, contentDigest, revision, metadata, image, lastUpdateTime };
   const fill = async (temp: string): Promise<void> => writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
   const stored = await store(storage, { directory, before: await readState(directory), record, fill, signal });
@@ -59,11 +59,20 @@ async function store(storage: Storage, { directory, before, record, fill, signal
   try {
     await point(storage, directory, before, current);
   } catch (error) {
-    const known = before && [before.current, ...before.superseded].some(({ digest }) => digest === record.digest);
-    if (placed && !known) await rm(path, { force: true }).catch(() => {});
+    if (placed && !(await isNamed(directory, record.digest))) await rm(path, { force: true }).catch(() => {});
     throw error;
   }
   return current;
+}
+
+/** Whether the state on disk names a file; also where that cannot be told. */
+async function isNamed(directory: string, digest: Digest): Promise<boolean> {
+  try {
+    const state = await readState(directory);
+    return state !== undefined && [state.current, ...state.superseded].some((record) => record.digest === digest);
+  } catch {
+    return true;
+  }
 }
 
 /** Makes `current` what `latest.tar.gz` stands for. */
@@ -93,9 +102,9 @@ function updateTime(before: OwnerState | undefined, record: { digest: Digest; re
  * The current record, where it has the content that is to be published: gzip output differs between zlib builds, and other
  * bytes or another OCI manifest for equal content would make every consumer act for nothing.
  */
-function sameContent(before: OwnerState | undefined, { blob, image }: PublishRequest): ArtifactRecord | undefined {
+function sameContent(before: OwnerState | undefined, { owner, blob, image }: PublishRequest): ArtifactRecord | undefined {
   const current = before?.current;
-  return current?.contentDigest === blob.contentDigest && sameForm(current.image, recordedForm(image)) ? current : undefined;
+  return current?.contentDigest === blob.contentDigest && sameForm(current.image, recordedForm(owner, image)) ? current : undefined;
 }
 
 async function isThere(directory: string, { digest, size }: ArtifactRecord): Promise<boolean> {
@@ -109,13 +118,13 @@ async function isThere(directory: string, { digest, size }: ArtifactRecord): Pro
 
 type RecordedForm = Omit<RecordedImage, "annotations">;
 
-function recordedForm(form: ImageForm | undefined): RecordedForm {
-  const config = form?.config && { mediaType: form.config.mediaType, content: Buffer.from(form.config.bytes).toString("base64") };
-  return { layerMediaType: form?.layerMediaType ?? fluxContentType, ...(config && { config }) };
+function recordedForm(owner: Owner, { layerMediaType = fluxContentType, layerTitle = `${owner.name}.tar.gz`, config: given }: Partial<ImageForm> = {}): RecordedForm {
+  const config = given && { mediaType: given.mediaType, content: Buffer.from(given.bytes).toString("base64") };
+  return { layerMediaType, layerTitle, ...(config && { config }) };
 }
 
 function sameForm(a: RecordedForm, b: RecordedForm): boolean {
-  return a.layerMediaType === b.layerMediaType && a.config?.mediaType === b.config?.mediaType && a.config?.content === b.config?.content;
+  return a.layerMediaType === b.layerMediaType && a.layerTitle === b.layerTitle && a.config?.mediaType === b.config?.mediaType && a.config?.content === b.config?.content;
 }
 
 /** Deletes superseded files by age and number. */

@@ -24,6 +24,8 @@ export interface Artifact {
 /** How an artifact looks to those who read it as an OCI artifact. */
 export interface ImageForm {
   readonly layerMediaType: string;
+  /** File name under which `oras pull` writes the layer. */
+  readonly layerTitle: string;
   /** Where consumers read the config, as Helm does: the upstream one. Default: Flux's. */
   readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array };
 }
@@ -35,8 +37,8 @@ export interface PublishRequest {
   /** `<tag>@<content digest>`, see `revisionOf`. */
   readonly revision: string;
   readonly metadata: Annotations;
-  /** Default: Flux's media types. */
-  readonly image?: ImageForm;
+  /** Default: Flux's media types, and a title made from the owner's name. */
+  readonly image?: Partial<ImageForm>;
 }
 
 /** An OCI manifest with everything it needs but the layer's bytes. */

@@ -9,7 +9,7 @@ const current = {
   revision: `1.0.0@${digest}`,
   metadata: { "org.opencontainers.image.title": "ä" },
   lastUpdateTime: "2026-11-21T12:00:00Z",
-  image: { layerMediaType: "a/b", annotations: {}, config: { mediaType: "c/d", content: "e30=" } },
+  image: { layerMediaType: "a/b", layerTitle: "c", annotations: {}, config: { mediaType: "c/d", content: "e30=" } },
 };
 const state: OwnerState = { version: 1, current, superseded: [{ ...current, supersededAt: "2026-11-21T12:00:00.000Z" }] };
 

@@ -17,6 +17,7 @@ export interface ArtifactRecord {
 /** What the OCI manifest is made of; stays the same while the content does. */
 export interface RecordedImage {
   readonly layerMediaType: string;
+  readonly layerTitle: string;
   readonly annotations: Annotations;
   /** `content` is base64; without it: Flux's config. */
   readonly config?: { readonly mediaType: string; readonly content: string };
@@ -71,7 +72,7 @@ function isRecord(value: unknown): value is ArtifactRecord {
 }
 
 function isImage(value: unknown): boolean {
-  if (!isObject(value) || typeof value["layerMediaType"] !== "string" || !isTexts(value["annotations"])) return false;
+  if (!isObject(value) || !isTexts({ a: value["layerMediaType"], b: value["layerTitle"] }) || !isTexts(value["annotations"])) return false;
   const config = value["config"];
   return config === undefined || (isObject(config) && typeof config["mediaType"] === "string" && typeof config["content"] === "string");
 }

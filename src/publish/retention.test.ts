@@ -15,7 +15,7 @@ const record = (letter: string): ArtifactRecord => ({
   revision: `v@${digest(letter)}`,
   metadata: {},
   lastUpdateTime: "2026-11-21T11:00:00Z",
-  image: { layerMediaType: "t", annotations: {} },
+  image: { layerMediaType: "t", layerTitle: "", annotations: {} },
 });
 const old = (letter: string, ageMs: number): SupersededRecord => ({ ...record(letter), supersededAt: new Date(now - ageMs).toISOString() });
 const state = (...superseded: SupersededRecord[]): OwnerState => ({ version: 1, current: record("c"), superseded });

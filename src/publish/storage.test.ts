@@ -315,7 +315,7 @@ describe("cleaning up", () => {
 });
 
 describe("restoring", () => {
-  const image = { layerMediaType: "a/b", annotations: { "org.opencontainers.image.created": "then" } };
+  const image = { layerMediaType: "a/b", layerTitle: "c", annotations: { "org.opencontainers.image.created": "then" } };
 
   test("brings back exactly what the status says", async () => {
     const store = await openStore();

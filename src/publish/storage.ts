@@ -1,10 +1,11 @@
+import { createReadStream } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
 import pLimit from "p-limit";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
 import { collectOrphans, removeOwner, sweep } from "./cleanup.ts";
 import { createFile, storageError, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./publish.ts";
-import type { ArtifactStore, Owner } from "./publisher.ts";
+import type { ArtifactStore, Owner, StoredImage } from "./publisher.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { currentArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
 import { storedImages } from "./stored-image.ts";
@@ -29,7 +30,7 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
     restore: (request, signal) => guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),
     verify: (owner, artifact, signal) => guarded(`verifying ${artifact.digest}`, () => verifyArtifact(storage, owner, artifact, signal)),
     current: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentArtifact(storage, owner)),
-    image: (owner) => guarded(`reading ${nameOf(owner)}`, async () => (await storedImages(storage.root, ownerDirectory(owner)))[0]),
+    image: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentImage(storage.root, owner)),
     collect: (owner) => guarded(`cleaning up ${nameOf(owner)}`, () => collect(storage, owner)),
     remove: (owner) => guarded(`removing ${nameOf(owner)}`, () => removeOwner(storage.root, ownerDirectory(owner))),
     sweep: (signal) => guarded("cleaning up the storage", () => sweep(storage.root, signal)),
@@ -37,6 +38,11 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
     url: storage.url,
     latestUrl: (owner) => storage.url(`${ownerDirectory(owner)}/${latestName}`),
   };
+}
+
+async function currentImage(root: string, owner: Owner): Promise<StoredImage | undefined> {
+  const [stored] = await storedImages(root, ownerDirectory(owner));
+  return stored && { image: stored.image, tag: stored.tag, openLayer: (start) => createReadStream(stored.layerPath, { start, highWaterMark: 256 * 1024 }) };
 }
 
 async function prepare(options: StorageOptions): Promise<Storage> {

@@ -1,29 +1,32 @@
-import { constants, createReadStream } from "node:fs";
 import { join } from "node:path";
 import { artifactFile } from "./artifact-path.ts";
 import { findDirectory } from "./durable.ts";
 import { singleLayerImage } from "./manifest.ts";
-import type { SingleLayerImage, StoredImage } from "./publisher.ts";
+import type { SingleLayerImage } from "./publisher.ts";
 import { tagOfRevision, type ArtifactRecord } from "./record.ts";
 import { readState } from "./state.ts";
 
-/** What is stored for an owner, as OCI artifacts: the current one first, then those not deleted yet. */
-export async function storedImages(root: string, relative: string): Promise<StoredImage[]> {
+/** A stored artifact as an OCI artifact, with the path of its layer. */
+export interface ImageOnDisk {
+  readonly image: SingleLayerImage;
+  readonly tag: string | undefined;
+  readonly layerPath: string;
+}
+
+/** What is stored in the directory of an owner: the current artifact first, then those not deleted yet. */
+export async function storedImages(root: string, relative: string): Promise<ImageOnDisk[]> {
   const directory = await findDirectory(root, relative);
   const state = directory === undefined ? undefined : await readState(directory);
   if (directory === undefined || state === undefined) return [];
   return [state.current, ...state.superseded].map((record) => ({
     image: imageOf(record),
     tag: tagOfRevision(record.revision),
-    openLayer: (offset) => createReadStream(join(directory, artifactFile(record.digest)), { start: offset, flags: readFlags }),
+    layerPath: join(directory, artifactFile(record.digest)),
   }));
 }
 
-// The type of the option knows no numbers, although open(2)'s are what Node takes.
-const readFlags = (constants.O_RDONLY | constants.O_NOFOLLOW) as unknown as string;
-
 function imageOf(record: ArtifactRecord): SingleLayerImage {
-  const { config, layerMediaType, annotations } = record.image;
-  const form = { layerMediaType, ...(config && { config: { mediaType: config.mediaType, bytes: Buffer.from(config.content, "base64") } }) };
+  const { config, layerMediaType, layerTitle, annotations } = record.image;
+  const form = { layerMediaType, layerTitle, ...(config && { config: { mediaType: config.mediaType, bytes: Buffer.from(config.content, "base64") } }) };
   return singleLayerImage(record, form, annotations);
 }

@@ -1,0 +1,79 @@
+import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
+import type { WritableRepository } from "../oci/content.ts";
+import type { Digest } from "../oci/types.ts";
+import { ownerAnnotation, ownerMark } from "./manifest.ts";
+import { digestOf, toPublishFailed } from "./oci.ts";
+import type { Owner } from "./publisher.ts";
+import { fetchPushed } from "./pushed-manifest.ts";
+
+export interface PruneRequest {
+  readonly repository: WritableRepository;
+  readonly owner: Owner;
+  /** Manifests pushed for the owner, newest first, as its status remembers them. */
+  readonly pushed: readonly Digest[];
+  /** How many of them stay; 0 when the owner is deleted. */
+  readonly retain: number;
+  /** Tags whose manifests stay as well. */
+  readonly aliases: readonly string[];
+}
+
+export interface PruneResult {
+  /** What is to be remembered from now on, newest first. */
+  readonly remaining: readonly Digest[];
+  readonly deleted: readonly Digest[];
+  /** Why nothing more was deleted: the registry does not allow it. Worth saying once, not worth an error. */
+  readonly refused: CodedError | undefined;
+}
+
+const refusals = new Set<ErrorCode>(["RegistryUnsupported", "Unauthorized", "Forbidden"]);
+
+/**
+ * Deletes pushed manifests beyond the number to retain, by digest. Only what carries the owner's annotation is ever deleted, and
+ * nothing that one of the aliases points at. What is gone already, or is not the owner's, is forgotten.
+ *
+ * @throws PublishFailed, Aborted
+ */
+export async function prunePushed(request: PruneRequest, signal: AbortSignal): Promise<PruneResult> {
+  const { repository, pushed, retain } = request;
+  const unique = [...new Set(pushed)];
+  const remaining = unique.slice(0, retain);
+  const candidates = unique.slice(retain);
+  if (candidates.length === 0) return { remaining, deleted: [], refused: undefined };
+  return await toPublishFailed(`deleting old manifests from ${repository.name}`, signal, async () => {
+    const inUse = await aliased(request, signal);
+    const deleted: Digest[] = [];
+    for (const [at, digest] of candidates.entries()) {
+      if (inUse.has(digest)) {
+        remaining.push(digest);
+        continue;
+      }
+      const refused = await deleteOwn(request, digest, signal);
+      if (refused instanceof CodedError) return { remaining: [...remaining, ...candidates.slice(at)], deleted, refused };
+      if (refused === "deleted") deleted.push(digest);
+    }
+    return { remaining, deleted, refused: undefined };
+  });
+}
+
+async function aliased({ repository, aliases }: PruneRequest, signal: AbortSignal): Promise<Set<Digest>> {
+  const inUse = new Set<Digest>();
+  for (const alias of aliases) {
+    const digest = await digestOf(repository, alias, signal);
+    if (digest !== undefined) inUse.add(digest);
+  }
+  return inUse;
+}
+
+async function deleteOwn({ repository, owner }: PruneRequest, digest: Digest, signal: AbortSignal): Promise<"deleted" | "gone" | CodedError> {
+  try {
+    const { annotations } = await fetchPushed(repository, digest, signal);
+    if (annotations?.[ownerAnnotation] !== ownerMark(owner)) return "gone";
+    await repository.deleteManifest(digest, signal);
+    return "deleted";
+  } catch (error) {
+    // Neither is a manifest of ours.
+    if (["NotFound", "ManifestInvalid", "ManifestTooLarge"].includes(codeOf(error))) return "gone";
+    if (error instanceof CodedError && refusals.has(error.code)) return error;
+    throw error;
+  }
+}
