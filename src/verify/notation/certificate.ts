@@ -1,15 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { refused } from "../findings.ts";
-import { derTag, type Element, readElements, readOid } from "./der.ts";
-
-/** What node:crypto does not show of a certificate (RFC 5280, 4.1). */
-interface CertificateFacts {
-  readonly signatureAlgorithm: string;
-  /** Names in DER. */
-  readonly issuer: Buffer;
-  readonly subject: Buffer;
-  readonly extensions: ReadonlyMap<string, { readonly critical: boolean; readonly value: Buffer }>;
-}
+import { type CertificateFacts, factsOf, readDer } from "./certificate-facts.ts";
+import { childrenOf, derTag } from "./der.ts";
 
 const oid = { keyUsage: "2.5.29.15", basicConstraints: "2.5.29.19", crlDistributionPoints: "2.5.29.31" };
 
@@ -96,57 +88,16 @@ function usagesOf(certificate: X509Certificate, { extensions }: CertificateFacts
   const extension = extensions.get(oid.keyUsage);
   if (extension === undefined) throw refused(`${subjectOf(certificate)} has no key usage`);
   if (!extension.critical) throw refused(`${subjectOf(certificate)}: its key usage is not marked critical`);
-  const bits = only(extension.value, derTag.bitString, "key usage").subarray(1);
+  const bits = extension.value?.tag === derTag.bitString ? extension.value.content.subarray(1) : Buffer.alloc(0);
   return usageNames.filter((_, at) => ((bits[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
 }
 
 function pathLength({ extensions }: CertificateFacts): number | undefined {
-  const extension = extensions.get(oid.basicConstraints);
-  if (extension === undefined) return undefined;
-  const length = attempt(() => readElements(only(extension.value, derTag.sequence, "basic constraints"))).find(({ tag }) => tag === derTag.integer);
-  return length === undefined ? undefined : length.content.reduce((value, byte) => value * 256 + byte, 0);
+  const length = readDer(() => childrenOf(extensions.get(oid.basicConstraints)?.value)).find(({ tag }) => tag === derTag.integer);
+  return length?.content.reduce((value, byte) => value * 256 + byte, 0);
 }
 
 /** Whether the certificate says where to ask if it was revoked (OCSP or CRL). */
 export function namesRevocation(certificate: X509Certificate): boolean {
   return (certificate.infoAccess ?? "").includes("OCSP - ") || factsOf(certificate).extensions.has(oid.crlDistributionPoints);
-}
-
-function factsOf(certificate: X509Certificate): CertificateFacts {
-  return attempt(() => {
-    const [tbs, algorithm] = readElements(only(certificate.raw, derTag.sequence, "certificate"));
-    const fields = readElements(tbs?.content ?? Buffer.alloc(0));
-    const [, , issuer, , subject] = fields[0]?.tag === derTag.version ? fields.slice(1) : fields;
-    if (issuer === undefined || subject === undefined) throw new RangeError("certificate without names");
-    const list = fields.find(({ tag }) => tag === derTag.extensions);
-    const entries = list === undefined ? [] : readElements(only(list.content, derTag.sequence, "extensions"));
-    return {
-      issuer: issuer.content,
-      subject: subject.content,
-      signatureAlgorithm: readOid(readElements(algorithm?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0)),
-      extensions: new Map(entries.map(extensionOf)),
-    };
-  });
-}
-
-function extensionOf({ content }: Element): [string, { critical: boolean; value: Buffer }] {
-  const parts = readElements(content);
-  const critical = parts.some(({ tag, content: [byte] }) => tag === derTag.boolean && byte !== 0 && byte !== undefined);
-  const value = parts.find(({ tag }) => tag === derTag.octetString)?.content ?? Buffer.alloc(0);
-  return [readOid(parts[0]?.content ?? Buffer.alloc(0)), { critical, value }];
-}
-
-function only(bytes: Buffer, tag: number, what: string): Buffer {
-  const [element] = attempt(() => readElements(bytes));
-  if (element?.tag !== tag) throw refused(`its ${what} cannot be read`);
-  return element.content;
-}
-
-function attempt<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof RangeError) throw refused("its certificate cannot be read", cause);
-    throw cause;
-  }
 }

@@ -17,6 +17,11 @@ export function readElements(bytes: Buffer): Element[] {
   return elements;
 }
 
+/** What a constructed element holds; nothing for an absent one. @throws RangeError */
+export function childrenOf(element: Element | undefined): Element[] {
+  return element === undefined ? [] : readElements(element.content);
+}
+
 function readLength(bytes: Buffer, at: number): { length: number; start: number } {
   const first = byteAt(bytes, at);
   if (first < 0x80) return { length: first, start: at + 1 };
@@ -32,13 +37,13 @@ function byteAt(bytes: Buffer, at: number): number {
   return byte;
 }
 
-export const derTag = { boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04, sequence: 0x30, version: 0xa0, extensions: 0xa3 } as const;
+export const derTag = { boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04, version: 0xa0, extensions: 0xa3 } as const;
 
-/** An object identifier in dotted form. */
-export function readOid(content: Buffer): string {
+/** An object identifier in dotted form; empty for an absent one. */
+export function readOid(element: Element | undefined): string {
   const parts: number[] = [];
   let value = 0;
-  for (const byte of content) {
+  for (const byte of element?.content ?? []) {
     value = value * 128 + (byte & 0x7f);
     if (byte & 0x80) continue;
     if (parts.length === 0) {
