@@ -1,0 +1,20 @@
+/** Media types of the OCI image specification v1.1 and of Docker's registry API V2. */
+export const ociManifestType = "application/vnd.oci.image.manifest.v1+json";
+export const ociIndexType = "application/vnd.oci.image.index.v1+json";
+export const ociConfigType = "application/vnd.oci.image.config.v1+json";
+export const ociEmptyType = "application/vnd.oci.empty.v1+json";
+export const dockerManifestType = "application/vnd.docker.distribution.manifest.v2+json";
+export const dockerListType = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+export const manifestTypes: readonly string[] = [ociManifestType, dockerManifestType];
+export const indexTypes: readonly string[] = [ociIndexType, dockerListType];
+/** What a registry is asked for when the kind is not known yet. */
+export const acceptedTypes: readonly string[] = [ociIndexType, ociManifestType, dockerListType, dockerManifestType];
+
+export function isManifestType(mediaType: string): boolean {
+  return manifestTypes.includes(mediaType);
+}
+
+export function isIndexType(mediaType: string): boolean {
+  return indexTypes.includes(mediaType);
+}
