@@ -44,22 +44,36 @@ async function sync(path: string): Promise<void> {
   }
 }
 
+/** How often a directory is made anew that another owner's removal has just taken away as empty. */
+const makeAttempts = 5;
+
 /**
  * Creates `relative` below `root`, part by part, so that a symlink on the way is never followed.
  * @throws StorageFailed where a part of it is something else than a directory
  */
 export async function ensureDirectory(root: string, relative: string): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await makeDirectories(root, relative);
+    } catch (error) {
+      if (attempt === makeAttempts || !hasErrno(error, "ENOENT")) throw error;
+    }
+  }
+}
+
+async function makeDirectories(root: string, relative: string): Promise<string> {
   let path = root;
   for (const part of relative.split("/")) {
     const parent = path;
     path = join(parent, part);
     try {
       await mkdir(path);
-      await syncDirectory(parent);
     } catch (error) {
       if (!hasErrno(error, "EEXIST")) throw error;
       if (!(await lstat(path)).isDirectory()) throw notADirectory(relative);
+      continue;
     }
+    await syncDirectory(parent);
   }
   return path;
 }

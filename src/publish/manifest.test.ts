@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { FLUX_CONTENT_MEDIA_TYPE } from "../../api/v1beta1/constants.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { parseManifest } from "../oci/schema.ts";
 import { fluxConfigDigest, fluxContentType, imageAnnotations, ownerAnnotation, singleLayerImage } from "./manifest.ts";
@@ -41,6 +42,10 @@ describe("the manifest", () => {
     expect(one.bytes.toString()).not.toContain("title");
     // Were this to change, every consumer would act on an update of Strata alone.
     expect(one.descriptor.digest).toBe("sha256:aa326c27b1a9ac4883b50c62591f8d7e0ad22ef29ab84b03812e08d62fe280f2");
+  });
+
+  test("has by default the layer type that the API documents", () => {
+    expect(fluxContentType).toBe(FLUX_CONTENT_MEDIA_TYPE);
   });
 
   test("carries another config where one is given", () => {

@@ -77,13 +77,13 @@ async function isNamed(directory: string, digest: Digest): Promise<boolean> {
 
 /** Makes `current` what `latest.tar.gz` stands for. */
 async function point(storage: Storage, directory: string, before: OwnerState | undefined, current: ArtifactRecord): Promise<void> {
-  const changed = before === undefined || JSON.stringify(before.current) !== JSON.stringify(current);
+  if (before !== undefined && JSON.stringify(before.current) === JSON.stringify(current)) return await syncDirectory(directory);
   const now = storage.now();
   const { state, expired } = retain(succeed(before, current, now), await listFiles(directory), storage.retention, now);
-  if (changed) await writeState(directory, state, storage.createFile);
+  await writeState(directory, state, storage.createFile);
   // One flush for both renames: should only the second survive a power cut, the file counts as missing and is made again.
   await syncDirectory(directory);
-  if (changed) await removeFiles(directory, expired);
+  await removeFiles(directory, expired);
 }
 
 function succeed(before: OwnerState | undefined, current: ArtifactRecord, nowMs: number): OwnerState {

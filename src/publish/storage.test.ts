@@ -299,6 +299,19 @@ describe("cleaning up", () => {
     expect(await readdir(join(dir, "data/artifactrepository"))).toEqual([]);
   });
 
+  test("owners that come and go in one namespace do not disturb each other", async () => {
+    const store = await openStore();
+    const churn = async (name: string): Promise<void> => {
+      for (let round = 0; round < 20; round++) {
+        const artifact = await publish(store, `${name} ${round}`, { owner: { ...owner, name } });
+        expect(await store.verify({ ...owner, name }, artifact, signal)).toBe("ok");
+        await store.remove({ ...owner, name });
+      }
+    };
+    await Promise.all(["a", "b", "c", "d"].map(churn));
+    expect(await readdir(join(dir, "data/artifactrepository"))).toEqual([]);
+  });
+
   test("orphans go, known owners and strangers' files stay", async () => {
     const store = await openStore();
     await publish(store, "one");
