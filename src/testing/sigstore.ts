@@ -24,7 +24,7 @@ export interface LogEntryOptions {
 
 /** A private Sigstore: certificate authority, certificate log and signature log, with the trusted root that names them. */
 export class TestSigstore {
-  readonly root: TestCertificate = makeCertificate({ subject: { O: "sigstore.test", CN: "root" }, ca: true });
+  readonly root: TestCertificate = makeCertificate({ subject: { O: "sigstore.test", CN: "root" }, ca: true, notBefore: new Date("2020-01-01T00:00:00Z") });
   readonly #ctlog = makeLog();
   readonly #rekor = makeLog();
 

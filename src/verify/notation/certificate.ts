@@ -65,7 +65,7 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
 
 function assertLeaf(certificate: X509Certificate, facts: CertificateFacts): void {
   const subject = subjectOf(certificate);
-  if (certificate.ca) throw refused(`${subject} is a certificate authority and must not sign artifacts`);
+  if (constraintsOf(facts).ca) throw refused(`${subject} is a certificate authority and must not sign artifacts`);
   const usages = usagesOf(certificate, facts);
   const odd = usages.find((usage) => !leafUsages.has(usage));
   if (!usages.includes("digitalSignature")) throw refused(`${subject}: its key usage lacks digitalSignature`);
@@ -78,9 +78,9 @@ function assertLeaf(certificate: X509Certificate, facts: CertificateFacts): void
 
 function assertAuthority(certificate: X509Certificate, facts: CertificateFacts, below: number): void {
   const subject = subjectOf(certificate);
-  if (!certificate.ca) throw refused(`${subject} is no certificate authority, but has issued another certificate`);
+  const { ca, maxBelow } = constraintsOf(facts);
+  if (!ca) throw refused(`${subject} is no certificate authority, but has issued another certificate`);
   if (!usagesOf(certificate, facts).includes("keyCertSign")) throw refused(`${subject}: its key usage lacks keyCertSign`);
-  const maxBelow = pathLength(facts);
   if (maxBelow !== undefined && maxBelow < below) throw refused(`${subject} allows ${maxBelow} authorities below it, but has ${below}`);
 }
 
@@ -92,9 +92,14 @@ function usagesOf(certificate: X509Certificate, { extensions }: CertificateFacts
   return usageNames.filter((_, at) => ((bits[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
 }
 
-function pathLength({ extensions }: CertificateFacts): number | undefined {
-  const length = readDer(() => childrenOf(extensions.get(oid.basicConstraints)?.value)).find(({ tag }) => tag === derTag.integer);
-  return length?.content.reduce((value, byte) => value * 256 + byte, 0);
+/** RFC 5280, 4.2.1.9. node:crypto's `ca` is not that: it looks at the key usage too. */
+function constraintsOf({ extensions }: CertificateFacts): { ca: boolean; maxBelow: number | undefined } {
+  const parts = readDer(() => childrenOf(extensions.get(oid.basicConstraints)?.value));
+  const length = parts.find(({ tag }) => tag === derTag.integer);
+  return {
+    ca: parts.some(({ tag, content }) => tag === derTag.boolean && content[0] !== 0),
+    maxBelow: length?.content.reduce((value, byte) => value * 256 + byte, 0),
+  };
 }
 
 /** Whether the certificate says where to ask if it was revoked (OCSP or CRL). */

@@ -1,0 +1,84 @@
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { verifyLimits } from "../config.ts";
+import type { Repository } from "../oci/content.ts";
+import { bundleType, dsseBundle, signWith, statement } from "../testing/cosign-signatures.ts";
+import { SignedArtifact } from "../testing/signed-artifact.ts";
+import { cosignKeyPolicy } from "./policy.ts";
+import { signatureVerifier } from "./signature-verifier.ts";
+
+const { signal } = new AbortController();
+const keys = generateKeyPairSync("ed25519");
+const policyOf = ({ publicKey }: typeof keys) => cosignKeyPolicy(new Map([["cosign.pub", Buffer.from(publicKey.export({ type: "spki", format: "pem" }))]]), "Secret x");
+const policy = policyOf(keys);
+
+let dir: string;
+let artifact: SignedArtifact;
+let requests: number;
+let repository: Repository;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "strata-verifier-"));
+  artifact = await SignedArtifact.create(dir);
+  requests = 0;
+  repository = {
+    ...artifact.repository,
+    fetch: async (...args) => (requests++, await artifact.repository.fetch(...args)),
+    referrers: async (...args) => (requests++, await artifact.repository.referrers(...args)),
+  };
+});
+afterEach(async () => await rm(dir, { recursive: true, force: true }));
+
+const sign = async (): Promise<void> => await artifact.refer(bundleType, [dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey, null))]);
+
+it("asks once for a digest and a set of keys", async () => {
+  await sign();
+  const verifier = signatureVerifier(verifyLimits);
+  const first = await verifier.verify({ repository, root: artifact.root, policy, signal });
+  const asked = requests;
+  expect(asked).toBeGreaterThan(0);
+  expect(await verifier.verify({ repository, root: artifact.root, policy: policyOf(keys), signal })).toEqual(first);
+  expect(requests).toBe(asked);
+});
+
+it("asks again for other keys, annotations, artifacts and repositories", async () => {
+  await sign();
+  const verifier = signatureVerifier(verifyLimits);
+  const verify = async (change: Partial<Parameters<typeof verifier.verify>[0]>): Promise<unknown> =>
+    await verifier.verify({ repository, root: artifact.root, policy, signal, ...change }).then(
+      () => "good",
+      (error: unknown) => (error as { code: string }).code,
+    );
+  expect(await verify({})).toBe("good");
+  expect(await verify({ policy: policyOf(generateKeyPairSync("ed25519")) })).toBe("VerificationFailed");
+  expect(await verify({ policy: { ...policy, annotations: { a: "b" } } })).toBe("VerificationFailed");
+  expect(await verify({ root: { ...artifact.root, digest: `sha256:${"1".repeat(64)}` } })).toBe("VerificationFailed");
+  const asked = requests;
+  expect(await verify({ repository: { ...repository, name: "other.example/app" } })).toBe("good");
+  expect(requests).toBeGreaterThan(asked);
+});
+
+it("does not remember a refusal: a signature may be added", async () => {
+  const verifier = signatureVerifier(verifyLimits);
+  const request = { repository, root: artifact.root, policy, signal };
+  await expect(verifier.verify(request)).rejects.toMatchObject({ code: "VerificationFailed", details: { signatures: 0 } });
+  await sign();
+  expect(await verifier.verify(request)).toMatchObject({ result: "verified" });
+});
+
+it("remembers no more than it is told", async () => {
+  await sign();
+  const verifier = signatureVerifier({ ...verifyLimits, cacheEntries: 1 });
+  const request = { repository, root: artifact.root, policy, signal };
+  await verifier.verify(request);
+  await verifier.verify({ ...request, repository: { ...repository, name: "other.example/app" } });
+  const asked = requests;
+  await verifier.verify(request);
+  expect(requests).toBeGreaterThan(asked);
+});
+
+it("stops where the work was aborted", async () => {
+  await expect(signatureVerifier(verifyLimits).verify({ repository, root: artifact.root, policy, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "Aborted" });
+});
