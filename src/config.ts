@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
+import type { AzureEnvironment } from "./credentials/azure.ts";
 import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { Limits } from "./oci/limits.ts";
 import type { ServerLimits } from "./publish/listen.ts";
@@ -55,6 +56,9 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   cacheEntries: 10_000,
   cacheTtlMs: 60 * 60_000,
 });
+
+/** Cloud credentials live for hours and take a few requests; a credential helper may have to ask a person. */
+export const credentialDefaults = Object.freeze({ cloud: Object.freeze({ timeoutMs: 30_000, cacheEntries: 10_000 }), helperTimeoutMs: 60_000 });
 
 /** What the command line takes from the environment; this file alone reads environment variables. */
 export interface CliEnvironment {
@@ -135,6 +139,8 @@ export interface ControllerConfig {
   readonly runtimeNamespace: string;
   readonly hostname: string;
   readonly proxy: ProxyEnvironment;
+  /** From the Azure workload identity webhook. The SDKs of the other clouds read their variables themselves. */
+  readonly azure: AzureEnvironment;
 }
 
 /** @throws InvalidSpec for a wrong flag or value */
@@ -144,5 +150,11 @@ export function controllerConfig(argv: readonly string[], env: Env = process.env
     runtimeNamespace: env["RUNTIME_NAMESPACE"] || env["POD_NAMESPACE"] || "flux-system",
     hostname: env["HOSTNAME"] || hostname(),
     proxy: proxyFromEnv(env),
+    azure: {
+      clientId: env["AZURE_CLIENT_ID"] || undefined,
+      tenantId: env["AZURE_TENANT_ID"] || undefined,
+      federatedTokenFile: env["AZURE_FEDERATED_TOKEN_FILE"] || undefined,
+      authorityHost: env["AZURE_AUTHORITY_HOST"] || undefined,
+    },
   });
 }

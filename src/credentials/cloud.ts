@@ -1,0 +1,125 @@
+import { LRUCache } from "lru-cache";
+import { CodedError, messageOf } from "../errors.ts";
+import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
+import { readServiceAccount, type SecretSource } from "./secret-data.ts";
+
+export type CloudName = "aws" | "azure" | "gcp";
+
+/** Gets a token of a ServiceAccount from the Kubernetes API (TokenRequest) for one audience. */
+export type RequestToken = (namespace: string, serviceAccountName: string, audience: string, signal: AbortSignal) => Promise<string>;
+
+/** The ServiceAccount whose identity is used, with its annotations as they are now. */
+export interface CloudAccount {
+  readonly namespace: string;
+  readonly name: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  token(audience: string): Promise<string>;
+}
+
+export interface CloudRequest {
+  readonly target: CredentialTarget;
+  /** Undefined: the identity of the controller itself. */
+  readonly account: CloudAccount | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface CloudToken {
+  readonly credential: Credential;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** How one cloud makes registry credentials out of an identity. */
+export interface Cloud {
+  /** What a credential is good for: registries of the same scope share it. @throws InvalidSpec for another's registry */
+  scopeOf(target: CredentialTarget): string;
+  exchange(request: CloudRequest): Promise<CloudToken>;
+}
+
+export interface CloudCredentialsOptions {
+  readonly clouds: Readonly<Record<CloudName, Cloud>>;
+  /** For all requests of one exchange together. */
+  readonly timeoutMs: number;
+  readonly cacheEntries: number;
+}
+
+/** A credential is renewed when this part of its life is over, as by Flux. */
+const usableLife = 0.8;
+
+interface Entry {
+  readonly credential: Credential;
+  readonly renewAt: number;
+}
+
+/** Credentials out of workload identities, kept for each identity and registry until shortly before they expire. */
+export class CloudCredentials {
+  readonly #options: CloudCredentialsOptions;
+  readonly #known: LRUCache<string, Entry>;
+  readonly #pending = new Map<string, Promise<Entry>>();
+
+  constructor(options: CloudCredentialsOptions) {
+    this.#options = options;
+    this.#known = new LRUCache({ max: options.cacheEntries });
+  }
+
+  /** The controller's own identity. Errors of the provider: InvalidSpec (another's registry), CloudAuthFailed, Aborted. */
+  ofController(cloud: CloudName): CredentialProvider {
+    return { resolve: async (target, signal) => await this.#resolve(cloud, target, undefined, signal) };
+  }
+
+  /** The identity of a ServiceAccount. Errors of the provider: as of the controller's, and SecretNotFound. */
+  ofServiceAccount(cloud: CloudName, source: SecretSource, name: string, requestToken: RequestToken): CredentialProvider {
+    return {
+      resolve: async (target, signal) => {
+        const { metadata } = await readServiceAccount(source, name, signal);
+        const token = async (audience: string): Promise<string> => await requestToken(source.namespace, name, audience, AbortSignal.timeout(this.#options.timeoutMs));
+        return await this.#resolve(cloud, target, { namespace: source.namespace, name, annotations: metadata?.annotations ?? {}, token }, signal);
+      },
+    };
+  }
+
+  async #resolve(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined, signal: AbortSignal): Promise<Credential> {
+    const scope = this.#options.clouds[cloud].scopeOf(target);
+    // An edited annotation is another identity.
+    const key = JSON.stringify([cloud, scope, account && [account.namespace, account.name, Object.keys(account.annotations).sort().map((name) => [name, account.annotations[name]])]]);
+    const known = this.#known.get(key);
+    if (known !== undefined && Date.now() < known.renewAt) return known.credential;
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      pending = this.#exchange(cloud, target, account).finally(() => this.#pending.delete(key));
+      this.#pending.set(key, pending);
+      void pending.then((entry) => this.#known.set(key, entry)).catch(() => undefined);
+    }
+    return (await unlessAborted(pending, signal)).credential;
+  }
+
+  async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
+    const startedAt = Date.now();
+    try {
+      // Shared by all who wait for the same identity, so no single caller's signal ends it.
+      const { credential, expiresAt } = await this.#options.clouds[cloud].exchange({ target, account, signal: AbortSignal.timeout(this.#options.timeoutMs) });
+      return { credential, renewAt: startedAt + (expiresAt - startedAt) * usableLife };
+    } catch (cause) {
+      if (cause instanceof CodedError) throw cause;
+      const who = account === undefined ? "the controller" : `ServiceAccount ${account.namespace}/${account.name}`;
+      throw new CodedError("CloudAuthFailed", `${cloud} gave ${who} no credentials for ${target.registry}: ${describe(cause)}`, { cause });
+    }
+  }
+}
+
+/** The clouds' SDKs name what failed, never a token; their longer explanations are for consoles. */
+function describe(cause: unknown): string {
+  return `${cause instanceof Error ? `${cause.name}: ` : ""}${messageOf(cause).split("\n")[0]?.slice(0, 300) ?? ""}`;
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new CodedError("Aborted", "getting cloud credentials was aborted"));
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
