@@ -9,6 +9,8 @@ import type { Repository } from "../oci/content.ts";
 import { openLayout } from "../registry/layout.ts";
 import { ecKeys } from "../testing/certificates.ts";
 import { bundleLayer, bundleType, dsseBundle, legacyLayer, messageBundle, pae, signWith, simpleSigning, statement } from "../testing/cosign-signatures.ts";
+import { testRepository } from "../testing/registry-client.ts";
+import { startRegistry } from "../testing/registry.ts";
 import { SignedArtifact, type TestLayer } from "../testing/signed-artifact.ts";
 import { legacyTag } from "./legacy.ts";
 import { cosignKeyPolicy } from "./policy.ts";
@@ -67,6 +69,26 @@ describe("artifacts signed by cosign itself", () => {
     expect(fetched).toHaveLength(2);
     expect(fetched[0]).toBe(signature);
     expect(fetched).not.toContain(root.digest);
+  });
+});
+
+describe("over HTTP", () => {
+  const trusted = cosignKeyPolicy(new Map([["cosign.pub", readFileSync(new URL("../testing/fixtures/cosign.pub", import.meta.url))]]), "Secret keys");
+
+  it.each([
+    ["legacy", true, 6],
+    ["legacy", false, 6],
+    ["bundle", true, 3],
+    ["bundle", false, 4],
+    ["index", true, 3],
+    ["index", false, 4],
+  ])("%s is good with the referrers API %j, in at most %d requests", async (name, referrers, most) => {
+    await using registry = await startRegistry({ fixtures: true, referrers });
+    const repository = testRepository(registry, `signed/${name}`);
+    const root = await repository.resolve("1.0.0", signal);
+    const before = registry.requests.length;
+    expect(await signatureVerifier(verifyLimits).verify({ repository, root, policy: trusted, signal })).toMatchObject({ result: "verified", identity: "key cosign.pub" });
+    expect(registry.requests.length - before).toBeLessThanOrEqual(most);
   });
 });
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ecKeys } from "../testing/certificates.ts";
 import { signPss, signWith } from "../testing/cosign-signatures.ts";
@@ -32,6 +32,13 @@ describe("verifiesWith", () => {
     changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
     expect(verifiesWith(publicKey, data, changed)).toBe(false);
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(64), Buffer.alloc(256), signature.subarray(1)]) expect(verifiesWith(publicKey, data, bytes)).toBe(false);
+  });
+
+  it("accepts Ed25519ph, which cosign makes with Ed25519 keys (RFC 8032, section 7.3)", () => {
+    const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf", "hex").toString("base64url") }, format: "jwk" });
+    const signature = Buffer.from("98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406", "hex");
+    expect(verifiesWith(key, Buffer.from("abc"), signature)).toBe(true);
+    expect(verifiesWith(key, Buffer.from("abd"), signature)).toBe(false);
   });
 
   it("refuses a signature by another key", () => {
