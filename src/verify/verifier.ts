@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from "node:crypto";
+import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import type { TrustPolicyDocument } from "./notation/trust-policy.ts";
@@ -85,4 +86,41 @@ export interface Verifier {
    * RegistryUnreachable and other errors of the repository pass through: then nothing is known about the artifact
    */
   verify(request: VerifyRequest): Promise<Verification>;
+}
+
+/**
+ * Verifies the root or, where it carries no signature at all, each of the selected manifests by its own. A root with a bad
+ * signature is refused: somebody has signed it, and it is not what was signed.
+ *
+ * @param selected the manifests that layers are taken from; called only where the root is unsigned, and may read manifests
+ * but no layer
+ * @throws VerificationFailed, what `selected` throws, and what the verifier throws
+ */
+export async function verifyRootOrSelected(verifier: Verifier, request: VerifyRequest, selected: () => Promise<readonly Descriptor[]>): Promise<Verification> {
+  try {
+    return await verifier.verify(request);
+  } catch (error) {
+    if (!isUnsigned(error)) throw error;
+    const children = (await selected()).filter(({ digest }) => digest !== request.root.digest);
+    const verifications: Verification[] = [];
+    for (const root of children) verifications.push(await verifier.verify({ ...request, root }));
+    const [first] = verifications;
+    if (first === undefined) throw error;
+    return combine(first, verifications);
+  }
+}
+
+function isUnsigned(error: unknown): boolean {
+  return error instanceof CodedError && error.code === "VerificationFailed" && error.details?.["signatures"] === 0;
+}
+
+function combine(first: Verification, all: readonly Verification[]): Verification {
+  const ends = all.flatMap(({ validUntil }) => validUntil ?? []);
+  return {
+    ...first,
+    result: all.every(({ result }) => result === "verified") ? "verified" : "ignored",
+    identity: [...new Set(all.map(({ identity }) => identity))].join("; "),
+    warnings: all.flatMap(({ warnings }) => warnings),
+    validUntil: ends.length === 0 ? undefined : Math.min(...ends),
+  };
 }
