@@ -23,6 +23,8 @@ interface AwsCredentials {
 const publicRegistry = "public.ecr.aws";
 /** Account, region and partition; the same hosts as Amazon's credential helper. */
 const privateRegistry = /^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$/;
+/** Dual-stack registries have a domain of their own, the services of their partition have not. */
+const serviceDomains: Readonly<Record<string, string>> = { "on.aws": "amazonaws.com", "on.amazonwebservices.com.cn": "amazonaws.com.cn" };
 const roleArn = /^arn:aws[\w-]*:iam::\d{1,30}:role\/.{1,200}$/;
 const audience = "sts.amazonaws.com";
 
@@ -55,7 +57,7 @@ function parseRegistry(registry: string): Registry {
 /** STS AssumeRoleWithWebIdentity, which needs no signature. */
 async function assumeRole(account: CloudAccount, { region, domain }: Registry, { endpoints }: AwsOptions, signal: CloudRequest["signal"]): Promise<AwsCredentials> {
   const role = annotationOf(account, "eks.amazonaws.com/role-arn", roleArn);
-  const url = endpoints?.sts ?? `https://sts.${region}.${domain === "on.aws" ? "amazonaws.com" : domain}/`;
+  const url = endpoints?.sts ?? `https://sts.${region}.${serviceDomains[domain] ?? domain}/`;
   const form = {
     Action: "AssumeRoleWithWebIdentity",
     Version: "2011-06-15",
@@ -71,7 +73,8 @@ async function assumeRole(account: CloudAccount, { region, domain }: Registry, {
 }
 
 async function privateToken({ region }: Registry, credentials: AwsCredentials | undefined, { endpoints }: AwsOptions, signal: AbortSignal): Promise<CloudToken> {
-  const { ECRClient, GetAuthorizationTokenCommand } = await import("@aws-sdk/client-ecr");
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const { ECRClient, GetAuthorizationTokenCommand } = (await import("@aws-sdk/client-ecr")).default;
   const client = new ECRClient({ region, ...(credentials && { credentials }), ...(endpoints?.ecr && { endpoint: endpoints.ecr }) });
   try {
     const { authorizationData } = await client.send(new GetAuthorizationTokenCommand({}), { abortSignal: signal });
@@ -82,7 +85,7 @@ async function privateToken({ region }: Registry, credentials: AwsCredentials | 
 }
 
 async function publicToken({ region }: Registry, credentials: AwsCredentials | undefined, { endpoints }: AwsOptions, signal: AbortSignal): Promise<CloudToken> {
-  const { ECRPUBLICClient, GetAuthorizationTokenCommand } = await import("@aws-sdk/client-ecr-public");
+  const { ECRPUBLICClient, GetAuthorizationTokenCommand } = (await import("@aws-sdk/client-ecr-public")).default;
   const client = new ECRPUBLICClient({ region, ...(credentials && { credentials }), ...(endpoints?.ecrPublic && { endpoint: endpoints.ecrPublic }) });
   try {
     const { authorizationData } = await client.send(new GetAuthorizationTokenCommand({}), { abortSignal: signal });

@@ -32,7 +32,8 @@ export function gcpCloud(options: GcpOptions = {}): Cloud {
 }
 
 async function controllerToken(): Promise<CloudToken> {
-  const { GoogleAuth } = await import("google-auth-library");
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const { GoogleAuth } = (await import("google-auth-library")).default;
   const client = await new GoogleAuth({ scopes }).getClient();
   const { token } = await client.getAccessToken();
   return tokenOf(token, client.credentials.expiry_date);
@@ -42,7 +43,7 @@ async function accountToken(account: CloudAccount, options: GcpOptions, signal: 
   const email = account.annotations[emailKey] === undefined ? undefined : annotationOf(account, emailKey, emailPattern);
   const { audience, tokenAudience } = await federationOf(account, options, signal);
   const subjectToken = await account.token(tokenAudience);
-  const { IdentityPoolClient } = await import("google-auth-library");
+  const { IdentityPoolClient } = (await import("google-auth-library")).default;
   const iam = options.endpoints?.iamCredentials ?? "https://iamcredentials.googleapis.com";
   const client = new IdentityPoolClient({
     type: "external_account",

@@ -65,7 +65,8 @@ function messageContent(message: Extract<Bundle["content"], { $case: "messageSig
 }
 
 async function parseBundle(json: unknown): Promise<Bundle> {
-  const { bundleFromJSON } = await import("@sigstore/bundle");
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const { bundleFromJSON } = (await import("@sigstore/bundle")).default;
   try {
     return bundleFromJSON(json);
   } catch (cause) {

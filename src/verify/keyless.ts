@@ -21,7 +21,9 @@ export interface Signer {
  */
 export async function verifyKeyless(material: SignatureMaterial, trust: TrustMaterial): Promise<Signer> {
   if (material.certificateBundle === undefined) throw refused("it was made with a key, not with a certificate");
-  const [{ bundleFromJSON }, { toSignedEntity, Verifier }] = await Promise.all([import("@sigstore/bundle"), import("@sigstore/verify")]);
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const { bundleFromJSON } = (await import("@sigstore/bundle")).default;
+  const { toSignedEntity, Verifier } = (await import("@sigstore/verify")).default;
   try {
     const entity = toSignedEntity(bundleFromJSON(material.certificateBundle), material.signed);
     const verifier = new Verifier(trust, { ctlogThreshold: 1, tlogThreshold: 1, timestampThreshold: 1 });
@@ -40,7 +42,8 @@ export function assertIdentity(signer: Signer, rules: readonly IdentityRule[]): 
 }
 
 export function formatSigner({ subject, issuer }: Signer): string {
-  return `subject ${subject.slice(0, 300)} by issuer ${issuer.slice(0, 300)}`;
+  const clean = (text: string): string => text.replace(/\p{Cc}/gu, "?").slice(0, 300);
+  return `subject ${clean(subject)} by issuer ${clean(issuer)}`;
 }
 
 /**

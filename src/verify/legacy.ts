@@ -37,7 +37,7 @@ export async function* legacyMaterial(request: VerifyRequest, annotations: Reado
   for (const [at, layer] of layers.slice(0, limits.maxSignatures).entries()) {
     const where = `tag ${tag}, layer ${at}`;
     const content = await findings.attempt(where, async () => {
-      if (layer.mediaType !== simpleSigningType) throw refused(`it is of type ${layer.mediaType}, not ${simpleSigningType}`);
+      if (layer.mediaType !== simpleSigningType) throw refused(`it is of type ${show(layer.mediaType)}, not ${simpleSigningType}`);
       const payload = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
       assertPayload(payload, root.digest, annotations);
       return contentOf(payload, layer.annotations ?? {});

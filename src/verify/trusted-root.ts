@@ -26,12 +26,13 @@ export class TrustedRoots {
 }
 
 async function parse(json: string): Promise<TrustMaterial> {
-  const [{ TrustedRoot }, { toTrustMaterial }] = await Promise.all([import("@sigstore/protobuf-specs"), import("@sigstore/verify")]);
-  const root = attempt(() => TrustedRoot.fromJSON(JSON.parse(json)));
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const [specs, verify] = await Promise.all([import("@sigstore/protobuf-specs"), import("@sigstore/verify")]);
+  const root = attempt(() => specs.default.TrustedRoot.fromJSON(JSON.parse(json)));
   const missing = (["certificateAuthorities", "tlogs", "ctlogs"] as const).filter((list) => root[list].length === 0);
   // Without its logs a root could only be trusted by leaving checks out.
   if (missing.length > 0) throw invalid(`lists no ${missing.join(", ")}`);
-  return attempt(() => toTrustMaterial(root));
+  return attempt(() => verify.default.toTrustMaterial(root));
 }
 
 function attempt<T>(read: () => T): T {

@@ -49,7 +49,7 @@ async function readEnvelope({ repository, signal }: VerifyRequest, referrer: Des
   const { layers } = await readSignatureManifest(repository, referrer, limits.maxSignatureBytes, signal);
   const [layer, ...more] = layers;
   if (layer === undefined || more.length > 0) throw refused(`it has ${layers.length} layers instead of one`);
-  if (layer.mediaType !== jwsType && layer.mediaType !== coseType) throw refused(`its envelope is of type ${layer.mediaType}, neither ${jwsType} nor ${coseType}`);
+  if (layer.mediaType !== jwsType && layer.mediaType !== coseType) throw refused(`its envelope is of type ${show(layer.mediaType)}, neither ${jwsType} nor ${coseType}`);
   const bytes = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
   return layer.mediaType === jwsType ? parseJws(bytes) : parseCose(bytes);
 }
