@@ -47,7 +47,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "api",
   ],
 
+  // The process around the reconciler: logs, metrics, health, probes.
+  "src/runtime": ["src/errors", "src/kube/client", "src/config"],
+
   // Composition: these hand the adapters over.
+  "src/wiring": ["src", "api"],
   "src/cli": ["src", "api"],
   "src/main": ["src", "api"],
 
@@ -60,6 +64,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
   // The options whose defaults it holds.
   "src/config": ["src"],
+  // A known layout has a default operation.
+  "src/select": ["src/operation/operation"],
 };
 
 /** Only these, and tests, may import `src/testing`. */

@@ -14,6 +14,8 @@ export interface OperationOptions {
   readonly symlinks: SymlinkPolicy;
   /** Template for names, see api.md "Template variables". */
   readonly filename?: string;
+  /** How the known layout names a raw layer; asked where there is no template. */
+  readonly nameOf?: (layer: Layer) => string | undefined;
   /** spec.ignore; undefined means Flux's default exclusions. */
   readonly ignore?: string;
   /** Values of `{tag}` and `{repository}`. */

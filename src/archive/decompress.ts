@@ -1,0 +1,173 @@
+import type { Transform } from "node:stream";
+import { constants, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
+import { CodedError, messageOf } from "../errors.ts";
+
+/** Takes the next bytes; a promise means: wait for it before the next. */
+export type ChunkSink = (chunk: Buffer) => Promise<void> | undefined;
+
+export type Compression = "gzip" | "zstd" | "none";
+
+/** Larger output chunks mean fewer trips to the thread pool; beyond this they only cost memory. */
+const CHUNK_BYTES = 256 * 1024;
+/** A window of 32 MiB: all that zstd asks for below level 22 without --long. */
+const ZSTD_WINDOW_LOG = 25;
+/** Each frame costs a decompressor of its own. */
+const MAX_ZSTD_FRAMES = 65_536;
+
+const engineOptions = { chunkSize: CHUNK_BYTES, readableHighWaterMark: 2 * CHUNK_BYTES };
+
+/**
+ * Decompresses `source` into `sink`: gzip with any number of members, zstd with any number of frames, or nothing at all.
+ *
+ * @throws ArchiveInvalid for broken, truncated or trailing data
+ * @throws ArchiveUnsupported for a zstd window above 32 MiB; whatever the sink throws
+ */
+export async function decompress(compression: Compression, source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {
+  if (compression === "none") {
+    for await (const chunk of source) await sink(chunk);
+  } else if (compression === "gzip") {
+    await gunzip(source, sink);
+  } else {
+    await unzstd(source, sink);
+  }
+}
+
+async function gunzip(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {
+  const member = new Member(createGunzip(engineOptions), sink);
+  try {
+    for await (const chunk of source) {
+      if ((await member.write(chunk)) < chunk.length) throw new CodedError("ArchiveInvalid", "there is data after the end of the gzip stream");
+    }
+    await member.end();
+  } finally {
+    member.destroy();
+  }
+}
+
+async function unzstd(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {
+  const frames = new ZstdFrames(sink);
+  try {
+    for await (const chunk of source) {
+      for (let rest = chunk; rest.length > 0; ) rest = rest.subarray(await frames.write(rest));
+    }
+    await frames.end();
+  } finally {
+    frames.destroy();
+  }
+}
+
+/** Node's decompressor stops at the end of a frame; the next one needs a new one. */
+class ZstdFrames {
+  readonly #sink: ChunkSink;
+  #frame: Member | undefined;
+  #count = 0;
+
+  constructor(sink: ChunkSink) {
+    this.#sink = sink;
+  }
+
+  /** Returns how many bytes the current frame took: call again with the rest. */
+  async write(bytes: Buffer): Promise<number> {
+    this.#frame ??= this.#open();
+    const used = await this.#frame.write(bytes);
+    if (used < bytes.length) this.destroy();
+    return used;
+  }
+
+  async end(): Promise<void> {
+    await this.#frame?.end();
+  }
+
+  destroy(): void {
+    this.#frame?.destroy();
+    this.#frame = undefined;
+  }
+
+  #open(): Member {
+    if (++this.#count > MAX_ZSTD_FRAMES) throw new CodedError("ArchiveUnsupported", `the zstd stream has more than ${MAX_ZSTD_FRAMES} frames`);
+    return new Member(createZstdDecompress({ ...engineOptions, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }), this.#sink);
+  }
+}
+
+/** One deflate stream without the gzip frame around it. */
+export function inflateMember(sink: ChunkSink): Member {
+  return new Member(createInflateRaw(engineOptions), sink);
+}
+
+type Engine = Transform & { readonly bytesWritten: number };
+
+/**
+ * One run of a decompressor. A piece of output is given to the sink while the thread pool works on the next one.
+ * Failures of the engine and of the sink come out of `write` and `end`.
+ */
+export class Member {
+  readonly #engine: Engine;
+  readonly #ended: Promise<void>;
+  #failWrite: ((error: unknown) => void) | undefined;
+  #failure: unknown;
+  #fed = 0;
+
+  constructor(engine: Engine, sink: ChunkSink) {
+    this.#engine = engine;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#ended = promise;
+    // The failure is for whoever calls next; nobody may be waiting when it happens.
+    promise.catch(() => undefined);
+    engine.on("end", resolve).on("error", (error) => {
+      this.#failure = explain(error);
+      reject(this.#failure);
+      this.#failWrite?.(this.#failure);
+    });
+    engine.on("data", (chunk: Buffer) => {
+      engine.pause();
+      void this.#deliver(chunk, sink);
+    });
+  }
+
+  /** Input that belonged to this member so far, in bytes. */
+  get consumed(): number {
+    return this.#engine.bytesWritten;
+  }
+
+  /** Feeds `chunk` and returns how many of its bytes belonged to the member: fewer than all mean that it has ended. */
+  async write(chunk: Buffer): Promise<number> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const before = this.consumed;
+    this.#fed += chunk.length;
+    await new Promise<void>((resolve, reject) => {
+      this.#failWrite = reject;
+      this.#engine.write(chunk, (error) => (error ? reject(explain(error)) : resolve()));
+    });
+    if (this.consumed < this.#fed) await this.#ended;
+    return this.consumed - before;
+  }
+
+  /** Says that no more input comes. Rejects where the member is not complete. */
+  async end(): Promise<void> {
+    this.#engine.end();
+    await this.#ended;
+  }
+
+  destroy(): void {
+    this.#engine.destroy();
+  }
+
+  async #deliver(chunk: Buffer, sink: ChunkSink): Promise<void> {
+    try {
+      // Lets the engine start on the next piece before this one is looked at.
+      await Promise.resolve();
+      await sink(chunk);
+      this.#engine.resume();
+    } catch (error) {
+      this.#engine.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+function explain(error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  if (error instanceof Error && "code" in error && String(error.code).includes("windowTooLarge")) {
+    return new CodedError("ArchiveUnsupported", "the zstd stream needs a window above 32 MiB; compress it without --ultra and --long", { cause: error });
+  }
+  return new CodedError("ArchiveInvalid", `the compressed data cannot be read: ${messageOf(error)}`, { cause: error });
+}

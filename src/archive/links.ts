@@ -1,0 +1,133 @@
+import { CodedError } from "../errors.ts";
+import type { Limits } from "../oci/limits.ts";
+import { comparePaths, parentOf, quote } from "./path.ts";
+import { Tree, type Entry } from "./tree.ts";
+
+/** As many as Linux follows in one path. */
+const MAX_HOPS = 40;
+
+type FollowLimits = Pick<Limits, "maxEntries" | "maxExpandedBytes" | "maxNameBytes">;
+
+/** Visits for one entry of the result; more of them are a maze of links made to keep us busy. */
+const MAX_VISITS_PER_ENTRY = 4;
+
+/**
+ * A tree without links: symlinks left out, or replaced by what they point to inside the same tree. Absolute targets start
+ * at the tree's root. Broken ones, loops and those that lead out of the tree are left out.
+ *
+ * @returns how many symlinks were left out, those that had given way to other entries included
+ * @throws ArchiveInvalid for a hard link to nothing; ArchiveTooManyEntries, ArchiveTooLarge
+ */
+export function resolveLinks(tree: Tree, policy: "Skip" | "Follow", limits: FollowLimits): { tree: Tree; symlinks: number } {
+  for (const [path, entry] of tree.entries) {
+    if (entry.kind !== "hardlink") continue;
+    throw new CodedError("ArchiveInvalid", `the archive has a hard link ${quote(path)} to ${quote(entry.target)}, which it does not contain; if that is in an earlier layer, use operation ExtractAll`);
+  }
+  const links = [...tree.entries].filter(([, entry]) => entry.kind === "symlink").map(([path]) => path);
+  if (links.length === 0) return { tree, symlinks: tree.displacedLinks };
+  if (policy === "Follow") return new Follower(tree, limits).run();
+  for (const path of links) tree.entries.delete(path);
+  return { tree, symlinks: tree.displacedLinks + links.length };
+}
+
+class Follower {
+  readonly #source: Tree;
+  readonly #result: Tree;
+  readonly #children: ReadonlyMap<string, readonly string[]>;
+  readonly #limits: FollowLimits;
+  #bytes = 0;
+  #visits = 0;
+  #symlinks: number;
+
+  constructor(source: Tree, limits: FollowLimits) {
+    this.#source = source;
+    this.#result = new Tree(limits.maxEntries);
+    this.#limits = limits;
+    this.#children = childrenOf(source);
+    this.#symlinks = source.displacedLinks;
+  }
+
+  run(): { tree: Tree; symlinks: number } {
+    this.#copyChildren("", "", new Set([""]));
+    return { tree: this.#result, symlinks: this.#symlinks };
+  }
+
+  /** @param open the real directories that are being copied: a link to one of them would never end */
+  #copyChildren(from: string, to: string, open: Set<string>): void {
+    for (const name of this.#children.get(from) ?? []) {
+      if (++this.#visits > MAX_VISITS_PER_ENTRY * this.#limits.maxEntries) {
+        throw new CodedError("ArchiveTooManyEntries", "the symlinks lead to too many files; set layerSelector.symlinks to Skip");
+      }
+      const path = join(from, name);
+      const copy = join(to, name);
+      const target = copy.length > this.#limits.maxNameBytes ? undefined : this.#resolve(path);
+      if (target === undefined) this.#symlinks += 1;
+      else this.#copy(target, copy, open);
+    }
+  }
+
+  #copy(from: string, to: string, open: Set<string>): void {
+    const entry = this.#entry(from);
+    if (entry?.kind === "file") {
+      this.#bytes += entry.body.size;
+      if (this.#bytes > this.#limits.maxExpandedBytes) {
+        throw new CodedError("ArchiveTooLarge", `with symlinks followed there are more than ${this.#limits.maxExpandedBytes} bytes`);
+      }
+      this.#result.put(to, entry);
+    } else if (open.has(from)) {
+      this.#symlinks += 1;
+    } else {
+      this.#result.putDirectory(to);
+      open.add(from);
+      this.#copyChildren(from, to, open);
+      open.delete(from);
+    }
+  }
+
+  /** The path of the file or directory that `path` stands for once every link in it is followed. */
+  #resolve(path: string): string | undefined {
+    const pending = path.split("/").toReversed();
+    let resolved: string | undefined = "";
+    for (let hops = 0; resolved !== undefined && pending.length > 0; ) {
+      const part = pending.pop()!;
+      const next: string | undefined = step(resolved, part);
+      const entry = next === undefined ? undefined : this.#entry(next);
+      if (entry?.kind !== "symlink") {
+        resolved = entry === undefined || (entry.kind === "file" && pending.length > 0) ? undefined : next;
+        continue;
+      }
+      if (++hops > MAX_HOPS) return undefined;
+      if (entry.target.startsWith("/")) resolved = "";
+      pending.push(...entry.target.split("/").toReversed());
+    }
+    return resolved;
+  }
+
+  #entry(path: string): Entry | undefined {
+    return path === "" ? { kind: "dir" } : this.#source.entries.get(path);
+  }
+}
+
+function childrenOf(tree: Tree): Map<string, string[]> {
+  const children = new Map<string, string[]>();
+  for (const path of tree.entries.keys()) {
+    const parent = parentOf(path);
+    const names = children.get(parent);
+    const name = path.slice(parent === "" ? 0 : parent.length + 1);
+    if (names === undefined) children.set(parent, [name]);
+    else names.push(name);
+  }
+  for (const names of children.values()) names.sort(comparePaths);
+  return children;
+}
+
+/** One part further from a directory; undefined above the root. */
+function step(directory: string, part: string): string | undefined {
+  if (part === "" || part === ".") return directory;
+  if (part !== "..") return join(directory, part);
+  return directory === "" ? undefined : parentOf(directory);
+}
+
+function join(parent: string, name: string): string {
+  return parent === "" ? name : `${parent}/${name}`;
+}

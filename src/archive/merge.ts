@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { CodedError } from "../errors.ts";
+import { parentOf, quote } from "./path.ts";
+import { SpoolReaders } from "./spool-readers.ts";
+import { Tree, type Body, type Entry } from "./tree.ts";
+
+/** A tree and the layer it came from, as messages name it. */
+export interface LabelledTree {
+  readonly tree: Tree;
+  readonly label: string;
+}
+
+/**
+ * Merges trees, in order, into one. Two files of one path and equal content are no conflict.
+ *
+ * @param onConflict Overwrite: the later layer counts; Keep: the earlier one
+ * @throws PathConflict under Fail: names the path and both layers; ArchiveTooManyEntries, StorageFailed
+ */
+export async function mergeTrees(parts: readonly LabelledTree[], onConflict: "Fail" | "Overwrite" | "Keep", maxEntries: number): Promise<Tree> {
+  const merged = new Tree(maxEntries);
+  const origin = new Map<string, string>();
+  const bodies = new BodyComparer();
+  try {
+    for (const { tree, label } of parts) {
+      const conflicts = await findConflicts(merged, tree, bodies);
+      const first = conflicts[0];
+      if (first !== undefined && onConflict === "Fail") throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
+      const lost = new Set(conflicts);
+      (onConflict === "Keep" ? tree : merged).removeWhere((path) => lost.has(path));
+      for (const path of add(merged, tree)) origin.set(path, label);
+    }
+  } finally {
+    await bodies.close();
+  }
+  return merged;
+}
+
+/** The paths at which the two trees differ. A file where the other has a directory hides everything below it. */
+async function findConflicts(merged: Tree, tree: Tree, bodies: BodyComparer): Promise<string[]> {
+  const conflicts: string[] = [];
+  for (const [path, entry] of tree.entries) {
+    const old = merged.entries.get(path);
+    if (old === undefined || (old.kind === "dir" && entry.kind === "dir")) continue;
+    if (!(await isSame(old, entry, bodies))) conflicts.push(path);
+  }
+  return conflicts;
+}
+
+async function isSame(a: Entry, b: Entry, bodies: BodyComparer): Promise<boolean> {
+  return a.kind === "file" && b.kind === "file" && a.body.size === b.body.size && (await bodies.areEqual(a.body, b.body));
+}
+
+function add(merged: Tree, tree: Tree): string[] {
+  const added: string[] = [];
+  for (const [path, entry] of tree.entries) {
+    if (merged.entries.has(path)) continue;
+    merged.put(path, entry);
+    added.push(path);
+  }
+  return added;
+}
+
+/** Compares bodies by digest; each is read once however many layers it is compared with. */
+class BodyComparer {
+  readonly #readers = new SpoolReaders();
+  readonly #digests = new Map<Body, string>();
+
+  async areEqual(a: Body, b: Body): Promise<boolean> {
+    return a === b || a.size === 0 || (await this.#digest(a)) === (await this.#digest(b));
+  }
+
+  async #digest(body: Body): Promise<string> {
+    const known = this.#digests.get(body);
+    if (known !== undefined) return known;
+    const hash = createHash("sha256");
+    for (let at = 0; at < body.size; ) {
+      const piece = await this.#readers.read(body.file, body.offset + at, body.size - at);
+      hash.update(piece);
+      at += piece.length;
+    }
+    const digest = hash.digest("base64");
+    this.#digests.set(body, digest);
+    return digest;
+  }
+
+  close(): Promise<void> {
+    return this.#readers.close();
+  }
+}
+
+function conflict(path: string, { merged, tree, earlier, later }: { merged: Tree; tree: Tree; earlier: string; later: string }): CodedError {
+  const kinds = `${kindOf(merged, path)} in ${earlier} and ${kindOf(tree, path)} in ${later}`;
+  const where = parentOf(path) === "" ? "" : ` (in directory ${quote(parentOf(path))})`;
+  return new CodedError(
+    "PathConflict",
+    `${quote(path)}${where} is ${kinds}, with different content; set layerSelector.onConflict to Overwrite or Keep, layout to LayerPerDir, or, for single files, a filename such as "{offset}-{title}"`,
+    { details: { path, layers: [earlier, later] } },
+  );
+}
+
+function kindOf(tree: Tree, path: string): string {
+  return tree.entries.get(path)?.kind === "dir" ? "a directory" : "a file";
+}

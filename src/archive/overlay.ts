@@ -1,0 +1,66 @@
+import { CodedError } from "../errors.ts";
+import { baseName, parentOf, quote } from "./path.ts";
+import { Tree, type Entry } from "./tree.ts";
+
+const WHITEOUT = ".wh.";
+const OPAQUE = ".wh..wh..opq";
+/** Names with this prefix are book-keeping of the union file system that invented whiteouts. */
+const WHITEOUT_META = ".wh..wh.";
+
+/**
+ * Lays the layers of an image's file system over each other (OCI image-spec, layer.md, "Whiteouts"): a whiteout removes
+ * what lower layers have at its path, an opaque one all that they have in its directory.
+ *
+ * @returns the file system, which may still have symlinks
+ * @throws ArchiveInvalid for a malformed whiteout, ArchiveTooManyEntries
+ */
+export function overlay(layers: readonly Tree[], maxEntries: number): Tree {
+  const merged = new Tree(maxEntries);
+  for (const layer of layers) {
+    const { removed, opaque } = whiteouts(layer);
+    for (const [path, entry] of layer.entries) if (hides(entry, merged.entries.get(path))) removed.add(path);
+    if (removed.size + opaque.size > 0) merged.removeWhere((path) => removed.has(path) || opaque.has(parentOf(path)));
+    for (const [path, entry] of layer.entries) {
+      if (baseName(path).startsWith(WHITEOUT)) continue;
+      const resolved = resolveHardLink(merged, layer, path);
+      if (entry.kind !== "dir") merged.entries.delete(path);
+      merged.put(path, resolved);
+    }
+    merged.displacedLinks += layer.displacedLinks;
+  }
+  return merged;
+}
+
+function whiteouts(layer: Tree): { removed: Set<string>; opaque: Set<string> } {
+  const removed = new Set<string>();
+  const opaque = new Set<string>();
+  for (const path of layer.entries.keys()) {
+    const name = baseName(path);
+    if (!name.startsWith(WHITEOUT)) continue;
+    if (name === OPAQUE) opaque.add(parentOf(path));
+    else if (!name.startsWith(WHITEOUT_META)) removed.add(whiteoutTarget(path, name.slice(WHITEOUT.length)));
+  }
+  return { removed, opaque };
+}
+
+function whiteoutTarget(path: string, name: string): string {
+  if (name === "" || name === "." || name === "..") throw new CodedError("ArchiveInvalid", `the layer has a whiteout ${quote(path)} that names nothing`);
+  const parent = parentOf(path);
+  return parent === "" ? name : `${parent}/${name}`;
+}
+
+/** Whether an entry takes the place of a lower one of another kind, with all that lies below that one. */
+function hides(entry: Entry, lower: Entry | undefined): boolean {
+  return lower !== undefined && (lower.kind === "dir") !== (entry.kind === "dir");
+}
+
+/** A hard link that its own layer left open names a file of a lower layer. */
+function resolveHardLink(merged: Tree, layer: Tree, path: string): Entry {
+  const entry = layer.entries.get(path)!;
+  if (entry.kind !== "hardlink") return entry;
+  const target = merged.entries.get(entry.target) ?? layer.entries.get(entry.target);
+  if (target?.kind !== "file" && target?.kind !== "symlink") {
+    throw new CodedError("ArchiveInvalid", `the layer has a hard link ${quote(path)} to ${quote(entry.target)}, which does not exist`);
+  }
+  return target;
+}

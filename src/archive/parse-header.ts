@@ -1,0 +1,155 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import { CodedError } from "../errors.ts";
+import { BLOCK } from "./header.ts";
+
+/** The fields of one tar header that decide what an entry is. */
+export interface RawHeader {
+  readonly typeflag: string;
+  readonly name: string;
+  readonly link: string;
+  readonly mode: number;
+  readonly size: number;
+  /** Why a strict reader could see another entry than a lenient one; undefined for a plain ustar header. */
+  readonly oddity: string | undefined;
+}
+
+/** Offset, length and name of the numeric fields (POSIX ustar). */
+const MODE = [100, 8] as const;
+const UID = [108, 8] as const;
+const GID = [116, 8] as const;
+const SIZE = [124, 12] as const;
+const MTIME = [136, 12] as const;
+const CHECKSUM = [148, 8] as const;
+const DEVMAJOR = [329, 8] as const;
+const DEVMINOR = [337, 8] as const;
+
+/**
+ * Reads the header at `at`: ustar, GNU, star or v7.
+ * @throws ArchiveInvalid for a wrong checksum, an unreadable number or a name that is not UTF-8
+ */
+export function parseHeader(block: Buffer, at: number): RawHeader {
+  const notes = new Oddities();
+  if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
+  const magic = block.toString("latin1", at + 257, at + 265);
+  const isUstar = magic === "ustar\u000000";
+  if (!isUstar) notes.add("a header is not ustar");
+  const mode = numeric(block, at, MODE, notes);
+  const size = numeric(block, at, SIZE, notes);
+  for (const field of [UID, GID, MTIME]) numeric(block, at, field, notes);
+  if (isUstar) for (const field of [DEVMAJOR, DEVMINOR]) numeric(block, at, field, notes);
+  const name = text(block, at, 100, notes);
+  const prefix = isUstar ? text(block, at + 345, prefixLength(block, at, notes), notes) : "";
+  return {
+    typeflag: String.fromCharCode(block[at + 156]!),
+    name: prefix === "" ? name : `${prefix}/${name}`,
+    link: text(block, at + 157, 100, notes),
+    mode,
+    size,
+    oddity: notes.first,
+  };
+}
+
+/** Whether a block could be the first of a tar: a header with a good checksum. */
+export function looksLikeHeader(block: Buffer): boolean {
+  return block.length >= BLOCK && block[0] !== 0 && checksumMatches(block, 0);
+}
+
+export function isZero(buffer: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (buffer[i] !== 0) return false;
+  return true;
+}
+
+/** UTF-8 text. @throws ArchiveInvalid for other bytes, whose meaning depends on the reader */
+export function decodeName(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString("latin1");
+  if (!isUtf8(bytes)) throw invalid("an entry's name is not UTF-8");
+  return bytes.toString("utf8");
+}
+
+class Oddities {
+  first: string | undefined;
+  add(note: string): void {
+    this.first ??= note;
+  }
+}
+
+/** star keeps times in the last bytes of the prefix and says so at the end of the block. */
+function prefixLength(block: Buffer, at: number, notes: Oddities): number {
+  if (block.toString("latin1", at + 508, at + 512) === "tar\0") {
+    notes.add("a header is of star's kind");
+    return 131;
+  }
+  if (!isZero(block, at + 500, at + 512)) notes.add("a header has bytes after its last field");
+  return 155;
+}
+
+function checksumMatches(block: Buffer, at: number): boolean {
+  let unsigned = 8 * 0x20;
+  let signed = unsigned;
+  for (let i = at; i < at + BLOCK; i++) {
+    if (i === at + CHECKSUM[0]) i += CHECKSUM[1];
+    const byte = block[i]!;
+    unsigned += byte;
+    signed += byte < 128 ? byte : byte - 256;
+  }
+  const stated = octal(block, at + CHECKSUM[0], CHECKSUM[1]);
+  return stated !== undefined && (stated.value === unsigned || stated.value === signed);
+}
+
+/** @throws ArchiveInvalid */
+function numeric(block: Buffer, at: number, [offset, length]: readonly [number, number], notes: Oddities): number {
+  const start = at + offset;
+  const first = block[start]!;
+  if (first >= 0x80) {
+    notes.add("a number is written in base 256");
+    return base256(block, start, length);
+  }
+  const parsed = octal(block, start, length);
+  if (parsed === undefined) throw invalid("a tar header has a malformed number");
+  if (!parsed.plain) notes.add("a number is written unusually");
+  return parsed.value;
+}
+
+/** GNU's binary numbers: the top bit of the first byte marks them, 0xff a negative one. */
+function base256(block: Buffer, start: number, length: number): number {
+  let value = block[start]! & 0x7f;
+  const isNegative = (value & 0x40) !== 0;
+  for (let i = 1; i < length; i++) value = value * 256 + block[start + i]!;
+  if (isNegative || !Number.isSafeInteger(value)) throw invalid("a tar header has a negative or immense number");
+  return value;
+}
+
+interface Octal {
+  readonly value: number;
+  /** Digits first, then nothing but NUL and space: what every reader reads alike. */
+  readonly plain: boolean;
+}
+
+function octal(block: Buffer, start: number, length: number): Octal | undefined {
+  let i = start;
+  const end = start + length;
+  while (i < end && isBlank(block[i]!)) i++;
+  const firstDigit = i;
+  let value = 0;
+  for (; i < end && block[i]! >= 0x30 && block[i]! <= 0x37; i++) value = value * 8 + block[i]! - 0x30;
+  for (let j = i; j < end; j++) if (!isBlank(block[j]!)) return undefined;
+  return { value, plain: firstDigit === start || firstDigit === end };
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0 || byte === 0x20;
+}
+
+/** A NUL-terminated field. */
+function text(block: Buffer, start: number, length: number, notes: Oddities): string {
+  let end = start;
+  const limit = start + length;
+  let isPlain = true;
+  for (; end < limit && block[end] !== 0; end++) isPlain &&= block[end]! < 0x80;
+  if (end < limit && !isZero(block, end, limit)) notes.add("a name has bytes after its end");
+  return isPlain ? block.toString("latin1", start, end) : decodeName(block.subarray(start, end));
+}
+
+function invalid(message: string): CodedError {
+  return new CodedError("ArchiveInvalid", message);
+}

@@ -1,0 +1,67 @@
+import { CodedError } from "../errors.ts";
+import type { Budget } from "./budget.ts";
+import { decompress, type Compression } from "./decompress.ts";
+import { normalisePath, quote } from "./path.ts";
+import { TarScanner, type ScannedEntry } from "./scanner.ts";
+import { SpoolWriter } from "./spool.ts";
+import { Tree } from "./tree.ts";
+
+/** What was left out of a tree while it was read. */
+export interface ReadCounts {
+  /** Devices and FIFOs. */
+  special: number;
+}
+
+/**
+ * Reads a tar into a tree. The uncompressed tar itself becomes the scratch file at `spoolPath`; bodies are ranges of it, so
+ * that no name ever reaches the file system and nothing is copied.
+ *
+ * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
+ * ArchiveTooManyEntries, StorageFailed; whatever the source throws
+ */
+export async function readTar(source: AsyncIterable<Buffer>, compression: Compression, spoolPath: string, budget: Budget): Promise<{ tree: Tree; counts: ReadCounts }> {
+  const spool = await SpoolWriter.create(spoolPath);
+  const tree = new Tree(budget.limits.maxEntries);
+  const counts: ReadCounts = { special: 0 };
+  const scanner = new TarScanner({ entry: (entry) => addEntry(tree, entry, spoolPath, counts) }, budget.limits);
+  try {
+    await decompress(compression, source, (chunk) => {
+      budget.checkExpanded(spool.size + chunk.length);
+      budget.spend(chunk.length);
+      scanner.push(chunk);
+      return spool.write(chunk);
+    });
+    scanner.finish();
+  } catch (error) {
+    await spool.abandon();
+    throw error;
+  }
+  await spool.close();
+  return { tree, counts };
+}
+
+function addEntry(tree: Tree, entry: ScannedEntry, spoolPath: string, counts: ReadCounts): void {
+  const path = normalisePath(entry.name);
+  switch (entry.type) {
+    case "dir":
+      return tree.putDirectory(path);
+    case "file":
+      if (path === "") throw new CodedError("ArchiveInvalid", "the archive's root is a file");
+      return tree.put(path, { kind: "file", executable: entry.executable, body: { file: spoolPath, offset: entry.offset, size: entry.size } });
+    case "symlink":
+      return tree.put(path, { kind: "symlink", target: entry.link });
+    case "hardlink":
+      return addHardLink(tree, path, entry.link);
+    default:
+      counts.special += 1;
+  }
+}
+
+/** A hard link is a second name for a file that came before it, here or in an earlier layer of a file system. */
+function addHardLink(tree: Tree, path: string, link: string): void {
+  const target = normalisePath(link);
+  const entry = tree.entries.get(target);
+  if (entry?.kind === "dir" || target === "") throw new CodedError("ArchiveInvalid", `the archive has a hard link ${quote(path)} to a directory`);
+  if (target === path) return;
+  tree.put(path, entry ?? { kind: "hardlink", target });
+}

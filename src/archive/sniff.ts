@@ -1,0 +1,49 @@
+import { decompress, type Compression } from "./decompress.ts";
+import { BLOCK } from "./header.ts";
+import { isZero, looksLikeHeader } from "./parse-header.ts";
+
+/** What the bytes of a layer are, whatever its media type says. */
+export type Content = { readonly archive: "tar"; readonly compression: Compression } | { readonly archive: "zip" | "none" };
+
+/** Enough to see the first block of a tar through any compression: one zstd block is at most 128 KiB. */
+export const HEAD_BYTES = 160 * 1024;
+
+const ZIP_ENTRY = 0x04034b50;
+const EMPTY_ZIP = 0x06054b50;
+const ZSTD = 0xfd2fb528;
+const ZSTD_SKIPPABLE = 0x184d2a50;
+
+/**
+ * Tells what content is from its first bytes: `HEAD_BYTES` of them, or all there are.
+ * Compressed data that holds no tar is no archive: it stays the file it is.
+ */
+export async function sniff(head: Buffer): Promise<Content> {
+  const magic = head.length >= 4 ? head.readUInt32LE(0) : 0;
+  if (magic === ZIP_ENTRY || magic === EMPTY_ZIP) return { archive: "zip" };
+  const compression = compressionOf(head);
+  return isTar(await firstBlock(head, compression)) ? { archive: "tar", compression } : { archive: "none" };
+}
+
+/** gzip (RFC 1952), zstd and its skippable frames (RFC 8878). */
+export function compressionOf(head: Buffer): Compression {
+  if (head.length >= 3 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 8) return "gzip";
+  if (head.length < 4) return "none";
+  const magic = head.readUInt32LE(0);
+  return magic === ZSTD || (magic & 0xfffffff0) >>> 0 === ZSTD_SKIPPABLE ? "zstd" : "none";
+}
+
+function isTar(block: Buffer): boolean {
+  return looksLikeHeader(block) || (block.length >= BLOCK && isZero(block, 0, BLOCK));
+}
+
+/** The first block behind the compression, or less where that cannot be had. */
+async function firstBlock(head: Buffer, compression: Compression): Promise<Buffer> {
+  let block = Buffer.alloc(0);
+  const enough = new Error("enough");
+  await decompress(compression, (async function* () { yield head; })(), (chunk) => {
+    block = Buffer.concat([block, chunk.subarray(0, BLOCK - block.length)]);
+    if (block.length >= BLOCK) throw enough;
+    return undefined;
+  }).catch(() => undefined);
+  return block;
+}

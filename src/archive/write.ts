@@ -1,0 +1,172 @@
+import { createHash, type Hash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { promisify } from "node:util";
+import { constants, crc32, deflateRaw, type ZlibOptions } from "node:zlib";
+import type { Digest } from "../oci/types.ts";
+import { CodedError } from "../errors.ts";
+import { CanonicalTar } from "./canonical.ts";
+import { SpoolReaders } from "./spool-readers.ts";
+import { SpoolWriter } from "./spool.ts";
+import type { FileEntry, Tree } from "./tree.ts";
+
+const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
+
+/** Input of one compression job. */
+const BLOCK_BYTES = 1024 * 1024;
+/** As fast as level 1 with fewer bytes; 6 takes twice the time for 4 % less. */
+const LEVEL = 3;
+/** Jobs at once: the thread pool has four threads. */
+const MAX_JOBS = Math.min(4, availableParallelism() + 1);
+
+/** Deflate, no flags, no time, and an unknown system: the same bytes wherever this runs. */
+const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+/** An empty last block with fixed codes. */
+const lastDeflateBlock = Buffer.from([3, 0]);
+
+export interface WrittenArchive {
+  /** Of the file. */
+  readonly digest: Digest;
+  readonly size: number;
+  /** Of the canonical uncompressed tar. */
+  readonly contentDigest: Digest;
+}
+
+/**
+ * Writes a tree as a canonical tar.gz to `path`: one gzip member whose blocks are compressed side by side.
+ * @throws StorageFailed, Aborted
+ */
+export async function writeArchive(tree: Tree, path: string, signal: AbortSignal): Promise<WrittenArchive> {
+  const writer = await GzipWriter.create(path);
+  try {
+    const content = createHash("sha256");
+    const tar = new CanonicalTar(Buffer.allocUnsafeSlow(BLOCK_BYTES), (block) => {
+      content.update(block);
+      return writer.add(block);
+    });
+    await feedTree(tree, { tar, ready: () => writer.ready(), signal });
+    const rest = tar.finish();
+    content.update(rest);
+    writer.add(rest);
+    const { digest, size } = await writer.finish();
+    return { digest, size, contentDigest: `sha256:${content.digest("hex")}` };
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+/** The digest that `writeArchive` would state as contentDigest, without compressing anything. */
+export async function contentDigestOf(tree: Tree, signal: AbortSignal): Promise<Digest> {
+  const content = createHash("sha256");
+  const tar = new CanonicalTar(Buffer.allocUnsafeSlow(BLOCK_BYTES), (block) => {
+    content.update(block);
+    return block;
+  });
+  await feedTree(tree, { tar, ready: () => undefined, signal });
+  content.update(tar.finish());
+  return `sha256:${content.digest("hex")}`;
+}
+
+/** Where a tree goes; a promise from `ready` means: wait for it before the next piece. */
+interface Target {
+  readonly tar: CanonicalTar;
+  readonly ready: () => Promise<void> | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function feedTree(tree: Tree, target: Target): Promise<void> {
+  const readers = new SpoolReaders();
+  try {
+    for (const path of tree.paths()) {
+      const entry = tree.entries.get(path)!;
+      if (entry.kind === "dir") target.tar.directory(path);
+      else if (entry.kind === "file") await feedFile(path, entry, target, readers);
+      await paceWith(target);
+    }
+  } finally {
+    await readers.close();
+  }
+}
+
+async function feedFile(path: string, { executable, body }: FileEntry, target: Target, readers: SpoolReaders): Promise<void> {
+  target.tar.file(path, body.size, executable);
+  for (let at = 0; at < body.size; ) {
+    const piece = await readers.read(body.file, body.offset + at, body.size - at);
+    target.tar.data(piece, 0, piece.length);
+    at += piece.length;
+    await paceWith(target);
+  }
+  target.tar.endFile(body.size);
+}
+
+async function paceWith({ ready, signal }: Target): Promise<void> {
+  const wait = ready();
+  if (wait !== undefined) await wait;
+  if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the artifact", { cause: signal.reason });
+}
+
+interface Job {
+  readonly input: Buffer;
+  readonly output: Promise<Buffer>;
+}
+
+/** Compresses blocks on the thread pool and writes them in order. */
+class GzipWriter {
+  readonly #spool: SpoolWriter;
+  readonly #hash: Hash = createHash("sha256");
+  readonly #jobs: Job[] = [];
+  readonly #free: Buffer[] = [];
+  #crc = 0;
+  #inputBytes = 0;
+
+  private constructor(spool: SpoolWriter) {
+    this.#spool = spool;
+  }
+
+  static async create(path: string): Promise<GzipWriter> {
+    const writer = new GzipWriter(await SpoolWriter.create(path));
+    await writer.#write(gzipHeader);
+    return writer;
+  }
+
+  /** Takes a block and returns another buffer to fill; between two calls the caller awaits `ready`. */
+  add(block: Buffer): Buffer {
+    this.#crc = crc32(block, this.#crc);
+    this.#inputBytes += block.length;
+    const output = deflate(block, { level: LEVEL, chunkSize: BLOCK_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
+    // Awaited in order, perhaps after a later one has failed.
+    output.catch(() => undefined);
+    this.#jobs.push({ input: block, output });
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#jobs.length < MAX_JOBS ? undefined : this.#writeOldest();
+  }
+
+  async finish(): Promise<{ digest: Digest; size: number }> {
+    while (this.#jobs.length > 0) await this.#writeOldest();
+    const trailer = Buffer.alloc(8);
+    trailer.writeUInt32LE(this.#crc, 0);
+    trailer.writeUInt32LE(this.#inputBytes % 2 ** 32, 4);
+    await this.#write(Buffer.concat([lastDeflateBlock, trailer]));
+    await this.#spool.close();
+    return { digest: `sha256:${this.#hash.digest("hex")}`, size: this.#spool.size };
+  }
+
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#jobs.map((job) => job.output));
+    await this.#spool.abandon();
+  }
+
+  async #writeOldest(): Promise<void> {
+    const { input, output } = this.#jobs.shift()!;
+    await this.#write(await output);
+    if (input.length === BLOCK_BYTES) this.#free.push(input);
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    this.#hash.update(bytes);
+    await this.#spool.write(bytes);
+  }
+}
