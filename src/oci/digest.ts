@@ -110,3 +110,9 @@ export function verifyingStream(expected: Expected): Transform {
     },
   });
 }
+
+/** Hashes content piece by piece. */
+export function sha256Stream(): { update(chunk: Uint8Array): void; digest(): Digest } {
+  const hash = createHash("sha256");
+  return { update: (chunk) => void hash.update(chunk), digest: () => `sha256:${hash.digest("hex")}` };
+}

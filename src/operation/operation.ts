@@ -40,6 +40,8 @@ export interface Skipped {
   readonly ignored: number;
 }
 
+export const nothingSkipped: Skipped = Object.freeze({ symlinks: 0, special: 0, ignored: 0 });
+
 export interface OperationResult {
   readonly blob: StagedBlob;
   readonly skipped: Skipped;

@@ -112,3 +112,9 @@ export type StoredOwner = Owner;
 export function revisionOf(tag: string | undefined, contentDigest: Digest): string {
   return tag === undefined ? contentDigest : `${tag}@${contentDigest}`;
 }
+
+/** The tag in a revision; undefined where there is none. */
+export function tagOf(revision: string): string | undefined {
+  const at = revision.indexOf("@");
+  return at <= 0 ? undefined : revision.slice(0, at);
+}

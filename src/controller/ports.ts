@@ -1,0 +1,128 @@
+import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
+import type { PublishOci } from "../../api/v1beta1/publish.ts";
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { KubeClient, ObjectKey } from "../kube/client.ts";
+import type { Repository } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import type { Layer } from "../oci/types.ts";
+import type { Artifact, ArtifactStore } from "../publish/publisher.ts";
+import type { Verifier, VerifyPolicy } from "../verify/verifier.ts";
+
+/** An object with the identity that the API server gave it. */
+export interface Identified {
+  readonly key: ObjectKey;
+  readonly uid: string;
+  readonly generation: number;
+  readonly object: ArtifactRepository;
+}
+
+/** Opens what a spec names, with the credentials that the object may use. Open one for each reconcile. */
+export interface Sources {
+  /** @throws InvalidReference, SecretNotFound, SecretInvalid, … */
+  open(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<Repository>;
+  /** Keys and identities of `spec.verify`. @throws SecretNotFound, SecretInvalid, InvalidSpec */
+  verifyPolicy(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<VerifyPolicy>;
+}
+
+/** A scratch directory on the file system of the storage. */
+export interface Scratch {
+  readonly dir: string;
+  remove(): Promise<void>;
+}
+
+/** What is told to those who watch an ExternalArtifact or OCIRepository. */
+export interface Announcement {
+  readonly owner: Identified;
+  readonly artifact: Artifact;
+  readonly sourceVerified: Condition | undefined;
+}
+
+/** An object beside the ArtifactRepository that says where its artifact is. */
+export interface CompanionPublisher {
+  /** @throws NotOwned, CrdMissing, Kube… */
+  publish(announcement: Announcement, signal: AbortSignal): Promise<PublishedStatus>;
+  /** Deletes it where it is ours. */
+  withdraw(owner: Pick<Identified, "key" | "uid">, signal: AbortSignal): Promise<void>;
+}
+
+export interface OciPushed {
+  /** The rows for `status.published`: what is current first, then older manifests that are still to be deleted one day. */
+  readonly rows: readonly PublishedStatus[];
+  /** Worth telling once, such as a registry that deletes nothing. */
+  readonly note: string | undefined;
+}
+
+/** Pushes the stored artifact to `publish.oci.url`. */
+export interface OciPublisher {
+  /** @throws PublishFailed, InvalidTemplate, SecretNotFound, … */
+  push(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[]; readonly layer: PushedLayer | undefined }, signal: AbortSignal): Promise<OciPushed>;
+  /** Deletes what was pushed for an object that is going, or that has changed its target. */
+  withdraw(request: { readonly owner: Identified; readonly target: PublishOci; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<void>;
+  /** Brings the stored file back from the push target; false where it is not there. */
+  refill(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<boolean>;
+}
+
+/** The upstream layer that the artifact is, byte for byte: what a registry may mount instead of taking it again. */
+export interface PushedLayer {
+  readonly registry: string;
+  readonly repository: string;
+  readonly layer: Layer;
+}
+
+export interface Publishers {
+  readonly externalArtifact: CompanionPublisher;
+  readonly ociRepository: CompanionPublisher;
+  readonly oci: OciPublisher;
+}
+
+/** Tells people; never fails and never waits. */
+export interface Announcer {
+  event(owner: Identified, event: { readonly type: "Normal" | "Warning"; readonly reason: string; readonly message: string; readonly metadata?: Readonly<Record<string, string>> }): void;
+}
+
+/** Counts and times; never fails. */
+export interface Meter {
+  stage(name: "resolve" | "verify" | "select" | "operate" | "store" | "publish", milliseconds: number): void;
+  downloaded(bytes: number): void;
+  /** Bytes of an artifact that were there already and were not fetched again. */
+  reused(bytes: number): void;
+}
+
+export interface Settings {
+  readonly limits: Limits;
+  /** Percent of the interval, both ways. */
+  readonly intervalJitterPercentage: number;
+  readonly requeueDependencyMs: number;
+  /** After how long a reconcile that still runs says so in the status. */
+  readonly progressAfterMs: number;
+  /** Whether the OCI form of artifacts is read by somebody even where nothing is pushed. */
+  readonly serveOci: boolean;
+}
+
+/** Everything the reconciler is handed. */
+export interface Deps {
+  readonly kube: KubeClient;
+  readonly sources: Sources;
+  readonly verifier: Verifier;
+  readonly store: ArtifactStore;
+  readonly publishers: Publishers;
+  readonly scratch: () => Promise<Scratch>;
+  readonly announce: Announcer;
+  readonly meter: Meter;
+  readonly log: (level: "debug" | "info" | "error", message: string, facts: Readonly<Record<string, unknown>>) => void;
+  readonly settings: Settings;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+/** What the queue is to do with the object next. */
+export type Next =
+  /** Reconcile again after this time. */
+  | { readonly kind: "after"; readonly milliseconds: number }
+  /** Try again with back-off, not before `notBeforeMs`. */
+  | { readonly kind: "retry"; readonly notBeforeMs: number; readonly code: ErrorCode }
+  /** Only a change of the object brings it back. */
+  | { readonly kind: "forget" };
+

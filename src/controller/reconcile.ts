@@ -1,0 +1,156 @@
+import { RECONCILE_REQUEST_ANNOTATION, UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import { Reason } from "../../api/v1beta1/conditions.ts";
+import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
+import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import { CodedError, codeOf, messageOf } from "../errors.ts";
+import type { ObjectKey } from "../kube/client.ts";
+import { ensureFinalizer, finalize } from "./finalize.ts";
+import type { ReconcileMemory } from "./memory.ts";
+import { failurePolicies } from "./policy.ts";
+import type { Deps, Identified, Next } from "./ports.ts";
+import { withProgress } from "./progress.ts";
+import { Run } from "./run.ts";
+import { intervalMs, parseObject } from "./spec.ts";
+import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
+import type { RawObject } from "./status-writer.ts";
+import { writeStatus } from "./status-writer.ts";
+import { wanted } from "./publish.ts";
+import { storeOwner } from "./stored.ts";
+
+/**
+ * One reconcile (api.md): gates, phases, status. It writes the status at most once, besides saying that it takes long.
+ *
+ * @param cached the object as the cache has it
+ * @throws only what the Kubernetes API fails with, and Aborted; everything else ends in the status
+ */
+export async function reconcile(cached: RawObject, memory: ReconcileMemory, deps: Deps, signal: AbortSignal): Promise<Next> {
+  const key: ObjectKey = { namespace: cached.metadata.namespace, name: cached.metadata.name };
+  const uid = cached.metadata.uid ?? "";
+  const known = memory.statuses.latest(uid, cached);
+  if (cached.metadata.deletionTimestamp !== undefined) {
+    await finalize(known, deps, signal);
+    memory.forget(uid);
+    return { kind: "forget" };
+  }
+  const identity = { key, uid, generation: cached.metadata.generation ?? 0 };
+  let object: ArtifactRepository;
+  try {
+    object = parseObject({ ...cached, metadata: { ...cached.metadata, managedFields: undefined } });
+  } catch (error) {
+    return await refuse({ ...identity, object: known as unknown as ArtifactRepository }, known, error, { memory, deps, signal });
+  }
+  if (object.spec.suspend === true) return { kind: "forget" };
+  const raw = await ensureFinalizer(known, deps.kube, signal);
+  return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, { memory, deps, signal }).run();
+}
+
+interface Context {
+  readonly memory: ReconcileMemory;
+  readonly deps: Deps;
+  readonly signal: AbortSignal;
+}
+
+/** A spec that makes no sense: said once, then nothing happens until it is edited. */
+async function refuse(owner: Identified, known: RawObject, error: unknown, { memory, deps, signal }: Context): Promise<Next> {
+  const before = known.status ?? {};
+  const basis = { before, generation: owner.generation, requestedAt: requestOf(known), now: deps.now() };
+  const after = failureStatus(basis, { error, url: undefined, resolved: undefined, verification: undefined, isStored: before.artifact !== undefined, stored: {} });
+  const written = await writeStatus(deps.kube, owner, before, after, signal);
+  if (written === undefined) return { kind: "forget" };
+  memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
+  deps.announce.event(owner, { type: "Warning", reason: failurePolicies[codeOf(error)].reason, message: messageOf(error) });
+  return { kind: "forget" };
+}
+
+class Attempt {
+  readonly #owner: Identified;
+  readonly #raw: RawObject;
+  readonly #seen: string | undefined;
+  readonly #basis: StatusBasis;
+  readonly #context: Context;
+  readonly #run: Run;
+
+  /** @param seen resourceVersion of the cached object */
+  constructor(owner: Identified, raw: RawObject, seen: string | undefined, context: Context) {
+    const before = raw.status ?? {};
+    const requestedAt = requestOf(raw);
+    this.#owner = owner;
+    this.#raw = raw;
+    this.#seen = seen;
+    this.#context = context;
+    this.#basis = { before, generation: owner.generation, requestedAt, now: context.deps.now() };
+    this.#run = new Run(owner, before, { ...context, forced: requestedAt !== undefined && requestedAt !== before.lastHandledReconcileAt });
+  }
+
+  async run(): Promise<Next> {
+    try {
+      await withProgress(this.#owner, this.#basis, this.#context, () => this.#run.execute());
+    } catch (error) {
+      return await this.#fail(error);
+    }
+    return await this.#succeed();
+  }
+
+  async #succeed(): Promise<Next> {
+    const { deps } = this.#context;
+    const { spec } = this.#owner.object;
+    const { resolved, stored, published, selected, verification, checksum } = this.#run;
+    await this.#write(
+      successStatus(this.#basis, {
+        url: spec.url, resolved: resolved!, artifact: stored!, latestUrl: deps.store.latestUrl(storeOwner(this.#owner)), selected, verification,
+        published: published?.rows ?? [], publishedNote: published?.note, checksum, ignore: spec.ignore,
+      }),
+    );
+    this.#announceSuccess();
+    return { kind: "after", milliseconds: jittered(intervalMs(spec), deps) };
+  }
+
+  /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
+  async #fail(error: unknown): Promise<Next> {
+    const { deps, signal } = this.#context;
+    if (signal.aborted) throw error;
+    const { spec } = this.#owner.object;
+    const { resolved, stored, selected, verification, built, checksum } = this.#run;
+    const fresh: Partial<ArtifactRepositoryStatus> = built === undefined ? {} : { artifact: stored!, selected: selected!, observedContentConfigChecksum: checksum, url: deps.store.latestUrl(storeOwner(this.#owner)) };
+    const wrote = await this.#write(failureStatus(this.#basis, { error, url: spec.url, resolved, verification, isStored: stored !== undefined, stored: fresh }));
+    const code = codeOf(error);
+    const { reason, then } = failurePolicies[code];
+    deps.log("error", messageOf(error), { code, ...this.#owner.key });
+    if (wrote || then === "retry") deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
+    if (then === "retry") return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+    return { kind: "after", milliseconds: then === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps) };
+  }
+
+  async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
+    const { deps, memory, signal } = this.#context;
+    // Progress may have been written meanwhile: what counts is what the server has.
+    const raw = memory.statuses.latest(this.#owner.uid, { ...this.#raw, metadata: { ...this.#raw.metadata, ...(this.#seen !== undefined && { resourceVersion: this.#seen }) } });
+    const written = await writeStatus(deps.kube, this.#owner, raw.status ?? {}, after, signal);
+    if (written !== undefined) memory.statuses.remember(this.#owner.uid, this.#seen, written);
+    else if (raw !== this.#raw) memory.statuses.remember(this.#owner.uid, this.#seen, raw);
+    return written !== undefined;
+  }
+
+  #announceSuccess(): void {
+    const { deps } = this.#context;
+    const { stored, built, published } = this.#run;
+    const wasReady = this.#basis.before.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+    if (built === undefined && wasReady) return;
+    const { spec } = this.#owner.object;
+    const upstream = stored!.metadata?.[UPSTREAM_REVISION_ANNOTATION];
+    const message = built === undefined ? `recovered: stored artifact for revision '${stored!.revision}'` : `stored artifact with revision '${stored!.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
+    const metadata = { revision: stored!.revision, digest: stored!.digest };
+    deps.announce.event(this.#owner, { type: "Normal", reason: built === undefined ? Reason.Succeeded : Reason.NewArtifact, message, metadata });
+    deps.log("info", message, { ...this.#owner.key, because: built, digest: stored!.digest, published: published?.rows.length, targets: Object.keys(wanted(spec)) });
+  }
+}
+
+function requestOf(raw: RawObject): string | undefined {
+  return raw.metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
+}
+
+/** Spread, so that objects made together do not ask together for ever. */
+function jittered(milliseconds: number, { settings, random }: Deps): number {
+  const share = settings.intervalJitterPercentage / 100;
+  return Math.round(milliseconds * (1 + share * (2 * random() - 1)));
+}

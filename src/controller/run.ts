@@ -1,0 +1,138 @@
+import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStatus } from "../../api/v1beta1/status.ts";
+import { codeOf } from "../errors.ts";
+import type { Repository } from "../oci/content.ts";
+import type { Artifact } from "../publish/publisher.ts";
+import { selectLayers } from "../select/select.ts";
+import type { Selection } from "../select/selection.ts";
+import type { Verification } from "../verify/verifier.ts";
+import { buildArtifact, selectRequest, type BuildContext, type Built } from "./build.ts";
+import { sourceVerified } from "./conditions.ts";
+import { imageFormOf, isReadAsImage } from "./image-form.ts";
+import type { ReconcileMemory } from "./memory.ts";
+import { failurePolicies } from "./policy.ts";
+import type { Deps, Identified, PushedLayer } from "./ports.ts";
+import { publishEverywhere, type Published } from "./publish.ts";
+import { resolveRoot, tagRule, type Resolved } from "./resolve.ts";
+import { contentChecksum, repositoryOf } from "./spec.ts";
+import { selectedStatus } from "./status.ts";
+import { reasonToBuild, storedArtifact, storeOwner } from "./stored.ts";
+import { verifySource } from "./verify.ts";
+
+/** One reconcile under way: what is known so far, also where it ends in an error. */
+export class Run {
+  readonly owner: Identified;
+  readonly before: ArtifactRepositoryStatus;
+  readonly checksum: string;
+  resolved: Resolved | undefined;
+  verification: Verification | undefined;
+  /** The artifact that is stored and served. */
+  stored: Artifact | undefined;
+  /** What was selected for it, where that is known. */
+  selected: SelectedStatus | undefined;
+  published: Published | undefined;
+  /** Why something was built; undefined where nothing was. */
+  built: string | undefined;
+  readonly #forced: boolean;
+  readonly #memory: ReconcileMemory;
+  readonly #deps: Deps;
+  readonly #signal: AbortSignal;
+
+  constructor(owner: Identified, before: ArtifactRepositoryStatus, context: { readonly forced: boolean; readonly memory: ReconcileMemory; readonly deps: Deps; readonly signal: AbortSignal }) {
+    this.owner = owner;
+    this.before = before;
+    this.checksum = contentChecksum(owner.object.spec);
+    this.selected = before.selected;
+    this.#forced = context.forced;
+    this.#memory = context.memory;
+    this.#deps = context.deps;
+    this.#signal = context.signal;
+  }
+
+  /** The phases, in order. @throws whatever any of them throws */
+  async execute(): Promise<void> {
+    const { spec } = this.owner.object;
+    this.stored = await storedArtifact(this.owner, this.before, this.#memory, this.#deps, this.#signal);
+    const repository = await this.#deps.sources.open(spec, this.owner.key.namespace, this.#signal);
+    const rule = await tagRule(spec, this.owner.key.namespace, this.#deps.kube, this.#signal);
+    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#signal));
+    const layer = await this.#buildUnlessCurrent(repository, this.resolved);
+    this.published = await this.#timed("publish", () => this.#publish(layer));
+    await this.#deps.store.collect(storeOwner(this.owner));
+  }
+
+  async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | undefined> {
+    const { uid, generation } = this.owner;
+    const { digest } = resolved.root;
+    const reason = reasonToBuild(this.stored, this.before, resolved, this.checksum);
+    const repeated = reason === undefined || this.#forced ? undefined : this.#memory.stalled(uid, generation, digest);
+    if (repeated !== undefined) throw repeated;
+    try {
+      const selection = await this.#verify(repository, resolved);
+      if (reason !== undefined) return await this.#build(reason, repository, selection);
+      this.#deps.meter.reused(this.stored?.size ?? 0);
+      this.#memory.unstall(uid);
+      return undefined;
+    } catch (error) {
+      if (failurePolicies[codeOf(error)].then === "stall") this.#memory.stall(uid, { generation, upstream: digest, error });
+      throw error;
+    }
+  }
+
+  async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
+    const { spec } = this.owner.object;
+    if (spec.verify === undefined) return undefined;
+    const policy = await this.#deps.sources.verifyPolicy(spec, this.owner.key.namespace, this.#signal);
+    const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits: this.#deps.settings.limits, signal: this.#signal });
+    const verified = await this.#timed("verify", () => verifySource({ verifier: this.#deps.verifier, policy, repository, select }));
+    this.verification = verified.verification;
+    for (const warning of verified.verification?.warnings ?? []) this.#deps.log("info", warning, {});
+    return verified.selection;
+  }
+
+  async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer> {
+    const { spec } = this.owner.object;
+    const { registry, repository: repositoryPath } = repositoryOf(spec);
+    const { meter, settings } = this.#deps;
+    const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal: this.#signal };
+    const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(common))));
+    const scratch = await this.#deps.scratch();
+    try {
+      const context: BuildContext = { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) };
+      const built = await this.#timed("operate", () => buildArtifact(context, selection));
+      await this.#timed("store", () => this.#store(built, context));
+      this.built = reason;
+    } finally {
+      await scratch.remove();
+    }
+    this.#memory.unstall(this.owner.uid);
+    return { registry, repository: repositoryPath, layer: selection.layers[0]! };
+  }
+
+  async #store(built: Built, context: BuildContext): Promise<void> {
+    const { store, settings } = this.#deps;
+    const image = isReadAsImage(context.spec, settings.serveOci) ? await imageFormOf(context, built) : undefined;
+    const { result, revision, metadata } = built;
+    this.stored = await store.publish({ owner: storeOwner(this.owner), blob: result.blob, revision, metadata, ...(image && { image }) }, this.#signal);
+    this.selected = selectedStatus(built.selection, result.skipped);
+    this.#memory.intact(this.owner.uid, this.stored.digest);
+  }
+
+  async #publish(layer: PushedLayer | undefined): Promise<Published> {
+    const previous: readonly PublishedStatus[] = this.before.published ?? [];
+    return await publishEverywhere({ owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer }, this.#deps.publishers, this.#signal);
+  }
+
+  #sourceVerified(): Condition | undefined {
+    const [draft] = sourceVerified(this.verification);
+    return draft && { ...draft, lastTransitionTime: `${this.#deps.now().toISOString().slice(0, 19)}Z`, observedGeneration: this.owner.generation };
+  }
+
+  async #timed<T>(stage: Parameters<Deps["meter"]["stage"]>[0], work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#deps.meter.stage(stage, performance.now() - start);
+    }
+  }
+}

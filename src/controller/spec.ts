@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
+import { parseDuration } from "../../api/v1beta1/duration.ts";
+import { formatIssues } from "../../api/v1beta1/issues.ts";
+import { parseArtifactRepository } from "../../api/v1beta1/parse.ts";
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import { CodedError } from "../errors.ts";
+import { parseReference, type RegistryReference } from "../oci/reference.ts";
+import type { OperationOptions } from "../operation/operation.ts";
+import type { Selection } from "../select/selection.ts";
+import type { TagQuery } from "../tags/rule.ts";
+
+/** Changed whenever the same layers would be made into another artifact, so that stored ones are made anew. */
+const BUILD_VERSION = 1;
+
+/** Helm writes the `+` of build metadata as `_` in tags. */
+const HELM_TYPE = /^application\/vnd\.cncf\.helm\./;
+
+/** @throws InvalidSpec with a line for every issue */
+export function parseObject(raw: unknown): ArtifactRepository {
+  const parsed = parseArtifactRepository(raw);
+  if ("resource" in parsed) return parsed.resource;
+  throw new CodedError("InvalidSpec", formatIssues(parsed.issues), { details: { issues: parsed.issues } });
+}
+
+/** The repository of `spec.url`. @throws InvalidReference */
+export function repositoryOf(spec: ArtifactRepositorySpec): RegistryReference {
+  const reference = parseReference(spec.url);
+  if (reference.kind !== "registry") throw new CodedError("InvalidReference", `url is ${spec.url}; write oci://registry/repository`);
+  if (reference.tag === undefined && reference.digest === undefined) return reference;
+  throw new CodedError("InvalidReference", `url ${spec.url} has a tag or digest, which belongs into ref: write ref.tag: ${JSON.stringify(reference.tag ?? reference.digest)}`);
+}
+
+/** `spec.ref` without the parts that are not about tags. */
+export function tagQueryOf({ ref, layerSelector }: ArtifactRepositorySpec): TagQuery {
+  const { imagePolicyRef: _, ...query } = ref ?? {};
+  return { ...(query as TagQuery), chart: HELM_TYPE.test(layerSelector?.mediaType ?? "") };
+}
+
+/** The schema has checked both durations. */
+export function intervalMs(spec: ArtifactRepositorySpec): number {
+  return parseDuration(spec.interval) ?? 0;
+}
+
+export function timeoutMs(spec: ArtifactRepositorySpec): number {
+  return parseDuration(spec.timeout) ?? 0;
+}
+
+/** How the selected layers are combined. */
+export function operationOptions(spec: ArtifactRepositorySpec, selection: Selection, names: { readonly tag: string; readonly repository: string }): OperationOptions {
+  const { onConflict = "Fail", symlinks = "Skip" } = spec.layerSelector ?? {};
+  return {
+    layout: selection.layout,
+    onConflict,
+    symlinks,
+    ...(selection.filename !== undefined && { filename: selection.filename }),
+    ...(selection.nameOf && { nameOf: selection.nameOf }),
+    ...(spec.ignore !== undefined && { ignore: spec.ignore }),
+    ...names,
+  };
+}
+
+/** Of everything in the spec that decides what an upstream digest becomes. */
+export function contentChecksum({ url, indexSelector, layerSelector, ignore, publish }: ArtifactRepositorySpec): string {
+  const content = { version: BUILD_VERSION, url, indexSelector, layerSelector, ignore, mediaType: publish?.oci?.mediaType };
+  return `sha256:${createHash("sha256").update(JSON.stringify(sorted(content))).digest("hex")}`;
+}
+
+/** With keys in order: equal values give equal JSON. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, child]) => [key, sorted(child)]));
+}

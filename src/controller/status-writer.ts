@@ -1,0 +1,65 @@
+import { isDeepStrictEqual } from "node:util";
+import { GROUP, KIND, PLURAL, VERSION } from "../../api/v1beta1/constants.ts";
+import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import type { KubeClient, KubeObject, ResourceType } from "../kube/client.ts";
+import type { Identified } from "./ports.ts";
+
+export const artifactRepositories: ResourceType = { group: GROUP, version: VERSION, plural: PLURAL, kind: KIND };
+export const FIELD_MANAGER = "strata-controller";
+
+/** An ArtifactRepository as it comes from the API server, not yet checked. */
+export interface RawObject extends KubeObject {
+  readonly spec?: unknown;
+  readonly status?: ArtifactRepositoryStatus;
+}
+
+/**
+ * Remembers what was written last for each object, because the cache may still show what was there before: a status made
+ * from an old one would undo, or miss, what came between.
+ */
+export class StatusMemory {
+  readonly #written = new Map<string, { readonly seen: string | undefined; readonly object: RawObject }>();
+
+  /** The object as it is known to be by now. */
+  latest(uid: string, cached: RawObject): RawObject {
+    const written = this.#written.get(uid);
+    if (written !== undefined && written.seen === cached.metadata.resourceVersion) return written.object;
+    this.#written.delete(uid);
+    return cached;
+  }
+
+  remember(uid: string, seen: string | undefined, object: RawObject): void {
+    this.#written.set(uid, { seen, object });
+  }
+
+  forget(uid: string): void {
+    this.#written.delete(uid);
+  }
+}
+
+/** Writes the fields that differ, in one request; none where nothing does. Returns whether it wrote. */
+export async function writeStatus(kube: KubeClient, owner: Identified, before: ArtifactRepositoryStatus, after: ArtifactRepositoryStatus, signal: AbortSignal): Promise<RawObject | undefined> {
+  const patch = statusPatch(before, after);
+  if (patch === undefined) return undefined;
+  return await kube.patch<RawObject>(artifactRepositories, owner.key, { metadata: { uid: owner.uid }, status: patch }, { fieldManager: FIELD_MANAGER, subresource: "status" }, signal);
+}
+
+/** A JSON merge patch; maps are replaced as a whole, so keys that are gone are named. */
+function statusPatch(before: ArtifactRepositoryStatus, after: ArtifactRepositoryStatus): Record<string, unknown> | undefined {
+  const patch = mergePatch(before, after);
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+function mergePatch(before: object, after: object): Record<string, unknown> {
+  const [old, fresh] = [before as Record<string, unknown>, after as Record<string, unknown>];
+  const patch: Record<string, unknown> = {};
+  for (const key of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
+    if (isDeepStrictEqual(old[key], fresh[key])) continue;
+    patch[key] = isPlain(old[key]) && isPlain(fresh[key]) ? mergePatch(old[key], fresh[key]) : (fresh[key] ?? null);
+  }
+  return patch;
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

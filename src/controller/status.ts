@@ -1,0 +1,165 @@
+import { MAX_SELECTED_ROWS, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
+import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedLayer, SelectedStatus, UpstreamStatus } from "../../api/v1beta1/status.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import { formatPlatform } from "../oci/platform.ts";
+import type { Layer } from "../oci/types.ts";
+import type { Skipped } from "../operation/operation.ts";
+import type { Artifact } from "../publish/publisher.ts";
+import type { Selection } from "../select/selection.ts";
+import type { Verification } from "../verify/verifier.ts";
+import { carried, settle, sourceVerified, type ConditionDraft } from "./conditions.ts";
+import { failurePolicies } from "./policy.ts";
+import type { Resolved } from "./resolve.ts";
+
+/** What every status is made from. */
+export interface StatusBasis {
+  readonly before: ArtifactRepositoryStatus;
+  readonly generation: number;
+  /** Value of the annotation that asked for this reconcile. */
+  readonly requestedAt: string | undefined;
+  readonly now: Date;
+}
+
+/** What is known once the artifact is stored and published. */
+export interface Success {
+  readonly url: string;
+  readonly resolved: Resolved;
+  readonly artifact: Artifact;
+  readonly latestUrl: string;
+  readonly selected: SelectedStatus | undefined;
+  readonly verification: Verification | undefined;
+  readonly published: readonly PublishedStatus[];
+  readonly publishedNote: string | undefined;
+  readonly checksum: string;
+  readonly ignore: string | undefined;
+}
+
+/** What is known when something fails. */
+export interface Failure {
+  readonly error: unknown;
+  readonly url: string | undefined;
+  readonly resolved: Resolved | undefined;
+  readonly verification: Verification | undefined;
+  /** Whether the artifact of the status is stored and served. */
+  readonly isStored: boolean;
+  /** The artifact as it is stored now, where it is newer than the status. */
+  readonly stored: Partial<ArtifactRepositoryStatus>;
+}
+
+export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepositoryStatus {
+  const stored = `stored artifact for revision '${facts.artifact.revision}'`;
+  const drafts: ConditionDraft[] = [
+    { type: ConditionType.Ready, status: "True", reason: Reason.Succeeded, message: stored },
+    { type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: stored },
+    { type: ConditionType.Published, status: "True", reason: Reason.Succeeded, message: publishedMessage(facts) },
+    ...sourceVerified(facts.verification),
+  ];
+  return {
+    observedGeneration: basis.generation,
+    conditions: settle(drafts, basis.before.conditions ?? [], basis.generation, basis.now),
+    ...handled(basis),
+    ...(facts.ignore !== undefined && { observedIgnore: facts.ignore }),
+    observedContentConfigChecksum: facts.checksum,
+    artifact: facts.artifact,
+    url: facts.latestUrl,
+    upstream: upstreamStatus(facts.url, facts.resolved),
+    ...(facts.selected && { selected: facts.selected }),
+    published: [...facts.published],
+  };
+}
+
+/** The last good artifact stays in the status, as it stays served. */
+export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepositoryStatus {
+  const before = { ...basis.before, ...facts.stored };
+  const { condition, reason, then } = failurePolicies[codeOf(facts.error)];
+  const message = messageOf(facts.error);
+  const isNegative = condition === ConditionType.FetchFailed || condition === ConditionType.StorageOperationFailed;
+  const drafts: ConditionDraft[] = [
+    { type: ConditionType.Ready, status: "False", reason, message },
+    { type: condition, status: isNegative ? "True" : "False", reason, message },
+    then === "stall"
+      ? { type: ConditionType.Stalled, status: "True", reason, message }
+      : { type: ConditionType.Reconciling, status: "True", reason: Reason.ProgressingWithRetry, message },
+    ...keptConditions(before, facts, condition),
+  ];
+  return {
+    ...before,
+    ...(then === "stall" && { observedGeneration: basis.generation }),
+    conditions: settle(drafts, basis.before.conditions ?? [], basis.generation, basis.now),
+    ...handled(basis),
+    ...(facts.resolved && facts.url !== undefined && { upstream: upstreamStatus(facts.url, facts.resolved) }),
+  };
+}
+
+/** The object says that it is being worked on. */
+export function progressConditions({ before, generation, now }: StatusBasis, message: string): Condition[] {
+  const kept = (before.conditions ?? []).filter(({ type }) => type !== ConditionType.Reconciling && type !== ConditionType.Stalled);
+  const isCurrent = before.observedGeneration === generation && kept.some(({ type }) => type === ConditionType.Ready);
+  const drafts: ConditionDraft[] = [
+    ...kept.filter(({ type }) => isCurrent || type !== ConditionType.Ready),
+    ...(isCurrent ? [] : [{ type: ConditionType.Ready, status: "Unknown", reason: Reason.Progressing, message } as const]),
+    { type: ConditionType.Reconciling, status: "True", reason: Reason.Progressing, message },
+  ];
+  return settle(drafts, before.conditions ?? [], generation, now);
+}
+
+export function selectedStatus(selection: Selection, skipped: Skipped): SelectedStatus {
+  const counts = Object.fromEntries(Object.entries(skipped).filter(([, count]) => count > 0));
+  return {
+    operation: selection.operation,
+    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
+    ...(selection.profile !== undefined && { profile: selection.profile }),
+    ...(selection.note !== undefined && { note: selection.note }),
+    layerCount: selection.layers.length,
+    layers: selection.layers.slice(0, MAX_SELECTED_ROWS).map(layerRow),
+    ...(Object.keys(counts).length > 0 && { skipped: counts }),
+  };
+}
+
+/** One selected layer as the status and `--output json` show it. */
+export function layerRow({ descriptor, node, ordinal }: Layer): SelectedLayer {
+  const title = descriptor.annotations?.["org.opencontainers.image.title"];
+  const { platform } = node.descriptor;
+  return {
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    size: descriptor.size,
+    offset: ordinal,
+    ...(title !== undefined && { title: title.slice(0, 256) }),
+    manifest: node.descriptor.digest,
+    ...(node.effectiveType !== "" && { artifactType: node.effectiveType }),
+    ...(platform && { platform: formatPlatform(platform) }),
+  };
+}
+
+function keptConditions(before: ArtifactRepositoryStatus, facts: Failure, failed: string): ConditionDraft[] {
+  const conditions = before.conditions ?? [];
+  const { artifact } = before;
+  const kept: ConditionDraft[] = [];
+  if (artifact && facts.isStored) {
+    kept.push({ type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: `stored artifact for revision '${artifact.revision}'` });
+  }
+  if (failed !== ConditionType.SourceVerified) kept.push(...(facts.verification ? sourceVerified(facts.verification) : carried(conditions, ConditionType.SourceVerified)));
+  if (failed !== ConditionType.Published) kept.push(...carried(conditions, ConditionType.Published));
+  const upstream = facts.resolved?.root.digest;
+  if (artifact && upstream !== undefined && artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== upstream) {
+    kept.push({ type: ConditionType.ArtifactOutdated, status: "True", reason: Reason.NewRevision, message: `upstream is now ${facts.resolved?.tag === undefined ? "" : `${facts.resolved.tag}@`}${upstream}, which is not published yet` });
+  }
+  return kept;
+}
+
+function publishedMessage({ published, publishedNote }: Success): string {
+  const places = published.filter(({ kind, tags }) => kind !== "OCIArtifact" || tags !== undefined);
+  const names = places.map(({ kind, name, url }) => `${kind} ${name ?? url}`);
+  return `published as ${names.join(", ") || "nothing"}${publishedNote === undefined ? "" : `; ${publishedNote}`}`;
+}
+
+function upstreamStatus(url: string, { tag, root }: Resolved): UpstreamStatus {
+  return { url, ...(tag !== undefined && { tag }), digest: root.digest, mediaType: root.mediaType };
+}
+
+function handled({ requestedAt, before }: StatusBasis): { lastHandledReconcileAt?: string } {
+  const value = requestedAt ?? before.lastHandledReconcileAt;
+  return value === undefined ? {} : { lastHandledReconcileAt: value };
+}

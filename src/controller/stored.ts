@@ -1,0 +1,61 @@
+import { GROUP, KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import { isDigest } from "../oci/digest.ts";
+import { tagOf, type Artifact, type Owner } from "../publish/publisher.ts";
+import type { Deps, Identified } from "./ports.ts";
+import type { ReconcileMemory } from "./memory.ts";
+import { wanted } from "./publish.ts";
+import type { Resolved } from "./resolve.ts";
+
+/** As whom the object's artifact is stored. */
+export function storeOwner({ key }: Pick<Identified, "key">): Owner {
+  return { kind: KIND, ...key };
+}
+
+/**
+ * The artifact of the status where its file is there and whole. Each file is read once in the life of the process; one that
+ * is gone is brought back from the push target, where there is one.
+ * @throws StorageFailed
+ */
+export async function storedArtifact(owner: Identified, status: ArtifactRepositoryStatus, memory: ReconcileMemory, deps: Deps, signal: AbortSignal): Promise<Artifact | undefined> {
+  const artifact = artifactOf(status);
+  if (artifact === undefined) return undefined;
+  const place = storeOwner(owner);
+  const current = { ...artifact, url: deps.store.url(artifact.path) };
+  if (memory.isIntact(owner.uid, artifact.digest)) return current;
+  const verdict = await deps.store.verify(place, artifact, signal);
+  if (verdict !== "ok" && !(await refilled(owner, artifact, status, deps, signal))) {
+    deps.log("info", `the stored artifact is ${verdict}; it will be made again`, { digest: artifact.digest });
+    return undefined;
+  }
+  memory.intact(owner.uid, artifact.digest);
+  return current;
+}
+
+/** Why the artifact has to be built; undefined where it is what the spec and upstream ask for already. */
+export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepositoryStatus, resolved: Resolved, checksum: string): string | undefined {
+  if (status.artifact === undefined) return "nothing is published yet";
+  if (stored === undefined) return "the stored file is missing";
+  if (stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest) return `upstream is now ${resolved.root.digest}`;
+  if (tagOf(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
+  return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
+}
+
+async function refilled(owner: Identified, artifact: Artifact, status: ArtifactRepositoryStatus, deps: Deps, signal: AbortSignal): Promise<boolean> {
+  const target = wanted(owner.object.spec).oci;
+  if (target === undefined) return false;
+  try {
+    return await deps.publishers.oci.refill({ owner, target, artifact, previous: status.published ?? [] }, signal);
+  } catch (error) {
+    // Upstream is asked instead; a full disk will be met there again.
+    if (signal.aborted) throw error;
+    deps.log("info", `the stored artifact could not be brought back from ${target.url}: ${messageOf(error)}`, { code: codeOf(error), group: GROUP });
+    return false;
+  }
+}
+
+function artifactOf({ artifact }: ArtifactRepositoryStatus): Artifact | undefined {
+  if (artifact === undefined || !isDigest(artifact.digest) || artifact.size === undefined) return undefined;
+  return { ...artifact, digest: artifact.digest, size: artifact.size, ...(artifact.metadata && { metadata: artifact.metadata }) } as Artifact;
+}

@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import { Budget } from "../archive/budget.ts";
+import { applyIgnore, checkPublishable } from "../archive/finish.ts";
+import { ignoreRules } from "../archive/ignore.ts";
+import { resolveLinks } from "../archive/links.ts";
+import { unpackLayer } from "../archive/unpack.ts";
+import { VerbatimScan, type Verdict } from "../archive/verbatim.ts";
+import { compressionOf } from "../archive/sniff.ts";
+import type { Tree } from "../archive/tree.ts";
+import { contentDigestOf, writeArchive } from "../archive/write.ts";
+import { CodedError } from "../errors.ts";
+import type { Digest, Layer } from "../oci/types.ts";
+import { readFileChunks, spoolLayer, type SpooledLayer } from "./layer-content.ts";
+import { nothingSkipped, type Operation, type OperationIO, type OperationOptions, type OperationResult, type Skipped } from "./operation.ts";
+import { onlyLayer } from "./only-layer.ts";
+
+/**
+ * The content of one archive (api.md, "Operations"). While it is downloaded it is judged; if nothing needs changing the
+ * file itself is the artifact, else it is read again from the scratch file.
+ *
+ * @throws NotAnArchive for a raw layer; Archive…, InvalidPattern, EmptyResult, StorageFailed, what the fetcher throws
+ */
+export const extract: Operation = async (layers, options, io) => await extractLayer(onlyLayer(layers), options, io);
+
+async function extractLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<OperationResult> {
+  const { spooled, verdict } = await judgeLayer(layer, options, io);
+  if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
+  const unpacked = await unpackLayer({ source: readFileChunks(spooled.path), size: spooled.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal });
+  if (unpacked.content === "raw") throw notAnArchive(layer);
+  const entriesBefore = unpacked.tree.entries.size;
+  const { tree, skipped } = await publishable(unpacked.tree, unpacked.counts.special, options, io);
+  if (verdict?.as === "unordered" && tree.entries.size === entriesBefore) return verbatim(spooled, await contentDigestOf(tree, io.signal));
+  return await writeTree(tree, skipped, io);
+}
+
+/** Applies what every published tree has in common: no links, ignore rules, names that consumers can unpack. */
+export async function publishable(unpacked: Tree, special: number, options: OperationOptions, io: OperationIO): Promise<{ tree: Tree; skipped: Skipped }> {
+  const { tree, symlinks } = resolveLinks(unpacked, options.symlinks, io.limits);
+  const ignored = await applyIgnore(tree, options.ignore, io.signal);
+  checkPublishable(tree);
+  return { tree, skipped: { symlinks, special, ignored } };
+}
+
+export async function writeTree(tree: Tree, skipped: Skipped, io: OperationIO): Promise<OperationResult> {
+  const path = join(io.dir, "artifact.tar.gz");
+  return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, skipped };
+}
+
+export function budgetFor(layer: Layer, io: OperationIO, shared = { expandedBytes: 0 }): Budget {
+  return new Budget(io.limits, layer.descriptor.size, shared);
+}
+
+/** Downloads the layer and, where it begins like gzip, judges it on the way. */
+async function judgeLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<{ spooled: SpooledLayer; verdict: Verdict | undefined }> {
+  let scan: VerbatimScan | undefined;
+  let isFirst = true;
+  try {
+    const spooled = await spoolLayer(layer, 0, io, async (chunk) => {
+      if (isFirst && compressionOf(chunk) === "gzip") scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
+      isFirst = false;
+      await scan?.write(chunk);
+    });
+    return { spooled, verdict: await scan?.finish() };
+  } finally {
+    scan?.destroy();
+  }
+}
+
+function verbatim(spooled: SpooledLayer, contentDigest: Digest): OperationResult {
+  return { blob: { ...spooled, contentDigest, verbatim: true }, skipped: nothingSkipped };
+}
+
+function notAnArchive(layer: Layer): CodedError {
+  const { digest, mediaType } = layer.descriptor;
+  return new CodedError(
+    "NotAnArchive",
+    `layer ${digest} (${mediaType.slice(0, 120)}) is a single file, no tar or zip, so there is nothing to extract; to publish it as a file set\nlayerSelector:\n  operation: Copy\nor, together with others, operation: ExtractAll`,
+    { details: { suggestion: { layerSelector: { operation: "Copy" } } } },
+  );
+}
