@@ -1,0 +1,102 @@
+import { unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { CodedError } from "../errors.ts";
+import type { Budget } from "./budget.ts";
+import { readTar, type ReadCounts } from "./read.ts";
+import { readZip } from "./read-zip.ts";
+import { HEAD_BYTES, sniff } from "./sniff.ts";
+import { SpoolWriter, storageFailed } from "./spool.ts";
+import type { Body, Tree } from "./tree.ts";
+
+export interface UnpackRequest {
+  /** The verified bytes of the layer. It is always run to its end or closed. */
+  readonly source: AsyncIterable<Buffer>;
+  /** How many bytes the source has. */
+  readonly size: number;
+  /** Scratch directory; only files with numbered names are made in it. */
+  readonly dir: string;
+  /** Number of the layer, unique within `dir`. */
+  readonly index: number;
+  readonly budget: Budget;
+  readonly signal: AbortSignal;
+}
+
+/** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
+export type Unpacked = { readonly content: "tree"; readonly tree: Tree; readonly counts: ReadCounts } | { readonly content: "raw"; readonly body: Body };
+
+/**
+ * Unpacks a layer into scratch files: tar (plain, gzip, zstd) while it arrives, zip once it is there. The kind is told by the
+ * first bytes; whatever is no archive stays the file it is.
+ *
+ * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
+ * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
+ */
+export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
+  const chunks = request.source[Symbol.asyncIterator]();
+  try {
+    const head = await readHead(chunks);
+    const content = await sniff(head);
+    const source = wholeSource(head, chunks, request.signal);
+    if (content.archive === "tar") {
+      return { content: "tree", ...(await readTar(source, content.compression, scratch(request, "tree"), request.budget)) };
+    }
+    return content.archive === "zip" ? await unpackZip(source, request) : await keepRaw(source, request);
+  } finally {
+    await chunks.return?.();
+  }
+}
+
+/** A zip file is read from its end, so all of it must be there first. */
+async function unpackZip(source: AsyncIterable<Buffer>, request: UnpackRequest): Promise<Unpacked> {
+  const path = scratch(request, "zip");
+  await spoolAll(source, path);
+  const { tree, counts } = await readZip(path, scratch(request, "tree"), request.budget, request.signal);
+  await unlink(path).catch((error: unknown) => Promise.reject(storageFailed(error)));
+  return { content: "tree", tree, counts };
+}
+
+async function keepRaw(source: AsyncIterable<Buffer>, request: UnpackRequest): Promise<Unpacked> {
+  request.budget.spend(request.size);
+  const path = scratch(request, "raw");
+  return { content: "raw", body: { file: path, offset: 0, size: await spoolAll(source, path) } };
+}
+
+/** Returns how many bytes there were. */
+async function spoolAll(source: AsyncIterable<Buffer>, path: string): Promise<number> {
+  const spool = await SpoolWriter.create(path);
+  try {
+    for await (const chunk of source) await spool.write(chunk);
+  } catch (error) {
+    await spool.abandon();
+    throw error;
+  }
+  await spool.close();
+  return spool.size;
+}
+
+/** The first `HEAD_BYTES`, or a little more, or all there are. */
+async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let bytes = 0; bytes < HEAD_BYTES; ) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    pieces.push(next.value);
+    bytes += next.value.length;
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+async function* wholeSource(head: Buffer, chunks: AsyncIterator<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  let chunk = head;
+  for (;;) {
+    if (signal.aborted) throw new CodedError("Aborted", "stopped while unpacking a layer", { cause: signal.reason });
+    yield chunk;
+    const next = await chunks.next();
+    if (next.done === true) return;
+    chunk = next.value;
+  }
+}
+
+function scratch({ dir, index }: UnpackRequest, kind: "tree" | "zip" | "raw"): string {
+  return join(dir, `${kind}-${index}`);
+}
