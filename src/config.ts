@@ -2,6 +2,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { AzureEnvironment } from "./credentials/azure.ts";
 import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
+import type { EventLimits } from "./kube/events.ts";
+import type { NotificationLimits } from "./kube/notification.ts";
 import type { Limits } from "./oci/limits.ts";
 import type { ServerLimits } from "./publish/listen.ts";
 import type { RegistryClientOptions } from "./registry/client.ts";
@@ -46,6 +48,9 @@ export const serverLimits = Object.freeze({
   maxConnections: 10_000,
 } satisfies ServerLimits);
 
+/** What the reconciler is not told by flags. */
+export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000 });
+
 /** How many stored files are hashed at once; more would only compete for the disk. */
 export const verifyConcurrency = 2;
 
@@ -59,6 +64,28 @@ export const verifyLimits: VerifyLimits = Object.freeze({
 
 /** Cloud credentials live for hours and take a few requests; a credential helper may have to ask a person. */
 export const credentialDefaults = Object.freeze({ cloud: Object.freeze({ timeoutMs: 30_000, cacheEntries: 10_000 }), helperTimeoutMs: 60_000 });
+
+/** As client-go limits events: 25 at once for an object, then one every five minutes. */
+export const eventLimits: EventLimits = Object.freeze({
+  maxPending: 1000,
+  attempts: 4,
+  baseMs: 1000,
+  maxMs: 10_000,
+  burst: 25,
+  refillMs: 5 * 60_000,
+  maxRemembered: 4096,
+});
+
+/** As Flux sends to notification-controller, which itself takes an event for a duplicate for five minutes. */
+export const notificationLimits: NotificationLimits = Object.freeze({
+  maxPending: 1000,
+  attempts: 5,
+  baseMs: 1000,
+  maxMs: 30_000,
+  timeoutMs: 5000,
+  duplicateMs: 5 * 60_000,
+  maxRemembered: 4096,
+});
 
 /** What the command line takes from the environment; this file alone reads environment variables. */
 export interface CliEnvironment {

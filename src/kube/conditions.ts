@@ -1,4 +1,5 @@
 import type { Condition } from "../../api/v1beta1/status.ts";
+import { timestamp } from "./text.ts";
 
 /** What a controller says of one aspect; when it began to be so is worked out. */
 export type ConditionDraft = Pick<Condition, "type" | "status" | "reason" | "message">;
@@ -38,7 +39,7 @@ export function setCondition(conditions: readonly Condition[], draft: ConditionD
     type: draft.type,
     status: draft.status,
     ...(generation !== undefined && { observedGeneration: generation }),
-    lastTransitionTime: before?.status === draft.status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, "Z"),
+    lastTransitionTime: before?.status === draft.status ? before.lastTransitionTime : timestamp(now),
     reason: draft.reason,
     message: draft.message.length <= maxMessageLength ? draft.message : draft.message.slice(0, maxMessageLength - cut.length) + cut,
   };

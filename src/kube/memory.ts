@@ -6,6 +6,7 @@ import { parseLabelSelector } from "./label-selector.ts";
 import { History, type Change } from "./memory-history.ts";
 import { checkObject, checkPreconditions, checkUpdate, conflict, freeze, isCustom, isGone, notFound, rejected, toJson, withServerMetadata, type StoredObject } from "./memory-object.ts";
 import { mergePatch, removals, type Fields } from "./merge-patch.ts";
+import { timestamp } from "./text.ts";
 
 /** What was asked of a MemoryKube. */
 export interface KubeRequest {
@@ -174,7 +175,7 @@ export class MemoryKube implements KubeClient {
   }
 
   #timestamp(): string {
-    return (this.#options.now?.() ?? new Date()).toISOString().replace(/\.\d+Z$/, "Z");
+    return timestamp(this.#options.now?.() ?? new Date());
   }
 
   #create(type: ResourceType, { status, ...stated }: StoredObject): StoredObject {
