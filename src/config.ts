@@ -38,6 +38,9 @@ export const registryDefaults = Object.freeze({
   maxMaterials: 256,
 } satisfies RegistryClientOptions);
 
+/** The command line waits as long for a registry as a spec without `timeout`. */
+export const cliDefaults = Object.freeze({ timeoutMs: 60_000 });
+
 /** How the artifact server and the OCI endpoint protect themselves. */
 export const serverLimits = Object.freeze({
   headersTimeoutMs: 10_000,

@@ -1,0 +1,78 @@
+import { readFile } from "node:fs/promises";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { cliDefaults, credentialDefaults, defaultLimits, registryDefaults } from "../config.ts";
+import { dockerCliProvider } from "../credentials/docker-cli.ts";
+import type { CredentialProvider } from "../credentials/provider.ts";
+import { CodedError, messageOf } from "../errors.ts";
+import type { WritableRepository } from "../oci/content.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import { RegistryClient } from "../registry/client.ts";
+import { openLayout } from "../registry/layout.ts";
+import type { CommandIO } from "./command.ts";
+
+/** Options of every command that takes a reference. */
+export const sourceOptions = {
+  insecure: { type: "boolean" },
+  "ca-file": { type: "string" },
+} as const;
+
+/** The help lines of `sourceOptions`. */
+export const sourceHelp = `  --insecure                         plain HTTP
+  --ca-file FILE                     certificates (PEM) to trust besides the system's`;
+
+export interface SourceFlags {
+  readonly insecure?: boolean | undefined;
+  /** PEM file; its certificates are trusted besides the system's. */
+  readonly caFile?: string | undefined;
+}
+
+/** A repository on a registry or in an image layout, ready to read and write. */
+export interface OpenedSource {
+  readonly reference: Reference;
+  readonly repository: WritableRepository;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens `oci://HOST/REPOSITORY[:TAG][@DIGEST]` with Docker's credentials, or `oci-layout://PATH[:TAG][@DIGEST]`. Nothing
+ * is asked of a registry yet.
+ * @throws InvalidReference, InvalidDigest, TlsFailed (unusable --ca-file)
+ */
+export async function openSource(text: string, flags: SourceFlags, io: CommandIO): Promise<OpenedSource> {
+  const reference = parseReference(text);
+  if (reference.kind === "layout") return { reference, repository: openLayout(reference.path, defaultLimits), close: () => Promise.resolve() };
+  const tls = flags.caFile === undefined ? undefined : { ca: await readCertificates(flags.caFile) };
+  const { registry, credentials } = openRegistry(io);
+  const access = { credentials, insecure: flags.insecure ?? false, tls, timeoutMs: cliDefaults.timeoutMs, limits: defaultLimits };
+  return { reference, repository: registry.repository(reference, access), close: async () => await registry.close() };
+}
+
+/** What a reference resolves by: its digest, else its tag, else `latest`. */
+export function versionOf({ digest, tag }: Reference): string {
+  return digest ?? tag ?? "latest";
+}
+
+/** A client with the environment's proxies and the system's roots, and the credentials of `docker login`. */
+export function openRegistry(io: CommandIO): { registry: RegistryClient; credentials: CredentialProvider } {
+  trustSystemRoots();
+  const { dockerConfigDir, path, proxy } = io.environment;
+  const credentials = dockerCliProvider({ configDir: dockerConfigDir, path, helperTimeoutMs: credentialDefaults.helperTimeoutMs });
+  return { registry: new RegistryClient({ ...registryDefaults, environmentProxy: proxy }), credentials };
+}
+
+let systemRootsTrusted = false;
+
+/** Node brings roots of its own; a company's are often only in the system's store. */
+function trustSystemRoots(): void {
+  if (systemRootsTrusted) return;
+  systemRootsTrusted = true;
+  setDefaultCACertificates([...new Set([...getCACertificates("default"), ...getCACertificates("system")])]);
+}
+
+async function readCertificates(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new CodedError("TlsFailed", `--ca-file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
