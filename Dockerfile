@@ -17,7 +17,7 @@ LABEL org.opencontainers.image.title="strata-controller" \
       org.opencontainers.image.licenses="Apache-2.0" \
       dev.strata.architecture="${TARGETARCH}"
 WORKDIR /app
-COPY --from=build /src/dist/package.json /src/dist/*.js ./
+COPY --from=build /src/dist ./
 USER 65532:65532
 ENV NODE_ENV=production
 ENTRYPOINT ["/nodejs/bin/node", "/app/strata-controller.js"]

@@ -8,7 +8,8 @@ import type { Skipped } from "../operation/operation.ts";
 import type { Artifact } from "../publish/publisher.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
-import { carried, settle, sourceVerified, type ConditionDraft } from "./conditions.ts";
+import type { ConditionDraft } from "../kube/conditions.ts";
+import { carried, settle, sourceVerified } from "./conditions.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Resolved } from "./resolve.ts";
 
@@ -57,7 +58,7 @@ export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepos
   ];
   return {
     observedGeneration: basis.generation,
-    conditions: settle(drafts, basis.before.conditions ?? [], basis.generation, basis.now),
+    conditions: settle(drafts, basis.before.conditions ?? [], basis),
     ...handled(basis),
     ...(facts.ignore !== undefined && { observedIgnore: facts.ignore }),
     observedContentConfigChecksum: facts.checksum,
@@ -86,7 +87,7 @@ export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepos
   return {
     ...before,
     ...(then === "stall" && { observedGeneration: basis.generation }),
-    conditions: settle(drafts, basis.before.conditions ?? [], basis.generation, basis.now),
+    conditions: settle(drafts, basis.before.conditions ?? [], basis),
     ...handled(basis),
     ...(facts.resolved && facts.url !== undefined && { upstream: upstreamStatus(facts.url, facts.resolved) }),
   };
@@ -101,7 +102,7 @@ export function progressConditions({ before, generation, now }: StatusBasis, mes
     ...(isCurrent ? [] : [{ type: ConditionType.Ready, status: "Unknown", reason: Reason.Progressing, message } as const]),
     { type: ConditionType.Reconciling, status: "True", reason: Reason.Progressing, message },
   ];
-  return settle(drafts, before.conditions ?? [], generation, now);
+  return settle(drafts, before.conditions ?? [], { generation, now });
 }
 
 export function selectedStatus(selection: Selection, skipped: Skipped): SelectedStatus {

@@ -1,0 +1,179 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { defaultLimits, verifyLimits } from "../config.ts";
+import { buildArtifact, selectRequest, type Built } from "../controller/build.ts";
+import { resolveRoot, type Resolved } from "../controller/resolve.ts";
+import { layerRow } from "../controller/status.ts";
+import { verifySource } from "../controller/verify.ts";
+import { selectLayers } from "../select/select.ts";
+import type { Decision, Selection } from "../select/selection.ts";
+import { signatureVerifier } from "../verify/signature-verifier.ts";
+import type { Verification } from "../verify/verifier.ts";
+import { type Command, type CommandIO, UsageError } from "./command.ts";
+import { selectionFlags, selectionOptions } from "./build-spec.ts";
+import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./build-source.ts";
+import { printDryRun } from "./dry-run.ts";
+import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { plain } from "./terminal.ts";
+import { isArchiveName, writeDirectoryOutput, writeFileOutput } from "./write-output.ts";
+
+const help = `
+strata build makes one artifact of what you select from an OCI artifact, as the controller would.
+
+Usage:
+  strata build oci://HOST/REPOSITORY[:TAG][@DIGEST] [SELECTION] -o DIR|FILE.tar.gz
+  strata build oci-layout://PATH[:TAG] [SELECTION] -o DIR|FILE.tar.gz
+  strata build -f MANIFEST.yaml -o DIR|FILE.tar.gz
+
+Which manifests of an index:
+  --platform OS/ARCH[/VARIANT]       by the platform that the index states
+  --artifact-type GLOB               by effective type
+  --manifest-annotation KEY=GLOB     by annotation; may be repeated
+  --match One|First|All              One: more than one match is an error
+
+Which layers, and what happens to them:
+  --media-type GLOB                  by media type
+  --annotation KEY=GLOB              by annotation; may be repeated
+  --offset N                         which of the matching ones Copy and Extract take; -1 is the last
+  --operation Extract|Copy|ExtractAll
+  --layout Merge|LayerPerDir|ManifestPerDir
+  --filename TEMPLATE                such as "{title}" or "{hex}{ext}"
+  --on-conflict Fail|Overwrite|Keep
+  --symlinks Skip|Follow
+  --ignore PATTERN                   .gitignore syntax; may be repeated
+
+Other flags:
+  -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
+  -o DIR|FILE.tar.gz                 where to write the result
+  --dry-run                          say what would be taken and why; downloads manifests only
+  --insecure                         plain HTTP
+  --output json|yaml                 print what was selected for a program
+
+Examples:
+  strata build oci://ghcr.io/org/product:1.0.0 --artifact-type 'application/vnd.example.config.*' -o out/
+  strata build oci://localhost:5000/timoni/mod:1.0.0 --insecure -o module.tar.gz --output json
+`;
+
+const options = {
+  ...selectionOptions,
+  file: { type: "string", short: "f" },
+  o: { type: "string", short: "o" },
+  output: { type: "string" },
+  insecure: { type: "boolean" },
+  "dry-run": { type: "boolean" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+
+export const build: Command = { summary: "Build one artifact out of the selected layers", help, run };
+
+async function run(args: readonly string[], io: CommandIO): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const format = parseOutputFormat(values.output);
+  checkUsage(values, positionals);
+  const source = values.file === undefined ? await sourceFromFlags(positionals[0]!, values, values.insecure ?? false, io) : await sourceFromManifest(values.file, io);
+  const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
+  try {
+    return await buildFrom(source, dir, { values, format, io });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await source.close();
+  }
+}
+
+function checkUsage(values: Values, positionals: readonly string[]): void {
+  if (values.file === undefined) {
+    if (positionals.length !== 1) throw new UsageError("strata build takes one reference, or -f FILE");
+  } else {
+    const flags = selectionFlags(values);
+    if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
+    if (flags.length > 0 || values.insecure) throw new UsageError(`with -f the selection stands in the file; remove --${flags[0] ?? "insecure"}`);
+  }
+  if (values.o === undefined && values["dry-run"] !== true) throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
+}
+
+interface Output {
+  readonly values: Values;
+  readonly format: OutputFormat;
+  readonly io: CommandIO;
+}
+
+async function buildFrom(source: BuildSource, dir: string, { values, format, io }: Output): Promise<number> {
+  const { repository, object, repositoryPath } = source;
+  const resolved = await resolveRoot(source.rule, repository, io.signal);
+  const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
+  const decisions: Decision[] = [];
+  const dryRun = values["dry-run"] === true;
+  const request = selectRequest(common, dryRun ? (decision) => decisions.push(decision) : undefined);
+  try {
+    const { verification, selection: known } = await verifySource({ verifier: signatureVerifier(verifyLimits), policy: source.policy, repository, select: request });
+    const selection = known ?? (await selectLayers(request));
+    if (dryRun) {
+      printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
+      return 0;
+    }
+    const built = await download(common, selection, dir, io);
+    await write(built, values.o!, dir, io);
+    if (format === "text") printText(io, { built, resolved, verification, place: values.o! });
+    else printData(io.stdout, format, buildDocument(built));
+    return 0;
+  } catch (error) {
+    if (dryRun && format === "text") printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
+    throw error;
+  }
+}
+
+async function download(common: Omit<Parameters<typeof buildArtifact>[0], "dir">, selection: Selection, dir: string, io: CommandIO): Promise<Built> {
+  const progress = new Progress(io);
+  try {
+    const onBytes: Parameters<typeof buildArtifact>[0]["onBytes"] = (layer, bytes) => progress.add(layer.descriptor.digest, plain(layerRow(layer).title ?? layer.descriptor.mediaType), layer.descriptor.size, bytes);
+    return await buildArtifact({ ...common, dir, ...(io.terminal && { onBytes }) }, selection);
+  } finally {
+    progress.clear();
+  }
+}
+
+async function write({ result }: Built, place: string, dir: string, io: CommandIO): Promise<void> {
+  if (isArchiveName(place)) await writeFileOutput(result.blob, place);
+  else await writeDirectoryOutput(result.blob, place, { dir, limits: defaultLimits, signal: io.signal });
+}
+
+/** The fixed form for scripts. */
+function buildDocument({ selection, result, revision }: Built): Record<string, unknown> {
+  const { digest, size } = result.blob;
+  return {
+    revision,
+    digest,
+    size,
+    operation: selection.operation,
+    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
+    profile: selection.profile ?? null,
+    ...(selection.note !== undefined && { note: selection.note }),
+    layers: selection.layers.map(layerRow),
+    skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
+  };
+}
+
+function printText(io: CommandIO, { built, resolved, verification, place }: { built: Built; resolved: Resolved; verification: Verification | undefined; place: string }): void {
+  const { selection, result, revision } = built;
+  const lines = [
+    `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
+    ...(verification ? [`verified   ${plain(verification.identity)}`] : []),
+    `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
+    ...selection.layers.slice(0, 20).map((layer) => `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`),
+    ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
+    ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
+    ...skippedLine(built),
+    `revision   ${plain(revision)}`,
+    `written    ${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
+  ];
+  io.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function skippedLine({ result }: Built): string[] {
+  const counts = Object.entries(result.skipped).filter(([, count]) => count > 0);
+  return counts.length === 0 ? [] : [`left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`];
+}

@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startStandalone } from "../wiring/standalone.ts";
+import { type Command, type CommandIO, UsageError } from "./command.ts";
+import { openRegistry } from "./source.ts";
+import { plain } from "./terminal.ts";
+
+const help = `
+strata serve reconciles the ArtifactRepositories in a directory, without a cluster, and serves their artifacts.
+
+Usage:
+  strata serve -f DIR [--listen ADDRESS] [--oci-listen ADDRESS] [--storage DIR]
+
+The directory holds manifests of ArtifactRepositories and of the Secrets that they name; changes take effect at once.
+Where an object names no Secret, Docker's credentials are used.
+
+Flags:
+  -f DIR                  directory of manifests
+  --listen ADDRESS        where to serve the artifacts (default 127.0.0.1:9090)
+  --oci-listen ADDRESS    where to serve them as a read-only OCI registry (default: nowhere)
+  --storage DIR           where to keep them (default: a temporary directory)
+  --concurrent N          how many are reconciled at once (default 4)
+
+Example:
+  strata serve -f config/samples
+  curl -O http://127.0.0.1:9090/artifactrepository/default/flux-app/latest.tar.gz
+`;
+
+export const serve: Command = { summary: "Reconcile a directory of manifests and serve the artifacts", help, run };
+
+const options = {
+  file: { type: "string", short: "f" },
+  listen: { type: "string", default: "127.0.0.1:9090" },
+  "oci-listen": { type: "string" },
+  storage: { type: "string" },
+  concurrent: { type: "string", default: "4" },
+} as const;
+
+async function run(args: readonly string[], io: CommandIO): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options });
+  if (values.file === undefined) throw new UsageError("strata serve needs -f DIR");
+  const concurrent = Number(values.concurrent);
+  if (!Number.isInteger(concurrent) || concurrent < 1 || concurrent > 100) throw new UsageError(`--concurrent is "${values.concurrent}"; write a number from 1 to 100`);
+  const temporary = values.storage === undefined ? await mkdtemp(join(tmpdir(), "strata-serve-")) : undefined;
+  const { registry, credentials } = openRegistry(io);
+  const say = (text: string): void => void io.stdout.write(`${plain(text)}\n`);
+  try {
+    const standalone = await startStandalone({
+      dir: values.file, storage: values.storage ?? temporary!, address: values.listen, ociAddress: values["oci-listen"], registry, ownCredentials: credentials, concurrent,
+      onProblem: (message) => say(`! ${message}`),
+      onEvent: ({ namespace, name }, type, message) => say(`${type === "Normal" ? "✓" : "✗"} ${namespace}/${name}: ${message}`),
+      log: () => undefined,
+    }, io.signal);
+    say(`serving http://${standalone.servers.advertised}/artifactrepository/NAMESPACE/NAME/latest.tar.gz`);
+    if (standalone.servers.oci) say(`serving oci://${standalone.servers.oci.address}/NAMESPACE/NAME`);
+    await aborted(io.signal);
+    await standalone.stop();
+    return 0;
+  } finally {
+    await registry.close();
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

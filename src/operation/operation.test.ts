@@ -1,0 +1,270 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defaultLimits } from "../config.ts";
+import { sha256Of } from "../oci/digest.ts";
+import type { Fetcher } from "../oci/content.ts";
+import type { Digest, Layer, ManifestNode } from "../oci/types.ts";
+import { filesIn, fixture, layersOf, manifestNode } from "../testing/layers.ts";
+import { copy } from "./copy.ts";
+import { extractAll } from "./extract-all.ts";
+import { extract } from "./extract.ts";
+import type { OperationIO, OperationOptions } from "./operation.ts";
+
+const TITLE = "org.opencontainers.image.title";
+const options: OperationOptions = { layout: "Merge", onConflict: "Fail", symlinks: "Skip", tag: "1.0.0", repository: "team/app" };
+let dir: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "strata-operation-"));
+});
+afterEach(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+function io(fetcher: Fetcher, more: Partial<OperationIO> = {}): OperationIO {
+  return { fetcher, dir, limits: defaultLimits, signal: new AbortController().signal, ...more };
+}
+
+/** Layers in memory. */
+class Shelf implements Fetcher {
+  readonly contents = new Map<string, Buffer>();
+  fetched = 0;
+  fetch({ digest }: { digest: Digest }): Promise<Readable> {
+    this.fetched += 1;
+    const content = this.contents.get(digest);
+    return content === undefined ? Promise.reject(new Error(`no ${digest}`)) : Promise.resolve(Readable.from([content], { objectMode: false }));
+  }
+  layer(content: string | Buffer, more: { mediaType?: string; title?: string; ordinal?: number; node?: ManifestNode; annotations?: Record<string, string> } = {}): Layer {
+    const bytes = Buffer.from(content);
+    const digest = sha256Of(bytes);
+    this.contents.set(digest, bytes);
+    const annotations = { ...more.annotations, ...(more.title !== undefined && { [TITLE]: more.title }) };
+    return { descriptor: { mediaType: more.mediaType ?? "application/octet-stream", digest, size: bytes.length, annotations }, node: more.node ?? node("a"), ordinal: more.ordinal ?? 0 };
+  }
+}
+
+function node(name: string, more: Partial<ManifestNode> = {}): ManifestNode {
+  const config = { mediaType: "application/vnd.example.config.v1+json", digest: sha256Of("{}"), size: 2 };
+  return {
+    descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of(name), size: 10 },
+    manifest: { kind: "manifest", mediaType: "application/vnd.oci.image.manifest.v1+json", config, layers: [] },
+    path: [],
+    effectiveType: config.mediaType,
+    effectiveAnnotations: {},
+    ...more,
+  };
+}
+
+/** A tar of plain files. */
+function tar(files: Record<string, string>): Buffer {
+  const blocks: Buffer[] = [];
+  for (const [name, content] of Object.entries(files)) {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write("0000644\0" + "0000000\0" + "0000000\0", 100);
+    header.write(Buffer.byteLength(content).toString(8).padStart(11, "0") + "\0" + "00000000000\0", 124);
+    header.write("        0", 148);
+    header.write("ustar\x0000", 257);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(sum.toString(8).padStart(6, "0") + "\0 ", 148);
+    blocks.push(header, Buffer.from(content), Buffer.alloc((512 - (Buffer.byteLength(content) % 512)) % 512));
+  }
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+const texts = async (path: string): Promise<Record<string, string>> =>
+  Object.fromEntries([...(await filesIn(path))].filter(([name]) => !name.endsWith("/")).map(([name, { content }]) => [name, content.toString()]));
+
+describe("ExtractAll", () => {
+  it("of a Timoni module gives what timoni mod pull gives", async () => {
+    const repository = await fixture("timoni/mod");
+    const layers = layersOf(await manifestNode(repository, "1.0.0"));
+    const { blob } = await extractAll(layers, options, io(repository));
+    const expected = await readFile(join(import.meta.dirname, "../testing/fixtures/expected/timoni-mod-pull.sha256"), "utf8");
+    const found = [...(await filesIn(blob.path))].filter(([name]) => !name.endsWith("/")).map(([name, { content }]) => `${createHash("sha256").update(content).digest("hex")}  ./${name}`);
+    expect(found).toEqual(expected.trim().split("\n"));
+    expect(await readFile(blob.path).then(sha256Of)).toBe(blob.digest);
+  });
+
+  it("gives the same digests on every run", async () => {
+    const repository = await fixture("timoni/mod");
+    const layers = layersOf(await manifestNode(repository, "1.0.0"));
+    const blobs = [];
+    for (const run of ["one", "two"]) {
+      const scratch = await mkdtemp(join(dir, run));
+      blobs.push((await extractAll(layers, options, io(repository, { dir: scratch }))).blob);
+    }
+    expect(blobs[0]!.contentDigest).toBe(blobs[1]!.contentDigest);
+    expect(blobs[0]!.digest).toBe(blobs[1]!.digest);
+  });
+
+  it("of ORAS files gives the files and the directory", async () => {
+    const repository = await fixture("oras/files");
+    const layers = layersOf(await manifestNode(repository, "1.0.0"));
+    const { blob } = await extractAll(layers, options, io(repository));
+    const names = [...(await filesIn(blob.path)).keys()];
+    expect(names.filter((name) => !name.endsWith("/")).length).toBeGreaterThanOrEqual(layers.length);
+    expect(names).toEqual([...names].sort());
+  });
+
+  it("names raw layers by template, known layout, title and repository, in this order", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("a", { title: "titled.txt", mediaType: "text/plain" }), shelf.layer("{}", { ordinal: 1, mediaType: "application/json" })];
+    const run = async (more: Partial<OperationOptions>): Promise<string[]> => {
+      const scratch = await mkdtemp(join(dir, "names"));
+      return Object.keys(await texts((await extractAll(layers, { ...options, ...more }, io(shelf, { dir: scratch }))).blob.path));
+    };
+    expect(await run({})).toEqual(["app.json", "titled.txt"]);
+    expect(await run({ nameOf: ({ ordinal }) => `known-${ordinal}` })).toEqual(["known-0", "known-1"]);
+    expect(await run({ filename: "{tag}-{offset}{ext}", nameOf: () => "known" })).toEqual(["1.0.0-0.txt", "1.0.0-1.json"]);
+  });
+
+  it("fails where two layers hold one path with different content, and says what to do", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer("b", { title: "same.txt", ordinal: 1 })];
+    await expect(extractAll(layers, options, io(shelf))).rejects.toMatchObject({ code: "PathConflict", details: { path: "same.txt" } });
+  });
+
+  it.each([
+    ["Overwrite", "b"],
+    ["Keep", "a"],
+  ] as const)("keeps one of them under %s", async (onConflict, expected) => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer("b", { title: "same.txt", ordinal: 1 })];
+    expect(await texts((await extractAll(layers, { ...options, onConflict }, io(shelf))).blob.path)).toEqual({ "same.txt": expected });
+  });
+
+  it("takes equal content at one path for no conflict", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer(gzipSync(tar({ "same.txt": "a" })), { ordinal: 1 })];
+    expect(await texts((await extractAll(layers, options, io(shelf))).blob.path)).toEqual({ "same.txt": "a" });
+  });
+
+  it("puts each layer into a directory of its own under LayerPerDir", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer(tar({ "x.txt": "1" }), { title: "first" }), shelf.layer("raw", { ordinal: 1, mediaType: "text/plain" })];
+    expect(await texts((await extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).blob.path)).toEqual({ "first/x.txt": "1", "1/app.txt": "raw" });
+  });
+
+  it("puts each manifest into a directory of its own under ManifestPerDir", async () => {
+    const shelf = new Shelf();
+    const arm = node("arm", { descriptor: { ...node("arm").descriptor, platform: { os: "linux", architecture: "arm64", variant: "v8" } } });
+    const titled = node("t", { effectiveAnnotations: { [TITLE]: "tools" } });
+    const layers = [shelf.layer(tar({ "x.txt": "1" }), { node: arm }), shelf.layer(tar({ "x.txt": "2" }), { node: titled })];
+    expect(await texts((await extractAll(layers, { ...options, layout: "ManifestPerDir" }, io(shelf))).blob.path)).toEqual({ "linux-arm64-v8/x.txt": "1", "tools/x.txt": "2" });
+  });
+
+  it("refuses two directories of one name", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("a", { title: "d" }), shelf.layer("b", { title: "d", ordinal: 1 })];
+    await expect(extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).rejects.toMatchObject({ code: "PathConflict" });
+  });
+
+  it.each(["../out", "/etc/passwd", "a/../../b"])("refuses the title %s", async (title) => {
+    const shelf = new Shelf();
+    await expect(extractAll([shelf.layer("a", { title })], options, io(shelf))).rejects.toMatchObject({ code: "InvalidTemplate" });
+    expect((await readdir(dir)).every((name) => /^[a-z]+-\d+/.test(name) || name === "artifact.tar.gz")).toBe(true);
+  });
+
+  it("lays image layers over each other, and obeys whiteouts only there", async () => {
+    const shelf = new Shelf();
+    const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
+    const layers = [shelf.layer(gzipSync(tar({ "keep.txt": "1", "gone.txt": "1" })), { mediaType }), shelf.layer(gzipSync(tar({ ".wh.gone.txt": "" })), { mediaType, ordinal: 1 })];
+    expect(await texts((await extractAll(layers, options, io(shelf))).blob.path)).toEqual({ "keep.txt": "1" });
+  });
+
+  it("stops every download when one fails", async () => {
+    const shelf = new Shelf();
+    const good = shelf.layer("a", { title: "a" });
+    const bad = shelf.layer("b", { title: "b", ordinal: 1 });
+    shelf.contents.delete(bad.descriptor.digest);
+    await expect(extractAll([good, bad], options, io(shelf))).rejects.toThrow("no sha256:");
+  });
+});
+
+describe("Extract", () => {
+  it("publishes a Flux artifact that needs no change byte for byte", async () => {
+    const repository = await fixture("flux/app");
+    const layers = layersOf(await manifestNode(repository, "1.0.0"));
+    const { blob } = await extract(layers, options, io(repository));
+    expect(blob).toMatchObject({ verbatim: true, digest: layers[0]!.descriptor.digest });
+  });
+
+  it("gives the same revision for the same content however it was packed", async () => {
+    const shelf = new Shelf();
+    const content = { "a.yaml": "a: 1\n", "b.yaml": "b: 2\n" };
+    const verbatim = await extract([shelf.layer(gzipSync(tar(content)))], options, io(shelf));
+    const other = await mkdtemp(join(dir, "plain"));
+    const rewritten = await extract([shelf.layer(tar(content))], options, io(shelf, { dir: other }));
+    const reversed = await mkdtemp(join(dir, "reversed"));
+    const unordered = await extract([shelf.layer(gzipSync(tar(Object.fromEntries(Object.entries(content).toReversed()))))], options, io(shelf, { dir: reversed }));
+    expect([verbatim.blob.verbatim, rewritten.blob.verbatim, unordered.blob.verbatim]).toEqual([true, false, true]);
+    expect(new Set([verbatim, rewritten, unordered].map(({ blob }) => blob.contentDigest)).size).toBe(1);
+  });
+
+  it("reads upstream once, also where it has to rewrite", async () => {
+    const shelf = new Shelf();
+    const layer = shelf.layer(gzipSync(tar({ "a.yaml": "a", "docs/b.md": "b" })));
+    const { blob, skipped } = await extract([layer], { ...options, ignore: "/docs\n" }, io(shelf));
+    expect(shelf.fetched).toBe(1);
+    expect(blob.verbatim).toBe(false);
+    expect(skipped.ignored).toBe(1);
+    expect(await texts(blob.path)).toEqual({ "a.yaml": "a" });
+  });
+
+  it("refuses a raw layer and names what to write", async () => {
+    const shelf = new Shelf();
+    await expect(extract([shelf.layer("just text")], options, io(shelf))).rejects.toMatchObject({ code: "NotAnArchive", details: { suggestion: { layerSelector: { operation: "Copy" } } } });
+  });
+
+  it("refuses to publish nothing", async () => {
+    const shelf = new Shelf();
+    await expect(extract([shelf.layer(gzipSync(tar({ "a.yaml": "a" })))], { ...options, ignore: "*\n" }, io(shelf))).rejects.toMatchObject({ code: "EmptyResult" });
+  });
+
+  it("reports the bytes that arrive", async () => {
+    const shelf = new Shelf();
+    const layer = shelf.layer(gzipSync(tar({ "a.yaml": "a" })));
+    let bytes = 0;
+    await extract([layer], options, io(shelf, { onBytes: (_, count) => (bytes += count) }));
+    expect(bytes).toBe(layer.descriptor.size);
+  });
+});
+
+describe("Copy", () => {
+  it("publishes a chart byte for byte, under the layer's own digest", async () => {
+    const repository = await fixture("helm/chart");
+    const chart = layersOf(await manifestNode(repository, "0.1.0")).find(({ descriptor }) => descriptor.mediaType.includes("chart.content"))!;
+    const { blob } = await copy([chart], options, io(repository));
+    expect(blob).toMatchObject({ verbatim: true, digest: chart.descriptor.digest, contentDigest: chart.descriptor.digest });
+  });
+
+  it.each([
+    ["application/json", {}, undefined, "app.json"],
+    ["application/vnd.example+yaml", {}, undefined, "app.yaml"],
+    ["application/vnd.example.tar+gzip", {}, undefined, "app.bin"],
+    ["application/json", { title: "dir/settings.json" }, undefined, "dir/settings.json"],
+    ["application/json", { title: "x" }, "settings-{tag}{ext}", "settings-1.0.0.json"],
+    ["application/json", { annotations: { "com.example/env": "qa" } }, "{annotation:com.example/env}.json", "qa.json"],
+  ])("wraps a raw layer of type %s in an archive (%j, %s): %s", async (mediaType, more, filename, expected) => {
+    const shelf = new Shelf();
+    const { blob } = await copy([shelf.layer("{}", { mediaType, ...more })], { ...options, ...(filename !== undefined && { filename }) }, io(shelf));
+    expect(await texts(blob.path)).toEqual({ [expected]: "{}" });
+  });
+
+  it.each(["{title}", "{nonsense}", "/etc/{hex}", "../{hex}"])("refuses the template %s", async (filename) => {
+    const shelf = new Shelf();
+    await expect(copy([shelf.layer("{}")], { ...options, filename }, io(shelf))).rejects.toMatchObject({ code: "InvalidTemplate" });
+  });
+
+  it("wraps a chart that is given a name", async () => {
+    const shelf = new Shelf();
+    const { blob } = await copy([shelf.layer(gzipSync(tar({ "Chart.yaml": "x" })), { mediaType: "application/vnd.x.tar+gzip" })], { ...options, filename: "chart{ext}" }, io(shelf));
+    expect([...(await filesIn(blob.path)).keys()]).toEqual(["chart.tar.gz"]);
+  });
+});

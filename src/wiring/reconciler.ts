@@ -1,0 +1,88 @@
+import type { ExternalArtifact } from "../../api/flux/source.ts";
+import { defaultLimits, reconcileDefaults, serverLimits, verifyConcurrency, verifyLimits } from "../config.ts";
+import type { Announcer, Deps, Meter, Settings } from "../controller/ports.ts";
+import type { KubeClient, ObjectKey } from "../kube/client.ts";
+import type { RetentionPolicy } from "../publish/retention.ts";
+import { artifactHandler } from "../publish/server.ts";
+import { ociHandler } from "../publish/oci-endpoint.ts";
+import { advertisedAddress, listen, type Certificate, type HttpServer } from "../publish/listen.ts";
+import { openStorage } from "../publish/storage.ts";
+import { signatureVerifier } from "../verify/signature-verifier.ts";
+import { KIND } from "../../api/v1beta1/constants.ts";
+import { companionPublishers, type OciEndpointAddress } from "./companions.ts";
+import { ociPublisher } from "./oci-publisher.ts";
+import { openScratch } from "./scratch.ts";
+import type { ClusterSources } from "./sources.ts";
+
+export interface ServerOptions {
+  readonly root: string;
+  readonly address: string;
+  /** "" is the host's name and the port that is listened on. */
+  readonly advertised: string;
+  readonly hostname: string;
+  readonly oci: { readonly address: string; readonly advertised: string; readonly certificate?: () => Certificate } | undefined;
+  /** Whether this process may answer: it holds the files that count. */
+  readonly ready: () => boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The artifact server and, where it is asked for, the OCI endpoint. */
+export interface Servers {
+  /** `host:port` under which consumers find the artifacts. */
+  readonly advertised: string;
+  readonly oci: OciEndpointAddress | undefined;
+  close(graceMs: number): Promise<void>;
+}
+
+/** @throws StorageFailed, InvalidSpec (address) */
+export async function startServers(options: ServerOptions): Promise<Servers> {
+  const { root, ready, hostname } = options;
+  const running: HttpServer[] = [];
+  const start = async (handler: Parameters<typeof listen>[0], address: string, advertised: string, certificate?: () => Certificate): Promise<string> => {
+    const server = await listen(handler, { address, limits: serverLimits, onError: options.onError, ...(certificate && { certificate }) });
+    running.push(server);
+    return advertisedAddress(advertised, address, { hostname, port: server.port });
+  };
+  const advertised = await start(artifactHandler({ root, ready }), options.address, options.advertised);
+  const { oci } = options;
+  const ociAddress = oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
+  return {
+    advertised,
+    oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
+    close: async (graceMs) => void (await Promise.all(running.map((server) => server.close(graceMs)))),
+  };
+}
+
+export interface ReconcilerOptions {
+  readonly root: string;
+  readonly kube: KubeClient;
+  readonly sources: ClusterSources;
+  readonly servers: Servers;
+  readonly retention: RetentionPolicy;
+  readonly cachedExternalArtifact: (key: ObjectKey) => ExternalArtifact | undefined;
+  readonly announce: Announcer;
+  readonly meter: Meter;
+  readonly log: Deps["log"];
+  readonly settings: Pick<Settings, "intervalJitterPercentage" | "requeueDependencyMs">;
+}
+
+/** Everything the reconciler is handed, made from its adapters. To be called by who leads. @throws StorageFailed */
+export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSignal): Promise<Deps> {
+  const { root, kube, sources, servers } = options;
+  const store = await openStorage({ root, advertisedAddress: servers.advertised, retention: options.retention, verifyConcurrency });
+  await store.sweep(signal);
+  return {
+    kube,
+    sources,
+    store,
+    verifier: signatureVerifier(verifyLimits),
+    publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact }), oci: ociPublisher(sources, store) },
+    scratch: await openScratch(root),
+    announce: options.announce,
+    meter: options.meter,
+    log: options.log,
+    settings: { ...options.settings, limits: defaultLimits, progressAfterMs: reconcileDefaults.progressAfterMs, serveOci: servers.oci !== undefined },
+    now: () => new Date(),
+    random: Math.random,
+  };
+}

@@ -1,0 +1,82 @@
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import type { Sources } from "../controller/ports.ts";
+import { repositoryOf, timeoutMs } from "../controller/spec.ts";
+import { type CloudCredentials } from "../credentials/cloud.ts";
+import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
+import type { CredentialProvider } from "../credentials/provider.ts";
+import { objectCredentials } from "../credentials/secret.ts";
+import { readSecret, type Read, type Secret, type SecretSource, type ServiceAccount } from "../credentials/secret-data.ts";
+import { CodedError } from "../errors.ts";
+import type { KubeClient, KubeObject, ResourceType } from "../kube/client.ts";
+import type { WritableRepository } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import { parseReference, type RegistryReference } from "../oci/reference.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import { readVerifyPolicy } from "../verify/policy.ts";
+import { secrets, serviceAccounts } from "./kinds.ts";
+
+/** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
+export type RegistryAccess = Pick<ArtifactRepositorySpec, "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure">;
+
+export interface SourceOptions {
+  readonly registry: RegistryClient;
+  readonly kube: KubeClient;
+  readonly clouds: CloudCredentials;
+  readonly limits: Limits;
+  /** Service account of objects that name none; "" for none. */
+  readonly defaultServiceAccount: string;
+  /** Outside a cluster: whose credentials are used where an object names none. */
+  readonly ownCredentials?: CredentialProvider | undefined;
+}
+
+/** Repositories opened with what the Secrets of the object's namespace say at that moment. */
+export interface ClusterSources extends Sources {
+  openTarget(url: string, access: RegistryAccess, context: { readonly namespace: string; readonly timeoutMs: number }, signal: AbortSignal): Promise<{ readonly repository: WritableRepository; readonly reference: RegistryReference }>;
+}
+
+export function clusterSources(options: SourceOptions): ClusterSources {
+  const { registry, kube, limits } = options;
+  const open = async (reference: RegistryReference, access: RegistryAccess, context: { namespace: string; timeoutMs: number }, signal: AbortSignal): Promise<WritableRepository> => {
+    const source = secretSource(kube, context.namespace);
+    const [tls, proxy] = await Promise.all([
+      access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
+      access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
+    ]);
+    const credentials = credentialsOf(options, source, access);
+    return registry.repository(reference, { credentials, insecure: access.insecure ?? false, tls, proxy, timeoutMs: context.timeoutMs, limits });
+  };
+  return {
+    open: async (spec, namespace, signal) => await open(repositoryOf(spec), spec, { namespace, timeoutMs: timeoutMs(spec) }, signal),
+    openTarget: async (url, access, context, signal) => {
+      const reference = parseReference(url);
+      if (reference.kind !== "registry") throw new CodedError("InvalidReference", `publish.oci.url is ${url}; write oci://registry/repository`);
+      return { reference, repository: await open(reference, access, context, signal) };
+    },
+    verifyPolicy: async (spec, namespace, signal) => {
+      const source = secretSource(kube, namespace);
+      return await readVerifyPolicy(spec.verify!, async (name, field) => (await readSecret(source, name, field, signal)).values);
+    },
+  };
+}
+
+function credentialsOf({ clouds, kube, defaultServiceAccount, ownCredentials }: SourceOptions, source: SecretSource, access: RegistryAccess): CredentialProvider {
+  const serviceAccountName = access.serviceAccountName || defaultServiceAccount || undefined;
+  const { provider } = access;
+  // With a cloud the service account lends its identity, not its pull secrets.
+  if (provider === "generic") return objectCredentials(source, { secretRef: access.secretRef, serviceAccountName }, ownCredentials);
+  const requestToken = async (namespace: string, name: string, audience: string, signal: AbortSignal): Promise<string> => await kube.requestToken({ namespace, name }, audience, signal);
+  const cloud = serviceAccountName === undefined ? clouds.ofController(provider) : clouds.ofServiceAccount(provider, source, serviceAccountName, requestToken);
+  return objectCredentials(source, { secretRef: access.secretRef }, cloud);
+}
+
+function secretSource(kube: KubeClient, namespace: string): SecretSource {
+  return { namespace, secrets: reader<Secret>(kube, secrets), serviceAccounts: reader<ServiceAccount>(kube, serviceAccounts) };
+}
+
+function reader<T>(kube: KubeClient, type: ResourceType): Read<T> {
+  return async (namespace, name, signal) => {
+    const object = await kube.get<KubeObject & T>(type, { namespace, name }, signal);
+    if (object === undefined) throw new CodedError("NotFound", `${type.kind} ${namespace}/${name} does not exist`);
+    return object;
+  };
+}

@@ -1,0 +1,95 @@
+import { mkdir } from "node:fs/promises";
+import { defaultLimits } from "../config.ts";
+import type { Deps } from "../controller/ports.ts";
+import type { RawObject } from "../controller/status-writer.ts";
+import type { CredentialProvider } from "../credentials/provider.ts";
+import { openDirectory } from "../kube/directory.ts";
+import type { ObjectKey } from "../kube/client.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import { cloudCredentials } from "./clouds.ts";
+import { startCaches, startLoop, type LoopOptions } from "./loop.ts";
+import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
+import { clusterSources } from "./sources.ts";
+
+export interface StandaloneOptions {
+  /** Directory of manifests. */
+  readonly dir: string;
+  readonly storage: string;
+  readonly address: string;
+  readonly ociAddress: string | undefined;
+  readonly registry: RegistryClient;
+  readonly ownCredentials: CredentialProvider | undefined;
+  readonly concurrent: number;
+  /** Manifests that cannot be read, and what is wrong with them. */
+  readonly onProblem: (message: string) => void;
+  readonly onEvent: (key: ObjectKey, type: "Normal" | "Warning", message: string) => void;
+  readonly log: Deps["log"];
+}
+
+/** The reconciler without a cluster. */
+export interface Standalone {
+  readonly servers: Servers;
+  /** The ArtifactRepositories with their status. */
+  list(): readonly RawObject[];
+  /** Resolves once every object was reconciled at its present generation, well or badly. */
+  settled(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const backoff = { baseMs: 750, maxMs: 15 * 60_000 };
+/** As the controller's flags have them. */
+const retention = { ttlMs: 60_000, records: 2 };
+const graceMs = 2000;
+
+/** The same reconcile over a directory of manifests; everything that is written stays in memory. @throws StorageFailed */
+export async function startStandalone(options: StandaloneOptions, signal: AbortSignal): Promise<Standalone> {
+  const stopping = new AbortController();
+  const running = AbortSignal.any([signal, stopping.signal]);
+  await mkdir(options.storage, { recursive: true });
+  const directory = await openDirectory({ dir: options.dir, onProblem: options.onProblem, signal: running });
+  const kube = directory.client;
+  const { log, registry, ownCredentials } = options;
+  const servers = await startServers({
+    root: options.storage, address: options.address, advertised: "", hostname: "127.0.0.1", ready: () => true,
+    oci: options.ociAddress === undefined ? undefined : { address: options.ociAddress, advertised: "" },
+    onError: (error) => log("error", `answering a request failed: ${String(error)}`, {}),
+  });
+  const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials });
+  const loop: LoopOptions = { kube, namespace: undefined, labelSelector: undefined, concurrent: options.concurrent, backoff, log };
+  const caches = startCaches(loop, running);
+  await caches.synced;
+  const deps = await reconcilerDeps({
+    root: options.storage, kube, sources, servers, retention, log,
+    cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
+    announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
+    meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
+    settings: { intervalJitterPercentage: 5, requeueDependencyMs: 5000 },
+  }, running);
+  const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
+  await deps.store.collectOrphans(isKnown, running);
+  const { stop } = startLoop(caches, deps, loop);
+  return {
+    servers,
+    list: () => caches.objects.list(),
+    settled: async (until) => await settled(() => caches.objects.list(), until),
+    stop: async () => {
+      await stop(graceMs);
+      stopping.abort(new DOMException("stopped", "AbortError"));
+      await servers.close(graceMs);
+    },
+  };
+}
+
+async function settled(list: () => readonly RawObject[], signal: AbortSignal): Promise<void> {
+  while (!list().every(isSettled)) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function isSettled({ metadata, spec, status }: RawObject): boolean {
+  if ((spec as { suspend?: boolean } | undefined)?.suspend === true) return true;
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return ready !== undefined && ready.status !== "Unknown" && ready.observedGeneration === metadata.generation;
+}
+
