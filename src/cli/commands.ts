@@ -6,4 +6,7 @@ export interface CommandRow {
   load(): Promise<Command>;
 }
 
-export const commands: Readonly<Record<string, CommandRow>> = {};
+export const commands: Readonly<Record<string, CommandRow>> = {
+  build: { summary: "Build one artifact out of the selected layers", load: async () => (await import("./build.ts")).build },
+  serve: { summary: "Reconcile a directory of manifests and serve the artifacts", load: async () => (await import("./serve.ts")).serve },
+};

@@ -82,7 +82,7 @@ const texts = async (path: string): Promise<Record<string, string>> =>
 
 describe("ExtractAll", () => {
   it("of a Timoni module gives what timoni mod pull gives", async () => {
-    const repository = await fixture("timoni/mod");
+    const repository = fixture("timoni/mod");
     const layers = layersOf(await manifestNode(repository, "1.0.0"));
     const { blob } = await extractAll(layers, options, io(repository));
     const expected = await readFile(join(import.meta.dirname, "../testing/fixtures/expected/timoni-mod-pull.sha256"), "utf8");
@@ -92,7 +92,7 @@ describe("ExtractAll", () => {
   });
 
   it("gives the same digests on every run", async () => {
-    const repository = await fixture("timoni/mod");
+    const repository = fixture("timoni/mod");
     const layers = layersOf(await manifestNode(repository, "1.0.0"));
     const blobs = [];
     for (const run of ["one", "two"]) {
@@ -104,7 +104,7 @@ describe("ExtractAll", () => {
   });
 
   it("of ORAS files gives the files and the directory", async () => {
-    const repository = await fixture("oras/files");
+    const repository = fixture("oras/files");
     const layers = layersOf(await manifestNode(repository, "1.0.0"));
     const { blob } = await extractAll(layers, options, io(repository));
     const names = [...(await filesIn(blob.path)).keys()];
@@ -189,7 +189,7 @@ describe("ExtractAll", () => {
 
 describe("Extract", () => {
   it("publishes a Flux artifact that needs no change byte for byte", async () => {
-    const repository = await fixture("flux/app");
+    const repository = fixture("flux/app");
     const layers = layersOf(await manifestNode(repository, "1.0.0"));
     const { blob } = await extract(layers, options, io(repository));
     expect(blob).toMatchObject({ verbatim: true, digest: layers[0]!.descriptor.digest });
@@ -238,7 +238,7 @@ describe("Extract", () => {
 
 describe("Copy", () => {
   it("publishes a chart byte for byte, under the layer's own digest", async () => {
-    const repository = await fixture("helm/chart");
+    const repository = fixture("helm/chart");
     const chart = layersOf(await manifestNode(repository, "0.1.0")).find(({ descriptor }) => descriptor.mediaType.includes("chart.content"))!;
     const { blob } = await copy([chart], options, io(repository));
     expect(blob).toMatchObject({ verbatim: true, digest: chart.descriptor.digest, contentDigest: chart.descriptor.digest });

@@ -13,8 +13,8 @@ const never = new AbortController().signal;
 const fixtures = join(import.meta.dirname, "fixtures/oci");
 
 /** A repository of the fixtures. */
-export async function fixture(name: string): Promise<Repository> {
-  return await openLayout(join(fixtures, name), defaultLimits);
+export function fixture(name: string): Repository {
+  return openLayout(join(fixtures, name), defaultLimits);
 }
 
 /** The manifest that a tag or digest names, which must not be an index, as the walk would find it. */

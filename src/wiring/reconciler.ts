@@ -9,7 +9,8 @@ import { advertisedAddress, listen, type Certificate, type HttpServer } from "..
 import { openStorage } from "../publish/storage.ts";
 import { signatureVerifier } from "../verify/signature-verifier.ts";
 import { KIND } from "../../api/v1beta1/constants.ts";
-import { companionPublishers, type OciEndpointAddress } from "./companions.ts";
+import type { EmbeddedEndpoint } from "../publish/oci-repository.ts";
+import { companionPublishers } from "./companions.ts";
 import { ociPublisher } from "./oci-publisher.ts";
 import { openScratch } from "./scratch.ts";
 import type { ClusterSources } from "./sources.ts";
@@ -30,7 +31,7 @@ export interface ServerOptions {
 export interface Servers {
   /** `host:port` under which consumers find the artifacts. */
   readonly advertised: string;
-  readonly oci: OciEndpointAddress | undefined;
+  readonly oci: EmbeddedEndpoint | undefined;
   close(graceMs: number): Promise<void>;
 }
 
@@ -76,7 +77,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     sources,
     store,
     verifier: signatureVerifier(verifyLimits),
-    publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact }), oci: ociPublisher(sources, store) },
+    publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact, now: () => new Date() }), oci: ociPublisher(sources, store) },
     scratch: await openScratch(root),
     announce: options.announce,
     meter: options.meter,
