@@ -1,0 +1,124 @@
+import { CodedError } from "../errors.ts";
+import type { Fetcher } from "./content.ts";
+import { fetchManifest } from "./fetch-all.ts";
+import type { Limits } from "./limits.ts";
+import { isIndexType, isManifestType } from "./media-types.ts";
+import type { Descriptor, Digest, Index, Manifest, ManifestNode } from "./types.ts";
+
+/** Children of one index that are fetched side by side; more would only queue up in the connection pool. */
+const concurrency = 8;
+
+/** Something met on the walk; `path` are the digests from the root to the parent index. */
+export type Visit =
+  | { readonly kind: "index"; readonly descriptor: Descriptor; readonly index: Index; readonly path: readonly Digest[] }
+  | { readonly kind: "manifest"; readonly descriptor: Descriptor; readonly node: ManifestNode; readonly path: readonly Digest[] }
+  | { readonly kind: "passed"; readonly descriptor: Descriptor; readonly reason: string; readonly path: readonly Digest[] };
+
+export interface WalkOptions {
+  readonly limits: Pick<Limits, "maxManifestBytes" | "maxManifests" | "maxIndexDepth">;
+  readonly signal: AbortSignal;
+  /** A clause saying why a child is passed over, which is then never fetched; undefined: it is entered. `depth` is the number of indexes above. */
+  readonly refuse?: (descriptor: Descriptor, depth: number) => string | undefined;
+}
+
+/**
+ * Everything below `root`, itself included: depth first, in index order, each digest once. What an index says of itself
+ * is not handed down to its children.
+ *
+ * @throws IndexTooDeep, TooManyManifests, ManifestTooLarge, ManifestInvalid, what the fetcher throws, the reason of `signal`
+ */
+export async function* walk(fetcher: Fetcher, root: Descriptor, options: WalkOptions): AsyncGenerator<Visit> {
+  const stop = new AbortController();
+  const walker = new Walker(fetcher, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) });
+  try {
+    yield* walker.enter(root, []);
+  } finally {
+    // Whoever stops early wants none of what is still on its way.
+    stop.abort();
+  }
+}
+
+class Walker {
+  readonly #fetcher: Fetcher;
+  readonly #options: WalkOptions;
+  readonly #entered = new Set<Digest>();
+  readonly #met = { manifest: new Set<Digest>(), index: new Set<Digest>() };
+  readonly #pending = new Map<Digest, Promise<Manifest | Index>>();
+
+  constructor(fetcher: Fetcher, options: WalkOptions) {
+    this.#fetcher = fetcher;
+    this.#options = options;
+  }
+
+  async *enter(descriptor: Descriptor, path: readonly Digest[]): AsyncGenerator<Visit> {
+    if (this.#entered.has(descriptor.digest)) return;
+    this.#entered.add(descriptor.digest);
+    const body = await this.#load(descriptor);
+    this.#pending.delete(descriptor.digest);
+    if (body.kind === "manifest") {
+      yield { kind: "manifest", descriptor, node: nodeOf(descriptor, body, path), path };
+      return;
+    }
+    yield { kind: "index", descriptor, index: body, path };
+    yield* this.#children(body, [...path, descriptor.digest]);
+  }
+
+  async *#children(index: Index, path: readonly Digest[]): AsyncGenerator<Visit> {
+    const children = index.manifests.map((descriptor) => ({ descriptor, reason: this.#refusal(descriptor, path.length) }));
+    const wanted = children.filter(({ reason }) => reason === undefined).map(({ descriptor }) => descriptor);
+    for (const { descriptor, reason } of children) this.#count(descriptor, path, reason === undefined);
+    let ahead = 0;
+    let at = 0;
+    for (const { descriptor, reason } of children) {
+      if (reason !== undefined) {
+        yield { kind: "passed", descriptor, reason, path };
+        continue;
+      }
+      for (; ahead < Math.min(at + concurrency, wanted.length); ahead++) this.#prefetch(wanted[ahead]!);
+      at++;
+      yield* this.enter(descriptor, path);
+    }
+  }
+
+  #refusal(descriptor: Descriptor, depth: number): string | undefined {
+    const { mediaType } = descriptor;
+    // image-spec v1.1, image-index.md: an unknown media type must not be an error.
+    if (!isManifestType(mediaType) && !isIndexType(mediaType)) return "its media type is that of no manifest or index";
+    return this.#options.refuse?.(descriptor, depth);
+  }
+
+  /** Counts children before any of them is fetched. */
+  #count({ digest, mediaType }: Descriptor, path: readonly Digest[], isWanted: boolean): void {
+    const { maxManifests, maxIndexDepth } = this.#options.limits;
+    const isIndex = isIndexType(mediaType);
+    const met = isIndex ? this.#met.index : this.#met.manifest;
+    met.add(digest);
+    if (met.size > maxManifests) throw new CodedError("TooManyManifests", `${path[0]} has more than ${maxManifests} ${isIndex ? "nested indexes" : "manifests"}; name one of its children by ref.digest`);
+    if (isIndex && isWanted && path.length > maxIndexDepth && !this.#entered.has(digest)) {
+      throw new CodedError("IndexTooDeep", `${digest} lies in ${path.length} indexes, more than ${maxIndexDepth}; name it by ref.digest`);
+    }
+  }
+
+  #prefetch(descriptor: Descriptor): void {
+    if (this.#entered.has(descriptor.digest)) return;
+    // The failure is reported when the walk gets there, if it does.
+    this.#load(descriptor).catch(() => undefined);
+  }
+
+  #load(descriptor: Descriptor): Promise<Manifest | Index> {
+    const pending = this.#pending.get(descriptor.digest) ?? fetchManifest(this.#fetcher, descriptor, this.#options.limits, this.#options.signal);
+    this.#pending.set(descriptor.digest, pending);
+    return pending;
+  }
+}
+
+/** api.md, "Effective type" and "Effective annotations". */
+function nodeOf(descriptor: Descriptor, manifest: Manifest, path: readonly Digest[]): ManifestNode {
+  return {
+    descriptor,
+    manifest,
+    path,
+    effectiveType: descriptor.artifactType ?? manifest.artifactType ?? manifest.config.mediaType,
+    effectiveAnnotations: { ...manifest.annotations, ...descriptor.annotations },
+  };
+}
