@@ -130,6 +130,11 @@ export class MemoryKube implements KubeClient {
     return this.#commit(type, before, withServerMetadata(before, toJson({ ...stated, metadata, status: stated.status ?? before.status }))) as KubeObject as T;
   }
 
+  /** What `get` returns, at once. */
+  peek(type: ResourceType, key: ObjectKey): KubeObject | undefined {
+    return this.#find(type, key);
+  }
+
   /** Deletes an object, or marks it as being deleted while it has finalizers. */
   remove(type: ResourceType, key: ObjectKey): void {
     const before = this.#find(type, key);
