@@ -28,6 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/credentials/secret": ["src/kube/client"],
   "src/verify": ["src/errors", "src/oci", "src/kube/client"],
   "src/publish": ["src/errors", "src/oci"],
+  "src/publish/companion": ["src/kube/client", "api"],
   "src/publish/external-artifact": ["src/kube/client", "src/kube/conditions", "api"],
   "src/publish/oci-repository": ["src/kube/client", "src/kube/conditions", "api"],
 

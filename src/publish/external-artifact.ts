@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from "node:util";
+import { SOURCE_API_VERSION, type ExternalArtifact, type FluxArtifact } from "../../api/flux/source.ts";
+import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
+import { API_VERSION, KIND, RECONCILE_REQUEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
+import { CodedError, codeOf } from "../errors.ts";
+import type { ObjectMeta, ResourceType } from "../kube/client.ts";
+import { setCondition, type ConditionDraft } from "../kube/conditions.ts";
+import { companionMetadata, isArtifactRepository, place, withdraw, type Companion, type CompanionIdentity } from "./companion.ts";
+import type { Artifact } from "./publisher.ts";
+
+export const externalArtifacts: ResourceType = { group: "source.toolkit.fluxcd.io", version: "v1", plural: "externalartifacts", kind: "ExternalArtifact" };
+
+export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>, "client" | "owner">;
+
+export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
+  readonly artifact: Artifact;
+  /** What the owner says of the source's signature; nothing where it asks for none. */
+  readonly sourceVerified?: ConditionDraft | undefined;
+  readonly fieldManager: string;
+  /** As a cache has it, which may be old; undefined where it has none. */
+  readonly current: ExternalArtifact | undefined;
+  readonly now: Date;
+}
+
+/**
+ * The ExternalArtifact of RFC-0012, of the owner's name: Flux's consumers download what its status says, and act when
+ * `status.artifact.revision` changes. Nothing is written where it says so already.
+ *
+ * @throws NotOwned where one of this name is somebody else's, CrdMissing, KubeConflict and other Kube… errors
+ */
+export async function publishExternalArtifact(request: ExternalArtifactRequest, signal: AbortSignal): Promise<PublishedStatus> {
+  const object = await place(companionOf(request), signal);
+  await writeStatus(request, object, signal);
+  return { kind: "ExternalArtifact", name: request.owner.name, digest: request.artifact.digest };
+}
+
+/** Deletes it where it is the owner's. @throws Kube… errors */
+export async function withdrawExternalArtifact(identity: ExternalArtifactIdentity, signal: AbortSignal): Promise<void> {
+  await withdraw({ ...identity, type: externalArtifacts, foreignSource }, signal);
+}
+
+/** What a Flux Receiver or `kubectl annotate` has asked of the ExternalArtifact: its owner is to be reconciled now. */
+export function readRequestedAt({ metadata }: { readonly metadata: Pick<ObjectMeta, "annotations"> }): string | undefined {
+  return metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
+}
+
+function companionOf({ client, owner, fieldManager, current }: ExternalArtifactRequest): Companion<ExternalArtifact> {
+  const { name, namespace } = owner;
+  const sourceRef = { apiVersion: API_VERSION, kind: KIND, name, namespace };
+  return {
+    client, owner, fieldManager, current, foreignSource,
+    type: externalArtifacts,
+    desired: { apiVersion: SOURCE_API_VERSION, kind: "ExternalArtifact", metadata: companionMetadata(owner, fieldManager), spec: { sourceRef } },
+    hasDesiredSpec: (object) => isDeepStrictEqual(sourceRefOf(object), sourceRef),
+    shippedWith: "Flux 2.7 or later",
+  };
+}
+
+/** Neither the spec nor the reference in it is required. */
+function sourceRefOf({ spec }: Partial<ExternalArtifact>): ExternalArtifact["spec"]["sourceRef"] | undefined {
+  return spec?.sourceRef;
+}
+
+function foreignSource(object: ExternalArtifact): string | undefined {
+  const source = sourceRefOf(object);
+  return source === undefined || isArtifactRepository(source) ? undefined : `${source.kind} ${source.name}`;
+}
+
+async function writeStatus(request: ExternalArtifactRequest, object: ExternalArtifact, signal: AbortSignal): Promise<void> {
+  const { client, owner, fieldManager } = request;
+  const status = { artifact: artifactOf(request.artifact), conditions: conditionsOf(request, object) };
+  const { artifact, conditions } = object.status ?? {};
+  if (isDeepStrictEqual(status, { artifact, conditions })) return;
+  const { name, namespace } = owner;
+  const { uid } = object.metadata;
+  try {
+    const applied = { apiVersion: SOURCE_API_VERSION, kind: "ExternalArtifact", metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
+    await client.apply(externalArtifacts, applied, { fieldManager, subresource: "status", force: true }, signal);
+  } catch (error) {
+    if (codeOf(error) !== "NotFound") throw error;
+    throw new CodedError("KubeConflict", `ExternalArtifact ${namespace}/${name} was deleted meanwhile`, { cause: error });
+  }
+}
+
+function artifactOf({ path, url, revision, digest, size, lastUpdateTime, metadata }: Artifact): FluxArtifact {
+  return { path, url, revision, digest, size, lastUpdateTime, ...(metadata && { metadata }) };
+}
+
+function conditionsOf({ sourceVerified, now }: ExternalArtifactRequest, { metadata, status }: ExternalArtifact): readonly Condition[] {
+  const ready: ConditionDraft = { type: ConditionType.Ready, status: "True", reason: Reason.Succeeded, message: "Artifact is ready" };
+  const drafts = sourceVerified === undefined ? [ready] : [ready, { ...sourceVerified, type: ConditionType.SourceVerified }];
+  // Those that are there lend their times.
+  const before = (status?.conditions ?? []).filter(({ type }) => drafts.some((draft) => draft.type === type));
+  return drafts.reduce<readonly Condition[]>((conditions, draft) => setCondition(conditions, draft, { generation: metadata.generation, now }), before);
+}
