@@ -31,7 +31,7 @@ function setUp(options: MemoryKubeOptions = {}) {
   return { kube, requests, bodies };
 }
 
-function companion(client: MemoryKube, current: Widget | undefined, size = 1): Companion<Widget> {
+function companion(client: MemoryKube, current: Widget | null | undefined, size = 1): Companion<Widget> {
   return {
     client, type, owner, fieldManager, current,
     desired: { apiVersion: "example.dev/v1", kind: "Widget", metadata: companionMetadata(owner, fieldManager), spec: { size } },
@@ -50,14 +50,14 @@ const read = async (kube: MemoryKube): Promise<Widget | undefined> => await kube
 describe("a companion", () => {
   test("is created in one request, owned and labelled", async () => {
     const { kube, requests } = setUp();
-    const made = await place(companion(kube, undefined), signal);
+    const made = await place(companion(kube, null), signal);
     expect(requests).toEqual(["create"]);
     expect(made).toMatchObject({ metadata: { ...key, labels: { "app.kubernetes.io/managed-by": fieldManager }, ownerReferences: [ownerRef] }, spec: { size: 1 } });
   });
 
   test("is left alone where it is as it is to be", async () => {
     const { kube, requests } = setUp();
-    const made = await place(companion(kube, undefined), signal);
+    const made = await place(companion(kube, null), signal);
     requests.length = 0;
     expect(await place(companion(kube, made), signal)).toBe(made);
     expect(requests).toEqual([]);
@@ -72,7 +72,7 @@ describe("a companion", () => {
     ["a reference that does not control", (made) => ({ ...made, metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, controller: false }] } })],
   ])("with %s is corrected in one request", async (_, change) => {
     const { kube, requests } = setUp();
-    const changed = kube.put(type, change(await place(companion(kube, undefined), signal)));
+    const changed = kube.put(type, change(await place(companion(kube, null), signal)));
     requests.length = 0;
     const after = await place(companion(kube, changed), signal);
     expect(requests).toEqual(["apply"]);
@@ -93,12 +93,12 @@ describe("a companion", () => {
   ])("that is %s is not touched", async (_, references, rest, why) => {
     const { kube, requests } = setUp();
     const foreign = put(kube, references, rest);
-    for (const current of [undefined, foreign]) {
+    for (const current of [null, undefined, foreign]) {
       requests.length = 0;
       const error: unknown = await place(companion(kube, current), signal).catch((thrown: unknown) => thrown);
       expect(codeOf(error)).toBe("NotOwned");
       expect((error as CodedError).message).toMatch(why);
-      expect(requests).toEqual(current === undefined ? ["create", "get"] : ["get"]);
+      expect(requests).toEqual(current === null ? ["create", "get"] : ["get"]);
     }
     expect(await read(kube)).toBe(foreign);
     await withdraw({ client: kube, type, owner, foreignSource: companion(kube, undefined).foreignSource! }, signal);
@@ -131,22 +131,31 @@ describe("a companion", () => {
     const { kube } = setUp();
     put(kube, references, { finalizers: ["example.dev/hold"] });
     kube.remove(type, key);
-    for (const current of [undefined, await read(kube)]) {
+    for (const current of [null, undefined, (await read(kube))!]) {
       await expect(place(companion(kube, current), signal)).rejects.toMatchObject({ code: "KubeConflict" });
     }
   });
 
-  test("is found although the cache has not seen it yet", async () => {
+  test("is asked for where nothing is known of it", async () => {
     const { kube, requests } = setUp();
     const made = await place(companion(kube, undefined), signal);
+    expect(requests).toEqual(["get", "create"]);
     requests.length = 0;
     expect(await place(companion(kube, undefined), signal)).toBe(made);
+    expect(requests).toEqual(["get"]);
+  });
+
+  test("is found although the cache has not seen it yet", async () => {
+    const { kube, requests } = setUp();
+    const made = await place(companion(kube, null), signal);
+    requests.length = 0;
+    expect(await place(companion(kube, null), signal)).toBe(made);
     expect(requests).toEqual(["create", "get"]);
   });
 
   test("is made again although the cache still has it", async () => {
     const { kube, requests } = setUp();
-    const made = await place(companion(kube, undefined), signal);
+    const made = await place(companion(kube, null), signal);
     kube.remove(type, key);
     requests.length = 0;
     const again = await place(companion(kube, made, 2), signal);
@@ -156,7 +165,7 @@ describe("a companion", () => {
 
   test("is not taken from somebody who has replaced it, whatever the cache says", async () => {
     const { kube } = setUp();
-    const made = await place(companion(kube, undefined), signal);
+    const made = await place(companion(kube, null), signal);
     kube.remove(type, key);
     const foreign = put(kube, [otherRef]);
     await expect(place(companion(kube, made, 2), signal)).rejects.toMatchObject({ code: "NotOwned" });
@@ -165,7 +174,7 @@ describe("a companion", () => {
 
   test("of a kind that does not exist is no riddle", async () => {
     const { kube } = setUp({ kinds: [] });
-    const error: unknown = await place(companion(kube, undefined), signal).catch((thrown: unknown) => thrown);
+    const error: unknown = await place(companion(kube, null), signal).catch((thrown: unknown) => thrown);
     expect(codeOf(error)).toBe("CrdMissing");
     expect((error as CodedError).message).toContain("widgets.example.dev");
     expect((error as CodedError).message).toContain("install Widgets 2.0");
@@ -177,7 +186,7 @@ describe("a companion", () => {
         throw new CodedError(code, "no");
       },
     });
-    await expect(place(companion(kube, undefined), signal)).rejects.toMatchObject({ code });
+    await expect(place(companion(kube, null), signal)).rejects.toMatchObject({ code });
     await expect(withdraw({ client: kube, type, owner }, signal)).rejects.toMatchObject({ code });
     expect(requests).toEqual(["create", "get"]);
   });
@@ -186,7 +195,7 @@ describe("a companion", () => {
 describe("withdrawing", () => {
   test("deletes what is ours", async () => {
     const { kube } = setUp();
-    await place(companion(kube, undefined), signal);
+    await place(companion(kube, null), signal);
     await withdraw({ client: kube, type, owner }, signal);
     expect(await read(kube)).toBeUndefined();
     await withdraw({ client: kube, type, owner }, signal);
@@ -200,7 +209,7 @@ describe("withdrawing", () => {
         put(kube, [otherRef]);
       },
     });
-    await place(companion(kube, undefined), signal);
+    await place(companion(kube, null), signal);
     await expect(withdraw({ client: kube, type, owner }, signal)).rejects.toMatchObject({ code: "KubeConflict" });
     expect((await read(kube))?.metadata.ownerReferences).toEqual([otherRef]);
   });

@@ -19,8 +19,8 @@ export interface CompanionIdentity<T extends KubeObject> {
 /** An object of another kind that an ArtifactRepository controls: same namespace, same name. */
 export interface Companion<T extends KubeObject> extends CompanionIdentity<T> {
   readonly fieldManager: string;
-  /** As a cache has it, which may be old; undefined where it has none. */
-  readonly current: T | undefined;
+  /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
+  readonly current?: T | null | undefined;
   /** What it is to be, without status. */
   readonly desired: T;
   readonly hasDesiredSpec: (object: T) => boolean;
@@ -72,9 +72,10 @@ export async function withdraw<T extends KubeObject>(identity: CompanionIdentity
 /** Trusts the cache as far as the API server checks it: a create fails where something is there, an apply where it has another uid. */
 async function placeKnown<T extends KubeObject>(companion: Companion<T>, signal: AbortSignal): Promise<T | undefined> {
   const { current } = companion;
-  if (current !== undefined && (isGoing(current) || standingOf(companion, current) !== "ours")) return undefined;
+  if (current === undefined) return undefined;
+  if (current !== null && (isGoing(current) || standingOf(companion, current) !== "ours")) return undefined;
   try {
-    return current === undefined ? await create(companion, signal) : await correct(companion, current, signal);
+    return current === null ? await create(companion, signal) : await correct(companion, current, signal);
   } catch (error) {
     if (codeOf(error) === "KubeConflict") return undefined;
     throw error;

@@ -30,7 +30,7 @@ function setUp(options: MemoryKubeOptions = {}) {
     },
   });
   const publish = async (change: Partial<ExternalArtifactRequest> = {}) =>
-    await publishExternalArtifact({ client: kube, owner, artifact: artifact("one"), fieldManager: "strata-controller", current: undefined, now: first, ...change }, signal);
+    await publishExternalArtifact({ client: kube, owner, artifact: artifact("one"), fieldManager: "strata-controller", current: null, now: first, ...change }, signal);
   const read = async (): Promise<ExternalArtifact> => {
     const object = await kube.get<ExternalArtifact>(externalArtifacts, key, signal);
     if (object === undefined) throw new Error("there is none");

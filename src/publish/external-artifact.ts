@@ -18,8 +18,8 @@ export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
   /** What the owner says of the source's signature; nothing where it asks for none. */
   readonly sourceVerified?: ConditionDraft | undefined;
   readonly fieldManager: string;
-  /** As a cache has it, which may be old; undefined where it has none. */
-  readonly current: ExternalArtifact | undefined;
+  /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
+  readonly current?: ExternalArtifact | null | undefined;
   readonly now: Date;
 }
 

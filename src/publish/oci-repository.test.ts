@@ -21,7 +21,7 @@ function setUp(options: MemoryKubeOptions = {}) {
   const requests: string[] = [];
   const kube = new MemoryKube({ ...options, onRequest: ({ verb }) => void requests.push(verb) });
   const publish = async (change: Partial<OciRepositoryRequest> = {}) =>
-    await publishOciRepository({ client: kube, owner, source: pullSource(key, target, undefined), image: image("one"), interval: "10m", fieldManager: "strata-controller", current: undefined, ...change }, signal);
+    await publishOciRepository({ client: kube, owner, source: pullSource(key, target, undefined), image: image("one"), interval: "10m", fieldManager: "strata-controller", current: null, ...change }, signal);
   const read = async (): Promise<OciRepository> => {
     const object = await kube.get<OciRepository>(ociRepositories, key, signal);
     if (object === undefined) throw new Error("there is none");
@@ -94,7 +94,7 @@ describe("a managed OCIRepository", () => {
   test("of somebody else is not touched", async () => {
     const { kube, publish, read } = setUp();
     const foreign = kube.put<OciRepository>(ociRepositories, { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository", metadata: key, spec: { url: "oci://registry.example/by-hand", interval: "1m" } });
-    for (const current of [undefined, foreign]) {
+    for (const current of [null, undefined, foreign]) {
       const error: unknown = await publish({ current }).catch((thrown: unknown) => thrown);
       expect(codeOf(error)).toBe("NotOwned");
     }

@@ -29,8 +29,8 @@ export interface OciRepositoryRequest extends OciRepositoryIdentity {
   /** A Go duration. */
   readonly interval: string;
   readonly fieldManager: string;
-  /** As a cache has it, which may be old; undefined where it has none. */
-  readonly current: OciRepository | undefined;
+  /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
+  readonly current?: OciRepository | null | undefined;
 }
 
 /**
