@@ -4,6 +4,9 @@ import type { AzureEnvironment } from "./credentials/azure.ts";
 import { parseFlags, type FlagSpec, type FlagValues } from "./flags.ts";
 import type { EventLimits } from "./kube/events.ts";
 import type { NotificationLimits } from "./kube/notification.ts";
+import type { KubeTuning } from "./kube/http.ts";
+import type { InformerTuning } from "./kube/informer.ts";
+import type { InCluster } from "./kube/kubeconfig.ts";
 import type { Limits } from "./oci/limits.ts";
 import type { ServerLimits } from "./publish/listen.ts";
 import type { RegistryClientOptions } from "./registry/client.ts";
@@ -64,6 +67,24 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   cacheEntries: 10_000,
   cacheTtlMs: 60 * 60_000,
 });
+
+/** How the Kubernetes API is spoken to. An API server gives up on a request after a minute, and sends bookmarks as often. */
+export const kubeDefaults = Object.freeze({
+  connections: 16,
+  connectTimeoutMs: 10_000,
+  keepAliveMs: 55_000,
+  materialMs: 60_000,
+  timeoutMs: 65_000,
+  watchIdleMs: 150_000,
+  watchSeconds: Object.freeze({ min: 300, max: 600 }),
+  retry: Object.freeze({ attempts: 4, baseMs: 100, maxMs: 2_000, maxWaitMs: 5_000 }),
+  pageSize: 500,
+  maxObjectBytes: 16 * MiB,
+  maxPageBytes: 256 * MiB,
+} satisfies KubeTuning);
+
+/** How an informer comes back, and how often it looks for a kind that is missing. */
+export const informerDefaults = Object.freeze({ minBackoffMs: 1000, maxBackoffMs: 30_000, missingPollMs: 30_000 } satisfies InformerTuning);
 
 /** Cloud credentials live for hours and take a few requests; a credential helper may have to ask a person. */
 export const credentialDefaults = Object.freeze({ cloud: Object.freeze({ timeoutMs: 30_000, cacheEntries: 10_000 }), helperTimeoutMs: 60_000 });
@@ -169,6 +190,8 @@ export interface ControllerConfig {
   readonly runtimeNamespace: string;
   readonly hostname: string;
   readonly proxy: ProxyEnvironment;
+  /** The pod's way to the API server, where no kubeconfig is given. */
+  readonly inCluster: InCluster;
   /** From the Azure workload identity webhook. The SDKs of the other clouds read their variables themselves. */
   readonly azure: AzureEnvironment;
 }
@@ -180,6 +203,7 @@ export function controllerConfig(argv: readonly string[], env: Env = process.env
     runtimeNamespace: env["RUNTIME_NAMESPACE"] || env["POD_NAMESPACE"] || "flux-system",
     hostname: env["HOSTNAME"] || hostname(),
     proxy: proxyFromEnv(env),
+    inCluster: inClusterFrom(env),
     azure: {
       clientId: env["AZURE_CLIENT_ID"] || undefined,
       tenantId: env["AZURE_TENANT_ID"] || undefined,
@@ -187,4 +211,11 @@ export function controllerConfig(argv: readonly string[], env: Env = process.env
       authorityHost: env["AZURE_AUTHORITY_HOST"] || undefined,
     },
   });
+}
+
+/** Every pod has these variables and files; outside of one, there is no server. */
+export function inClusterFrom(env: Env): InCluster {
+  const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
+  const server = host === "" ? "" : `https://${host.includes(":") ? `[${host}]` : host}:${env["KUBERNETES_SERVICE_PORT"] || "443"}`;
+  return { server, directory: "/var/run/secrets/kubernetes.io/serviceaccount" };
 }

@@ -37,7 +37,7 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
 export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: { readonly dir: string; readonly limits: Limits; readonly signal: AbortSignal }): Promise<void> {
   const budget = new Budget(context.limits, blob.size, { expandedBytes: 0 });
   const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
-  const { tree } = await readTar(source as AsyncIterable<Buffer>, "gzip", join(context.dir, "unpacked.tar"), budget);
+  const { tree } = await readTar(source as AsyncIterable<Buffer>, { compression: "gzip", spoolPath: join(context.dir, "unpacked.tar"), budget, signal: context.signal });
   await new DirectoryWriter(root).write(tree, context.signal);
 }
 

@@ -1,3 +1,4 @@
+import type { Deps } from "./ports.ts";
 import { StatusMemory } from "./status-writer.ts";
 
 /** A failure that the same upstream and the same spec would only repeat. */
@@ -41,4 +42,11 @@ export class ReconcileMemory {
     this.#intact.delete(uid);
     this.#stalls.delete(uid);
   }
+}
+
+/** What a reconcile works with. */
+export interface ReconcileContext {
+  readonly memory: ReconcileMemory;
+  readonly deps: Deps;
+  readonly signal: AbortSignal;
 }

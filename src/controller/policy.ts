@@ -7,14 +7,14 @@ import type { ErrorCode } from "../errors.ts";
 export interface FailurePolicy {
   readonly condition: "FetchFailed" | "StorageOperationFailed" | "SourceVerified" | "Published";
   readonly reason: string;
-  readonly then: "retry" | "stall" | "wait";
+  readonly next: "retry" | "stall" | "wait";
 }
 
-const pull = { condition: "FetchFailed", reason: "OCIArtifactPullFailed", then: "retry" } as const;
-const auth = { condition: "FetchFailed", reason: "AuthenticationFailed", then: "retry" } as const;
-const content = { condition: "FetchFailed", reason: "OCIArtifactLayerOperationFailed", then: "stall" } as const;
-const spec = (reason: string): FailurePolicy => ({ condition: "FetchFailed", reason, then: "stall" });
-const publish = (reason: string, then: FailurePolicy["then"]): FailurePolicy => ({ condition: "Published", reason, then });
+const pull = { condition: "FetchFailed", reason: "OCIArtifactPullFailed", next: "retry" } as const;
+const auth = { condition: "FetchFailed", reason: "AuthenticationFailed", next: "retry" } as const;
+const content = { condition: "FetchFailed", reason: "OCIArtifactLayerOperationFailed", next: "stall" } as const;
+const spec = (reason: string): FailurePolicy => ({ condition: "FetchFailed", reason, next: "stall" });
+const publish = (reason: string, next: FailurePolicy["next"]): FailurePolicy => ({ condition: "Published", reason, next });
 
 /** One row for every code: a code without a row does not compile. Reasons are Flux's where Flux has one. */
 export const failurePolicies = {
@@ -61,12 +61,12 @@ export const failurePolicies = {
   PathConflict: content,
   EmptyResult: content,
 
-  SecretNotFound: { ...auth, then: "wait" },
-  SecretInvalid: { ...auth, then: "wait" },
+  SecretNotFound: { ...auth, next: "wait" },
+  SecretInvalid: { ...auth, next: "wait" },
   CloudAuthFailed: auth,
-  VerificationFailed: { condition: "SourceVerified", reason: "VerificationError", then: "retry" },
+  VerificationFailed: { condition: "SourceVerified", reason: "VerificationError", next: "retry" },
 
-  StorageFailed: { condition: "StorageOperationFailed", reason: "ArchiveOperationFailed", then: "retry" },
+  StorageFailed: { condition: "StorageOperationFailed", reason: "ArchiveOperationFailed", next: "retry" },
   PublishFailed: publish("PublishFailed", "retry"),
   NotOwned: publish("NotOwned", "wait"),
   CrdMissing: publish("CRDMissing", "wait"),
@@ -75,8 +75,8 @@ export const failurePolicies = {
   KubeConflict: publish("PatchOperationFailed", "retry"),
   KubeRejected: publish("PatchOperationFailed", "retry"),
   AccessDenied: publish("AccessDenied", "retry"),
-  DependencyNotReady: { condition: "FetchFailed", reason: "DependencyNotReady", then: "wait" },
+  DependencyNotReady: { condition: "FetchFailed", reason: "DependencyNotReady", next: "wait" },
 
   Aborted: pull,
-  Internal: { condition: "FetchFailed", reason: "Failed", then: "retry" },
+  Internal: { condition: "FetchFailed", reason: "Failed", next: "retry" },
 } as const satisfies Record<ErrorCode, FailurePolicy>;

@@ -1,17 +1,17 @@
 import { codeOf, messageOf } from "../errors.ts";
-import type { ReconcileMemory } from "./memory.ts";
-import type { Deps, Identified } from "./ports.ts";
+import type { ReconcileContext } from "./memory.ts";
+import type { Identified } from "./ports.ts";
 import { progressConditions, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
 
 /** Runs `work`; where it takes long, the object says meanwhile that it is being worked on. */
-export async function withProgress<T>(owner: Identified, basis: StatusBasis, context: { readonly memory: ReconcileMemory; readonly deps: Deps; readonly signal: AbortSignal }, work: () => Promise<T>): Promise<T> {
+export async function withProgress<T>(owner: Identified, basis: StatusBasis, context: ReconcileContext, work: () => Promise<T>): Promise<T> {
   const { memory, deps, signal } = context;
   let writing: Promise<void> | undefined;
   const seen = owner.object.metadata.resourceVersion;
   const tell = async (): Promise<void> => {
     const conditions = progressConditions(basis, `fetching and building the artifact of ${owner.object.spec.url}`);
-    const written = await writeStatus(deps.kube, owner, basis.before, { ...basis.before, conditions }, signal);
+    const written = await writeStatus({ kube: deps.kube, owner, before: basis.before, after: { ...basis.before, conditions } }, signal);
     if (written !== undefined) memory.statuses.remember(owner.uid, seen, written);
   };
   const timer = setTimeout(() => {

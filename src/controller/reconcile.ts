@@ -5,7 +5,7 @@ import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { ensureFinalizer, finalize } from "./finalize.ts";
-import type { ReconcileMemory } from "./memory.ts";
+import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Identified, Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
@@ -44,18 +44,12 @@ export async function reconcile(cached: RawObject, memory: ReconcileMemory, deps
   return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, { memory, deps, signal }).run();
 }
 
-interface Context {
-  readonly memory: ReconcileMemory;
-  readonly deps: Deps;
-  readonly signal: AbortSignal;
-}
-
 /** A spec that makes no sense: said once, then nothing happens until it is edited. */
-async function refuse(owner: Identified, known: RawObject, error: unknown, { memory, deps, signal }: Context): Promise<Next> {
+async function refuse(owner: Identified, known: RawObject, error: unknown, { memory, deps, signal }: ReconcileContext): Promise<Next> {
   const before = known.status ?? {};
   const basis = { before, generation: owner.generation, requestedAt: requestOf(known), now: deps.now() };
   const after = failureStatus(basis, { error, url: undefined, resolved: undefined, verification: undefined, isStored: before.artifact !== undefined, stored: {} });
-  const written = await writeStatus(deps.kube, owner, before, after, signal);
+  const written = await writeStatus({ kube: deps.kube, owner, before, after }, signal);
   if (written === undefined) return { kind: "forget" };
   memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
   deps.announce.event(owner, { type: "Warning", reason: failurePolicies[codeOf(error)].reason, message: messageOf(error) });
@@ -67,11 +61,11 @@ class Attempt {
   readonly #raw: RawObject;
   readonly #seen: string | undefined;
   readonly #basis: StatusBasis;
-  readonly #context: Context;
+  readonly #context: ReconcileContext;
   readonly #run: Run;
 
   /** @param seen resourceVersion of the cached object */
-  constructor(owner: Identified, raw: RawObject, seen: string | undefined, context: Context) {
+  constructor(owner: Identified, raw: RawObject, seen: string | undefined, context: ReconcileContext) {
     const before = raw.status ?? {};
     const requestedAt = requestOf(raw);
     this.#owner = owner;
@@ -114,18 +108,18 @@ class Attempt {
     const fresh: Partial<ArtifactRepositoryStatus> = built === undefined ? {} : { artifact: stored!, selected: selected!, observedContentConfigChecksum: checksum, url: deps.store.latestUrl(storeOwner(this.#owner)) };
     const wrote = await this.#write(failureStatus(this.#basis, { error, url: spec.url, resolved, verification, isStored: stored !== undefined, stored: fresh }));
     const code = codeOf(error);
-    const { reason, then } = failurePolicies[code];
+    const { reason, next } = failurePolicies[code];
     deps.log("error", messageOf(error), { code, ...this.#owner.key });
-    if (wrote || then === "retry") deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
-    if (then === "retry") return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
-    return { kind: "after", milliseconds: then === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps) };
+    if (wrote || next === "retry") deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
+    if (next === "retry") return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+    return { kind: "after", milliseconds: next === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps) };
   }
 
   async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
     const { deps, memory, signal } = this.#context;
     // Progress may have been written meanwhile: what counts is what the server has.
     const raw = memory.statuses.latest(this.#owner.uid, { ...this.#raw, metadata: { ...this.#raw.metadata, ...(this.#seen !== undefined && { resourceVersion: this.#seen }) } });
-    const written = await writeStatus(deps.kube, this.#owner, raw.status ?? {}, after, signal);
+    const written = await writeStatus({ kube: deps.kube, owner: this.#owner, before: raw.status ?? {}, after }, signal);
     if (written !== undefined) memory.statuses.remember(this.#owner.uid, this.#seen, written);
     else if (raw !== this.#raw) memory.statuses.remember(this.#owner.uid, this.#seen, raw);
     return written !== undefined;

@@ -8,7 +8,7 @@ import type { Verification } from "../verify/verifier.ts";
 import { buildArtifact, selectRequest, type BuildContext, type Built } from "./build.ts";
 import { sourceVerified } from "./conditions.ts";
 import { imageFormOf, isReadAsImage } from "./image-form.ts";
-import type { ReconcileMemory } from "./memory.ts";
+import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Identified, PushedLayer } from "./ports.ts";
 import { publishEverywhere, type Published } from "./publish.ts";
@@ -37,7 +37,7 @@ export class Run {
   readonly #deps: Deps;
   readonly #signal: AbortSignal;
 
-  constructor(owner: Identified, before: ArtifactRepositoryStatus, context: { readonly forced: boolean; readonly memory: ReconcileMemory; readonly deps: Deps; readonly signal: AbortSignal }) {
+  constructor(owner: Identified, before: ArtifactRepositoryStatus, context: ReconcileContext & { readonly forced: boolean }) {
     this.owner = owner;
     this.before = before;
     this.checksum = contentChecksum(owner.object.spec);
@@ -51,7 +51,7 @@ export class Run {
   /** The phases, in order. @throws whatever any of them throws */
   async execute(): Promise<void> {
     const { spec } = this.owner.object;
-    this.stored = await storedArtifact(this.owner, this.before, this.#memory, this.#deps, this.#signal);
+    this.stored = await storedArtifact(this.owner, this.before, { memory: this.#memory, deps: this.#deps, signal: this.#signal });
     const repository = await this.#deps.sources.open(spec, this.owner.key.namespace, this.#signal);
     const rule = await tagRule(spec, this.owner.key.namespace, this.#deps.kube, this.#signal);
     this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#signal));
@@ -73,7 +73,7 @@ export class Run {
       this.#memory.unstall(uid);
       return undefined;
     } catch (error) {
-      if (failurePolicies[codeOf(error)].then === "stall") this.#memory.stall(uid, { generation, upstream: digest, error });
+      if (failurePolicies[codeOf(error)].next === "stall") this.#memory.stall(uid, { generation, upstream: digest, error });
       throw error;
     }
   }

@@ -37,8 +37,15 @@ export class StatusMemory {
   }
 }
 
-/** Writes the fields that differ, in one request; none where nothing does. Returns whether it wrote. */
-export async function writeStatus(kube: KubeClient, owner: Identified, before: ArtifactRepositoryStatus, after: ArtifactRepositoryStatus, signal: AbortSignal): Promise<RawObject | undefined> {
+export interface StatusChange {
+  readonly kube: KubeClient;
+  readonly owner: Identified;
+  readonly before: ArtifactRepositoryStatus;
+  readonly after: ArtifactRepositoryStatus;
+}
+
+/** Writes the fields that differ, in one request. Returns the object as it is then; undefined where there was nothing to write. */
+export async function writeStatus({ kube, owner, before, after }: StatusChange, signal: AbortSignal): Promise<RawObject | undefined> {
   const patch = statusPatch(before, after);
   if (patch === undefined) return undefined;
   return await kube.patch<RawObject>(artifactRepositories, owner.key, { metadata: { uid: owner.uid }, status: patch }, { fieldManager: FIELD_MANAGER, subresource: "status" }, signal);

@@ -73,20 +73,20 @@ export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepos
 /** The last good artifact stays in the status, as it stays served. */
 export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepositoryStatus {
   const before = { ...basis.before, ...facts.stored };
-  const { condition, reason, then } = failurePolicies[codeOf(facts.error)];
+  const { condition, reason, next } = failurePolicies[codeOf(facts.error)];
   const message = messageOf(facts.error);
   const isNegative = condition === ConditionType.FetchFailed || condition === ConditionType.StorageOperationFailed;
   const drafts: ConditionDraft[] = [
     { type: ConditionType.Ready, status: "False", reason, message },
     { type: condition, status: isNegative ? "True" : "False", reason, message },
-    then === "stall"
+    next === "stall"
       ? { type: ConditionType.Stalled, status: "True", reason, message }
       : { type: ConditionType.Reconciling, status: "True", reason: Reason.ProgressingWithRetry, message },
     ...keptConditions(before, facts, condition),
   ];
   return {
     ...before,
-    ...(then === "stall" && { observedGeneration: basis.generation }),
+    ...(next === "stall" && { observedGeneration: basis.generation }),
     conditions: settle(drafts, basis.before.conditions ?? [], basis),
     ...handled(basis),
     ...(facts.resolved && facts.url !== undefined && { upstream: upstreamStatus(facts.url, facts.resolved) }),
@@ -136,18 +136,19 @@ export function layerRow({ descriptor, node, ordinal }: Layer): SelectedLayer {
 
 function keptConditions(before: ArtifactRepositoryStatus, facts: Failure, failed: string): ConditionDraft[] {
   const conditions = before.conditions ?? [];
-  const { artifact } = before;
-  const kept: ConditionDraft[] = [];
-  if (artifact && facts.isStored) {
-    kept.push({ type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: `stored artifact for revision '${artifact.revision}'` });
-  }
-  if (failed !== ConditionType.SourceVerified) kept.push(...(facts.verification ? sourceVerified(facts.verification) : carried(conditions, ConditionType.SourceVerified)));
-  if (failed !== ConditionType.Published) kept.push(...carried(conditions, ConditionType.Published));
-  const upstream = facts.resolved?.root.digest;
-  if (artifact && upstream !== undefined && artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== upstream) {
-    kept.push({ type: ConditionType.ArtifactOutdated, status: "True", reason: Reason.NewRevision, message: `upstream is now ${facts.resolved?.tag === undefined ? "" : `${facts.resolved.tag}@`}${upstream}, which is not published yet` });
-  }
-  return kept;
+  const verified = facts.verification ? sourceVerified(facts.verification) : carried(conditions, ConditionType.SourceVerified);
+  const kept = [...storageConditions(before.artifact, facts), ...verified, ...carried(conditions, ConditionType.Published)];
+  return kept.filter(({ type }) => type !== failed);
+}
+
+/** That the artifact is served, and that it is not the newest. */
+function storageConditions(artifact: ArtifactRepositoryStatus["artifact"], { isStored, resolved }: Failure): ConditionDraft[] {
+  if (artifact === undefined) return [];
+  const drafts: ConditionDraft[] = [];
+  if (isStored) drafts.push({ type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: `stored artifact for revision '${artifact.revision}'` });
+  if (resolved === undefined || artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] === resolved.root.digest) return drafts;
+  const revision = `${resolved.tag === undefined ? "" : `${resolved.tag}@`}${resolved.root.digest}`;
+  return [...drafts, { type: ConditionType.ArtifactOutdated, status: "True", reason: Reason.NewRevision, message: `upstream is now ${revision}, which is not published yet` }];
 }
 
 function publishedMessage({ published, publishedNote }: Success): string {

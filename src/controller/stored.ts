@@ -1,10 +1,10 @@
-import { GROUP, KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
-import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import { KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import type { ArtifactRepositoryStatus, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isDigest } from "../oci/digest.ts";
 import { tagOf, type Artifact, type Owner } from "../publish/publisher.ts";
-import type { Deps, Identified } from "./ports.ts";
-import type { ReconcileMemory } from "./memory.ts";
+import type { ReconcileContext } from "./memory.ts";
+import type { Identified } from "./ports.ts";
 import { wanted } from "./publish.ts";
 import type { Resolved } from "./resolve.ts";
 
@@ -18,14 +18,14 @@ export function storeOwner({ key }: Pick<Identified, "key">): Owner {
  * is gone is brought back from the push target, where there is one.
  * @throws StorageFailed
  */
-export async function storedArtifact(owner: Identified, status: ArtifactRepositoryStatus, memory: ReconcileMemory, deps: Deps, signal: AbortSignal): Promise<Artifact | undefined> {
+export async function storedArtifact(owner: Identified, status: ArtifactRepositoryStatus, { memory, deps, signal }: ReconcileContext): Promise<Artifact | undefined> {
   const artifact = artifactOf(status);
   if (artifact === undefined) return undefined;
   const place = storeOwner(owner);
   const current = { ...artifact, url: deps.store.url(artifact.path) };
   if (memory.isIntact(owner.uid, artifact.digest)) return current;
   const verdict = await deps.store.verify(place, artifact, signal);
-  if (verdict !== "ok" && !(await refilled(owner, artifact, status, deps, signal))) {
+  if (verdict !== "ok" && !(await refilled(owner, artifact, status.published ?? [], { deps, signal }))) {
     deps.log("info", `the stored artifact is ${verdict}; it will be made again`, { digest: artifact.digest });
     return undefined;
   }
@@ -42,20 +42,21 @@ export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepo
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
 }
 
-async function refilled(owner: Identified, artifact: Artifact, status: ArtifactRepositoryStatus, deps: Deps, signal: AbortSignal): Promise<boolean> {
+async function refilled(owner: Identified, artifact: Artifact, previous: readonly PublishedStatus[], { deps, signal }: Pick<ReconcileContext, "deps" | "signal">): Promise<boolean> {
   const target = wanted(owner.object.spec).oci;
   if (target === undefined) return false;
   try {
-    return await deps.publishers.oci.refill({ owner, target, artifact, previous: status.published ?? [] }, signal);
+    return await deps.publishers.oci.refill({ owner, target, artifact, previous }, signal);
   } catch (error) {
     // Upstream is asked instead; a full disk will be met there again.
     if (signal.aborted) throw error;
-    deps.log("info", `the stored artifact could not be brought back from ${target.url}: ${messageOf(error)}`, { code: codeOf(error), group: GROUP });
+    deps.log("info", `the stored artifact could not be brought back from ${target.url}: ${messageOf(error)}`, { code: codeOf(error) });
     return false;
   }
 }
 
 function artifactOf({ artifact }: ArtifactRepositoryStatus): Artifact | undefined {
-  if (artifact === undefined || !isDigest(artifact.digest) || artifact.size === undefined) return undefined;
-  return { ...artifact, digest: artifact.digest, size: artifact.size, ...(artifact.metadata && { metadata: artifact.metadata }) } as Artifact;
+  if (artifact?.size === undefined || !isDigest(artifact.digest)) return undefined;
+  const { path, url, revision, digest, size, lastUpdateTime, metadata } = artifact;
+  return { path, url, revision, digest, size, lastUpdateTime, ...(metadata && { metadata }) };
 }

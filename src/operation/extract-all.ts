@@ -58,10 +58,11 @@ async function readLayers(layers: readonly Layer[], options: OperationOptions, i
   const shared = { expandedBytes: 0 };
   const unnamed = layers.filter((layer) => (options.nameOf?.(layer) ?? titleOf(layer)) === undefined).length;
   let special = 0;
+  const names = { ...nameOptions(options), isOnly: unnamed <= 1 };
   const readOne = async (layer: Layer, index: number): Promise<Part> => {
     const here = { ...io, signal };
     const unpacked = await unpackLayer({ source: layerBytes(layer, here), size: layer.descriptor.size, dir: io.dir, index, budget: budgetFor(layer, io, shared), signal });
-    if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, nameOptions(options), unnamed <= 1, io), isOverlay: false };
+    if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, names, io), isOverlay: false };
     special += unpacked.counts.special;
     return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };
   };
@@ -83,9 +84,9 @@ function nameOptions(options: OperationOptions): OperationOptions {
   return rest;
 }
 
-function fileTree(layer: Layer, body: Body, options: OperationOptions, isOnly: boolean, io: OperationIO): Tree {
+function fileTree(layer: Layer, body: Body, names: OperationOptions & { readonly isOnly: boolean }, io: OperationIO): Tree {
   const tree = new Tree(io.limits.maxEntries);
-  tree.put(fileNameOf(layer, extensionOf(layer.descriptor.mediaType, { archive: "none" }), options, isOnly), { kind: "file", executable: false, body });
+  tree.put(fileNameOf(layer, extensionOf(layer.descriptor.mediaType, { archive: "none" }), names, names.isOnly), { kind: "file", executable: false, body });
   return tree;
 }
 

@@ -66,8 +66,8 @@ function tar(files: Record<string, string>): Buffer {
   for (const [name, content] of Object.entries(files)) {
     const header = Buffer.alloc(512);
     header.write(name, 0);
-    header.write("0000644\0" + "0000000\0" + "0000000\0", 100);
-    header.write(Buffer.byteLength(content).toString(8).padStart(11, "0") + "\0" + "00000000000\0", 124);
+    header.write("0000644\0".concat("0000000\0", "0000000\0"), 100);
+    header.write(Buffer.byteLength(content).toString(8).padStart(11, "0") + "\x0000000000000\0", 124);
     header.write("        0", 148);
     header.write("ustar\x0000", 257);
     const sum = header.reduce((total, byte) => total + byte, 0);

@@ -1,14 +1,15 @@
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Identified, OciPublisher } from "../controller/ports.ts";
+import type { Identified, OciPublisher, PushedLayer } from "../controller/ports.ts";
 import { timeoutMs } from "../controller/spec.ts";
 import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
+import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { renderAliases } from "../publish/alias.ts";
 import { pushArtifact } from "../publish/oci.ts";
-import { prunePushed } from "../publish/prune.ts";
+import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
 import { tagOf, type Artifact, type ArtifactStore } from "../publish/publisher.ts";
 import { refill } from "../publish/refill.ts";
 import type { ClusterSources } from "./sources.ts";
@@ -25,12 +26,10 @@ export function ociPublisher(sources: ClusterSources, store: ArtifactStore): Oci
       const stored = await store.image(storeOwner(owner));
       if (stored === undefined) throw new CodedError("StorageFailed", `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`);
       const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
-      const mountFrom = layer?.registry === reference.registry && layer.layer.descriptor.digest === artifact.digest ? layer.repository : undefined;
-      const { digest } = await pushArtifact({ repository, stored, aliases, ...(mountFrom !== undefined && { mountFrom }) }, signal);
+      const { digest } = await pushArtifact({ repository, stored, aliases, ...mountSource(layer, reference, artifact) }, signal);
       const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
-      const pruned = target.retain === undefined ? undefined : await prunePushed({ repository, owner: storeOwner(owner), pushed, retain: target.retain, aliases }, signal);
-      const remaining = (pruned?.remaining ?? pushed).slice(0, maxRemembered);
-      return { rows: rowsOf(target.url, remaining, aliases), note: pruned?.refused && `${target.url} keeps older manifests: ${pruned.refused.message}` };
+      const { remaining, refused } = await pruned(target, { repository, owner: storeOwner(owner), pushed, aliases }, signal);
+      return { rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases), note: refused && `${target.url} keeps older manifests: ${refused.message}` };
     },
     withdraw: async ({ owner, target, previous }, signal) => {
       const { repository } = await open(owner, target, signal);
@@ -44,6 +43,16 @@ export function ociPublisher(sources: ClusterSources, store: ArtifactStore): Oci
       return true;
     },
   };
+}
+
+/** Where the registry has the layer already. */
+function mountSource(layer: PushedLayer | undefined, { registry }: RegistryReference, artifact: Artifact): { mountFrom?: string } {
+  return layer?.registry === registry && layer.layer.descriptor.digest === artifact.digest ? { mountFrom: layer.repository } : {};
+}
+
+/** Without `retain` nothing is ever deleted. */
+async function pruned({ retain }: PublishOci, request: Omit<PruneRequest, "retain">, signal: AbortSignal): Promise<Pick<PruneResult, "remaining" | "refused">> {
+  return retain === undefined ? { remaining: request.pushed, refused: undefined } : await prunePushed({ ...request, retain }, signal);
 }
 
 /** api.md, "Template variables", as far as they make sense for a whole artifact. */

@@ -7,7 +7,8 @@ import { openDirectory } from "../kube/directory.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { cloudCredentials } from "./clouds.ts";
-import { startCaches, startLoop, type LoopOptions } from "./loop.ts";
+import { Caches } from "./caches.ts";
+import { startLoop } from "./loop.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
 import { clusterSources } from "./sources.ts";
 
@@ -55,8 +56,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
     onError: (error) => log("error", `answering a request failed: ${String(error)}`, {}),
   });
   const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials });
-  const loop: LoopOptions = { kube, namespace: undefined, labelSelector: undefined, concurrent: options.concurrent, backoff, log };
-  const caches = startCaches(loop, running);
+  const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log }, running);
   await caches.synced;
   const deps = await reconcilerDeps({
     root: options.storage, kube, sources, servers, retention, log,
@@ -67,13 +67,13 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
   }, running);
   const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
   await deps.store.collectOrphans(isKnown, running);
-  const { stop } = startLoop(caches, deps, loop);
+  const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
   return {
     servers,
     list: () => caches.objects.list(),
     settled: async (until) => await settled(() => caches.objects.list(), until),
     stop: async () => {
-      await stop(graceMs);
+      await reconciling.stop(graceMs);
       stopping.abort(new DOMException("stopped", "AbortError"));
       await servers.close(graceMs);
     },
