@@ -1,0 +1,111 @@
+import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry } from "prom-client";
+import type { ObjectKey } from "../kube/client.ts";
+import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
+
+export type ReconcileResult = "success" | "error" | "requeue_after" | "requeue";
+
+/** What dashboards show of an object. */
+export interface ResourceInfo {
+  readonly key: ObjectKey;
+  readonly ready: "True" | "False" | "Unknown";
+  readonly suspended: boolean;
+  readonly url: string;
+  readonly revision: string;
+}
+
+export interface MetricsOptions {
+  /** What is reconciled. */
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly concurrent: number;
+}
+
+/** What the process counts and times, for Prometheus. No method fails; times are ms. */
+export interface Metrics {
+  readonly queue: QueueMetrics;
+  reconciled(key: ObjectKey, result: ReconcileResult, milliseconds: number): void;
+  /** Drops the series of an object that is gone. */
+  deleted(key: ObjectKey): void;
+  /** `status` is 0 where no response came. */
+  registryRequest(request: { readonly method: string; readonly status: number }): void;
+  downloaded(bytes: number): void;
+  reused(bytes: number): void;
+  stage(name: string, milliseconds: number): void;
+  leading(isLeader: boolean): void;
+  /** Asked at each scrape. */
+  showResources(list: () => Iterable<ResourceInfo>): void;
+  /** The text that Prometheus reads. */
+  render(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/**
+ * Names and labels are those of Flux's controllers, of controller-runtime and, for `gotk_resource_info`, of the kube-state-metrics
+ * configuration that Flux's dashboards expect; what only Strata has begins with `strata_`.
+ */
+export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const controller = kind.kind.toLowerCase();
+  const leader = new Gauge({ name: "leader_election_master_status", help: "Whether this replica leads.", labelNames: ["name"], registers });
+  return {
+    queue: queueMetrics(registry, { controller, concurrent }),
+    ...reconcileMetrics(registry, kind.kind),
+    ...transferMetrics(registry),
+    leading: (isLeader) => leader.set({ name: "strata-controller-leader-election" }, isLeader ? 1 : 0),
+    showResources: (list) => resourceMetrics(registry, kind, list),
+    render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reconciled" | "deleted"> {
+  const registers = [registry];
+  const controller = kind.toLowerCase();
+  // Ten buckets from 10 ms to 30 min, as Flux has them.
+  const buckets = exponentialBuckets(0.01, (1800 / 0.01) ** (1 / 9), 10);
+  const duration = new Histogram({ name: "gotk_reconcile_duration_seconds", help: "The duration in seconds of a reconcile of an object.", labelNames: ["kind", "name", "namespace"], buckets, registers });
+  const total = new Counter({ name: "controller_runtime_reconcile_total", help: "Reconciles by result.", labelNames: ["controller", "result"], registers });
+  const errors = new Counter({ name: "controller_runtime_reconcile_errors_total", help: "Reconciles that failed.", labelNames: ["controller"], registers });
+  const times = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+  const time = new Histogram({ name: "controller_runtime_reconcile_time_seconds", help: "The duration in seconds of all reconciles.", labelNames: ["controller"], buckets: times, registers });
+  for (const result of ["success", "error", "requeue_after", "requeue"]) total.inc({ controller, result }, 0);
+  errors.inc({ controller }, 0);
+  return {
+    reconciled: ({ namespace, name }, result, milliseconds) => {
+      duration.observe({ kind, name, namespace }, milliseconds / 1000);
+      time.observe({ controller }, milliseconds / 1000);
+      total.inc({ controller, result });
+      if (result === "error") errors.inc({ controller });
+    },
+    deleted: ({ namespace, name }) => duration.remove({ kind, name, namespace }),
+  };
+}
+
+function transferMetrics(registry: Registry): Pick<Metrics, "registryRequest" | "downloaded" | "reused" | "stage"> {
+  const registers = [registry];
+  const requests = new Counter({ name: "strata_registry_requests_total", help: "Requests to registries by method and status; 0 where no response came.", labelNames: ["method", "status"], registers });
+  const downloaded = new Counter({ name: "strata_downloaded_bytes_total", help: "Bytes of layers that were fetched from registries.", registers });
+  const reused = new Counter({ name: "strata_reused_bytes_total", help: "Bytes of artifacts that were stored already and not fetched again.", registers });
+  const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
+  const stages = new Histogram({ name: "strata_stage_duration_seconds", help: "The duration in seconds of a stage of a reconcile.", labelNames: ["stage"], buckets, registers });
+  return {
+    registryRequest: ({ method, status }) => requests.inc({ method, status: String(status) }),
+    downloaded: (bytes) => downloaded.inc(bytes),
+    reused: (bytes) => reused.inc(bytes),
+    stage: (stage, milliseconds) => stages.observe({ stage }, milliseconds / 1000),
+  };
+}
+
+function resourceMetrics(registry: Registry, { group, version, kind }: MetricsOptions["kind"], list: () => Iterable<ResourceInfo>): void {
+  const resource = { customresource_group: group, customresource_version: version, customresource_kind: kind };
+  const info = new Gauge({
+    name: "gotk_resource_info",
+    help: "The current state of an object.",
+    labelNames: [...Object.keys(resource), "namespace", "name", "ready", "suspended", "url", "revision"],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const { key, ready, suspended, url, revision } of list()) this.set({ ...resource, namespace: key.namespace, name: key.name, ready, suspended: String(suspended), url, revision }, 1);
+    },
+  });
+  registry.registerMetric(info);
+}
