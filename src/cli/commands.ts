@@ -8,5 +8,6 @@ export interface CommandRow {
 
 export const commands: Readonly<Record<string, CommandRow>> = {
   build: { summary: "Build one artifact out of the selected layers", load: async () => (await import("./build.ts")).build },
+  migrate: { summary: "Turn OCIRepository manifests into ArtifactRepositories", load: async () => (await import("./migrate.ts")).migrate },
   serve: { summary: "Reconcile a directory of manifests and serve the artifacts", load: async () => (await import("./serve.ts")).serve },
 };

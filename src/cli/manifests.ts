@@ -17,9 +17,7 @@ export interface ManifestDocument {
 
 /** The documents of a YAML or JSON file; `-` is standard input. @throws InvalidSpec */
 export async function readManifests(path: string, stdin: AsyncIterable<Uint8Array> = process.stdin): Promise<ManifestDocument[]> {
-  const content = await readText(path, stdin).catch((error: unknown) => {
-    throw error instanceof CodedError ? error : new CodedError("InvalidSpec", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  });
+  const content = await readManifestText(path, stdin);
   return parseAllDocuments(content, { maxAliasCount: 100 } as object).flatMap((document) => {
     const [problem] = document.errors;
     if (problem !== undefined) throw new CodedError("InvalidSpec", `${path}: ${problem.message.split("\n")[0]}`, { cause: problem });
@@ -35,11 +33,16 @@ export function onlyArtifactRepository(documents: readonly ManifestDocument[], p
   throw new CodedError("InvalidSpec", `${path} has ${found.length} objects of kind ${KIND} (found: ${kinds}); build takes a file with one`);
 }
 
-async function readText(path: string, stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  if (path === "-") return await text(stdin);
-  const { size } = await stat(path);
-  if (size > maxBytes) throw new CodedError("InvalidSpec", `${path} has ${size} bytes; a manifest file has at most ${maxBytes}`);
-  return await readFile(path, "utf8");
+/** The text of such a file. @throws InvalidSpec */
+export async function readManifestText(path: string, stdin: AsyncIterable<Uint8Array> = process.stdin): Promise<string> {
+  try {
+    if (path === "-") return await text(stdin);
+    const { size } = await stat(path);
+    if (size > maxBytes) throw new CodedError("InvalidSpec", `${path} has ${size} bytes; a manifest file has at most ${maxBytes}`);
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw error instanceof CodedError ? error : new CodedError("InvalidSpec", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function documentOf(value: unknown): ManifestDocument[] {

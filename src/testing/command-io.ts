@@ -1,0 +1,40 @@
+import { PassThrough } from "node:stream";
+import type { CommandIO } from "../cli/command.ts";
+import { runCommand } from "../cli/run.ts";
+import { cliEnvironment } from "../config.ts";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandTestOptions {
+  readonly signal?: AbortSignal;
+  readonly terminal?: boolean;
+  /** Environment variables; HOME is a directory that does not exist unless it is given. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Streams of a command that runs in this process, and what it has written to them. */
+export function testIO(options: CommandTestOptions = {}): { readonly io: CommandIO; readonly written: () => { stdout: string; stderr: string } } {
+  const collect = (): { stream: PassThrough; text: () => string } => {
+    const chunks: Buffer[] = [];
+    const stream = new PassThrough();
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
+  };
+  const [stdout, stderr] = [collect(), collect()];
+  const environment = cliEnvironment({ HOME: "nonexistent", ...options.env });
+  const io = { stdout: stdout.stream, stderr: stderr.stream, terminal: options.terminal ?? false, environment, signal: options.signal ?? new AbortController().signal };
+  return { io, written: () => ({ stdout: stdout.text(), stderr: stderr.text() }) };
+}
+
+/** Runs `strata ARGS…` in this process. */
+export async function runStrata(args: readonly string[], options: CommandTestOptions = {}): Promise<CommandResult> {
+  const { io, written } = testIO(options);
+  const code = await runCommand(args, io);
+  // A stream hands its chunks on before the next turn.
+  await new Promise(setImmediate);
+  return { code, ...written() };
+}
