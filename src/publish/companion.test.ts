@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CodedError, codeOf } from "../errors.ts";
+import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
 import type { KubeObject, OwnerReference, ResourceType } from "../kube/client.ts";
 import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../kube/memory.ts";
 import { companionMetadata, isArtifactRepository, place, withdraw, type Companion } from "./companion.ts";
@@ -180,15 +180,19 @@ describe("a companion", () => {
     expect((error as CodedError).message).toContain("install Widgets 2.0");
   });
 
-  test.each(["AccessDenied", "KubeUnreachable", "KubeRejected"] as const)("passes %s on", async (code) => {
+  test.each<[ErrorCode, readonly string[]]>([
+    ["AccessDenied", ["create"]],
+    ["KubeUnreachable", ["create"]],
+    ["KubeRejected", ["create", "get"]],
+  ])("passes %s on", async (code, expected) => {
     const { kube, requests } = setUp({
       onRequest: () => {
         throw new CodedError(code, "no");
       },
     });
     await expect(place(companion(kube, null), signal)).rejects.toMatchObject({ code });
+    expect(requests).toEqual(expected);
     await expect(withdraw({ client: kube, type, owner }, signal)).rejects.toMatchObject({ code });
-    expect(requests).toEqual(["create", "get"]);
   });
 });
 

@@ -77,7 +77,8 @@ async function placeKnown<T extends KubeObject>(companion: Companion<T>, signal:
   try {
     return current === null ? await create(companion, signal) : await correct(companion, current, signal);
   } catch (error) {
-    if (codeOf(error) === "KubeConflict") return undefined;
+    // Where the object is another, it is rejected: a uid cannot change, and there is one controller at most.
+    if (["KubeConflict", "KubeRejected"].includes(codeOf(error))) return undefined;
     throw error;
   }
 }

@@ -127,13 +127,34 @@ describe("an ExternalArtifact", () => {
     expect(await read()).toBe(foreign);
   });
 
-  test("that is deleted between the two requests asks for another try", async () => {
+  test.each([null, undefined])("that is deleted again and again between the two requests asks for another try (cache: %s)", async (current) => {
     const { kube, publish } = setUp({
       onRequest: ({ verb }) => {
         if (verb === "apply") kube.remove(externalArtifacts, key);
       },
     });
-    await expect(publish()).rejects.toMatchObject({ code: "KubeConflict" });
+    await expect(publish({ current })).rejects.toMatchObject({ code: "KubeConflict" });
+  });
+
+  test("that has changed since the cache saw it is read again", async () => {
+    const { kube, publish, read, requests } = setUp();
+    await publish();
+    const current = await read();
+    kube.put(externalArtifacts, { ...current, metadata: { ...current.metadata, annotations: { "reconcile.fluxcd.io/requestedAt": "1" } } });
+    requests.length = 0;
+    await publish({ current, artifact: artifact("two") });
+    expect(requests).toEqual(["apply", "get", "apply"]);
+    expect((await read()).status?.artifact).toEqual(artifact("two"));
+  });
+
+  test("that somebody else has put in its place gets no status from an old cache", async () => {
+    const { kube, publish, read } = setUp();
+    await publish();
+    const { status: _, ...current } = await read();
+    kube.remove(externalArtifacts, key);
+    const foreign = kube.put<ExternalArtifact>(externalArtifacts, { ...current, metadata: key });
+    await expect(publish({ current })).rejects.toMatchObject({ code: "NotOwned" });
+    expect(await read()).toBe(foreign);
   });
 
   test("without Flux says what to install", async () => {

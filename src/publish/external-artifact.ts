@@ -30,8 +30,13 @@ export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
  * @throws NotOwned where one of this name is somebody else's, CrdMissing, KubeConflict and other Kube… errors
  */
 export async function publishExternalArtifact(request: ExternalArtifactRequest, signal: AbortSignal): Promise<PublishedStatus> {
-  const object = await place(companionOf(request), signal);
-  await writeStatus(request, object, signal);
+  try {
+    await writeStatus(request, await place(companionOf(request), signal), signal);
+  } catch (error) {
+    if (request.current === undefined || codeOf(error) !== "KubeConflict") throw error;
+    // The cache is old.
+    return await publishExternalArtifact({ ...request, current: undefined }, signal);
+  }
   return { kind: "ExternalArtifact", name: request.owner.name, digest: request.artifact.digest };
 }
 
@@ -73,9 +78,11 @@ async function writeStatus(request: ExternalArtifactRequest, object: ExternalArt
   const { artifact, conditions } = object.status ?? {};
   if (isDeepStrictEqual(status, { artifact, conditions })) return;
   const { name, namespace } = owner;
-  const { uid } = object.metadata;
+  const { resourceVersion } = object.metadata;
   try {
-    const applied = { apiVersion: SOURCE_API_VERSION, kind: "ExternalArtifact", metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
+    // The API server compares no uid where only the status is written.
+    const metadata = { name, namespace, ...(resourceVersion !== undefined && { resourceVersion }) };
+    const applied = { apiVersion: SOURCE_API_VERSION, kind: "ExternalArtifact", metadata, status };
     await client.apply(externalArtifacts, applied, { fieldManager, subresource: "status", force: true }, signal);
   } catch (error) {
     if (codeOf(error) !== "NotFound") throw error;
