@@ -13,6 +13,8 @@ export type ReconcileResult = "success" | "error" | "requeue_after";
 export interface LoopOptions {
   readonly concurrent: number;
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
+  /** Runs the work on an object, so that what it logs can be told from the rest. */
+  readonly within?: <T>(key: ObjectKey, work: () => Promise<T>) => Promise<T>;
   readonly onQueueEvent?: (event: QueueEvent) => void;
   readonly onReconciled?: (key: ObjectKey, result: ReconcileResult, milliseconds: number) => void;
   readonly onDeleted?: (object: RawObject) => void;
@@ -28,6 +30,7 @@ export interface Loop {
 /** Reconciles what the caches show, until it is stopped. */
 export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loop {
   const memory = new ReconcileMemory();
+  const within = options.within ?? (async (_, work) => await work());
   const queue: Queue = new Queue({
     concurrent: options.concurrent,
     backoff: options.backoff,
@@ -35,7 +38,7 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
       const object = caches.objects.get(objectKey(key));
       if (object === undefined) return queue.forget(key);
       const start = performance.now();
-      const next = await reconcile(object, memory, deps, signal).catch((error: unknown) => nextAfter(error, deps));
+      const next = await within(objectKey(key), async () => await reconcile(object, memory, deps, signal).catch((error: unknown) => nextAfter(error, deps)));
       options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
       schedule(queue, key, next);
     },

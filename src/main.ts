@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { controllerConfig, controllerFlags } from "./config.ts";
+import { codeOf, messageOf } from "./errors.ts";
+import { describeFlags } from "./flags.ts";
+import { runController } from "./wiring/controller.ts";
+
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  process.stdout.write(`strata-controller reconciles ArtifactRepositories.\n\n${describeFlags(controllerFlags)}\n`);
+  process.exit(0);
+}
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => stop.abort(new DOMException(`stopped by ${name}`, "AbortError")));
+}
+// A company's certificates are often only in the system's store.
+setDefaultCACertificates([...new Set([...getCACertificates("default"), ...getCACertificates("system")])]);
+
+let exitCode = 0;
+try {
+  await runController(controllerConfig(args), stop.signal);
+} catch (error) {
+  process.stderr.write(`${JSON.stringify({ level: "error", ts: new Date().toISOString(), msg: messageOf(error), code: codeOf(error) })}\n`);
+  exitCode = 1;
+}
+// Nothing that is still open may keep a controller alive that no longer works.
+process.exit(exitCode);

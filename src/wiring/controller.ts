@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
+import { eventLimits, kubeDefaults, notificationLimits, registryDefaults, defaultLimits, type ControllerConfig } from "../config.ts";
+import type { RawObject } from "../controller/status-writer.ts";
+import { storageFailed } from "../archive/spool.ts";
+import { EventRecorder } from "../kube/events.ts";
+import { connectKube, type KubeConnection } from "../kube/http.ts";
+import { runLeaderElection } from "../kube/leader.ts";
+import { Notifier } from "../kube/notification.ts";
+import { parseListenAddress } from "../publish/listen.ts";
+import { RegistryClient } from "../registry/client.ts";
+import { serveMetrics, serveProbes } from "../runtime/health.ts";
+import { createLogger, type Logger } from "../runtime/log.ts";
+import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
+import { announcer } from "./announcer.ts";
+import { Caches } from "./caches.ts";
+import { cloudCredentials } from "./clouds.ts";
+import { startHeartbeat, watchHeartbeat } from "./heartbeat.ts";
+import { startLoop } from "./loop.ts";
+import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
+import { clusterSources } from "./sources.ts";
+
+const component = "strata-controller";
+
+/** Runs the controller until the signal ends it, or leadership is lost. @throws what keeps it from starting or going on */
+export async function runController(config: ControllerConfig, signal: AbortSignal): Promise<void> {
+  const { flags } = config;
+  const logger = createLogger({ level: flags["log-level"], encoding: flags["log-encoding"], kind: { group: GROUP, kind: KIND } });
+  const metrics = createMetrics({ kind: { group: GROUP, version: VERSION, kind: KIND }, concurrent: flags.concurrent });
+  await mkdir(flags["storage-path"], { recursive: true }).catch((error: unknown) => { throw storageFailed(error); });
+  const kube = await connectKube({ ...kubeDefaults, kubeconfig: flags.kubeconfig, inCluster: config.inCluster, qps: flags["kube-api-qps"], burst: flags["kube-api-burst"], userAgent: component });
+  const controller = new Controller(config, { logger, metrics, kube });
+  try {
+    await controller.run(signal);
+  } finally {
+    await kube.close();
+  }
+}
+
+interface Process {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly kube: KubeConnection;
+}
+
+class Controller {
+  readonly #config: ControllerConfig;
+  readonly #process: Process;
+  readonly #identity: string;
+  readonly #stopping = new AbortController();
+  #leads = false;
+  #synced = false;
+
+  constructor(config: ControllerConfig, process: Process) {
+    this.#config = config;
+    this.#process = process;
+    this.#identity = `${config.hostname}_${randomUUID()}`;
+  }
+
+  /** Serves, watches and waits for leadership; the work itself is `#lead`. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { flags } = this.#config;
+    const { logger, metrics, kube } = this.#process;
+    const stopping = this.#stopping.signal;
+    const isShared = watchHeartbeat(flags["storage-path"], stopping);
+    const closers: (() => Promise<void>)[] = [];
+    try {
+      const probes = await serveProbes(parseListenAddress(flags["health-addr"]), () => this.#synced);
+      closers.push(probes.close);
+      closers.push((await serveMetrics(parseListenAddress(flags["metrics-addr"]), metrics.render)).close);
+      const servers = await this.#serve(() => this.#leads || isShared());
+      closers.push(async () => await servers.close(flags["graceful-shutdown-timeout"]));
+      const caches = new Caches({ kube: kube.client, namespace: flags["watch-all-namespaces"] ? undefined : this.#config.runtimeNamespace, labelSelector: flags["watch-label-selector"] || undefined, log: logger.log }, stopping);
+      metrics.showResources(() => caches.objects.list().map(resourceInfo));
+      void caches.synced.then(() => (this.#synced = true)).catch(() => undefined);
+      logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
+      await this.#elected(caches, servers, signal);
+    } finally {
+      this.#stopping.abort(new DOMException("stopped", "AbortError"));
+      for (const close of closers.toReversed()) await close();
+    }
+  }
+
+  async #serve(ready: () => boolean): Promise<Servers> {
+    const { flags, hostname } = this.#config;
+    const address = flags["oci-endpoint-addr"];
+    return await startServers({
+      root: flags["storage-path"],
+      address: flags["storage-addr"],
+      advertised: flags["storage-adv-addr"],
+      hostname,
+      oci: address === "" ? undefined : { address, advertised: flags["oci-endpoint-adv-addr"] },
+      ready,
+      onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),
+    });
+  }
+
+  async #elected(caches: Caches, servers: Servers, signal: AbortSignal): Promise<void> {
+    const { flags, runtimeNamespace } = this.#config;
+    const { kube, logger } = this.#process;
+    if (!flags["enable-leader-election"]) return await this.#lead(caches, servers, { lost: new AbortController().signal, signal });
+    await runLeaderElection({
+      client: kube.client,
+      key: { namespace: runtimeNamespace, name: leaseName(flags["watch-label-selector"]) },
+      identity: this.#identity,
+      timings: { leaseDurationMs: flags["leader-election-lease-duration"], renewDeadlineMs: flags["leader-election-renew-deadline"], retryPeriodMs: flags["leader-election-retry-period"] },
+      release: flags["leader-election-release-on-cancel"],
+      onLeading: async (lost) => await this.#lead(caches, servers, { lost, signal }),
+      onProblem: (error) => logger.log("error", "electing a leader failed", { error }),
+      signal,
+    });
+  }
+
+  /** The leader's work: until it is told to stop, or must stop. */
+  async #lead(caches: Caches, servers: Servers, { lost, signal }: { lost: AbortSignal; signal: AbortSignal }): Promise<void> {
+    const { flags } = this.#config;
+    const { logger, metrics, kube } = this.#process;
+    const ending = AbortSignal.any([lost, signal]);
+    const registry = new RegistryClient({ ...registryDefaults, environmentProxy: this.#config.proxy, onRequest: ({ method, status }) => metrics.registryRequest({ method, status }) });
+    const tell = this.#announcer();
+    await caches.synced;
+    const sources = clusterSources({ registry, kube: kube.client, clouds: cloudCredentials(this.#config.azure), limits: defaultLimits, defaultServiceAccount: flags["default-service-account"] });
+    const deps = await reconcilerDeps({
+      root: flags["storage-path"], kube: kube.client, sources, servers, announce: tell.announce, meter: metrics, log: logger.log,
+      retention: { ttlMs: flags["artifact-retention-ttl"], records: flags["artifact-retention-records"] },
+      cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
+      settings: { intervalJitterPercentage: flags["interval-jitter-percentage"], requeueDependencyMs: flags["requeue-dependency"] },
+    }, ending);
+    await deps.store.collectOrphans((owner) => caches.objects.get(owner) !== undefined, ending);
+    startHeartbeat(flags["storage-path"], this.#identity, AbortSignal.any([ending, this.#stopping.signal]));
+    this.#leads = true;
+    metrics.leading(true);
+    logger.log("info", "leading", { identity: this.#identity });
+    const loop = startLoop(caches, deps, {
+      concurrent: flags.concurrent,
+      backoff: { baseMs: flags["min-retry-delay"], maxMs: flags["max-retry-delay"] },
+      within: logger.within,
+      onQueueEvent: metrics.queue.event,
+      onReconciled: metrics.reconciled,
+      onDeleted: ({ metadata }) => metrics.deleted(metadata),
+    });
+    metrics.queue.show(() => loop.queue.state());
+    await aborted(ending);
+    this.#leads = false;
+    metrics.leading(false);
+    // Whoever comes next may begin at once: nothing of this replica may still write then.
+    const left = await loop.stop(lost.aborted ? 0 : flags["graceful-shutdown-timeout"]);
+    if (left.length > 0) logger.log("error", "some reconciles did not stop", { count: left.length });
+    await tell.close();
+    await registry.close();
+  }
+
+  #announcer(): { readonly announce: ReturnType<typeof announcer>; close(): Promise<void> } {
+    const { flags, hostname } = this.#config;
+    const { logger, kube } = this.#process;
+    const onDrop = (error: unknown): void => logger.log("debug", "an event was not sent", { error });
+    const recorder = new EventRecorder({ client: kube.client, component, instance: hostname, limits: eventLimits, onDrop });
+    const url = flags["events-addr"];
+    const notifier = url === "" ? undefined : new Notifier({ url, controller: component, instance: hostname, limits: notificationLimits, onDrop });
+    const graceMs = 2000;
+    return { announce: announcer(recorder, notifier), close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])) };
+  }
+}
+
+/** Each shard has a leader of its own. */
+function leaseName(labelSelector: string): string {
+  const shard = labelSelector.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  return shard === "" ? `${component}-leader-election` : `${component}-${shard}-leader-election`.slice(0, 253);
+}
+
+function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
+  const { suspend, url } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
+  const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
+  return { key: metadata, ready, suspended: suspend === true, url: url ?? "", revision: status?.artifact?.revision ?? "" };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
