@@ -1,14 +1,24 @@
 import { CodedError } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 
+/** Names and link targets are held in memory; real ones are some tens of bytes. */
+const MAX_NAMES_LENGTH = 32 * 1024 * 1024;
+
+/** What the layers of one operation have used together: hand the same object, all zero, to the budget of each. */
+export interface Spent {
+  expandedBytes: number;
+  entries?: number;
+  /** UTF-16 code units. */
+  namesLength?: number;
+}
+
 /** What one layer may expand to, and what all layers of an operation may expand to together. */
 export class Budget {
   readonly limits: Limits;
   readonly #compressedBytes: number;
-  readonly #shared: { expandedBytes: number };
+  readonly #shared: Spent;
 
-  /** @param shared counts the layers of one operation together */
-  constructor(limits: Limits, compressedBytes: number, shared: { expandedBytes: number }) {
+  constructor(limits: Limits, compressedBytes: number, shared: Spent) {
     this.limits = limits;
     this.#compressedBytes = compressedBytes;
     this.#shared = shared;
@@ -30,6 +40,17 @@ export class Budget {
   spend(bytes: number): void {
     this.#shared.expandedBytes += bytes;
     if (this.#shared.expandedBytes > this.limits.maxExpandedBytes) throw tooLarge(this.limits.maxExpandedBytes);
+  }
+
+  /** Counts an entry and the length of its names, which stay in memory. @throws ArchiveTooManyEntries */
+  spendEntry(namesLength: number): void {
+    const { maxEntries } = this.limits;
+    this.#shared.entries = (this.#shared.entries ?? 0) + 1;
+    this.#shared.namesLength = (this.#shared.namesLength ?? 0) + namesLength;
+    if (this.#shared.entries > maxEntries) throw new CodedError("ArchiveTooManyEntries", `there are more than ${maxEntries} entries`);
+    if (this.#shared.namesLength > MAX_NAMES_LENGTH) {
+      throw new CodedError("ArchiveTooManyEntries", `the names of all entries are longer than ${MAX_NAMES_LENGTH} characters together`);
+    }
   }
 }
 

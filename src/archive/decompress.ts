@@ -9,6 +9,7 @@ export type Compression = "gzip" | "zstd" | "none";
 
 /** Larger output chunks mean fewer trips to the thread pool; beyond this they only cost memory. */
 const CHUNK_BYTES = 256 * 1024;
+const MIN_CHUNK_BYTES = 1024;
 /** A window of 32 MiB: all that zstd asks for below level 22 without --long. */
 const ZSTD_WINDOW_LOG = 25;
 /** Each frame costs a decompressor of its own. */
@@ -89,9 +90,13 @@ class ZstdFrames {
   }
 }
 
-/** One deflate stream without the gzip frame around it. */
-export function inflateMember(sink: ChunkSink): Member {
-  return new Member(createInflateRaw(engineOptions), sink);
+/**
+ * One deflate stream without the gzip frame around it.
+ * @param expectedBytes of output, where they are known: a small stream then takes small buffers
+ */
+export function inflateMember(sink: ChunkSink, expectedBytes = CHUNK_BYTES): Member {
+  const chunkSize = Math.max(MIN_CHUNK_BYTES, Math.min(CHUNK_BYTES, expectedBytes));
+  return new Member(createInflateRaw({ ...engineOptions, chunkSize }), sink);
 }
 
 type Engine = Transform & { readonly bytesWritten: number };

@@ -4,15 +4,15 @@ import { baseName, parentOf, quote, unpublishable } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import type { Body, Tree } from "./tree.ts";
 
-/** How many entries are matched before other work gets its turn. */
-const ENTRIES_PER_TURN = 1000;
+/** How long entries are matched before other work gets its turn; hostile patterns make each of them slow. */
+const TURN_MS = 10;
 
 /**
  * Leaves out what spec.ignore, the .sourceignore files of the tree or the default exclusions name; returns how many files.
- * @throws InvalidPattern, ArchiveTooLarge (an immense .sourceignore), StorageFailed
+ * @throws InvalidPattern, ArchiveTooLarge (immense .sourceignore files), StorageFailed, Aborted
  */
 export async function applyIgnore(tree: Tree, specIgnore: string | undefined, signal: AbortSignal): Promise<number> {
-  const ignores = ignoreRules(await treePatterns(tree), specIgnore);
+  const ignores = ignoreRules(await treePatterns(tree, signal), specIgnore);
   const files = countFiles(tree);
   const doomed = await matching(tree, ignores, signal);
   tree.removeWhere((path) => doomed.has(path));
@@ -34,11 +34,12 @@ export function checkPublishable(tree: Tree): void {
 
 async function matching(tree: Tree, ignores: Ignore, signal: AbortSignal): Promise<Set<string>> {
   const doomed = new Set<string>();
-  let count = 0;
+  let turnEnds = performance.now() + TURN_MS;
   for (const [path, entry] of tree.entries) {
-    if (++count % ENTRIES_PER_TURN === 0) {
+    if (performance.now() > turnEnds) {
       await new Promise(setImmediate);
-      if (signal.aborted) throw new CodedError("Aborted", "stopped while matching ignore rules", { cause: signal.reason });
+      checkAbort(signal);
+      turnEnds = performance.now() + TURN_MS;
     }
     if (ignores(path, entry.kind === "dir")) doomed.add(path);
   }
@@ -46,13 +47,18 @@ async function matching(tree: Tree, ignores: Ignore, signal: AbortSignal): Promi
 }
 
 /** The lines of every .sourceignore outside .git: parents before children, so that the nearest file decides. */
-async function treePatterns(tree: Tree): Promise<IgnorePattern[]> {
+async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePattern[]> {
   const patterns: IgnorePattern[] = [];
   const readers = new SpoolReaders();
+  let bytes = 0;
   try {
     for (const path of ignoreFiles(tree)) {
       const entry = tree.entries.get(path)!;
-      if (entry.kind === "file") patterns.push(...readPatterns(await readText(entry.body, path, readers), parentOf(path)));
+      if (entry.kind !== "file") continue;
+      checkAbort(signal);
+      bytes += entry.body.size;
+      if (bytes > MAX_IGNORE_BYTES) throw new CodedError("ArchiveTooLarge", `with ${quote(path)} the ${IGNORE_FILE} files have ${bytes} bytes; at most ${MAX_IGNORE_BYTES} are read`);
+      patterns.push(...readPatterns(await readText(entry.body, readers), parentOf(path)));
       checkPatternCount(patterns);
     }
   } finally {
@@ -66,8 +72,7 @@ function ignoreFiles(tree: Tree): string[] {
   return paths.sort((a, b) => (parentOf(a) < parentOf(b) ? -1 : 1));
 }
 
-async function readText(body: Body, path: string, readers: SpoolReaders): Promise<string> {
-  if (body.size > MAX_IGNORE_BYTES) throw new CodedError("ArchiveTooLarge", `${quote(path)} has ${body.size} bytes; at most ${MAX_IGNORE_BYTES} are read`);
+async function readText(body: Body, readers: SpoolReaders): Promise<string> {
   const pieces: Buffer[] = [];
   for (let at = 0; at < body.size; ) {
     const piece = Buffer.from(await readers.read(body.file, body.offset + at, body.size - at));
@@ -75,6 +80,10 @@ async function readText(body: Body, path: string, readers: SpoolReaders): Promis
     at += piece.length;
   }
   return Buffer.concat(pieces).toString("utf8");
+}
+
+function checkAbort(signal: AbortSignal): void {
+  if (signal.aborted) throw new CodedError("Aborted", "stopped while matching ignore rules", { cause: signal.reason });
 }
 
 function countFiles(tree: Tree): number {

@@ -8,8 +8,8 @@ const MAX_HOPS = 40;
 
 type FollowLimits = Pick<Limits, "maxEntries" | "maxExpandedBytes" | "maxNameBytes">;
 
-/** Visits for one entry of the result; more of them are a maze of links made to keep us busy. */
-const MAX_VISITS_PER_ENTRY = 4;
+/** Characters of paths that are looked at; more of them are a maze of links made to keep us busy. */
+const MAX_WORK = 128 * 1024 * 1024;
 
 /**
  * A tree without links: symlinks left out, or replaced by what they point to inside the same tree. Absolute targets start
@@ -36,7 +36,7 @@ class Follower {
   readonly #children: ReadonlyMap<string, readonly string[]>;
   readonly #limits: FollowLimits;
   #bytes = 0;
-  #visits = 0;
+  #work = 0;
   #symlinks: number;
 
   constructor(source: Tree, limits: FollowLimits) {
@@ -55,12 +55,9 @@ class Follower {
   /** @param open the real directories that are being copied: a link to one of them would never end */
   #copyChildren(from: string, to: string, open: Set<string>): void {
     for (const name of this.#children.get(from) ?? []) {
-      if (++this.#visits > MAX_VISITS_PER_ENTRY * this.#limits.maxEntries) {
-        throw new CodedError("ArchiveTooManyEntries", "the symlinks lead to too many files; set layerSelector.symlinks to Skip");
-      }
-      const path = join(from, name);
       const copy = join(to, name);
-      const target = copy.length > this.#limits.maxNameBytes ? undefined : this.#resolve(path);
+      this.#spendWork(copy.length);
+      const target = copy.length > this.#limits.maxNameBytes ? undefined : this.#resolve(from, name);
       if (target === undefined) this.#symlinks += 1;
       else this.#copy(target, copy, open);
     }
@@ -84,26 +81,33 @@ class Follower {
     }
   }
 
-  /** The path of the file or directory that `path` stands for once every link in it is followed. */
-  #resolve(path: string): string | undefined {
-    const pending = path.split("/").toReversed();
-    let resolved: string | undefined = "";
-    for (let hops = 0; resolved !== undefined && pending.length > 0; ) {
-      const part = pending.pop()!;
-      const next: string | undefined = step(resolved, part);
+  /** The file or directory that `name` in a real directory stands for once every link is followed. */
+  #resolve(directory: string, name: string): string | undefined {
+    const pending = [name];
+    let resolved = directory;
+    for (let hops = 0; pending.length > 0; ) {
+      const next = step(resolved, pending.pop()!);
       const entry = next === undefined ? undefined : this.#entry(next);
-      if (entry?.kind !== "symlink") {
-        resolved = entry === undefined || (entry.kind === "file" && pending.length > 0) ? undefined : next;
-        continue;
+      if (next === undefined || entry === undefined) return undefined;
+      if (entry.kind === "symlink") {
+        if (++hops > MAX_HOPS) return undefined;
+        pending.push(...entry.target.split("/").toReversed());
+        resolved = entry.target.startsWith("/") ? "" : resolved;
+      } else {
+        if (entry.kind === "file" && pending.length > 0) return undefined;
+        resolved = next;
       }
-      if (++hops > MAX_HOPS) return undefined;
-      if (entry.target.startsWith("/")) resolved = "";
-      pending.push(...entry.target.split("/").toReversed());
     }
     return resolved;
   }
 
+  #spendWork(characters: number): void {
+    this.#work += characters + 1;
+    if (this.#work > MAX_WORK) throw new CodedError("ArchiveTooManyEntries", "the symlinks lead to too many files; set layerSelector.symlinks to Skip");
+  }
+
   #entry(path: string): Entry | undefined {
+    this.#spendWork(path.length);
     return path === "" ? { kind: "dir" } : this.#source.entries.get(path);
   }
 }

@@ -10,16 +10,18 @@ export interface LabelledTree {
   readonly label: string;
 }
 
+type ConflictPolicy = "Fail" | "Overwrite" | "Keep";
+
 /**
  * Merges trees, in order, into one. Two files of one path and equal content are no conflict.
  *
  * @param onConflict Overwrite: the later layer counts; Keep: the earlier one
- * @throws PathConflict under Fail: names the path and both layers; ArchiveTooManyEntries, StorageFailed
+ * @throws PathConflict under Fail: names the path and both layers; ArchiveTooManyEntries, StorageFailed, Aborted
  */
-export async function mergeTrees(parts: readonly LabelledTree[], onConflict: "Fail" | "Overwrite" | "Keep", maxEntries: number): Promise<Tree> {
+export async function mergeTrees(parts: readonly LabelledTree[], onConflict: ConflictPolicy, maxEntries: number, signal?: AbortSignal): Promise<Tree> {
   const merged = new Tree(maxEntries);
   const origin = new Map<string, string>();
-  const bodies = new BodyComparer();
+  const bodies = new BodyComparer(signal);
   try {
     for (const { tree, label } of parts) {
       const conflicts = await findConflicts(merged, tree, bodies);
@@ -27,7 +29,8 @@ export async function mergeTrees(parts: readonly LabelledTree[], onConflict: "Fa
       if (first !== undefined && onConflict === "Fail") throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
       const lost = new Set(conflicts);
       (onConflict === "Keep" ? tree : merged).removeWhere((path) => lost.has(path));
-      for (const path of add(merged, tree)) origin.set(path, label);
+      for (const path of add(merged, tree, onConflict)) origin.set(path, label);
+      merged.displacedLinks += tree.displacedLinks;
     }
   } finally {
     await bodies.close();
@@ -47,13 +50,15 @@ async function findConflicts(merged: Tree, tree: Tree, bodies: BodyComparer): Pr
 }
 
 async function isSame(a: Entry, b: Entry, bodies: BodyComparer): Promise<boolean> {
-  return a.kind === "file" && b.kind === "file" && a.body.size === b.body.size && (await bodies.areEqual(a.body, b.body));
+  if (a.kind === "file") return b.kind === "file" && a.body.size === b.body.size && (await bodies.areEqual(a.body, b.body));
+  return a.kind !== "dir" && a.kind === b.kind && a.target === b.target;
 }
 
-function add(merged: Tree, tree: Tree): string[] {
+/** Equal files may still differ in the executable bit, so that the later one has to be set too where it counts. */
+function add(merged: Tree, tree: Tree, onConflict: ConflictPolicy): string[] {
   const added: string[] = [];
   for (const [path, entry] of tree.entries) {
-    if (merged.entries.has(path)) continue;
+    if (merged.entries.has(path) && (onConflict !== "Overwrite" || entry.kind !== "file")) continue;
     merged.put(path, entry);
     added.push(path);
   }
@@ -64,6 +69,11 @@ function add(merged: Tree, tree: Tree): string[] {
 class BodyComparer {
   readonly #readers = new SpoolReaders();
   readonly #digests = new Map<Body, string>();
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
 
   async areEqual(a: Body, b: Body): Promise<boolean> {
     return a === b || a.size === 0 || (await this.#digest(a)) === (await this.#digest(b));
@@ -77,6 +87,7 @@ class BodyComparer {
       const piece = await this.#readers.read(body.file, body.offset + at, body.size - at);
       hash.update(piece);
       at += piece.length;
+      if (this.#signal?.aborted === true) throw new CodedError("Aborted", "stopped while comparing files", { cause: this.#signal.reason });
     }
     const digest = hash.digest("base64");
     this.#digests.set(body, digest);
@@ -99,5 +110,6 @@ function conflict(path: string, { merged, tree, earlier, later }: { merged: Tree
 }
 
 function kindOf(tree: Tree, path: string): string {
-  return tree.entries.get(path)?.kind === "dir" ? "a directory" : "a file";
+  const kind = tree.entries.get(path)?.kind;
+  return kind === "dir" ? "a directory" : kind === "symlink" ? "a symlink" : "a file";
 }

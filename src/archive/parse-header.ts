@@ -13,7 +13,9 @@ export interface RawHeader {
   readonly oddity: string | undefined;
 }
 
-/** Offset, length and name of the numeric fields (POSIX ustar). */
+const PERMISSIONS = 0o777;
+
+/** Offset and length of the numeric fields (POSIX ustar). */
 const MODE = [100, 8] as const;
 const UID = [108, 8] as const;
 const GID = [116, 8] as const;
@@ -31,12 +33,14 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
   if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
   const magic = block.toString("latin1", at + 257, at + 265);
-  const isUstar = magic === "ustar\u000000";
-  if (!isUstar) notes.add("a header is not ustar");
+  // The version decides nothing for other readers either; without the prefix the name would be another one.
+  const isUstar = magic.startsWith("ustar\0");
+  if (magic !== "ustar\u000000") notes.add("a header is not ustar");
   const mode = numeric(block, at, MODE, notes);
+  // Go takes the file type from such bits, whatever the type flag says.
+  if (mode > PERMISSIONS) notes.add("a mode has more than permission bits");
   const size = numeric(block, at, SIZE, notes);
-  for (const field of [UID, GID, MTIME]) numeric(block, at, field, notes);
-  if (isUstar) for (const field of [DEVMAJOR, DEVMINOR]) numeric(block, at, field, notes);
+  for (const field of isUstar ? [UID, GID, MTIME, DEVMAJOR, DEVMINOR] : [UID, GID, MTIME]) unused(block, at, field, notes);
   const name = text(block, at, 100, notes);
   const prefix = isUstar ? text(block, at + 345, prefixLength(block, at, notes), notes) : "";
   return {
@@ -96,13 +100,16 @@ function checksumMatches(block: Buffer, at: number): boolean {
   return stated !== undefined && (stated.value === unsigned || stated.value === signed);
 }
 
+type Field = readonly [offset: number, length: number];
+
 /** @throws ArchiveInvalid */
-function numeric(block: Buffer, at: number, [offset, length]: readonly [number, number], notes: Oddities): number {
+function numeric(block: Buffer, at: number, [offset, length]: Field, notes: Oddities): number {
   const start = at + offset;
-  const first = block[start]!;
-  if (first >= 0x80) {
+  if (block[start]! >= 0x80) {
     notes.add("a number is written in base 256");
-    return base256(block, start, length);
+    const value = base256(block, start, length);
+    if (value === undefined) throw invalid("a tar header has a negative or immense number");
+    return value;
   }
   const parsed = octal(block, start, length);
   if (parsed === undefined) throw invalid("a tar header has a malformed number");
@@ -110,13 +117,18 @@ function numeric(block: Buffer, at: number, [offset, length]: readonly [number, 
   return parsed.value;
 }
 
-/** GNU's binary numbers: the top bit of the first byte marks them, 0xff a negative one. */
-function base256(block: Buffer, start: number, length: number): number {
+/** A number that only a reader who restores owners and times cares about: a time before 1970 is no reason to refuse a file. */
+function unused(block: Buffer, at: number, [offset, length]: Field, notes: Oddities): void {
+  const parsed = octal(block, at + offset, length);
+  if (parsed?.plain !== true) notes.add("a number is written unusually");
+}
+
+/** GNU's binary numbers: the top bit of the first byte marks them, the next one is the sign. */
+function base256(block: Buffer, start: number, length: number): number | undefined {
   let value = block[start]! & 0x7f;
   const isNegative = (value & 0x40) !== 0;
   for (let i = 1; i < length; i++) value = value * 256 + block[start + i]!;
-  if (isNegative || !Number.isSafeInteger(value)) throw invalid("a tar header has a negative or immense number");
-  return value;
+  return isNegative || !Number.isSafeInteger(value) ? undefined : value;
 }
 
 interface Octal {

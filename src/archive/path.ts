@@ -2,6 +2,8 @@ import { CodedError } from "../errors.ts";
 
 /** Longest name of a file on the file systems that consumers unpack to, in bytes. */
 const MAX_PART_BYTES = 255;
+/** Every part of a path is an entry in memory. */
+const MAX_PARTS = 255;
 
 /** A part that is empty, `.` or `..`. */
 const oddPart = /(?:^|\/)\.{0,2}(?:\/|$)/;
@@ -10,15 +12,16 @@ const oddPart = /(?:^|\/)\.{0,2}(?:\/|$)/;
  * The path an archive entry names, without `.` parts, doubled or trailing slashes; "" is the root of the tree.
  * The result is a key in memory and a name in the published tar; it is never opened on this machine.
  *
- * @throws ArchiveUnsafePath for an empty, absolute or climbing name, or one with a NUL
+ * @throws ArchiveUnsafePath for an empty, absolute, climbing or immensely deep name, or one with a NUL
  */
 export function normalisePath(name: string): string {
   if (name === "") throw unsafe(name, "it is empty");
   if (name.includes("\0")) throw unsafe(name, "it contains a NUL");
   if (name.startsWith("/")) throw unsafe(name, "it is absolute");
-  if (!oddPart.test(name)) return name;
+  if (!oddPart.test(name) && name.length < 2 * MAX_PARTS) return name;
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw unsafe(name, "it contains '..'");
+  if (parts.length > MAX_PARTS) throw unsafe(name, `it has more than ${MAX_PARTS} parts`);
   return parts.join("/");
 }
 

@@ -11,6 +11,8 @@ export interface PaxRecords {
 }
 
 const plainKeys = new Set(["path", "size", "mtime"]);
+/** Seconds since 1970 as every reader takes them; they are not used here. */
+const plainTime = /^[0-9]{1,11}(?:\.[0-9]{1,9})?$/;
 
 /** @throws ArchiveInvalid, ArchiveUnsupported (sparse files) */
 export function parsePax(body: Buffer): PaxRecords {
@@ -29,6 +31,7 @@ export function parsePax(body: Buffer): PaxRecords {
 function oddityOf(key: string, value: string, isRepeated: boolean): string | undefined {
   if (isRepeated) return "a PAX record is repeated";
   if (!plainKeys.has(key)) return "a PAX header has other records than path, size and mtime";
+  if (key === "mtime" && !plainTime.test(value)) return "a PAX time is written unusually";
   return value === "" ? "a PAX record is empty" : undefined;
 }
 

@@ -12,20 +12,35 @@ export interface ReadCounts {
   special: number;
 }
 
+export interface TarRequest {
+  readonly compression: Compression;
+  /** The uncompressed tar becomes this scratch file. */
+  readonly spoolPath: string;
+  readonly budget: Budget;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Reads a tar into a tree. The uncompressed tar itself becomes the scratch file at `spoolPath`; bodies are ranges of it, so
- * that no name ever reaches the file system and nothing is copied.
+ * Reads a tar into a tree. Bodies are ranges of the scratch file, so that no name ever reaches the file system and nothing
+ * is copied.
  *
  * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
- * ArchiveTooManyEntries, StorageFailed; whatever the source throws
+ * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
-export async function readTar(source: AsyncIterable<Buffer>, compression: Compression, spoolPath: string, budget: Budget): Promise<{ tree: Tree; counts: ReadCounts }> {
+export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest): Promise<{ tree: Tree; counts: ReadCounts }> {
+  const { compression, spoolPath, budget, signal } = request;
   const spool = await SpoolWriter.create(spoolPath);
   const tree = new Tree(budget.limits.maxEntries);
   const counts: ReadCounts = { special: 0 };
-  const scanner = new TarScanner({ entry: (entry) => addEntry(tree, entry, spoolPath, counts) }, budget.limits);
+  const add = (entry: ScannedEntry): void => {
+    budget.spendEntry(entry.name.length + entry.link.length);
+    addEntry(tree, entry, spoolPath, counts);
+  };
+  const scanner = new TarScanner({ entry: add }, budget.limits);
   try {
     await decompress(compression, source, (chunk) => {
+      // One piece of the source may expand to gigabytes.
+      if (signal.aborted) throw new CodedError("Aborted", "stopped while reading a tar", { cause: signal.reason });
       budget.checkExpanded(spool.size + chunk.length);
       budget.spend(chunk.length);
       scanner.push(chunk);
@@ -47,7 +62,7 @@ function addEntry(tree: Tree, entry: ScannedEntry, spoolPath: string, counts: Re
       return tree.putDirectory(path);
     case "file":
       if (path === "") throw new CodedError("ArchiveInvalid", "the archive's root is a file");
-      return tree.put(path, { kind: "file", executable: entry.executable, body: { file: spoolPath, offset: entry.offset, size: entry.size } });
+      return tree.put(path, { kind: "file", executable: (entry.mode & 0o111) !== 0, body: { file: spoolPath, offset: entry.offset, size: entry.size } });
     case "symlink":
       return tree.put(path, { kind: "symlink", target: entry.link });
     case "hardlink":

@@ -11,7 +11,8 @@ export interface ScannedEntry {
   readonly type: ScannedType;
   readonly name: string;
   readonly link: string;
-  readonly executable: boolean;
+  /** As stated, perhaps with more than permission bits. */
+  readonly mode: number;
   /** Bytes of the body; 0 for all but files. */
   readonly size: number;
   /** Where the body begins in the tar. */
@@ -146,7 +147,7 @@ export class TarScanner {
     this.#state = "body";
     this.#left = size;
     this.#padding = paddingOf(size);
-    this.#handler.entry({ type, name, link, size, offset, executable: (header.mode & 0o111) !== 0 });
+    this.#handler.entry({ type, name, link, size, offset, mode: header.mode });
     this.#endBodyIfDone();
   }
 

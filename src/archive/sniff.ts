@@ -12,6 +12,8 @@ const ZIP_ENTRY = 0x04034b50;
 const EMPTY_ZIP = 0x06054b50;
 const ZSTD = 0xfd2fb528;
 const ZSTD_SKIPPABLE = 0x184d2a50;
+/** A tar without entries is zeros: two blocks, or a record of twenty. Other files that begin with zeros, such as disk images, go on. */
+const EMPTY_TAR_BYTES = 20 * BLOCK;
 
 /**
  * Tells what content is from its first bytes: `HEAD_BYTES` of them, or all there are.
@@ -21,7 +23,7 @@ export async function sniff(head: Buffer): Promise<Content> {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0;
   if (magic === ZIP_ENTRY || magic === EMPTY_ZIP) return { archive: "zip" };
   const compression = compressionOf(head);
-  return isTar(await firstBlock(head, compression)) ? { archive: "tar", compression } : { archive: "none" };
+  return isTar(await firstBytes(head, compression)) ? { archive: "tar", compression } : { archive: "none" };
 }
 
 /** gzip (RFC 1952), zstd and its skippable frames (RFC 8878). */
@@ -32,18 +34,26 @@ export function compressionOf(head: Buffer): Compression {
   return magic === ZSTD || (magic & 0xfffffff0) >>> 0 === ZSTD_SKIPPABLE ? "zstd" : "none";
 }
 
-function isTar(block: Buffer): boolean {
-  return looksLikeHeader(block) || (block.length >= BLOCK && isZero(block, 0, BLOCK));
+function isTar(bytes: Buffer): boolean {
+  return looksLikeHeader(bytes) || isEmptyTar(bytes);
 }
 
-/** The first block behind the compression, or less where that cannot be had. */
-async function firstBlock(head: Buffer, compression: Compression): Promise<Buffer> {
-  let block = Buffer.alloc(0);
+function isEmptyTar(bytes: Buffer): boolean {
+  return bytes.length >= 2 * BLOCK && bytes.length <= EMPTY_TAR_BYTES && bytes.length % BLOCK === 0 && isZero(bytes, 0, bytes.length);
+}
+
+/** What the content begins with behind the compression: enough to tell, or less where there is less. */
+async function firstBytes(head: Buffer, compression: Compression): Promise<Buffer> {
+  const wanted = EMPTY_TAR_BYTES + 1;
+  if (compression === "none") return head.subarray(0, wanted);
+  const pieces: Buffer[] = [];
+  let length = 0;
   const enough = new Error("enough");
   await decompress(compression, (async function* () { yield head; })(), (chunk) => {
-    block = Buffer.concat([block, chunk.subarray(0, BLOCK - block.length)]);
-    if (block.length >= BLOCK) throw enough;
+    pieces.push(chunk.subarray(0, wanted - length));
+    length += pieces.at(-1)!.length;
+    if (length >= wanted) throw enough;
     return undefined;
   }).catch(() => undefined);
-  return block;
+  return Buffer.concat(pieces);
 }

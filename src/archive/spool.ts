@@ -46,7 +46,10 @@ export class SpoolWriter {
     this.#pendingBytes += chunk.length;
     this.#size += chunk.length;
     if (this.#pendingBytes < BATCH_BYTES && this.#pending.length < MAX_PIECES) return undefined;
-    return this.#drain();
+    const drained = this.#drain();
+    // Whoever awaits it learns of a failure; it must not end the process while the caller is busy elsewhere.
+    drained.catch(() => undefined);
+    return drained;
   }
 
   /** Writes what is left and closes the file. @throws StorageFailed */

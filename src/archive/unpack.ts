@@ -32,13 +32,14 @@ export type Unpacked = { readonly content: "tree"; readonly tree: Tree; readonly
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
 export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
+  const { budget, signal } = request;
   const chunks = request.source[Symbol.asyncIterator]();
   try {
     const head = await readHead(chunks);
     const content = await sniff(head);
-    const source = wholeSource(head, chunks, request.signal);
+    const source = wholeSource(head, chunks, signal);
     if (content.archive === "tar") {
-      return { content: "tree", ...(await readTar(source, content.compression, scratch(request, "tree"), request.budget)) };
+      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal })) };
     }
     return content.archive === "zip" ? await unpackZip(source, request) : await keepRaw(source, request);
   } finally {
@@ -48,10 +49,10 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
 
 /** A zip file is read from its end, so all of it must be there first. */
 async function unpackZip(source: AsyncIterable<Buffer>, request: UnpackRequest): Promise<Unpacked> {
-  const path = scratch(request, "zip");
-  await spoolAll(source, path);
-  const { tree, counts } = await readZip(path, scratch(request, "tree"), request.budget, request.signal);
-  await unlink(path).catch((error: unknown) => Promise.reject(storageFailed(error)));
+  const zipPath = scratch(request, "zip");
+  await spoolAll(source, zipPath);
+  const { tree, counts } = await readZip({ zipPath, spoolPath: scratch(request, "tree"), budget: request.budget, signal: request.signal });
+  await unlink(zipPath).catch((error: unknown) => Promise.reject(storageFailed(error)));
   return { content: "tree", tree, counts };
 }
 

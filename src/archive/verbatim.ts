@@ -21,6 +21,8 @@ export type Verdict =
 const HASH_BLOCK_BYTES = 256 * 1024;
 const GZIP_TRAILER_BYTES = 8;
 const MAX_GZIP_HEADER_BYTES = 66 * 1024;
+/** Permissions without which whoever unpacks an entry cannot use it. */
+const readable = { file: 0o400, dir: 0o700 } as const;
 
 /**
  * Judges a gzip-compressed tar while it is being downloaded. Strict, because Go's archive/tar and not this program will read
@@ -42,7 +44,7 @@ export class VerbatimScan {
 
   constructor(ignore: Ignore, budget: Budget) {
     this.#budget = budget;
-    this.#judge = new EntryJudge(ignore);
+    this.#judge = new EntryJudge(ignore, budget);
     this.#scanner = new TarScanner(this.#judge, budget.limits);
   }
 
@@ -128,6 +130,7 @@ export class VerbatimScan {
 class EntryJudge implements ScanHandler {
   reason: string | undefined;
   readonly #ignore: Ignore;
+  readonly #budget: Budget;
   readonly #seen = new Map<string, "file" | "dir" | "implied">();
   readonly #hash = createHash("sha256");
   readonly #tar: CanonicalTar;
@@ -141,8 +144,9 @@ class EntryJudge implements ScanHandler {
   /** Whether there is anything to publish. */
   #hasFiles = false;
 
-  constructor(ignore: Ignore) {
+  constructor(ignore: Ignore, budget: Budget) {
     this.#ignore = ignore;
+    this.#budget = budget;
     this.#tar = new CanonicalTar(Buffer.allocUnsafe(HASH_BLOCK_BYTES), (block) => {
       this.#hash.update(block);
       return block;
@@ -156,6 +160,8 @@ class EntryJudge implements ScanHandler {
   entry(entry: ScannedEntry): void {
     if (this.reason !== undefined) return;
     if (entry.type !== "file" && entry.type !== "dir") return this.oddity("an entry is a link or a special file");
+    if ((entry.mode & readable[entry.type]) !== readable[entry.type]) return this.oddity("its owner could not read an entry");
+    this.#budget.spendEntry(entry.name.length);
     const path = this.#plainPath(entry);
     if (path === undefined) return;
     if (path === "") {
@@ -234,6 +240,6 @@ class EntryJudge implements ScanHandler {
     if (baseName(path) === IGNORE_FILE && entry.size > 0) this.#needsTree = true;
     if (!this.#inOrder) return;
     this.#size = this.#left = entry.size;
-    this.#tar.file(path, entry.size, entry.executable);
+    this.#tar.file(path, entry.size, (entry.mode & 0o111) !== 0);
   }
 }
