@@ -49,7 +49,8 @@ export function checkObject(type: ResourceType, { apiVersion, kind, metadata }: 
 export function checkUpdate(type: ResourceType, before: StoredObject, after: StoredObject): void {
   const { name, namespace, uid, resourceVersion, finalizers = [] } = after.metadata;
   if (name !== before.metadata.name || namespace !== before.metadata.namespace) throw rejected(type, before.metadata, "name and namespace cannot change");
-  checkPreconditions(type, before, { uid, resourceVersion });
+  checkPreconditions(type, before, { resourceVersion });
+  if (uid !== undefined && uid !== before.metadata.uid) throw rejected(type, before.metadata, `metadata.uid is ${before.metadata.uid} and cannot change`);
   const known = new Set(before.metadata.finalizers);
   if (before.metadata.deletionTimestamp !== undefined && finalizers.some((finalizer) => !known.has(finalizer))) {
     throw rejected(type, before.metadata, "no finalizer can be added while the object is being deleted");

@@ -96,7 +96,18 @@ describe("writes", () => {
     expect(await codeOfRejection(kube.update(widgets, { ...first, spec: { size: 3 } }, signal))).toBe("KubeConflict");
     expect(await codeOfRejection(kube.update(widgets, widget(), signal))).toBe("KubeRejected");
     expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { resourceVersion: "1" } }, manager, signal))).toBe("KubeConflict");
-    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { uid: "other" } }, manager, signal))).toBe("KubeConflict");
+    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { resourceVersion: "1" }, status: {} }, { ...manager, subresource: "status" }, signal))).toBe("KubeConflict");
+  });
+
+  // As kube-apiserver 1.36 answers.
+  it("takes a wrong uid for a mistake, and in a status for nothing", async () => {
+    const { kube, first } = await seeded();
+    const wrong = { uid: "other" };
+    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: wrong }, manager, signal))).toBe("KubeRejected");
+    expect(await codeOfRejection(kube.update(widgets, { ...first, metadata: { ...first.metadata, ...wrong } }, signal))).toBe("KubeConflict");
+    const after = await kube.patch<Widget>(widgets, key, { metadata: { ...wrong, labels: { a: "b" } }, status: { ready: true } }, { ...manager, subresource: "status" }, signal);
+    expect(after).toMatchObject({ status: { ready: true }, metadata: { uid: first.metadata.uid } });
+    expect(after.metadata.labels).toBeUndefined();
   });
 
   it("takes unconditional updates of built-in kinds, which have no generation", async () => {
@@ -133,7 +144,7 @@ describe("apply", () => {
 
   it("is for the very object where a uid is given", async () => {
     const { kube, first } = await seeded();
-    expect(await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: "other" } }), force, signal))).toBe("KubeConflict");
+    expect(await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: "other" } }), force, signal))).toBe("KubeRejected");
     await kube.apply(widgets, widget({ metadata: { uid: first.metadata.uid! } }), force, signal);
     expect((await kube.apply<Widget>(widgets, widget(), force, signal)).metadata.uid).toBe(first.metadata.uid);
     kube.remove(widgets, key);

@@ -81,6 +81,7 @@ export class MemoryKube implements KubeClient {
   async update<T extends KubeObject>(type: ResourceType, object: T, signal: AbortSignal): Promise<T> {
     await this.#admit({ verb: "update", type, key: object.metadata, body: object }, signal);
     const before = this.#mustFind(type, object.metadata);
+    checkPreconditions(type, before, { uid: object.metadata.uid });
     if (isCustom(type) && object.metadata.resourceVersion === undefined) throw rejected(type, object.metadata, "metadata.resourceVersion must be specified for an update");
     return this.#replace(type, before, toJson(object), undefined) as KubeObject as T;
   }
@@ -139,7 +140,10 @@ export class MemoryKube implements KubeClient {
   remove(type: ResourceType, key: ObjectKey): void {
     const before = this.#find(type, key);
     if (before === undefined || before.metadata.deletionTimestamp !== undefined) return;
-    this.#commit(type, before, withServerMetadata(before, before, this.#timestamp()));
+    const marked = withServerMetadata(before, before, this.#timestamp());
+    // Where nothing holds it, it goes as it is: the generation counts up only for those who are to see the mark.
+    const { generation } = (isGone(marked.metadata) ? before : marked).metadata;
+    this.#commit(type, before, toJson({ ...marked, metadata: { ...marked.metadata, generation } }));
   }
 
   /** Ends every watch, as an API server does now and then; it is for the watchers to come back. */
@@ -200,8 +204,12 @@ export class MemoryKube implements KubeClient {
   /** A write by a client, who reaches either the status or the rest. */
   #replace(type: ResourceType, before: StoredObject, stated: StoredObject, subresource: "status" | undefined): StoredObject {
     checkObject(type, stated);
+    if (subresource === "status") {
+      // Of the metadata only the version counts here; a wrong uid is passed over, as the API server does.
+      checkPreconditions(type, before, { resourceVersion: stated.metadata.resourceVersion });
+      return this.#commit(type, before, toJson({ ...before, status: stated.status }));
+    }
     checkUpdate(type, before, stated);
-    if (subresource === "status") return this.#commit(type, before, toJson({ ...before, status: stated.status }));
     const status = isCustom(type) ? before.status : stated.status;
     return this.#commit(type, before, withServerMetadata(before, { ...stated, status }));
   }
