@@ -12,7 +12,8 @@ const concurrency = 8;
 export type Visit =
   | { readonly kind: "index"; readonly descriptor: Descriptor; readonly index: Index; readonly path: readonly Digest[] }
   | { readonly kind: "manifest"; readonly descriptor: Descriptor; readonly node: ManifestNode; readonly path: readonly Digest[] }
-  | { readonly kind: "passed"; readonly descriptor: Descriptor; readonly reason: string; readonly path: readonly Digest[] };
+  /** `isForeign`: it is of a media type that no walk enters. */
+  | { readonly kind: "passed"; readonly descriptor: Descriptor; readonly reason: string; readonly isForeign: boolean; readonly path: readonly Digest[] };
 
 export interface WalkOptions {
   readonly limits: Pick<Limits, "maxManifestBytes" | "maxManifests" | "maxIndexDepth">;
@@ -71,7 +72,7 @@ class Walker {
     let at = 0;
     for (const { descriptor, reason } of children) {
       if (reason !== undefined) {
-        yield { kind: "passed", descriptor, reason, path };
+        yield { kind: "passed", descriptor, reason, isForeign: isForeign(descriptor), path };
         continue;
       }
       for (; ahead < Math.min(at + concurrency, wanted.length); ahead++) this.#prefetch(wanted[ahead]!);
@@ -81,9 +82,7 @@ class Walker {
   }
 
   #refusal(descriptor: Descriptor, depth: number): string | undefined {
-    const { mediaType } = descriptor;
-    // image-spec v1.1, image-index.md: an unknown media type must not be an error.
-    if (!isManifestType(mediaType) && !isIndexType(mediaType)) return "its media type is that of no manifest or index";
+    if (isForeign(descriptor)) return "its media type is that of no manifest or index";
     return this.#options.refuse?.(descriptor, depth);
   }
 
@@ -110,6 +109,11 @@ class Walker {
     this.#pending.set(descriptor.digest, pending);
     return pending;
   }
+}
+
+/** OCI image-spec v1.1, image-index.md: an unknown media type must not be an error. */
+function isForeign({ mediaType }: Descriptor): boolean {
+  return !isManifestType(mediaType) && !isIndexType(mediaType);
 }
 
 /** api.md, "Effective type" and "Effective annotations". */

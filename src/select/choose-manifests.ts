@@ -1,0 +1,89 @@
+import { matchesPlatform, formatPlatform } from "../oci/platform.ts";
+import type { Descriptor, ManifestNode, Platform } from "../oci/types.ts";
+import { walk, type Visit } from "../oci/walk.ts";
+import { hasContent } from "./choose-layers.ts";
+import { isStated, manifestMatcher, type ManifestMatcher } from "./manifest-matcher.ts";
+import type { IndexSelector, LayerSelector, SelectRequest } from "./selection.ts";
+
+/** Everything that was met below the root, in walk order. */
+export interface Survey {
+  readonly root: Descriptor;
+  readonly visits: readonly Visit[];
+}
+
+/** Which manifests are taken, or why that cannot be said; `reasons` has a clause for every manifest that was fetched. */
+export type ManifestChoice = { readonly reasons: ReadonlyMap<ManifestNode, string> } & (
+  | { readonly kind: "chosen"; readonly nodes: readonly ManifestNode[]; readonly note?: string }
+  | { readonly kind: "none" }
+  | { readonly kind: "ambiguous"; readonly nodes: readonly ManifestNode[] }
+);
+
+/** As Flux: what an image without further word is taken for. */
+const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
+
+const platformNote = "linux/amd64 was taken, since indexSelector.platform is absent";
+
+/** Walks as far as the selector needs. @throws what `walk` throws, InvalidSpec */
+export async function* survey({ root, repository, indexSelector, limits, signal }: SelectRequest): AsyncGenerator<Visit> {
+  const matcher = manifestMatcher(indexSelector);
+  for await (const visit of walk(repository, root, { limits, signal, refuse: matcher.refuse })) {
+    yield visit;
+    if (indexSelector?.match === "First" && matcher.hasConditions && visit.kind === "manifest" && matcher.reject(visit.node) === undefined) return;
+  }
+}
+
+export function nodesOf({ visits }: Survey): ManifestNode[] {
+  return visits.flatMap((visit) => (visit.kind === "manifest" ? [visit.node] : []));
+}
+
+/** Chooses among what the walk has met; pure, so that a suggestion can be tried before it is made. */
+export function chooseManifests(nodes: readonly ManifestNode[], selector: IndexSelector | undefined, layerSelector: LayerSelector | undefined): ManifestChoice {
+  const matcher = manifestMatcher(selector);
+  const { matching, reasons } = judge(nodes, matcher, layerSelector);
+  const [first] = matching;
+  if (first === undefined) return { kind: "none", reasons };
+  if (selector?.match === "All") return taken(matching, matching, "it matches, and match is All", reasons);
+  if (selector?.match === "First") return taken(matching, [first], "it is the first match", reasons);
+  if (matching.length === 1) return taken(matching, matching, onlyReason(first, matcher), reasons);
+  const usual = matcher.hasConditions ? undefined : defaultAmong(matching);
+  if (usual !== undefined) {
+    return taken(matching, [usual], platformNote, reasons);
+  }
+  for (const node of matching) reasons.set(node, `it is one of ${matching.length} manifests that could be meant`);
+  return { kind: "ambiguous", nodes: matching, reasons };
+}
+
+function judge(nodes: readonly ManifestNode[], matcher: ManifestMatcher, layerSelector: LayerSelector | undefined): { matching: ManifestNode[]; reasons: Map<ManifestNode, string> } {
+  const reasons = new Map<ManifestNode, string>();
+  const matching = nodes.filter((node) => {
+    const reason = matcher.reject(node);
+    if (reason !== undefined) reasons.set(node, reason);
+    return reason === undefined;
+  });
+  if (matcher.hasConditions) return { matching, reasons };
+  const full = matching.filter((node) => hasContent(node, layerSelector));
+  if (full.length === 0) return { matching, reasons };
+  for (const node of matching) if (!full.includes(node)) reasons.set(node, "it has no layers to take");
+  return { matching: full, reasons };
+}
+
+function taken(matching: readonly ManifestNode[], nodes: readonly ManifestNode[], reason: string, reasons: Map<ManifestNode, string>): ManifestChoice {
+  for (const node of matching) reasons.set(node, nodes.includes(node) ? reason : `another was taken: ${reason}`);
+  return { kind: "chosen", nodes, reasons, ...(reason === platformNote && { note: reason }) };
+}
+
+function onlyReason({ path }: ManifestNode, { hasConditions }: ManifestMatcher): string {
+  if (hasConditions) return "it alone matches indexSelector";
+  return path.length === 0 ? "it is what the reference names" : "it is the only manifest to take";
+}
+
+/** The manifest for linux/amd64 where the candidates differ in nothing but their platform. */
+function defaultAmong(nodes: readonly ManifestNode[]): ManifestNode | undefined {
+  const types = new Set(nodes.map(({ effectiveType }) => effectiveType));
+  const platforms = nodes.flatMap(({ descriptor: { platform } }) => (isStated(platform) ? [formatPlatform(platform)] : []));
+  if (types.size > 1 || new Set(platforms).size < nodes.length) return undefined;
+  const fitting = nodes.filter(({ descriptor: { platform } }) => platform !== undefined && matchesPlatform(defaultPlatform, platform));
+  const plain = fitting.filter(({ descriptor: { platform } }) => platform?.variant === undefined);
+  const [usual, ...others] = plain.length > 0 ? plain : fitting;
+  return others.length === 0 ? usual : undefined;
+}

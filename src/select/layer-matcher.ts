@@ -1,0 +1,30 @@
+import type { Descriptor } from "../oci/types.ts";
+import { compileGlob } from "./glob.ts";
+import { annotationClause } from "./manifest-matcher.ts";
+import { printable } from "./printable.ts";
+import type { LayerSelector } from "./selection.ts";
+
+/** The filters of spec.layerSelector, ready to be asked; an answer is a clause saying why not, undefined means yes. */
+export interface LayerMatcher {
+  /** False where neither a media type nor an annotation is given. */
+  readonly hasFilters: boolean;
+  /** Whether a media type is given, without which no config blob is meant. */
+  readonly namesType: boolean;
+  readonly reject: (descriptor: Descriptor) => string | undefined;
+}
+
+export function layerMatcher(selector: LayerSelector = {}): LayerMatcher {
+  const { mediaType } = selector;
+  const matchesType = mediaType === undefined ? undefined : compileGlob(mediaType);
+  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({ key, pattern, matches: compileGlob(pattern) }));
+  return {
+    hasFilters: mediaType !== undefined || annotations.length > 0,
+    namesType: mediaType !== undefined,
+    reject: (descriptor) => {
+      if (matchesType?.(descriptor.mediaType) === false) return `its media type ${printable(descriptor.mediaType)} is not ${printable(mediaType ?? "")}`;
+      const offered = descriptor.annotations ?? {};
+      const wrong = annotations.find(({ key, matches }) => !Object.hasOwn(offered, key) || !matches(offered[key]!));
+      return wrong && annotationClause(wrong.key, wrong.pattern, offered);
+    },
+  };
+}
