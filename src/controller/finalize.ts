@@ -22,7 +22,7 @@ export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: 
  * @throws Kube…, StorageFailed: it is tried again
  */
 export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal): Promise<void> {
-  const { finalizers = [], namespace, name, uid = "" } = raw.metadata;
+  const { finalizers = [], namespace, name, uid = "", resourceVersion } = raw.metadata;
   if (!finalizers.includes(FINALIZER)) return;
   const owner = { key: { namespace, name }, uid };
   await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers.externalArtifact.withdraw(owner, signal));
@@ -31,7 +31,7 @@ export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal):
   await deps.store.remove(storeOwner(owner));
   const left = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   await ignoring(["NotFound"], deps, async () => {
-    await deps.kube.patch(artifactRepositories, owner.key, { metadata: { finalizers: left, uid } }, { fieldManager: FIELD_MANAGER }, signal);
+    await deps.kube.patch(artifactRepositories, owner.key, { metadata: { finalizers: left, resourceVersion } }, { fieldManager: FIELD_MANAGER }, signal);
   });
 }
 

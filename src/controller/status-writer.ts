@@ -48,7 +48,7 @@ export interface StatusChange {
 export async function writeStatus({ kube, owner, before, after }: StatusChange, signal: AbortSignal): Promise<RawObject | undefined> {
   const patch = statusPatch(before, after);
   if (patch === undefined) return undefined;
-  return await kube.patch<RawObject>(artifactRepositories, owner.key, { metadata: { uid: owner.uid }, status: patch }, { fieldManager: FIELD_MANAGER, subresource: "status" }, signal);
+  return await kube.patch<RawObject>(artifactRepositories, owner.key, { status: patch }, { fieldManager: FIELD_MANAGER, subresource: "status" }, signal);
 }
 
 /** A JSON merge patch; maps are replaced as a whole, so keys that are gone are named. */

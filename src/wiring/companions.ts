@@ -23,7 +23,7 @@ export function companionPublishers(client: KubeClient, options: CompanionOption
 function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): CompanionPublisher {
   return {
     publish: async ({ owner, artifact, sourceVerified }, signal) =>
-      await publishExternalArtifact({ client, owner: identityOf(owner), artifact, sourceVerified, fieldManager: FIELD_MANAGER, current: cached(owner.key), now: now() }, signal),
+      await publishExternalArtifact({ client, owner: identityOf(owner), artifact, sourceVerified, fieldManager: FIELD_MANAGER, current: cached(owner.key) ?? null, now: now() }, signal),
     withdraw: async (owner, signal) => await withdrawExternalArtifact({ client, owner: identityOf(owner) }, signal),
   };
 }

@@ -1,0 +1,266 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FINALIZER } from "../../api/v1beta1/constants.ts";
+import { artifactRepositories, externalArtifacts, imagePolicies, secrets } from "../wiring/kinds.ts";
+import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/reconciler.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+
+const never = new AbortController().signal;
+const key = { namespace: "default", name: "app" };
+let registry: TestRegistry;
+let controller: TestReconciler;
+
+beforeEach(async () => {
+  registry = await startRegistry({ fixtures: true });
+  controller = await startTestReconciler();
+});
+afterEach(async () => {
+  await controller.close();
+  await registry.close();
+});
+
+const spec = (repository: string, more: object = {}): object => ({ url: `oci://${registry.host}/${repository}`, insecure: true, interval: "10m", ref: { tag: "1.0.0" }, ...more });
+const requestsFor = async (work: () => Promise<unknown>): Promise<string[]> => {
+  const before = registry.requests.length;
+  await work();
+  return registry.requests.slice(before).map(({ method, path }) => `${method} ${path.replace(/\/v2\/[a-z/]*?\/(manifests|blobs)\/.*/, "$1")}`);
+};
+
+describe("a new object", () => {
+  it("becomes ready with three requests, and stays so with one and no write", async () => {
+    await controller.apply("app", spec("flux/app"));
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests", "GET manifests", "GET blobs"]);
+    expect(controller.writes().map(({ verb, type }) => `${verb} ${type.kind}`)).toEqual(["patch ArtifactRepository", "create ExternalArtifact", "apply ExternalArtifact", "patch ArtifactRepository"]);
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
+    expect(controller.writes()).toEqual([]);
+  });
+
+  it("has the status that the API describes", async () => {
+    await controller.apply("app", spec("flux/app"));
+    expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 600_000 });
+    const object = await controller.get("app");
+    expect(object?.metadata.finalizers).toEqual([FINALIZER]);
+    expect(object?.status).toMatchObject({
+      observedGeneration: 1,
+      artifact: { revision: expect.stringMatching(/^1\.0\.0@sha256:/), metadata: { "source.strata.dev/upstream-url": `oci://${registry.host}/flux/app` } },
+      upstream: { tag: "1.0.0", digest: expect.stringMatching(/^sha256:/) },
+      selected: { operation: "Extract", layerCount: 1 },
+      published: [{ kind: "ExternalArtifact", name: "app" }],
+    });
+    expect(["Ready", "ArtifactInStorage", "Published"].map((type) => conditionOf(object, type)?.status)).toEqual(["True", "True", "True"]);
+    expect(conditionOf(object, "Ready")?.message).toBe(`stored artifact for revision '${object?.status?.artifact?.revision}'`);
+  });
+
+  it("is published as an ExternalArtifact whose URL serves the file", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const published = await controller.externalArtifact("app");
+    expect(published?.spec.sourceRef).toMatchObject({ kind: "ArtifactRepository", name: "app" });
+    const artifact = published?.status?.artifact;
+    const response = await fetch(artifact!.url);
+    expect([response.status, Number(response.headers.get("content-length"))]).toEqual([200, artifact!.size]);
+    await response.arrayBuffer();
+  });
+
+  it("is announced once", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.reconcile("app");
+    expect(controller.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual(["Normal NewArtifact"]);
+  });
+});
+
+describe("a change", () => {
+  it("of the selector changes the revision", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const before = (await controller.get("app"))?.status?.artifact?.revision;
+    await controller.apply("app", spec("flux/app", { ignore: "/*\n!/deploy\n" }));
+    await controller.reconcile("app");
+    const object = await controller.get("app");
+    expect(object?.status?.artifact?.revision).not.toBe(before);
+    expect(object?.status?.observedIgnore).toBe("/*\n!/deploy\n");
+    expect((await controller.externalArtifact("app"))?.status?.artifact?.revision).toBe(object?.status?.artifact?.revision);
+  });
+
+  it("of the interval downloads nothing", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.apply("app", spec("flux/app", { interval: "1h" }));
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
+    expect((await controller.get("app"))?.status?.observedGeneration).toBe(2);
+  });
+
+  it("to nonsense stalls, and the artifact stays", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.apply("app", spec("flux/app", { interval: "soon" }));
+    expect(await controller.reconcile("app")).toEqual({ kind: "forget" });
+    const object = await controller.get("app");
+    expect(conditionOf(object, "Stalled")).toMatchObject({ status: "True", reason: "InvalidSpec" });
+    expect(conditionOf(object, "Ready")?.message).toContain("spec.interval");
+    expect((await fetch(object!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+  });
+
+  it("to suspended stops everything", async () => {
+    await controller.apply("app", spec("flux/app", { suspend: true }));
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual([]);
+    expect(controller.writes()).toEqual([]);
+  });
+});
+
+describe("a failure", () => {
+  it("of the registry keeps the artifact, is tried again, and passes", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.apply("app", { ...spec("flux/app"), url: "oci://127.0.0.1:1/flux/app" });
+    expect(await controller.reconcile("app")).toMatchObject({ kind: "retry", code: "RegistryUnreachable" });
+    const failed = await controller.get("app");
+    expect(conditionOf(failed, "FetchFailed")).toMatchObject({ status: "True", reason: "OCIArtifactPullFailed" });
+    expect(conditionOf(failed, "Reconciling")).toMatchObject({ status: "True", reason: "ProgressingWithRetry" });
+    expect((await fetch(failed!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const object = await controller.get("app");
+    expect(conditionOf(object, "Ready")?.status).toBe("True");
+    expect(conditionOf(object, "FetchFailed")).toBeUndefined();
+    expect(controller.events.at(-1)).toMatchObject({ type: "Normal" });
+  });
+
+  it("to choose stalls with the candidates, and asks upstream no more than whether it moved", async () => {
+    await controller.apply("app", spec("twin"));
+    expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 600_000 });
+    const object = await controller.get("app");
+    expect(conditionOf(object, "Stalled")).toMatchObject({ status: "True", reason: "AmbiguousManifest" });
+    expect(conditionOf(object, "Ready")?.message.match(/sha256:[a-f0-9]{64}/g)?.length).toBeGreaterThanOrEqual(2);
+    controller.writes();
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
+    expect(controller.writes()).toEqual([]);
+    await controller.apply("app", spec("twin"), { "reconcile.fluxcd.io/requestedAt": "now" });
+    expect((await requestsFor(() => controller.reconcile("app"))).length).toBeGreaterThan(1);
+    expect((await controller.get("app"))?.status?.lastHandledReconcileAt).toBe("now");
+  });
+
+  it("to find a Secret waits for it", async () => {
+    await controller.apply("app", spec("flux/app", { secretRef: { name: "regcred" } }));
+    expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
+    expect(conditionOf(await controller.get("app"), "FetchFailed")?.message).toContain("default/regcred");
+    const config = Buffer.from(JSON.stringify({ auths: { [registry.host]: { username: "u", password: "p" } } })).toString("base64");
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "regcred" }, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": config } };
+    await controller.kube.create(secrets, secret, never);
+    await controller.reconcile("app");
+    expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("True");
+  });
+
+  it("of the signature publishes nothing", async () => {
+    await controller.kube.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "keys" }, data: { "cosign.pub": Buffer.from("no key").toString("base64") } } as never, never);
+    await controller.apply("app", spec("flux/app", { verify: { provider: "cosign", secretRef: { name: "keys" } } }));
+    await controller.reconcile("app");
+    expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("False");
+    expect(await controller.externalArtifact("app")).toBeUndefined();
+  });
+});
+
+describe("an ExternalArtifact", () => {
+  it("of somebody else is not touched", async () => {
+    const foreign = { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { ...key }, spec: { sourceRef: { kind: "ArtifactGenerator", name: "other" } } };
+    await controller.kube.create(externalArtifacts, foreign, never);
+    await controller.apply("app", spec("flux/app"));
+    expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
+    expect(conditionOf(await controller.get("app"), "Published")).toMatchObject({ status: "False", reason: "NotOwned" });
+    expect((await controller.externalArtifact("app"))?.spec).toEqual(foreign.spec);
+  });
+
+  it("that cannot exist is said to be missing, and what was built is not built again", async () => {
+    const bare = await startTestReconciler({ kinds: [artifactRepositories, secrets] });
+    try {
+      await bare.apply("app", spec("flux/app"));
+      await bare.reconcile("app");
+      expect(conditionOf(await bare.get("app"), "Published")).toMatchObject({ status: "False", reason: "CRDMissing" });
+      expect(await requestsFor(() => bare.reconcile("app"))).toEqual(["HEAD manifests"]);
+    } finally {
+      await bare.close();
+    }
+  });
+
+  it("that was deleted comes back", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.kube.delete(externalArtifacts, key, {}, never);
+    await controller.reconcile("app");
+    expect((await controller.externalArtifact("app"))?.status?.artifact).toBeDefined();
+  });
+});
+
+describe("the stored file", () => {
+  it("is read once in the life of a process, and made again where it is gone", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const path = (await controller.get("app"))!.status!.artifact!.path;
+    controller.restart();
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
+    await rm(join(controller.root, path));
+    controller.restart();
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests", "GET manifests", "GET blobs"]);
+    expect((await fetch((await controller.get("app"))!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+  });
+
+  it("leaves no scratch files behind", async () => {
+    await controller.apply("app", spec("flux/app", { ignore: "/docs" }));
+    await controller.reconcile("app");
+    expect(await readdir(join(controller.root, ".scratch"))).toEqual([]);
+  });
+});
+
+describe("a deletion", () => {
+  it("leaves no file, no ExternalArtifact and no finalizer", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const path = (await controller.get("app"))!.status!.artifact!.url;
+    await controller.kube.delete(artifactRepositories, key, {}, never);
+    expect((await controller.get("app"))?.metadata.deletionTimestamp).toBeDefined();
+    expect(await controller.reconcile("app")).toEqual({ kind: "forget" });
+    expect(await controller.get("app")).toBeUndefined();
+    expect(await controller.externalArtifact("app")).toBeUndefined();
+    expect((await fetch(path, { method: "HEAD" })).status).toBe(404);
+  });
+
+  it("happens also where the spec makes no sense any more", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.apply("app", spec("flux/app", { interval: "soon" }));
+    await controller.kube.delete(artifactRepositories, key, {}, never);
+    await controller.reconcile("app");
+    expect(await controller.get("app")).toBeUndefined();
+  });
+});
+
+describe("publishing", () => {
+  it("pushes to a registry with aliases, and moves nothing twice", async () => {
+    await controller.apply("app", spec("flux/app", { publish: { externalArtifact: {}, oci: { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["{tag}", "stable"] } } }));
+    await controller.reconcile("app");
+    const { status } = (await controller.get("app"))!;
+    expect(status?.published).toMatchObject([{ kind: "ExternalArtifact" }, { kind: "OCIArtifact", tags: ["1.0.0", "stable"] }]);
+    const again = await requestsFor(() => controller.reconcile("app"));
+    expect(again.filter((request) => !request.startsWith("HEAD"))).toEqual([]);
+  });
+
+  it("takes back what is published no more", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await controller.apply("app", spec("flux/app", { publish: { oci: { url: `oci://${registry.host}/published/app`, insecure: true } } }));
+    await controller.reconcile("app");
+    expect(await controller.externalArtifact("app")).toBeUndefined();
+  });
+
+  it("follows an ImagePolicy, and waits for one that has chosen nothing", async () => {
+    const policy = { apiVersion: "image.toolkit.fluxcd.io/v1", kind: "ImagePolicy", metadata: { namespace: "default", name: "p" } };
+    await controller.kube.create(imagePolicies, policy, never);
+    await controller.apply("app", spec("flux/app", { ref: { imagePolicyRef: { name: "p" } } }));
+    expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
+    await controller.kube.patch(imagePolicies, { namespace: "default", name: "p" }, { status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.0.0" } } }, { fieldManager: "test", subresource: "status" }, never);
+    await controller.reconcile("app");
+    expect((await controller.get("app"))?.status?.upstream?.tag).toBe("1.0.0");
+  });
+});
