@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { conditionSchema, type Condition } from "../../api/v1beta1/status.ts";
-import { findCondition, isFalse, isTrue, removeCondition, setCondition, summarise, type ConditionDraft } from "./conditions.ts";
+import { findCondition, removeCondition, setCondition, type ConditionDraft } from "./conditions.ts";
 
 const then = "2026-11-21T08:00:00Z";
 const now = new Date("2026-11-21T09:00:00.999Z");
@@ -45,40 +45,9 @@ describe("setCondition", () => {
 
 describe("reading", () => {
   const conditions = [ready(), ready({ type: "FetchFailed", status: "False" }), ready({ type: "Published", status: "Unknown" })];
-  it.each([
-    ["Ready", true, false],
-    ["FetchFailed", false, true],
-    ["Published", false, false],
-    ["Stalled", false, false],
-  ])("%s", (type, yes, no) => {
-    expect([isTrue(conditions, type), isFalse(conditions, type)]).toEqual([yes, no]);
-  });
-
   it("finds and removes by type", () => {
     expect(findCondition(conditions, "FetchFailed")).toBe(conditions[1]);
     expect(removeCondition(conditions, "FetchFailed")).toEqual([conditions[0], conditions[2]]);
     expect(removeCondition(conditions, "Stalled")).toBe(conditions);
-  });
-});
-
-describe("summarise", () => {
-  const rule = { of: ["StorageOperationFailed", "FetchFailed", "ArtifactInStorage", "SourceVerified", "Reconciling"], negative: ["StorageOperationFailed", "FetchFailed", "Reconciling"] };
-  const of = (...states: [string, Condition["status"]][]): Condition[] => states.map(([type, status]) => ready({ type, status, reason: `${type}Reason` }));
-  it.each<[string, Condition[], string | undefined]>([
-    ["nothing", [], undefined],
-    ["what is not asked for", of(["Published", "False"], ["Ready", "True"]), undefined],
-    ["good news alone", of(["SourceVerified", "True"], ["ArtifactInStorage", "True"]), "True ArtifactInStorageReason"],
-    ["a failure among good news", of(["ArtifactInStorage", "True"], ["FetchFailed", "True"]), "False FetchFailedReason"],
-    ["two failures", of(["FetchFailed", "True"], ["StorageOperationFailed", "True"]), "False StorageOperationFailedReason"],
-    ["a failure and a missing good", of(["SourceVerified", "False"], ["FetchFailed", "True"]), "False FetchFailedReason"],
-    ["a missing good", of(["ArtifactInStorage", "True"], ["SourceVerified", "False"]), "False SourceVerifiedReason"],
-    ["no failure", of(["FetchFailed", "False"]), "True FetchFailedReason"],
-    ["progress", of(["Reconciling", "True"], ["ArtifactInStorage", "True"]), "False ReconcilingReason"],
-    ["doubt beside good news", of(["SourceVerified", "Unknown"], ["ArtifactInStorage", "True"]), "True ArtifactInStorageReason"],
-    ["doubt alone", of(["SourceVerified", "Unknown"], ["FetchFailed", "Unknown"]), "Unknown FetchFailedReason"],
-  ])("%s", (_, conditions, expected) => {
-    const summary = summarise(conditions, "Ready", rule);
-    expect(summary && `${summary.status} ${summary.reason}`).toBe(expected);
-    expect(summary?.type).toBe(expected && "Ready");
   });
 });
