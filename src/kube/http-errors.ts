@@ -36,7 +36,9 @@ export function statusError(call: string, { status, body, retryAfterMs }: Refusa
   const said = typeof parsed.message === "string" ? parsed.message : body.trimStart().startsWith("<") ? "" : body;
   const seconds = parsed.details?.retryAfterSeconds;
   const waitMs = retryAfterMs ?? (typeof seconds === "number" && seconds > 0 ? Math.min(seconds * 1000, maxRetryAfterMs) : undefined);
-  return new CodedError(codeFor(status, parsed, said), `${call}: ${status} ${printable(said, 500)}`.trimEnd(), {
+  const code = codeFor(status, parsed, said);
+  const hint = code === "CrdMissing" ? " (the API server does not have this kind in this version; is its CustomResourceDefinition installed?)" : "";
+  return new CodedError(code, `${call}: ${status} ${printable(said, 500)}`.trimEnd() + hint, {
     details: { status, reason },
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   });

@@ -82,7 +82,7 @@ export async function kubeconfigAccess(paths: string): Promise<KubeAccess> {
 }
 
 async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
-  const { parse } = await import("yaml");
+  const { default: { parse } } = await import("yaml");
   const documents: Document[] = [];
   for (const path of paths) {
     const source = await readText(path, "the kubeconfig").catch((error: unknown) => {
