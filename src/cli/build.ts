@@ -116,7 +116,7 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
       return 0;
     }
     const built = await download(common, selection, dir, io);
-    await write(built, values.o!, dir, io);
+    await write(built, values.o!, io);
     if (format === "text") printText(io, { built, resolved, verification, place: values.o! });
     else printData(io.stdout, format, buildDocument(built));
     return 0;
@@ -136,9 +136,9 @@ async function download(common: Omit<Parameters<typeof buildArtifact>[0], "dir">
   }
 }
 
-async function write({ result }: Built, place: string, dir: string, io: CommandIO): Promise<void> {
+async function write({ result }: Built, place: string, io: CommandIO): Promise<void> {
   if (isArchiveName(place)) await writeFileOutput(result.blob, place);
-  else await writeDirectoryOutput(result.blob, place, { dir, limits: defaultLimits, signal: io.signal });
+  else await writeDirectoryOutput(result.blob, place, { limits: defaultLimits, signal: io.signal });
 }
 
 /** The fixed form for scripts. */

@@ -1,12 +1,11 @@
-import { createReadStream } from "node:fs";
-import { constants, copyFile, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { closeSync, constants, createReadStream, lstatSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Budget } from "../archive/budget.ts";
-import { parentOf, unpublishable } from "../archive/path.ts";
-import { readTar } from "../archive/read.ts";
-import { SpoolReaders } from "../archive/spool-readers.ts";
+import { decompress } from "../archive/decompress.ts";
+import { normalisePath, parentOf, unpublishable } from "../archive/path.ts";
+import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scanner.ts";
 import { storageFailed } from "../archive/spool.ts";
-import type { FileEntry, Tree } from "../archive/tree.ts";
 import { CodedError } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
@@ -22,6 +21,8 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
   try {
     await mkdir(dirname(path), { recursive: true });
     await copyFile(blob.path, temporary, constants.COPYFILE_FICLONE);
+    // Scratch files are private; what was asked for is not.
+    await chmod(temporary, 0o666 & ~process.umask());
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -34,70 +35,86 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
  * symlink.
  * @throws StorageFailed; ArchiveUnsafePath where a symlink is in the way; Archive… for a copied layer that is broken
  */
-export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: { readonly dir: string; readonly limits: Limits; readonly signal: AbortSignal }): Promise<void> {
-  const budget = new Budget(context.limits, blob.size, { expandedBytes: 0 });
-  const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
-  const { tree } = await readTar(source as AsyncIterable<Buffer>, { compression: "gzip", spoolPath: join(context.dir, "unpacked.tar"), budget, signal: context.signal });
-  await new DirectoryWriter(root).write(tree, context.signal);
+export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: { readonly limits: Limits; readonly signal: AbortSignal }): Promise<void> {
+  const { limits, signal } = context;
+  const writer = new DirectoryWriter(root);
+  try {
+    mkdirSync(root, { recursive: true });
+    const scanner = new TarScanner(writer, limits);
+    const budget = new Budget(limits, blob.size, { expandedBytes: 0 });
+    let expanded = 0;
+    const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
+    await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
+      if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+      expanded += chunk.length;
+      budget.checkExpanded(expanded);
+      scanner.push(chunk);
+      return undefined;
+    });
+    scanner.finish();
+  } catch (error) {
+    throw storageFailed(error);
+  } finally {
+    writer.close();
+  }
 }
 
-class DirectoryWriter {
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+
+/**
+ * Writes files while the archive is being read. Its calls are synchronous: thousands of small files are done before the
+ * thread pool would have said so, and inflating goes on there meanwhile.
+ */
+class DirectoryWriter implements ScanHandler {
   readonly #root: string;
   /** Directories that are known to be real ones. */
   readonly #made = new Set<string>();
-  readonly #readers = new SpoolReaders();
+  #file: number | undefined;
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  async write(tree: Tree, signal: AbortSignal): Promise<void> {
+  entry({ type, name, mode, size }: ScannedEntry): void {
+    this.close();
+    if (type !== "file" && type !== "dir") return;
+    const path = normalisePath(name);
+    const problem = unpublishable(path);
+    if (problem !== undefined) throw new CodedError("ArchiveUnsafePath", `${JSON.stringify(path)} is not written: ${problem}`);
+    if (type === "dir") return this.#directory(path);
+    this.#directory(parentOf(path));
+    this.#file = this.#open(path, (mode & 0o111) === 0 ? 0o644 : 0o755);
+    if (size === 0) this.close();
+  }
+
+  data(chunk: Buffer, start: number, end: number): void {
+    for (let at = start; at < end; ) at += writeSync(this.#file!, chunk, at, end - at);
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #open(path: string, mode: number): number {
+    const absolute = join(this.#root, path);
     try {
-      await mkdir(this.#root, { recursive: true });
-      for (const path of tree.paths()) {
-        if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
-        const entry = tree.entries.get(path)!;
-        const problem = unpublishable(path);
-        if (problem !== undefined) throw new CodedError("ArchiveUnsafePath", `${JSON.stringify(path)} is not written: ${problem}`);
-        if (entry.kind === "dir") await this.#directory(path);
-        else if (entry.kind === "file") await this.#file(path, entry);
-      }
+      return openSync(absolute, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
     } catch (error) {
-      throw storageFailed(error);
-    } finally {
-      await this.#readers.close();
+      if (!(error instanceof Error && "code" in error && error.code === "ELOOP")) throw error;
+      throw new CodedError("ArchiveUnsafePath", `${absolute} is a symlink, which is not followed; remove it`, { cause: error });
     }
   }
 
-  async #directory(path: string): Promise<void> {
+  #directory(path: string): void {
     if (path === "" || this.#made.has(path)) return;
-    await this.#directory(parentOf(path));
+    this.#directory(parentOf(path));
     const absolute = join(this.#root, path);
     try {
-      await mkdir(absolute);
+      mkdirSync(absolute);
     } catch (error) {
-      const existing = await lstat(absolute);
-      if (!existing.isDirectory()) throw new CodedError("ArchiveUnsafePath", `${absolute} is in the way and is no directory; remove it`, { cause: error });
+      if (!lstatSync(absolute).isDirectory()) throw new CodedError("ArchiveUnsafePath", `${absolute} is in the way and is no directory; remove it`, { cause: error });
     }
     this.#made.add(path);
-  }
-
-  async #file(path: string, { executable, body }: FileEntry): Promise<void> {
-    await this.#directory(parentOf(path));
-    const absolute = join(this.#root, path);
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-    const file = await open(absolute, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, executable ? 0o755 : 0o644).catch((error: unknown) => {
-      if (error instanceof Error && "code" in error && error.code === "ELOOP") throw new CodedError("ArchiveUnsafePath", `${absolute} is a symlink, which is not followed; remove it`, { cause: error });
-      throw error;
-    });
-    try {
-      for (let at = 0; at < body.size; ) {
-        const piece = await this.#readers.read(body.file, body.offset + at, body.size - at);
-        await file.write(piece);
-        at += piece.length;
-      }
-    } finally {
-      await file.close();
-    }
   }
 }
