@@ -8,6 +8,9 @@ export type Content = { readonly archive: "tar"; readonly compression: Compressi
 /** Enough to see the first block of a tar through any compression: one zstd block is at most 128 KiB. */
 export const HEAD_BYTES = 160 * 1024;
 
+/** Of these the first block of a tar can be had byte by byte. */
+const SLOW_BYTES = 4096;
+
 const ZIP_ENTRY = 0x04034b50;
 const EMPTY_ZIP = 0x06054b50;
 const ZSTD = 0xfd2fb528;
@@ -23,7 +26,10 @@ export async function sniff(head: Buffer): Promise<Content> {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0;
   if (magic === ZIP_ENTRY || magic === EMPTY_ZIP) return { archive: "zip" };
   const compression = compressionOf(head);
-  return isTar(await firstBytes(head, compression)) ? { archive: "tar", compression } : { archive: "none" };
+  let bytes = await firstBytes(compression, [head]);
+  // Damaged data gives nothing at all when its damage comes with it.
+  if (bytes.length === 0) bytes = await firstBytes(compression, bytewise(head.subarray(0, SLOW_BYTES)));
+  return isTar(bytes) ? { archive: "tar", compression } : { archive: "none" };
 }
 
 /** gzip (RFC 1952), zstd and its skippable frames (RFC 8878). */
@@ -32,6 +38,10 @@ export function compressionOf(head: Buffer): Compression {
   if (head.length < 4) return "none";
   const magic = head.readUInt32LE(0);
   return magic === ZSTD || (magic & 0xfffffff0) >>> 0 === ZSTD_SKIPPABLE ? "zstd" : "none";
+}
+
+function* bytewise(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
 }
 
 function isTar(bytes: Buffer): boolean {
@@ -43,13 +53,12 @@ function isEmptyTar(bytes: Buffer): boolean {
 }
 
 /** What the content begins with behind the compression: enough to tell, or less where there is less. */
-async function firstBytes(head: Buffer, compression: Compression): Promise<Buffer> {
+async function firstBytes(compression: Compression, head: Iterable<Buffer>): Promise<Buffer> {
   const wanted = EMPTY_TAR_BYTES + 1;
-  if (compression === "none") return head.subarray(0, wanted);
   const pieces: Buffer[] = [];
   let length = 0;
   const enough = new Error("enough");
-  await decompress(compression, (async function* () { yield head; })(), (chunk) => {
+  await decompress(compression, (async function* () { yield* head; })(), (chunk) => {
     pieces.push(chunk.subarray(0, wanted - length));
     length += pieces.at(-1)!.length;
     if (length >= wanted) throw enough;
