@@ -196,7 +196,7 @@ describe("the Dockerfile", () => {
     expect(image).toContain(`ENTRYPOINT ["/nodejs/bin/node", "${bundle}"]`);
     expect(image).toMatch(/^USER 65532:65532$/m);
     expect(image).not.toContain("node_modules/");
-    expect(image.match(/^COPY .*/gm)).toEqual(["COPY --from=build /src/dist/package.json /src/dist/*.js ./"]);
+    expect(image.match(/^COPY .*/gm)).toEqual(["COPY --from=build /src/dist ./"]);
   });
 
   it("builds with scripts that package.json has", () => {

@@ -20,11 +20,11 @@ export async function describeObjects(objects: readonly RawObject[], say: (text?
 }
 
 async function describeArtifact(name: string, status: ArtifactRepositoryStatus, say: (text?: string) => void): Promise<void> {
-  const { selected, artifact, upstream } = status;
+  const { artifact, upstream, conditions = [] } = status;
+  const verified = conditions.find(({ type }) => type === "SourceVerified");
   say(`✓ ${name}`);
   say(`    upstream  ${upstream?.url}${upstream?.tag === undefined ? "" : `:${upstream.tag}`}`);
-  say(`    selected  ${selected?.layerCount} ${selected?.layerCount === 1 ? "layer" : "layers"}, ${selected?.operation}${selected?.profile === undefined ? "" : ` because it is ${selected.profile}`}${selected?.note === undefined ? "" : `; ${selected.note}`}`);
-  const verified = status.conditions?.find(({ type }) => type === "SourceVerified");
+  say(`    selected  ${selection(status)}`);
   if (verified) say(`    verified  ${verified.message}`);
   say(`    revision  ${artifact?.revision}`);
   say(`    artifact  ${artifact?.url}`);
@@ -32,6 +32,13 @@ async function describeArtifact(name: string, status: ArtifactRepositoryStatus, 
   for (const file of files.slice(0, maxFiles)) say(`              ${file}`);
   if (files.length > maxFiles) say(`              and ${files.length - maxFiles} more files`);
   say();
+}
+
+function selection({ selected }: ArtifactRepositoryStatus): string {
+  if (selected === undefined) return "nothing";
+  const { layerCount, operation, profile, note } = selected;
+  const why = profile === undefined ? "" : `, as a ${profile} artifact`;
+  return `${layerCount} ${layerCount === 1 ? "layer" : "layers"}, ${operation}${why}${note === undefined ? "" : `; ${note}`}`;
 }
 
 /** What a consumer finds in the artifact. */

@@ -12,7 +12,7 @@ process.stdout.on("error", () => abort.abort(new DOMException("the output was cl
 process.exitCode = await runCommand(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
-  terminal: process.stderr.isTTY === true,
+  terminal: process.stderr.isTTY,
   environment: cliEnvironment(),
   signal: abort.signal,
 });

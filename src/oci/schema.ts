@@ -1,5 +1,5 @@
 import { CodedError } from "../errors.ts";
-import { isDigest, matchesDigest, parseDigest } from "./digest.ts";
+import { isDigest, matchesDigest } from "./digest.ts";
 import { isIndexType, isManifestType, ociIndexType, ociManifestType } from "./media-types.ts";
 import type { Annotations, Descriptor, Index, Manifest, Platform } from "./types.ts";
 
@@ -43,13 +43,15 @@ function parseObject(bytes: Uint8Array, name: string): Json {
 /** The body's own media type, which must be the expected one; Helm and old tools leave it out. */
 function mediaTypeOf(body: Json, expectedType: string | undefined, fail: Fail): string {
   const own = optionalString(body, "mediaType", fail);
-  const expected = expectedType !== undefined && (isManifestType(expectedType) || isIndexType(expectedType)) ? expectedType : undefined;
-  if (own !== undefined && own !== "") {
-    if (expected !== undefined && own !== expected) throw fail(`says it is ${own}, but was announced as ${expected}`);
-    if (!isManifestType(own) && !isIndexType(own)) throw fail(`has the media type ${own}; only OCI and Docker schema 2 manifests and indexes are supported`);
-    return own;
-  }
-  return expected ?? ("manifests" in body ? ociIndexType : ociManifestType);
+  const expected = isKnownType(expectedType) ? expectedType : undefined;
+  if (own === undefined || own === "") return expected ?? ("manifests" in body ? ociIndexType : ociManifestType);
+  if (expected !== undefined && own !== expected) throw fail(`says it is ${own}, but was announced as ${expected}`);
+  if (isKnownType(own)) return own;
+  throw fail(`has the media type ${String(own)}; only OCI and Docker schema 2 manifests and indexes are supported`);
+}
+
+function isKnownType(mediaType: string | undefined): mediaType is string {
+  return mediaType !== undefined && (isManifestType(mediaType) || isIndexType(mediaType));
 }
 
 function manifestOf(body: Json, mediaType: string, fail: Fail): Manifest {
@@ -79,13 +81,7 @@ function indexOf(body: Json, mediaType: string, fail: Fail): Index {
 export function descriptorOf(value: unknown, where: string, fail: Fail): Descriptor {
   if (!isObject(value)) throw fail(`${where} is not a descriptor`);
   const failHere: Fail = (problem) => fail(`${where}: ${problem}`);
-  const mediaType = optionalString(value, "mediaType", failHere);
-  if (mediaType === undefined || mediaType === "" || mediaType.length > 255) throw failHere("has no valid mediaType");
-  const digest = optionalString(value, "digest", failHere);
-  if (digest === undefined || !isDigest(digest)) throw failHere(`has the digest ${JSON.stringify(digest)?.slice(0, 100)}`);
-  const size = value["size"];
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) throw failHere(`has the size ${JSON.stringify(size)?.slice(0, 40)}`);
-  const base: Descriptor = { mediaType, digest: parseDigest(digest), size };
+  const base = contentOf(value, failHere);
   return {
     ...base,
     ...artifactTypeOf(value, failHere),
@@ -93,6 +89,21 @@ export function descriptorOf(value: unknown, where: string, fail: Fail): Descrip
     ...platformOf(value["platform"], failHere),
     ...dataOf(value, base, failHere),
   };
+}
+
+/** The three fields that every descriptor has. */
+function contentOf(value: Json, fail: Fail): Descriptor {
+  const mediaType = optionalString(value, "mediaType", fail) ?? "";
+  if (mediaType === "" || mediaType.length > 255) throw fail("has no valid mediaType");
+  const digest = optionalString(value, "digest", fail);
+  if (digest === undefined || !isDigest(digest)) throw fail(`has the digest ${JSON.stringify(digest)?.slice(0, 100)}`);
+  const { size } = value;
+  if (!isSize(size)) throw fail(`has the size ${JSON.stringify(size)?.slice(0, 40)}`);
+  return { mediaType, digest, size };
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function descriptorsOf(value: unknown, where: string, fail: Fail): Descriptor[] {

@@ -49,26 +49,9 @@ export interface TestReconciler {
 const writing = new Set(["create", "update", "patch", "apply", "delete"]);
 
 export async function startTestReconciler(options: Omit<MemoryKubeOptions, "onRequest"> & { readonly ociEndpoint?: boolean } = {}): Promise<TestReconciler> {
-  const root = await mkdtemp(join(tmpdir(), "strata-reconciler-"));
   const requests: KubeRequest[] = [];
   const kube = new MemoryKube({ ...options, onRequest: (request) => void requests.push(request) });
-  const registry = testClient();
-  const events: TestEvent[] = [];
-  const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "" });
-  const oci = options.ociEndpoint ? { address: "127.0.0.1:0", advertised: "" } : undefined;
-  const servers = await startServers({ root, address: "127.0.0.1:0", advertised: "", hostname: "127.0.0.1", oci, ready: () => true, onError: (error) => { throw error; } });
-  const stopping = new AbortController();
-  const artifacts = startInformer<ExternalArtifact>(kube, externalArtifacts, informerDefaults, stopping.signal);
-  await artifacts.synced;
-  const deps = await reconcilerDeps({
-    root, kube, sources, servers,
-    retention: { ttlMs: 60_000, records: 2 },
-    cachedExternalArtifact: (at) => artifacts.get(at),
-    announce: { event: (_, event) => void events.push(event) },
-    meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
-    log: () => undefined,
-    settings: { intervalJitterPercentage: 0, requeueDependencyMs: 5000 },
-  }, never);
+  const { deps, root, events, close } = await startParts(kube, options.ociEndpoint ?? false);
   let memory = new ReconcileMemory();
   const read = async <T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> => await kube.get<T>(type, { namespace, name }, never);
   return {
@@ -90,13 +73,37 @@ export async function startTestReconciler(options: Omit<MemoryKubeOptions, "onRe
     restart: () => {
       memory = new ReconcileMemory();
     },
-    close: async () => {
-      stopping.abort();
-      await servers.close(0);
-      await registry.close();
-      await rm(root, { recursive: true, force: true });
-    },
+    close,
   };
+}
+
+/** The real parts, over that API. */
+async function startParts(kube: MemoryKube, ociEndpoint: boolean): Promise<Pick<TestReconciler, "deps" | "root" | "events" | "close">> {
+  const root = await mkdtemp(join(tmpdir(), "strata-reconciler-"));
+  const registry = testClient();
+  const events: TestEvent[] = [];
+  const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "" });
+  const oci = ociEndpoint ? { address: "127.0.0.1:0", advertised: "" } : undefined;
+  const servers = await startServers({ root, address: "127.0.0.1:0", advertised: "", hostname: "127.0.0.1", oci, ready: () => true, onError: (error) => { throw error; } });
+  const stopping = new AbortController();
+  const artifacts = startInformer<ExternalArtifact>(kube, externalArtifacts, informerDefaults, stopping.signal);
+  await artifacts.synced;
+  const deps = await reconcilerDeps({
+    root, kube, sources, servers,
+    retention: { ttlMs: 60_000, records: 2 },
+    cachedExternalArtifact: (at) => artifacts.get(at),
+    announce: { event: (_, event) => void events.push(event) },
+    meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
+    log: () => undefined,
+    settings: { intervalJitterPercentage: 0, requeueDependencyMs: 5000 },
+  }, never);
+  const close = async (): Promise<void> => {
+    stopping.abort();
+    await servers.close(0);
+    await registry.close();
+    await rm(root, { recursive: true, force: true });
+  };
+  return { deps, root, events, close };
 }
 
 /** Status of a condition; undefined where there is none. */

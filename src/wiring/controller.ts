@@ -67,8 +67,9 @@ class Controller {
     const closers: (() => Promise<void>)[] = [];
     try {
       const probes = await serveProbes(parseListenAddress(flags["health-addr"]), () => this.#synced);
-      closers.push(probes.close);
-      closers.push((await serveMetrics(parseListenAddress(flags["metrics-addr"]), metrics.render)).close);
+      closers.push(async () => await probes.close());
+      const scraped = await serveMetrics(parseListenAddress(flags["metrics-addr"]), async () => await metrics.render());
+      closers.push(async () => await scraped.close());
       const servers = await this.#serve(() => this.#leads || isShared());
       closers.push(async () => await servers.close(flags["graceful-shutdown-timeout"]));
       const caches = new Caches({ kube: kube.client, namespace: flags["watch-all-namespaces"] ? undefined : this.#config.runtimeNamespace, labelSelector: flags["watch-label-selector"] || undefined, log: logger.log }, stopping);
@@ -136,8 +137,8 @@ class Controller {
       concurrent: flags.concurrent,
       backoff: { baseMs: flags["min-retry-delay"], maxMs: flags["max-retry-delay"] },
       within: logger.within,
-      onQueueEvent: metrics.queue.event,
-      onReconciled: metrics.reconciled,
+      onQueueEvent: (event) => metrics.queue.event(event),
+      onReconciled: (key, result, milliseconds) => metrics.reconciled(key, result, milliseconds),
       onDeleted: ({ metadata }) => metrics.deleted(metadata),
     });
     metrics.queue.show(() => loop.queue.state());
