@@ -121,6 +121,8 @@ export interface CliEnvironment {
   /** PATH for credential helpers. */
   readonly path: string;
   readonly home: string;
+  /** Password of an encrypted signing key, as cosign reads it; undefined where none is set. */
+  readonly signingPassword: string | undefined;
 }
 
 /** The standard proxy variables; lower case wins, as in curl and Go. */
@@ -146,6 +148,7 @@ export function cliEnvironment(env: Env = process.env): CliEnvironment {
     proxy: proxyFromEnv(env),
     color: !env["NO_COLOR"],
     path: env["PATH"] ?? "",
+    signingPassword: env["COSIGN_PASSWORD"],
   });
 }
 

@@ -19,7 +19,7 @@ export function printData(out: Writable, format: Exclude<OutputFormat, "text">, 
 /** The fixed form of a refusal: `{error: {code, message, candidates?}}`. */
 export function errorDocument(error: unknown): { error: Record<string, unknown> } {
   const details = error instanceof CodedError ? error.details : undefined;
-  return { error: { code: codeOf(error), message: messageOf(error), ...details } };
+  return { error: { ...details, code: codeOf(error), message: messageOf(error) } };
 }
 
 /** Prints a failure for people, with the causes that add something. */
