@@ -34,6 +34,7 @@ export class Channel {
   #link: Link | undefined;
   #loadedAt = 0;
   #loading: Promise<Link> | undefined;
+  #closed = false;
   /** Links that were replaced and still have requests under way. */
   readonly #retired = new Set<Link>();
 
@@ -59,6 +60,7 @@ export class Channel {
 
   async #load(refused: boolean): Promise<Link> {
     const old = this.#link;
+    if (this.#closed) throw new CodedError("KubeUnreachable", "the connection to the API server has been closed");
     try {
       const material = await this.#access.load(refused);
       this.#link = this.#replace(old, material);
@@ -94,6 +96,7 @@ export class Channel {
 
   /** Cuts every connection. */
   async close(): Promise<void> {
+    this.#closed = true;
     const links = this.#link === undefined ? [...this.#retired] : [this.#link, ...this.#retired];
     this.#link = undefined;
     await Promise.all(links.flatMap(({ dispatchers }) => Object.values(dispatchers).map((dispatcher) => dispatcher.destroy())));

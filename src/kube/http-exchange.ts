@@ -80,14 +80,14 @@ export class Exchange {
   async #attempt<T>(call: Call, read: (body: Readable) => Promise<T> | T, signal: AbortSignal): Promise<T> {
     await this.#wire.limit.take(signal);
     if (signal.aborted) throw abortError(call.name, signal);
-    const link = await this.#wire.channel.link();
+    const link = await unlessAborted(this.#wire.channel.link(), signal);
     try {
       return await this.#send(call, { link, read, signal });
     } catch (error) {
       if (statusOf(error) !== 401) throw error;
     }
     // A token may be renewed before the old one was read anew.
-    const renewed = await this.#wire.channel.link(link);
+    const renewed = await unlessAborted(this.#wire.channel.link(link), signal);
     return this.#send(call, { link: renewed, read, signal });
   }
 
@@ -108,6 +108,18 @@ export class Exchange {
     const wait = response.headers["retry-after"];
     const body = await readStart(response.body);
     throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(typeof wait === "string" ? wait : undefined) });
+  }
+}
+
+/** Waits no longer than the signal lets it; the work, which other requests wait for as well, goes on. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new Error("aborted"));
+  signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

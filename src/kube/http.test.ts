@@ -402,5 +402,7 @@ describe("connections", () => {
     await delay(50);
     await connection.close();
     expect((await failed).code).toBe("KubeUnreachable");
+    expect((await rejection(connection.client.get(widgets, key, signal))).code).toBe("KubeUnreachable");
+    expect(kube.requests).toHaveLength(1);
   });
 });

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Material } from "./http-access.ts";
@@ -9,6 +10,8 @@ export const isFields = (value: unknown): value is Fields => typeof value === "o
 
 interface PluginUser {
   readonly name: string;
+  /** What the plugin's path is relative to. */
+  readonly directory: string;
   readonly fields: Fields;
 }
 
@@ -32,12 +35,12 @@ export function pluginMaterial(user: PluginUser): (refused: boolean) => Promise<
   };
 }
 
-async function clientConfig({ name, fields }: PluginUser): Promise<KubeConfig> {
+async function clientConfig({ name, directory, fields }: PluginUser): Promise<KubeConfig> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   config.loadFromOptions({
     clusters: [],
-    users: [{ name, authProvider: fields["auth-provider"], exec: withExecInfo(fields["exec"]) }],
+    users: [{ name, authProvider: fields["auth-provider"], exec: execOf(fields["exec"], directory) }],
     contexts: [{ name, cluster: "", user: name }],
     currentContext: name,
   });
@@ -45,11 +48,14 @@ async function clientConfig({ name, fields }: PluginUser): Promise<KubeConfig> {
 }
 
 /** Plugins read from KUBERNETES_EXEC_INFO which version of the answer is wanted, and that there is nobody to ask. */
-function withExecInfo(exec: unknown): unknown {
+function execOf(exec: unknown, directory: string): unknown {
   if (!isFields(exec)) return undefined;
   const info = { apiVersion: exec["apiVersion"], kind: "ExecCredential", spec: { interactive: false } };
   const env: unknown[] = Array.isArray(exec["env"]) ? exec["env"] : [];
-  return { ...exec, env: [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }] };
+  const { command } = exec;
+  // "./plugin" lies beside the kubeconfig, "plugin" on the PATH.
+  const isRelative = typeof command === "string" && command.includes("/") && !command.startsWith("/");
+  return { ...exec, command: isRelative ? join(directory, command) : command, env: [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }] };
 }
 
 const pemOf = (value: unknown): string | undefined => (typeof value === "string" || Buffer.isBuffer(value) ? value.toString() : undefined);

@@ -2,11 +2,13 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { inClusterFrom } from "../config.ts";
+import { codeOf } from "../errors.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { connectTo, kubeconfig, quickKube, scratch } from "../testing/kube-server-client.ts";
 import { startKubeServer, type TestKubeServer } from "../testing/kube-server.ts";
+import { startProxy } from "../testing/registry-proxy.ts";
 import { testCa, testClientCertificate } from "../testing/registry.ts";
-import { codeOf } from "../errors.ts";
 import type { KubeClient, ResourceType } from "./client.ts";
 import { connectKube, type KubeConnection, type KubeOptions } from "./http.ts";
 import { kubeconfigAccess } from "./kubeconfig.ts";
@@ -29,12 +31,12 @@ async function open(options: Partial<KubeOptions>): Promise<KubeConnection & Asy
 
 const startServer = (options: Partial<Parameters<typeof startKubeServer>[0]> = {}): Promise<TestKubeServer> => startKubeServer({ kinds: [widgets], tls: "server", ...options });
 
-/** An exec plugin that gives token1, token2 and so on, one more each time it runs. */
-function plugin(directory: string, status: string): object {
+/** An exec plugin: `status` is code that says what it gives the nth time, which from the second time on takes so long. */
+function plugin(directory: string, status: string, slowMs = 0): object {
   const code = `const fs = require("node:fs"), file = ${JSON.stringify(join(directory, "runs"))};
     fs.appendFileSync(file, "x");
     const n = fs.readFileSync(file, "utf8").length, info = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
-    console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: "ExecCredential", status: ${status} }));`;
+    setTimeout(() => console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: "ExecCredential", status: ${status} })), n > 1 ? ${slowMs} : 0);`;
   return { exec: { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args: ["-e", code], interactiveMode: "Never" } };
 }
 
@@ -47,6 +49,10 @@ describe("users", () => {
     ["a token file by its whole path", async (files) => ({ tokenFile: await files.write("token", "token1") }), "in"],
     ["a plugin", (files) => plugin(files.path, '{ token: "token" + n }'), "in"],
     ["a plugin's token that is renewed when it is refused", (files) => plugin(files.path, '{ token: "token" + (3 - n) }'), "in"],
+    ["a plugin beside the kubeconfig", async (files) => {
+      await writeFile(join(files.path, "plugin"), "#!/bin/sh\necho '{\"status\":{\"token\":\"token1\"}}'\n", { mode: 0o755 });
+      return { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "./plugin" } };
+    }, "in"],
     ["a plugin that fails", (files) => plugin(files.path, "process.exit(3)"), "AccessDenied"],
     ["a plugin that is missing", () => ({ exec: { apiVersion: "client.authentication.k8s.io/v1", command: "strata-no-such-plugin" } }), "AccessDenied"],
   ])("may have %s", async (_, user, expected) => {
@@ -55,7 +61,7 @@ describe("users", () => {
     const file = await files.write("config", kubeconfig(server.url, await user(files)));
     const outcome = await open({ kubeconfig: file }).then(async (connection) => {
       await using _ = connection;
-      return knock(connection.client);
+      return await knock(connection.client);
     }, codeOf);
     expect(outcome).toBe(expected);
   });
@@ -144,13 +150,17 @@ describe("kubeconfigs", () => {
   });
 
   it("may lead through a proxy", async () => {
-    await using server = await startServer();
+    await using server = await startServer({ tokens: new Set(["token1"]) });
+    await using proxy = await startProxy({ login: "jane:s3cret" });
     await using files = await scratch();
-    // Nobody listens there, so the API server is not reached.
-    const file = await files.write("config", kubeconfig(server.url, {}, { "proxy-url": "http://127.0.0.1:1" }));
-    await using connection = await open({ kubeconfig: file });
-    expect(await knock(connection.client)).toBe("KubeUnreachable");
-    expect(server.requests).toEqual([]);
+    const reach = async (login: string): Promise<string> => {
+      const file = await files.write("config", kubeconfig(server.url, { token: "token1" }, { "proxy-url": proxy.url.replace("//", `//${login}@`) }));
+      await using connection = await open({ kubeconfig: file });
+      return await knock(connection.client);
+    };
+    expect(await reach("jane:s3cret")).toBe("in");
+    expect(await reach("jane:wrong")).toBe("KubeUnreachable");
+    expect(new Set(proxy.requests)).toEqual(new Set([`CONNECT ${new URL(server.url).host}`]));
   });
 });
 
@@ -167,6 +177,14 @@ describe("in a cluster", () => {
     await using connection = await open({ inCluster: { server: server.url, directory: files.path } });
     expect(connection.namespace).toBe("flux-system");
     expect(await knock(connection.client)).toBe("in");
+  });
+
+  it.each([
+    [{}, ""],
+    [{ KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "6443" }, "https://10.0.0.1:6443"],
+    [{ KUBERNETES_SERVICE_HOST: "fd00::1" }, "https://[fd00::1]:443"],
+  ])("the environment names the server: %j", (env, server) => {
+    expect(inClusterFrom(env).server).toBe(server);
   });
 
   it("a namespace is optional, a token and a server are not", async () => {
@@ -240,4 +258,14 @@ describe("in a cluster", () => {
     await watch;
     expect(watched).toEqual(["one"]);
   });
+});
+
+it("a plugin that hangs holds nobody up", async () => {
+  await using server = await startServer({ tokens: new Set(["token1"]) });
+  await using files = await scratch();
+  const user = plugin(files.path, '{ token: "expired" }', 3000);
+  await using connection = await open({ kubeconfig: await files.write("config", kubeconfig(server.url, user)) });
+  const start = performance.now();
+  await expect(connection.client.get(widgets, key, AbortSignal.timeout(100))).rejects.toMatchObject({ code: "KubeUnreachable" });
+  expect(performance.now() - start).toBeLessThan(2000);
 });
