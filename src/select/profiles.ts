@@ -6,9 +6,7 @@ import type { Profile } from "./profile.ts";
 /**
  * The layouts met in the wild, special ones before general ones. A layout where a choice is needed that nobody but the
  * user can make (Zarf, OCM) has an operation that takes one layer, so that several are refused with the line that decides.
- *
- * Known layouts without a row: a Carvel imgpkg bundle is told by a label in its config and is an image file system; a
- * Homebrew bottle, a PyOCI package and an OpenTofu provider lie in an index, whose manifests are told apart by platform.
+ * A Carvel imgpkg bundle has no row: only a label in its config tells it from any other image.
  */
 export const profiles: readonly Profile[] = [
   // `flux push artifact` of a directory.
