@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/oci": ["src/errors"],
   "src/tags": ["src/errors", "src/oci"],
   "src/select": ["src/errors", "src/oci"],
+  "src/explore": ["src/errors", "src/oci", "src/select"],
   "src/archive": ["src/errors", "src/oci"],
   "src/operation": ["src/errors", "src/oci", "src/archive"],
 

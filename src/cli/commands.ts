@@ -14,4 +14,5 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   push: { summary: "The same as bundle", load: async () => (await import("./bundle.ts")).bundle },
   serve: { summary: "Reconcile a directory of manifests and serve the artifacts", load: async () => (await import("./serve.ts")).serve },
   tag: { summary: "Point further tags at an artifact", load: async () => (await import("./tag.ts")).tag },
+  tree: { summary: "Draw the indexes, manifests, layers and signatures of an artifact", load: async () => (await import("./tree.ts")).tree },
 };

@@ -1,0 +1,63 @@
+import { CodedError, codeOf, messageOf } from "../errors.ts";
+import type { Repository } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import type { Descriptor, Layer } from "../oci/types.ts";
+import { selectLayers } from "../select/select.ts";
+import type { Selection } from "../select/selection.ts";
+import type { Suggestion } from "../select/suggest-manifest.ts";
+import { loadGraph, type Graph } from "./graph.ts";
+import { rememberManifests } from "./memo.ts";
+import { findReferrers, type Referrers } from "./referrers.ts";
+
+/** Why nothing is taken without a selector. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  /** The fragment of the spec that decides. */
+  readonly suggestion?: Suggestion;
+}
+
+/** An artifact and what is taken of it without any selector. */
+export interface Explored {
+  readonly root: Descriptor;
+  readonly graph: Graph;
+  readonly referrers: Referrers;
+  readonly outcome: Selection | Refusal;
+}
+
+export interface ExploreOptions {
+  readonly referrers: boolean;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+}
+
+/** @throws what `loadGraph` throws */
+export async function explore(repository: Repository, root: Descriptor, { referrers, limits, signal }: ExploreOptions): Promise<Explored> {
+  const fetcher = rememberManifests(repository);
+  const graph = await loadGraph(fetcher, root, { limits, signal });
+  const subjects = [...graph].flatMap(([digest, { kind }]) => (kind === "unread" ? [] : [digest]));
+  return {
+    root,
+    graph,
+    referrers: referrers ? await findReferrers(repository, subjects, signal) : { bySubject: new Map(), problems: [] },
+    outcome: await trySelect({ root, repository: fetcher, limits, signal }),
+  };
+}
+
+export function isSelection(outcome: Explored["outcome"]): outcome is Selection {
+  return "layers" in outcome;
+}
+
+export function selectedLayers({ outcome }: Explored): readonly Layer[] {
+  return isSelection(outcome) ? outcome.layers : [];
+}
+
+async function trySelect(request: Parameters<typeof selectLayers>[0]): Promise<Selection | Refusal> {
+  try {
+    return await selectLayers(request);
+  } catch (error) {
+    request.signal.throwIfAborted();
+    const suggestion = error instanceof CodedError ? (error.details?.["suggestion"] as Suggestion | undefined) : undefined;
+    return { code: codeOf(error), message: messageOf(error), ...(suggestion && { suggestion }) };
+  }
+}
