@@ -10,6 +10,8 @@ type FollowLimits = Pick<Limits, "maxEntries" | "maxExpandedBytes" | "maxNameByt
 
 /** Characters of paths that are looked at; more of them are a maze of links made to keep us busy. */
 const MAX_WORK = 128 * 1024 * 1024;
+/** What one step costs besides, in the same unit. */
+const STEP_WORK = 64;
 
 /**
  * A tree without links: symlinks left out, or replaced by what they point to inside the same tree. Absolute targets start
@@ -87,6 +89,7 @@ class Follower {
     let resolved = directory;
     for (let hops = 0; pending.length > 0; ) {
       const next = step(resolved, pending.pop()!);
+      this.#spendWork(resolved.length);
       const entry = next === undefined ? undefined : this.#entry(next);
       if (next === undefined || entry === undefined) return undefined;
       if (entry.kind === "symlink") {
@@ -102,12 +105,11 @@ class Follower {
   }
 
   #spendWork(characters: number): void {
-    this.#work += characters + 1;
+    this.#work += characters + STEP_WORK;
     if (this.#work > MAX_WORK) throw new CodedError("ArchiveTooManyEntries", "the symlinks lead to too many files; set layerSelector.symlinks to Skip");
   }
 
   #entry(path: string): Entry | undefined {
-    this.#spendWork(path.length);
     return path === "" ? { kind: "dir" } : this.#source.entries.get(path);
   }
 }

@@ -21,7 +21,7 @@ export function overlay(layers: readonly Tree[], maxEntries: number): Tree {
     for (const [path, entry] of layer.entries) if (hides(entry, merged.entries.get(path))) removed.add(path);
     if (removed.size + opaque.size > 0) merged.removeWhere((path) => removed.has(path) || opaque.has(parentOf(path)));
     for (const [path, entry] of layer.entries) {
-      if (baseName(path).startsWith(WHITEOUT)) continue;
+      if (path.startsWith(WHITEOUT) || path.includes(`/${WHITEOUT}`)) continue;
       const resolved = resolveHardLink(merged, layer, path);
       if (entry.kind !== "dir") merged.entries.delete(path);
       merged.put(path, resolved);

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { defaultLimits } from "../config.ts";
+import { treeOf, type TreeItem } from "../testing/trees.ts";
+import { resolveLinks } from "./links.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "strata-links-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const to = (symlink: string): TreeItem => ({ symlink });
+
+function follow(items: Record<string, TreeItem>, limits = defaultLimits): { paths: string[]; symlinks: number } {
+  const { tree, symlinks } = resolveLinks(treeOf(dir, items), "Follow", limits);
+  return { paths: [...tree.entries].map(([path, { kind }]) => (kind === "dir" ? `${path}/` : path)), symlinks };
+}
+
+describe("Skip", () => {
+  test("symlinks are left out and counted", () => {
+    const { tree, symlinks } = resolveLinks(treeOf(dir, { a: "1", s: to("a"), "d/t": to("/etc") }), "Skip", defaultLimits);
+    expect([...tree.entries.keys()]).toEqual(["a", "d"]);
+    expect(symlinks).toBe(2);
+  });
+
+  test("symlinks that had given way count too", () => {
+    expect(resolveLinks(treeOf(dir, { s: to("/etc"), "s/passwd": "x" }), "Skip", defaultLimits).symlinks).toBe(1);
+  });
+
+  test("a hard link to nothing is refused", () => {
+    for (const policy of ["Skip", "Follow"] as const) {
+      expect(() => resolveLinks(treeOf(dir, { h: { hardlink: "gone" } }), policy, defaultLimits)).toThrow(expect.objectContaining({ code: "ArchiveInvalid" }) as Error);
+    }
+  });
+});
+
+describe("Follow", () => {
+  test.each<[string, Record<string, TreeItem>, string[], number]>([
+    ["a file", { a: "1", s: to("a") }, ["a", "s"], 0],
+    ["a file elsewhere", { "d/a": "1", "e/s": to("../d/a") }, ["d/", "d/a", "e/", "e/s"], 0],
+    ["a directory, with all in it", { "d/a": "1", "d/e/b": "2", s: to("d") }, ["d/", "d/a", "d/e/", "d/e/b", "s/", "s/a", "s/e/", "s/e/b"], 0],
+    ["an absolute target begins at the root of the tree", { "d/a": "1", "e/s": to("/d/a") }, ["d/", "d/a", "e/", "e/s"], 0],
+    ["a link to a link", { a: "1", s: to("t"), t: to("./a") }, ["a", "s", "t"], 0],
+    ["a link inside a linked directory", { "d/l": to("../a"), a: "1", s: to("d") }, ["a", "d/", "d/l", "s/", "s/l"], 0],
+    [".. after a link counts from where that leads", { "d/e/x": "1", "d/y": "2", s: to("d/e"), t: to("s/../y") }, ["d/", "d/e/", "d/e/x", "d/y", "s/", "s/x", "t"], 0],
+    ["a broken one", { a: "1", s: to("gone") }, ["a"], 1],
+    ["a path behind a file", { a: "1", s: to("a/b"), t: to("a/") }, ["a"], 2],
+    ["one that leads out", { a: "1", s: to("../a"), t: to("d/../../a"), "d/x": "1" }, ["a", "d/", "d/x"], 2],
+    ["/etc/passwd of this machine", { a: "1", s: to("/etc/passwd") }, ["a"], 1],
+    ["a loop", { a: "1", s: to("t"), t: to("s"), u: to("u") }, ["a"], 3],
+    ["a link to its own directory", { "d/a": "1", "d/s": to(".") }, ["d/", "d/a"], 1],
+    ["a link to the directory above", { "d/e/s": to("../.."), "d/a": "1" }, ["d/", "d/a", "d/e/"], 1],
+    ["the root", { "d/a": "1", s: to("/") }, ["d/", "d/a"], 1],
+  ])("%s", (_, items, paths, symlinks) => {
+    // Paths of the result come in the order of the walk.
+    const found = follow(items);
+    expect(found.paths.sort()).toEqual(paths.sort());
+    expect(found.symlinks).toBe(symlinks);
+  });
+
+  test("the content is that of the target", () => {
+    const source = treeOf(dir, { a: { executable: "1" }, s: to("a") });
+    const { tree } = resolveLinks(source, "Follow", defaultLimits);
+    expect(tree.entries.get("s")).toEqual(source.entries.get("a"));
+  });
+
+  test("41 links in a row are too many, 40 are not", () => {
+    const chain = (length: number): Record<string, TreeItem> => Object.fromEntries([["l0", "1"], ...Array.from({ length }, (_, i) => [`l${i + 1}`, to(`l${i}`)])]) as Record<string, TreeItem>;
+    expect(follow(chain(40)).symlinks).toBe(0);
+    expect(follow(chain(41)).symlinks).toBe(1);
+  });
+
+  test("a directory that doubles at each level is refused, quickly", () => {
+    const items: Record<string, TreeItem> = { "d0/x": "1" };
+    for (let i = 1; i < 40; i++) {
+      items[`d${i}/a`] = to(`../d${i - 1}`);
+      items[`d${i}/b`] = to(`../d${i - 1}`);
+    }
+    const started = performance.now();
+    expect(() => follow(items)).toThrow(expect.objectContaining({ code: "ArchiveTooManyEntries" }) as Error);
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+
+  test("targets of thousands of parts are refused, quickly", () => {
+    const items: Record<string, TreeItem> = { d: null };
+    for (let i = 0; i < 39; i++) items[`m${i}`] = to(`${"d/../".repeat(800)}m${i + 1}`);
+    items["m39"] = to("d");
+    for (let i = 0; i < 5000; i++) items[`s${i}`] = to("m0");
+    const started = performance.now();
+    expect(() => follow(items)).toThrow(expect.objectContaining({ code: "ArchiveTooManyEntries" }) as Error);
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+
+  test("copies count towards the size", () => {
+    const items = { a: "x".repeat(600), s: to("a") };
+    expect(() => follow(items, { ...defaultLimits, maxExpandedBytes: 1000 })).toThrow(expect.objectContaining({ code: "ArchiveTooLarge" }) as Error);
+  });
+});
