@@ -32,7 +32,7 @@ export interface GraphOptions {
 export async function loadGraph(fetcher: Fetcher, root: Descriptor, options: GraphOptions): Promise<Graph> {
   const graph = new Map<Digest, Manifest | Index | Unread>([[root.digest, await fetchManifest(fetcher, root, options.limits, options.signal)]]);
   const run = pLimit(concurrency);
-  for (let level = 0, parents = [root]; parents.length > 0; level++) {
+  for (let level = 1, parents = [root]; parents.length > 0; level++) {
     const children = unseenChildren(graph, parents);
     check(graph.size + children.length, children, { root, level, limits: options.limits });
     const bodies = await Promise.all(children.map((child) => run(async () => await load(fetcher, child, options))));
