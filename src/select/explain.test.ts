@@ -60,7 +60,7 @@ function yamlOf(message: string): unknown {
   const lines = message.split("\n");
   const start = lines.findIndex((line) => /^(?:ref|indexSelector|layerSelector):/.test(line));
   const rest = lines.slice(start);
-  const end = rest.findIndex((line) => /^or take/.test(line));
+  const end = rest.findIndex((line) => line.startsWith("or take"));
   return parse(rest.slice(0, end < 0 ? undefined : end).join("\n"));
 }
 
