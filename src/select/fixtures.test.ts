@@ -30,16 +30,16 @@ const summary = ({ operation, layout, profile, layers, nameOf, note }: Selection
 describe("the fixtures, without a selector", () => {
   const note = "linux/amd64 was taken, since indexSelector.platform is absent";
   it.each([
-    { repository: "flux/app", tag: "1.0.0", operation: "Extract", profile: "Flux", ordinals: [0] },
-    { repository: "helm/chart", tag: "0.1.0", operation: "Copy", profile: "Helm", ordinals: [1] },
-    { repository: "timoni/mod", tag: "1.0.0", operation: "ExtractAll", profile: "Timoni", ordinals: [0, 1] },
-    { repository: "kyverno/policies", tag: "1.0.0", operation: "ExtractAll", profile: "Kyverno", ordinals: [0, 1], names: ["clusterpolicy-a.yaml", "clusterpolicy-b.yaml"] },
-    { repository: "oras/files", tag: "1.0.0", operation: "ExtractAll", profile: "ORAS", ordinals: [0, 1, 2] },
-    { repository: "image", tag: "1.0.0", operation: "ExtractAll", profile: "image file system", ordinals: [0, 1, 2], note },
-    { repository: "image", tag: "arm64", operation: "ExtractAll", profile: "image file system", ordinals: [0, 1, 2] },
-    { repository: "product", tag: "cfg", operation: "ExtractAll", profile: "ORAS", ordinals: [0] },
-    { repository: "twin", tag: "a", operation: "ExtractAll", profile: "ORAS", ordinals: [0] },
-    { repository: "signed/bundle", tag: "1.0.0", operation: "Extract", profile: "Flux", ordinals: [0] },
+    { repository: "flux/app", tag: "1.0.0", operation: "Extract", profile: "flux", ordinals: [0] },
+    { repository: "helm/chart", tag: "0.1.0", operation: "Copy", profile: "helm", ordinals: [1] },
+    { repository: "timoni/mod", tag: "1.0.0", operation: "ExtractAll", profile: "timoni", ordinals: [0, 1] },
+    { repository: "kyverno/policies", tag: "1.0.0", operation: "ExtractAll", profile: "kyverno", ordinals: [0, 1], names: ["clusterpolicy-a.yaml", "clusterpolicy-b.yaml"] },
+    { repository: "oras/files", tag: "1.0.0", operation: "ExtractAll", profile: "oras", ordinals: [0, 1, 2] },
+    { repository: "image", tag: "1.0.0", operation: "ExtractAll", profile: "image", ordinals: [0, 1, 2], note },
+    { repository: "image", tag: "arm64", operation: "ExtractAll", profile: "image", ordinals: [0, 1, 2] },
+    { repository: "product", tag: "cfg", operation: "ExtractAll", profile: "oras", ordinals: [0] },
+    { repository: "twin", tag: "a", operation: "ExtractAll", profile: "oras", ordinals: [0] },
+    { repository: "signed/bundle", tag: "1.0.0", operation: "Extract", profile: "flux", ordinals: [0] },
   ])("$repository:$tag gives $ordinals for $operation", async ({ repository, tag, ordinals, names = ordinals.map(() => undefined), ...expected }) => {
     expect(summary(await select(repository, tag))).toEqual({ layout: "Merge", note: undefined, ...expected, ordinals, names });
   });
@@ -59,11 +59,11 @@ describe("the fixtures, without a selector", () => {
 
 describe("the nested product", () => {
   it.each([
-    { by: "type", indexSelector: { artifactType: "application/vnd.example.config.*" }, profile: "ORAS", manifest: "275fe6a0" },
-    { by: "annotation", indexSelector: { annotations: { role: "config" } }, profile: "ORAS", manifest: "275fe6a0" },
-    { by: "platform", indexSelector: { platform: "linux/arm64" }, profile: "image file system", manifest: "876e4e7b" },
-    { by: "type, two indexes deep", indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" }, profile: "Flux", manifest: "12b1a20c" },
-    { by: "first match", indexSelector: { artifactType: "*timoni*", match: "First" as const }, profile: "Timoni", manifest: "0f0a316e" },
+    { by: "type", indexSelector: { artifactType: "application/vnd.example.config.*" }, profile: "oras", manifest: "275fe6a0" },
+    { by: "annotation", indexSelector: { annotations: { role: "config" } }, profile: "oras", manifest: "275fe6a0" },
+    { by: "platform", indexSelector: { platform: "linux/arm64" }, profile: "image", manifest: "876e4e7b" },
+    { by: "type, two indexes deep", indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" }, profile: "flux", manifest: "12b1a20c" },
+    { by: "first match", indexSelector: { artifactType: "*timoni*", match: "First" as const }, profile: "timoni", manifest: "0f0a316e" },
   ])("gives one child by $by", async ({ indexSelector, profile, manifest }) => {
     const selection = await select("product", "1.0.0", { indexSelector });
     expect(selection.profile).toBe(profile);
@@ -86,9 +86,9 @@ describe("the nested product", () => {
         "  index true: its children are looked at",
         "    manifest false: its platform linux/amd64 is not linux/arm64",
         "    manifest true: it alone matches indexSelector",
-        "    layer true: ExtractAll takes every layer of the image file system layout",
-        "    layer true: ExtractAll takes every layer of the image file system layout",
-        "    layer true: ExtractAll takes every layer of the image file system layout",
+        "    layer true: ExtractAll takes every layer of the image layout",
+        "    layer true: ExtractAll takes every layer of the image layout",
+        "    layer true: ExtractAll takes every layer of the image layout",
         "  manifest false: its index states no platform, and linux/arm64 is asked for",
         "  index true: its children are looked at",
         "    manifest false: its index states no platform, and linux/arm64 is asked for",

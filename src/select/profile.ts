@@ -3,6 +3,7 @@ import type { OperationName } from "../operation/operation.ts";
 
 /** A layout that is known: what its content is and what is usually done with it. */
 export interface Profile {
+  /** As status.selected.profile has it. */
   readonly name: string;
   readonly matches: (node: ManifestNode) => boolean;
   /** Which layers are content; default: all that hold something. */

@@ -263,7 +263,7 @@ describe("layers", () => {
   it("of all matching manifests of one layout, its operation is the default", async () => {
     const images = [image("linux/amd64"), image("linux/arm64")];
     const selection = await select(index(...images), { indexSelector: { match: "All" } });
-    expect(selection).toMatchObject({ operation: "ExtractAll", profile: "image file system" });
+    expect(selection).toMatchObject({ operation: "ExtractAll", profile: "image" });
     expect(digests(selection)).toEqual(images.map(({ digest }) => digest));
   });
 
@@ -283,8 +283,8 @@ describe("decisions", () => {
     const root = manifest({ config: "application/vnd.cncf.helm.config.v1+json", layers: ["application/vnd.cncf.helm.chart.provenance.v1.prov", "application/vnd.cncf.helm.chart.content.v1.tar+gzip"] });
     expect(await decisionsOf(root)).toEqual([
       "0 manifest + application/vnd.cncf.helm.config.v1+json: it is what the reference names",
-      "0 layer - application/vnd.cncf.helm.chart.provenance.v1.prov: it is no content of the Helm layout",
-      "0 layer + application/vnd.cncf.helm.chart.content.v1.tar+gzip: it is the only layer to take of the Helm layout",
+      "0 layer - application/vnd.cncf.helm.chart.provenance.v1.prov: it is no content of the helm layout",
+      "0 layer + application/vnd.cncf.helm.chart.content.v1.tar+gzip: it is the only layer to take of the helm layout",
     ]);
   });
 
