@@ -41,8 +41,8 @@ export const registryDefaults = Object.freeze({
   maxMaterials: 256,
 } satisfies RegistryClientOptions);
 
-/** The command line waits as long for a registry as a spec without `timeout`. */
-export const cliDefaults = Object.freeze({ timeoutMs: 60_000 });
+/** The command line waits as long for a registry as a spec without `timeout`, and as long for the controller as flux. */
+export const cliDefaults = Object.freeze({ timeoutMs: 60_000, reconcileTimeoutMs: 5 * 60_000, pollMs: 500 });
 
 /** How the artifact server and the OCI endpoint protect themselves. */
 export const serverLimits = Object.freeze({
@@ -57,6 +57,12 @@ export const serverLimits = Object.freeze({
 /** What the reconciler is not told by flags. */
 export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000 });
 
+/** How many builds are remembered for objects that ask for the same. */
+export const sharedBuildEntries = 1000;
+
+/** What is kept of what was read from registries. */
+export const sharedReadsDefaults = Object.freeze({ maxReferences: 5000, maxTagCharacters: 32 * MiB, maxManifestBytes: 32 * MiB });
+
 /** How many stored files are hashed at once; more would only compete for the disk. */
 export const verifyConcurrency = 2;
 
@@ -68,14 +74,14 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   cacheTtlMs: 60 * 60_000,
 });
 
-/** How the Kubernetes API is spoken to. An API server gives up on a request after a minute, and sends bookmarks as often. */
+/** How the Kubernetes API is spoken to. An API server gives up on a request after a minute, and sends bookmarks every one or two. */
 export const kubeDefaults = Object.freeze({
   connections: 16,
   connectTimeoutMs: 10_000,
   keepAliveMs: 55_000,
   materialMs: 60_000,
   timeoutMs: 65_000,
-  watchIdleMs: 150_000,
+  watchIdleMs: 240_000,
   watchSeconds: Object.freeze({ min: 300, max: 600 }),
   retry: Object.freeze({ attempts: 4, baseMs: 100, maxMs: 2_000, maxWaitMs: 5_000 }),
   pageSize: 500,

@@ -47,7 +47,7 @@ export async function sourceFromManifest(path: string, io: CommandIO): Promise<B
   const rule = parseTagRule(tagQueryOf(object.spec));
   const { registry, credentials } = openRegistry(io);
   const sources = clusterSources({ registry, kube: await manifestKube(documents, io.signal), clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials: credentials });
-  const repository = await sources.open(object.spec, found.namespace, io.signal);
+  const repository = await sources.open(object.spec, found.namespace, { since: 0, tagsSince: 0 }, io.signal);
   const policy = object.spec.verify && (await sources.verifyPolicy(object.spec, found.namespace, io.signal));
   return { object, repository, repositoryPath: repositoryOf(object.spec).repository, rule, policy, close: async () => await registry.close() };
 }

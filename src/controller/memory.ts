@@ -48,5 +48,7 @@ export class ReconcileMemory {
 export interface ReconcileContext {
   readonly memory: ReconcileMemory;
   readonly deps: Deps;
+  /** When the reconcile was asked for (performance.now). */
+  readonly askedAt: number;
   readonly signal: AbortSignal;
 }

@@ -6,6 +6,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
+import type { SharedBuilds } from "./shared-builds.ts";
 import type { Layer } from "../oci/types.ts";
 import type { Artifact, ArtifactStore } from "../publish/publisher.ts";
 import type { Verifier, VerifyPolicy } from "../verify/verifier.ts";
@@ -18,10 +19,19 @@ export interface Identified {
   readonly object: ArtifactRepository;
 }
 
+/** Moments by performance.now; what was asked before them is asked again. */
+export interface Freshness {
+  readonly since: number;
+  readonly tagsSince: number;
+}
+
 /** Opens what a spec names, with the credentials that the object may use. Open one for each reconcile. */
 export interface Sources {
-  /** @throws InvalidReference, SecretNotFound, SecretInvalid, … */
-  open(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<Repository>;
+  /**
+   * @param freshness how old an answer may be that another object has got with the same credentials
+   * @throws InvalidReference, SecretNotFound, SecretInvalid, …
+   */
+  open(spec: ArtifactRepositorySpec, namespace: string, freshness: Freshness, signal: AbortSignal): Promise<Repository>;
   /** Keys and identities of `spec.verify`. @throws SecretNotFound, SecretInvalid, InvalidSpec */
   verifyPolicy(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<VerifyPolicy>;
 }
@@ -108,6 +118,7 @@ export interface Deps {
   readonly verifier: Verifier;
   readonly store: ArtifactStore;
   readonly publishers: Publishers;
+  readonly builds: SharedBuilds;
   readonly scratch: () => Promise<Scratch>;
   readonly announce: Announcer;
   readonly meter: Meter;

@@ -5,7 +5,7 @@ import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { ensureFinalizer, finalize } from "./finalize.ts";
-import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
+import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Identified, Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
@@ -23,7 +23,8 @@ import { storeOwner } from "./stored.ts";
  * @param cached the object as the cache has it
  * @throws only what the Kubernetes API fails with, and Aborted; everything else ends in the status
  */
-export async function reconcile(cached: RawObject, memory: ReconcileMemory, deps: Deps, signal: AbortSignal): Promise<Next> {
+export async function reconcile(cached: RawObject, context: ReconcileContext): Promise<Next> {
+  const { memory, deps, signal } = context;
   const key: ObjectKey = { namespace: cached.metadata.namespace, name: cached.metadata.name };
   const uid = cached.metadata.uid ?? "";
   const known = memory.statuses.latest(uid, cached);
@@ -37,11 +38,11 @@ export async function reconcile(cached: RawObject, memory: ReconcileMemory, deps
   try {
     object = parseObject({ ...cached, metadata: { ...cached.metadata, managedFields: undefined } });
   } catch (error) {
-    return await refuse({ ...identity, object: known as unknown as ArtifactRepository }, known, error, { memory, deps, signal });
+    return await refuse({ ...identity, object: known as unknown as ArtifactRepository }, known, error, context);
   }
   if (object.spec.suspend === true) return { kind: "forget" };
   const raw = await ensureFinalizer(known, deps.kube, signal);
-  return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, { memory, deps, signal }).run();
+  return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, context).run();
 }
 
 /** A spec that makes no sense: said once, then nothing happens until it is edited. */

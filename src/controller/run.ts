@@ -1,19 +1,21 @@
 import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
+import type { StagedBlob } from "../oci/types.ts";
 import type { Artifact } from "../publish/publisher.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
-import { buildArtifact, selectRequest, type BuildContext, type Built } from "./build.ts";
+import { buildArtifact, selectRequest, type BuildContext } from "./build.ts";
 import { sourceVerified } from "./conditions.ts";
 import { imageFormOf, isReadAsImage } from "./image-form.ts";
 import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
-import type { Deps, Identified, PushedLayer } from "./ports.ts";
+import type { Deps, Freshness, Identified, PushedLayer } from "./ports.ts";
 import { publishEverywhere, type Published } from "./publish.ts";
 import { resolveRoot, tagRule, type Resolved } from "./resolve.ts";
-import { contentChecksum, repositoryOf } from "./spec.ts";
+import type { SharedBuild } from "./shared-builds.ts";
+import { contentChecksum, intervalMs, repositoryOf } from "./spec.ts";
 import { selectedStatus } from "./status.ts";
 import { reasonToBuild, storedArtifact, storeOwner } from "./stored.ts";
 import { verifySource } from "./verify.ts";
@@ -33,6 +35,7 @@ export class Run {
   /** Why something was built; undefined where nothing was. */
   built: string | undefined;
   readonly #forced: boolean;
+  readonly #askedAt: number;
   readonly #memory: ReconcileMemory;
   readonly #deps: Deps;
   readonly #signal: AbortSignal;
@@ -43,6 +46,7 @@ export class Run {
     this.checksum = contentChecksum(owner.object.spec);
     this.selected = before.selected;
     this.#forced = context.forced;
+    this.#askedAt = context.askedAt;
     this.#memory = context.memory;
     this.#deps = context.deps;
     this.#signal = context.signal;
@@ -51,8 +55,8 @@ export class Run {
   /** The phases, in order. @throws whatever any of them throws */
   async execute(): Promise<void> {
     const { spec } = this.owner.object;
-    this.stored = await storedArtifact(this.owner, this.before, { memory: this.#memory, deps: this.#deps, signal: this.#signal });
-    const repository = await this.#deps.sources.open(spec, this.owner.key.namespace, this.#signal);
+    this.stored = await storedArtifact(this.owner, this.before, { memory: this.#memory, deps: this.#deps, askedAt: this.#askedAt, signal: this.#signal });
+    const repository = await this.#deps.sources.open(spec, this.owner.key.namespace, this.#freshness(), this.#signal);
     const rule = await tagRule(spec, this.owner.key.namespace, this.#deps.kube, this.#signal);
     this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#signal));
     const layer = await this.#buildUnlessCurrent(repository, this.resolved);
@@ -92,29 +96,53 @@ export class Run {
   async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer> {
     const { spec } = this.owner.object;
     const { registry, repository: repositoryPath } = repositoryOf(spec);
-    const { meter, settings } = this.#deps;
-    const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal: this.#signal };
-    const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(common))));
-    const scratch = await this.#deps.scratch();
-    try {
-      const context: BuildContext = { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) };
-      const built = await this.#timed("operate", () => buildArtifact(context, selection));
-      await this.#timed("store", () => this.#store(built, context));
-      this.built = reason;
-    } finally {
-      await scratch.remove();
-    }
+    const { builds, scratch: openScratch, settings, meter } = this.#deps;
+    const key = JSON.stringify([registry, repositoryPath, this.resolved!.root.digest, this.resolved!.tag, this.checksum]);
+    const build = await builds.oneAtATime(key, async () => {
+      const scratch = await openScratch();
+      try {
+        const taken = await builds.take(key, scratch.dir);
+        if (taken) {
+          meter.reused(taken.blob.size);
+          return await this.#store(taken.build, taken.blob);
+        }
+        const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal: this.#signal };
+        const made = await this.#make({ ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) }, known);
+        return await this.#store(made.build, made.blob);
+      } finally {
+        await scratch.remove();
+      }
+    });
+    builds.remember(key, build);
+    this.built = reason;
     this.#memory.unstall(this.owner.uid);
-    return { registry, repository: repositoryPath, layer: selection.layers[0]! };
+    return { registry, repository: repositoryPath, layer: build.layer };
   }
 
-  async #store(built: Built, context: BuildContext): Promise<void> {
-    const { store, settings } = this.#deps;
-    const image = isReadAsImage(context.spec, settings.serveOci) ? await imageFormOf(context, built) : undefined;
+  async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
+    const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(context))));
+    const built = await this.#timed("operate", () => buildArtifact(context, selection));
+    const image = isReadAsImage(context.spec, this.#deps.settings.serveOci) ? await imageFormOf(context, built) : undefined;
     const { result, revision, metadata } = built;
-    this.stored = await store.publish({ owner: storeOwner(this.owner), blob: result.blob, revision, metadata, ...(image && { image }) }, this.#signal);
-    this.selected = selectedStatus(built.selection, result.skipped);
+    const { path: _, ...content } = result.blob;
+    const build = { owner: storeOwner(this.owner), ...content, revision, metadata, selected: selectedStatus(selection, result.skipped), image, layer: selection.layers[0]! };
+    return { build, blob: result.blob };
+  }
+
+  /** Makes it the object's artifact. Returns the build as the object's own. */
+  async #store(build: SharedBuild, blob: StagedBlob): Promise<SharedBuild> {
+    const owner = storeOwner(this.owner);
+    const { revision, metadata, image } = build;
+    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, ...(image && { image }) }, this.#signal));
+    this.selected = build.selected;
     this.#memory.intact(this.owner.uid, this.stored.digest);
+    return { ...build, owner };
+  }
+
+  /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
+  #freshness(): Freshness {
+    const isRoutine = !this.#forced && this.before.observedGeneration === this.owner.generation;
+    return { since: this.#askedAt, tagsSince: isRoutine ? this.#askedAt - intervalMs(this.owner.object.spec) / 2 : this.#askedAt };
   }
 
   async #publish(layer: PushedLayer | undefined): Promise<Published> {

@@ -25,9 +25,9 @@ function bench(options: Partial<QueueOptions> & { readonly unstarted?: boolean }
     onEvent: (event) => events.push(event),
     onError: (key, error) => errors.push(`${key}: ${String(error)}`),
     ...options,
-    process: async (key, signal) => {
+    process: async (key, signal, addedAt) => {
       started.push(`${key}@${clock.now()}`);
-      if (options.process !== undefined) return await options.process(key, signal);
+      if (options.process !== undefined) return await options.process(key, signal, addedAt);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       open.set(key, { resolve, reject });
       signal.addEventListener("abort", () => reject(new Error("aborted")));

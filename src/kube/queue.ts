@@ -21,8 +21,8 @@ export interface QueueState {
 }
 
 export interface QueueOptions {
-  /** The work on one key; it is never running twice for the same one. */
-  readonly process: (key: string, signal: AbortSignal) => Promise<void>;
+  /** The work on one key; it is never running twice for the same one. `addedAt` is when it was asked for, by the queue's clock. */
+  readonly process: (key: string, signal: AbortSignal, addedAt: number) => Promise<void>;
   readonly concurrent: number;
   /** The pause doubles from `baseMs` to `maxMs` with each retry. */
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
@@ -33,6 +33,7 @@ export interface QueueOptions {
 }
 
 interface Run {
+  readonly addedAt: number;
   readonly startedAt: number;
   readonly abort: AbortController;
   done: Promise<void>;
@@ -156,16 +157,16 @@ export class Queue {
       this.#scheduled.delete(key);
       const startedAt = this.#clock.now();
       this.#options.onEvent?.({ type: "started", waitedMs: startedAt - addedAt });
-      const run: Run = { startedAt, abort: new AbortController(), done: Promise.resolve() };
+      const run: Run = { addedAt, startedAt, abort: new AbortController(), done: Promise.resolve() };
       // Known as running before its first step, which may add the key again.
       this.#running.set(key, run);
       run.done = this.#run(key, run);
     }
   }
 
-  async #run(key: string, { startedAt, abort }: Run): Promise<void> {
+  async #run(key: string, { addedAt, startedAt, abort }: Run): Promise<void> {
     try {
-      await this.#options.process(key, abort.signal);
+      await this.#options.process(key, abort.signal, addedAt);
     } catch (error) {
       this.#options.onError(key, error);
       this.retry(key);

@@ -84,6 +84,8 @@ export interface ArtifactStore {
    * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
    */
   publish(request: PublishRequest, signal: AbortSignal): Promise<Artifact>;
+  /** Puts a stored file at `to`, to be published for another owner as well; false where it is not there. */
+  reuse(owner: Owner, digest: Digest, to: string): Promise<boolean>;
   /** Like `publish`, from a stream. */
   restore(request: RestoreRequest, signal: AbortSignal): Promise<Artifact>;
   /** Reads the file to its end and compares it with what the owner's status says. */

@@ -7,6 +7,7 @@ import { createFile, storageError, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./publish.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./publisher.ts";
 import type { RetentionPolicy } from "./retention.ts";
+import { reuse } from "./reuse.ts";
 import { currentArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
 import { storedImages } from "./stored-image.ts";
 
@@ -27,6 +28,7 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
   const storage = await guarded("opening the storage", () => prepare(options));
   return {
     publish: (request, signal) => guarded(`storing ${request.blob.digest}`, () => publish(storage, request, signal)),
+    reuse: (owner, digest, to) => guarded(`reusing ${digest}`, () => reuse(storage.root, owner, digest, to)),
     restore: (request, signal) => guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),
     verify: (owner, artifact, signal) => guarded(`verifying ${artifact.digest}`, () => verifyArtifact(storage, owner, artifact, signal)),
     current: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentArtifact(storage, owner)),

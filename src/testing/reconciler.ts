@@ -38,7 +38,7 @@ export interface TestReconciler {
   /** Makes an ArtifactRepository, or replaces its spec. */
   apply(name: string, spec: object, annotations?: Record<string, string>): Promise<void>;
   /** One reconcile of what the API has now. */
-  reconcile(name: string): Promise<Next>;
+  reconcile(name: string, askedAt?: number): Promise<Next>;
   get(name: string): Promise<RawObject | undefined>;
   externalArtifact(name: string): Promise<ExternalArtifact | undefined>;
   /** Forgets what a process remembers, as a restart does. */
@@ -63,10 +63,10 @@ export async function startTestReconciler(options: Omit<MemoryKubeOptions, "onRe
       await (existing === undefined ? kube.create(artifactRepositories, object, never) : kube.update(artifactRepositories, object, never));
       requests.length = 0;
     },
-    reconcile: async (name) => {
+    reconcile: async (name, askedAt = performance.now()) => {
       // What was written before gets to the cache first.
       await setTimeout(5);
-      return await reconcile((await read<RawObject>(artifactRepositories, name))!, memory, deps, never);
+      return await reconcile((await read<RawObject>(artifactRepositories, name))!, { memory, deps, askedAt, signal: never });
     },
     get: async (name) => await read<RawObject>(artifactRepositories, name),
     externalArtifact: async (name) => await read<ExternalArtifact>(externalArtifacts, name),

@@ -34,11 +34,11 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
   const queue: Queue = new Queue({
     concurrent: options.concurrent,
     backoff: options.backoff,
-    process: async (key, signal) => {
+    process: async (key, signal, askedAt) => {
       const object = caches.objects.get(objectKey(key));
       if (object === undefined) return queue.forget(key);
       const start = performance.now();
-      const next = await within(objectKey(key), async () => await reconcile(object, memory, deps, signal).catch((error: unknown) => nextAfter(error, deps)));
+      const next = await within(objectKey(key), async () => await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)));
       options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
       schedule(queue, key, next);
     },

@@ -1,6 +1,7 @@
 import type { ExternalArtifact } from "../../api/flux/source.ts";
-import { defaultLimits, reconcileDefaults, serverLimits, verifyConcurrency, verifyLimits } from "../config.ts";
+import { defaultLimits, reconcileDefaults, serverLimits, sharedBuildEntries, verifyConcurrency, verifyLimits } from "../config.ts";
 import type { Announcer, Deps, Meter, Settings } from "../controller/ports.ts";
+import { SharedBuilds } from "../controller/shared-builds.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { RetentionPolicy } from "../publish/retention.ts";
 import { artifactHandler } from "../publish/server.ts";
@@ -78,6 +79,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     store,
     verifier: signatureVerifier(verifyLimits),
     publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact, now: () => new Date() }), oci: ociPublisher(sources, store) },
+    builds: new SharedBuilds(store, sharedBuildEntries),
     scratch: await openScratch(root),
     announce: options.announce,
     meter: options.meter,

@@ -1,9 +1,10 @@
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import { sharedReadsDefaults } from "../config.ts";
 import type { Sources } from "../controller/ports.ts";
 import { repositoryOf, timeoutMs } from "../controller/spec.ts";
 import { type CloudCredentials } from "../credentials/cloud.ts";
 import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
-import type { CredentialProvider } from "../credentials/provider.ts";
+import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
 import { objectCredentials } from "../credentials/secret.ts";
 import { readSecret, type Read, type Secret, type SecretSource, type ServiceAccount } from "../credentials/secret-data.ts";
 import { CodedError } from "../errors.ts";
@@ -14,6 +15,7 @@ import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { readVerifyPolicy } from "../verify/policy.ts";
 import { secrets, serviceAccounts } from "./kinds.ts";
+import { SharedReads } from "./shared-reads.ts";
 
 /** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
 export type RegistryAccess = Pick<ArtifactRepositorySpec, "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure">;
@@ -36,27 +38,51 @@ export interface ClusterSources extends Sources {
 
 export function clusterSources(options: SourceOptions): ClusterSources {
   const { registry, kube, limits } = options;
-  const open = async (reference: RegistryReference, access: RegistryAccess, context: { namespace: string; timeoutMs: number }, signal: AbortSignal): Promise<WritableRepository> => {
+  const reads = new SharedReads(sharedReadsDefaults);
+  const open = async (reference: RegistryReference, access: RegistryAccess, context: { namespace: string; timeoutMs: number }, signal: AbortSignal): Promise<Opened> => {
     const source = secretSource(kube, context.namespace);
     const [tls, proxy] = await Promise.all([
       access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
       access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
     ]);
-    const credentials = credentialsOf(options, source, access);
-    return registry.repository(reference, { credentials, insecure: access.insecure ?? false, tls, proxy, timeoutMs: context.timeoutMs, limits });
+    const { credentials, first } = await asked(credentialsOf(options, source, access), reference, signal);
+    const insecure = access.insecure ?? false;
+    const repository = registry.repository(reference, { credentials, insecure, tls, proxy, timeoutMs: context.timeoutMs, limits });
+    return { repository, identity: [insecure, first, tls, proxy] };
   };
   return {
-    open: async (spec, namespace, signal) => await open(repositoryOf(spec), spec, { namespace, timeoutMs: timeoutMs(spec) }, signal),
+    open: async (spec, namespace, freshness, signal) => {
+      const { repository, identity } = await open(repositoryOf(spec), spec, { namespace, timeoutMs: timeoutMs(spec) }, signal);
+      return reads.share(repository, identity, freshness);
+    },
     openTarget: async (url, access, context, signal) => {
       const reference = parseReference(url);
       if (reference.kind !== "registry") throw new CodedError("InvalidReference", `publish.oci.url is ${url}; write oci://registry/repository`);
-      return { reference, repository: await open(reference, access, context, signal) };
+      return { reference, repository: (await open(reference, access, context, signal)).repository };
     },
     verifyPolicy: async (spec, namespace, signal) => {
       const source = secretSource(kube, namespace);
       return await readVerifyPolicy(spec.verify!, async (name, field) => (await readSecret(source, name, field, signal)).values);
     },
   };
+}
+
+/** A repository, and everything that decides what the registry shows in it. */
+interface Opened {
+  readonly repository: WritableRepository;
+  readonly identity: unknown;
+}
+
+/** The provider with its first answer already known, which tells objects with different credentials apart. */
+async function asked(provider: CredentialProvider, target: CredentialTarget, signal: AbortSignal): Promise<{ credentials: CredentialProvider; first: Credential | undefined }> {
+  const first = await provider.resolve(target, signal);
+  let isFresh = true;
+  const resolve: CredentialProvider["resolve"] = async (wanted, within) => {
+    if (!isFresh) return await provider.resolve(wanted, within);
+    isFresh = false;
+    return first;
+  };
+  return { credentials: { resolve }, first };
 }
 
 function credentialsOf({ clouds, kube, defaultServiceAccount, ownCredentials }: SourceOptions, source: SecretSource, access: RegistryAccess): CredentialProvider {
