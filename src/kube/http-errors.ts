@@ -38,7 +38,7 @@ export function statusError(call: string, { status, body, retryAfterMs }: Refusa
   const waitMs = retryAfterMs ?? (typeof seconds === "number" && seconds > 0 ? Math.min(seconds * 1000, maxRetryAfterMs) : undefined);
   const code = codeFor(status, parsed, said);
   const hint = code === "CrdMissing" ? " (the API server does not have this kind in this version; is its CustomResourceDefinition installed?)" : "";
-  return new CodedError(code, `${call}: ${status} ${printable(said, 500)}`.trimEnd() + hint, {
+  return new CodedError(code, `${call}: ${printable(`${status} ${said.replace(/^404 /, "")}`, 500)}${hint}`, {
     details: { status, reason },
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   });

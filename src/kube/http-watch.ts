@@ -23,7 +23,7 @@ export async function* watchEvents<T extends KubeObject>(watch: WatchBody, signa
       if (event !== undefined) yield event;
     }
   } catch (error) {
-    // Bookmarks come every minute, so the connection is dead; or the server sends none, and a new watch is as good.
+    // Bookmarks come every minute or two, so the connection is dead; or the server sends none, and a new watch is as good.
     if (causeCode(error) === "UND_ERR_BODY_TIMEOUT") return;
     throw networkError(call, error, signal);
   } finally {
