@@ -1,15 +1,16 @@
-import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defaultLimits } from "../config.ts";
 import { CodedError } from "../errors.ts";
+import { onDisk } from "../testing/disk.ts";
 import { tarEntry, tarOf, type TarFields } from "../testing/tar.ts";
 import { budgetOf, inPieces } from "../testing/trees.ts";
 import { zipOf } from "../testing/zip.ts";
 import { Budget } from "./budget.ts";
 import { unpackLayer, type Unpacked } from "./unpack.ts";
-import { defaultLimits } from "../config.ts";
 
 let dir: string;
 
@@ -17,7 +18,6 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-unpack-"));
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -238,10 +238,7 @@ describe("failures on the way", () => {
   });
 
   test.each<[string, Buffer]>([["tar", Buffer.concat([...many, Buffer.alloc(1024)])], ["gzip", gzipSync(Buffer.concat([...many, Buffer.alloc(1024)]))], ["zip", zipOf({ name: "a", content: "x" })], ["raw", Buffer.alloc(5_000_000, "r")]])("a full disk under a %s", async (_, layer) => {
-    const handle = await open(join(dir, "probe"), "w");
-    const prototype = Object.getPrototypeOf(handle) as typeof handle;
-    await handle.close();
-    vi.spyOn(prototype, "writev").mockRejectedValue(Object.assign(new Error("no space left on device"), { code: "ENOSPC" }));
-    await expect(unpack(layer, { pieceBytes: 70_000 })).rejects.toMatchObject({ code: "StorageFailed" });
+    const unpacking = onDisk(dir, () => "full", () => unpack(layer, { pieceBytes: 70_000 }));
+    await expect(unpacking).rejects.toMatchObject({ code: "StorageFailed" });
   });
 });
