@@ -165,6 +165,7 @@ export const controllerFlags = {
   "storage-adv-addr": { type: "string", default: "", env: "STORAGE_ADV_ADDR", description: "address other controllers reach the artifact server at; default: the host's name and the port of --storage-addr" },
   "oci-endpoint-addr": { type: "string", default: "", description: "address of the read-only OCI endpoint over the stored artifacts; empty: off" },
   "oci-endpoint-adv-addr": { type: "string", default: "", description: "address other controllers reach the OCI endpoint at" },
+  "oci-endpoint-cert-dir": { type: "string", default: "", description: "directory with tls.crt and tls.key for the OCI endpoint, as a mounted Secret; empty: plain HTTP" },
   concurrent: { type: "integer", default: 4, description: "how many objects are reconciled at once" },
   "watch-all-namespaces": { type: "boolean", default: true, description: "watch every namespace; false: only the one the controller runs in" },
   "watch-label-selector": { type: "string", default: "", description: "watch only objects with matching labels, e.g. sharding.fluxcd.io/key=shard1" },

@@ -15,6 +15,7 @@ import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
 import { announcer } from "./announcer.ts";
 import { Caches } from "./caches.ts";
+import { certificateIn } from "./certificate.ts";
 import { cloudCredentials } from "./clouds.ts";
 import { startHeartbeat, watchHeartbeat } from "./heartbeat.ts";
 import { startLoop } from "./loop.ts";
@@ -86,12 +87,13 @@ class Controller {
   async #serve(ready: () => boolean): Promise<Servers> {
     const { flags, hostname } = this.#config;
     const address = flags["oci-endpoint-addr"];
+    const certificates = flags["oci-endpoint-cert-dir"];
     return await startServers({
       root: flags["storage-path"],
       address: flags["storage-addr"],
       advertised: flags["storage-adv-addr"],
       hostname,
-      oci: address === "" ? undefined : { address, advertised: flags["oci-endpoint-adv-addr"] },
+      oci: address === "" ? undefined : { address, advertised: flags["oci-endpoint-adv-addr"], ...(certificates !== "" && { certificate: certificateIn(certificates) }) },
       ready,
       onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),
     });
