@@ -83,7 +83,7 @@ const packageOwners: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk/client-ecr-public": ["src/credentials"],
   "@azure/identity": ["src/credentials"],
   "google-auth-library": ["src/credentials"],
-  tar: ["src/archive", "src/testing"],
+  tar: ["src/testing"],
   zod: ["api", "crds", "src/oci"],
 };
 
