@@ -1,4 +1,4 @@
-import { isIndexType, ociConfigType } from "../oci/media-types.ts";
+import { isIndexType } from "../oci/media-types.ts";
 import { formatPlatform, matchesPlatform, parsePlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, ManifestNode, Platform } from "../oci/types.ts";
 import { compileGlob, type GlobMatcher } from "./glob.ts";
@@ -59,10 +59,10 @@ export function isStated(platform: Platform | undefined): platform is Platform {
   return [platform.os, platform.architecture].every((part) => part !== "" && part !== "unknown");
 }
 
-/** A pattern that would take any image does not name what lies beside them. */
+/** A pattern that takes images as well does not name what lies beside them. */
 function namesAttestations({ platform, annotations }: IndexSelector, matchesType: GlobMatcher | undefined): boolean {
   if (platform?.startsWith("unknown/") || Object.keys(annotations ?? {}).some((key) => key.startsWith("vnd.docker.reference."))) return true;
-  return matchesType !== undefined && matchesType(attestationType) && !matchesType(ociConfigType) && !matchesType(dockerConfigType);
+  return matchesType !== undefined && matchesType(attestationType) && !matchesType(dockerConfigType);
 }
 
 function platformClause(wanted: Platform, offered: Platform | undefined): string | undefined {

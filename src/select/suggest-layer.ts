@@ -7,7 +7,7 @@ import type { LayerSelector } from "./selection.ts";
 const maxTried = 20;
 const titleKey = "org.opencontainers.image.title";
 /** Types of archives, as far as a name can say; the first bytes decide, but nobody has them yet. */
-const archiveType = /(?:tar|zip|gz|tgz|zst|zstd|layer\.v1)$/;
+export const archiveType = /(?:tar|zip|gz|tgz|zst|zstd|layer\.v1)$/;
 
 /**
  * What to add, or to write instead, so that layers can be taken; tried out before it is suggested. Undefined where there

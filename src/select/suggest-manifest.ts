@@ -80,14 +80,9 @@ function decides(selector: IndexSelector, { digest }: Descriptor, { survey, laye
   const nodes = nodesOf(survey).filter((node) => node.path.length === 0 || matcher.refuse(node.descriptor) === undefined);
   const choice = chooseManifests(nodes, selector, layerSelector);
   if (opened.length === 0) return choice.kind === "chosen" && choice.nodes.length === 1 && choice.nodes[0]!.descriptor.digest === digest;
+  // Its descriptor alone has given every value of the selector.
   const [only, ...others] = opened;
-  return choice.kind === "none" && others.length === 0 && only!.descriptor.digest === digest && isKnown(selector, only!.descriptor);
-}
-
-/** Whether the descriptor alone tells everything that the selector asks. */
-function isKnown({ artifactType, annotations }: IndexSelector, descriptor: Descriptor): boolean {
-  const keys = Object.keys(annotations ?? {});
-  return (artifactType === undefined || descriptor.artifactType !== undefined) && keys.every((key) => Object.hasOwn(descriptor.annotations ?? {}, key));
+  return choice.kind === "none" && others.length === 0 && only!.descriptor.digest === digest;
 }
 
 /** `given` with this manifest's values; undefined where it lacks one, or has one that cannot be written. */
