@@ -27,6 +27,11 @@ const modules: Readonly<Record<BinaryName, GoModule>> = {
   crane: { module: "github.com/google/go-containerregistry", version: "v0.22.1", command: "/cmd/crane" },
 };
 
+/** The version that is built where no binary is at hand. */
+export function versionOf(name: BinaryName): string {
+  return modules[name].version;
+}
+
 const run = promisify(execFile);
 
 /** Builds the command in a Go module of its own, at the pinned version, and puts it at `to`. */

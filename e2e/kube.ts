@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { Agent, request } from "undici";
 import { parseAllDocuments } from "yaml";
 import { eventually } from "./wait.ts";
@@ -129,6 +130,22 @@ export class Kube {
   /** The status code of a GET. */
   async status(path: string): Promise<number> {
     return (await this.#send("GET", path)).status;
+  }
+
+  /** Every object as it is now, then as it changes; the last one of a deleted object has `deleted` set. */
+  async *watch(kind: Kind, namespace: string, signal: AbortSignal): AsyncGenerator<KubeObject & { deleted?: boolean }> {
+    const { body, statusCode } = await request(`${this.#url}${collectionPath(kind, namespace)}?watch=true`, {
+      dispatcher: this.#dispatcher,
+      headers: { authorization: `Bearer ${this.#token}`, accept: "application/json" },
+      bodyTimeout: 0,
+      signal,
+    });
+    if (statusCode !== 200) throw new KubeStatusError(statusCode, await body.text());
+    for await (const line of createInterface({ input: body })) {
+      const event = JSON.parse(line) as { type: string; object: KubeObject };
+      if (event.type === "ERROR") throw new Error(`the watch of ${kind} ended: ${line}`);
+      yield event.type === "DELETED" ? { ...event.object, deleted: true } : event.object;
+    }
   }
 
   close(): Promise<void> {

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pLimit from "p-limit";
+import type { KubeObject } from "../e2e/kube.ts";
+import { isReady } from "../e2e/kube.ts";
+import { artifactRef, type ArtifactName } from "./artifacts.ts";
+import { apiVersionOf, kindOf, namespace, removeObjects, startController, type Controller, type Side } from "./controllers.ts";
+import { lastBusy, measure, watchTraffic, type Bench, type Measurement } from "./measure.ts";
+import { usageOf } from "./process.ts";
+import { Watcher } from "./watcher.ts";
+
+/** Does the work with one of the two and says what it took; undefined where that one is not there. */
+export type Scenario = (bench: Bench, side: Side) => Promise<Measurement | undefined>;
+
+/** Fields of the spec besides the reference; both kinds have them. */
+export interface Work {
+  readonly artifact: ArtifactName;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  /** How often it is done in one measurement, where once is too short to measure. */
+  readonly times?: number;
+}
+
+const MINUTE = 60_000;
+/** The longest that one object may take, and the longest for a thousand. */
+const TIMEOUT = { one: 15 * MINUTE, many: 30 * MINUTE } as const;
+const WARM_UP = 10;
+
+interface Running {
+  readonly controller: Controller;
+  readonly watcher: Watcher;
+}
+
+/** First reconciles: each of them is a new object. */
+export function firstReconcile(work: (side: Side) => Work): Scenario {
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      const { artifact, spec, times = 1 } = work(side);
+      const url = await bench.artifacts.url(artifact);
+      return await measure(bench, controller, async () => {
+        for (let n = 0; n < times; n += 1) {
+          await bench.plane.admin.create(objectOf(side, `work-${n}`, { url, ...spec }));
+          await watcher.until([`work-${n}`], isReady, TIMEOUT.one);
+        }
+      }, times);
+    });
+}
+
+/** Reconciles at which the registry has nothing new. */
+export function noOpReconcile(artifact: ArtifactName, times: number): Scenario {
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      await bench.plane.admin.create(objectOf(side, "work", { url: await bench.artifacts.url(artifact) }));
+      await watcher.until(["work"], isReady, TIMEOUT.one);
+      await sleep(2000);
+      return await measure(bench, controller, async () => {
+        for (let n = 0; n < times; n += 1) {
+          const requestedAt = `bench-${n}`;
+          await bench.plane.admin.patch({ kind: kindOf[side], namespace, name: "work" }, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": requestedAt } } });
+          await watcher.until(["work"], (object) => object.status?.["lastHandledReconcileAt"] === requestedAt && isReady(object), TIMEOUT.one);
+        }
+      }, times);
+    });
+}
+
+/** So many objects at once; the same reference for all, or an artifact for each. */
+export function manyObjects(count: number, references: "shared" | "own"): Scenario {
+  return (bench, side) => withController(bench, side, async ({ controller, watcher }) => {
+    const urls = await urlsOf(bench, count, references);
+    return await measure(bench, controller, () => createAll(bench, { side, watcher, urls }));
+  });
+}
+
+/** A new process over the storage and the objects of an earlier one, until it rests. */
+export function restart(count: number): Scenario {
+  return (bench, side) => withController(bench, side, async ({ controller, watcher }) => {
+    await createAll(bench, { side, watcher, urls: await urlsOf(bench, count, "own") });
+    await sleep(2000);
+    const traffic = await watchTraffic(bench.registry);
+    const again = await controller.restart();
+    try {
+      const wallMs = (await lastBusy(again.pid, TIMEOUT.many)) - again.startedAt;
+      const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
+      return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, ...(await traffic()) };
+    } finally {
+      await again.end();
+    }
+  });
+}
+
+/** From its start until it is ready; memory and CPU are those of three seconds later, without any object. */
+export const startUp: Scenario = async (bench, side) => {
+  const controller = await startController(bench, side, { flags: bench.flags });
+  try {
+    await sleep(3000);
+    const { cpuMs, rssBytes, peakRssBytes } = await usageOf(controller.pid);
+    return { wallMs: controller.readyMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, requests: 0, bytes: 0 };
+  } finally {
+    await controller.end();
+  }
+};
+
+/** A process of its own for each measurement, so that none inherits memory; some small objects warm it up. */
+async function withController(bench: Bench, side: Side, body: (running: Running) => Promise<Measurement>): Promise<Measurement> {
+  const inspectorPort = bench.profiler?.inspectorPort;
+  const controller = await startController(bench, side, { flags: bench.flags, ...(inspectorPort !== undefined && { inspectorPort }) });
+  const watcher = new Watcher(bench.plane.admin, kindOf[side], namespace);
+  try {
+    await createAll(bench, { side, watcher, urls: await bench.artifacts.many(WARM_UP), prefix: "warm-up" });
+    await sleep(2000);
+    return await body({ controller, watcher });
+  } finally {
+    watcher.close();
+    await controller.end();
+    await removeObjects(bench.plane.admin);
+  }
+}
+
+async function createAll(bench: Bench, work: { side: Side; watcher: Watcher; urls: readonly string[]; prefix?: string }): Promise<void> {
+  const names = work.urls.map((_, n) => `${work.prefix ?? "work"}-${n}`);
+  const ready = work.watcher.until(names, isReady, TIMEOUT.many);
+  const created = pLimit(8).map(work.urls, (url, n) => bench.plane.admin.create(objectOf(work.side, names[n]!, { url })));
+  await Promise.all([ready, created]);
+}
+
+async function urlsOf(bench: Bench, count: number, references: "shared" | "own"): Promise<readonly string[]> {
+  if (references === "own") return await bench.artifacts.many(count);
+  const url = await bench.artifacts.url("small");
+  return Array.from({ length: count }, () => url);
+}
+
+function objectOf(side: Side, name: string, spec: Readonly<Record<string, unknown>>): KubeObject {
+  return { apiVersion: apiVersionOf[side], kind: kindOf[side], metadata: { name, namespace }, spec: { interval: "24h", timeout: "10m", insecure: true, ref: artifactRef, ...spec } };
+}
