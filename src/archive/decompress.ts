@@ -108,6 +108,9 @@ type Engine = Transform & { readonly bytesWritten: number };
 export class Member {
   readonly #engine: Engine;
   readonly #ended: Promise<void>;
+  readonly #rejectEnded: (error: unknown) => void;
+  /** The piece that the sink has got last; never rejects. */
+  #delivered: Promise<void> = Promise.resolve();
   #failWrite: ((error: unknown) => void) | undefined;
   #failure: unknown;
   #fed = 0;
@@ -116,16 +119,15 @@ export class Member {
     this.#engine = engine;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#ended = promise;
+    this.#rejectEnded = reject;
     // The failure is for whoever calls next; nobody may be waiting when it happens.
     promise.catch(() => undefined);
-    engine.on("end", resolve).on("error", (error) => {
-      this.#failure = explain(error);
-      reject(this.#failure);
-      this.#failWrite?.(this.#failure);
-    });
+    // The stream ends as soon as it has given its last piece away, paused or not.
+    engine.on("end", () => void this.#delivered.then(resolve));
+    engine.on("error", (error) => this.#fail(explain(error)));
     engine.on("data", (chunk: Buffer) => {
       engine.pause();
-      void this.#deliver(chunk, sink);
+      this.#delivered = this.#deliver(chunk, sink);
     });
   }
 
@@ -161,11 +163,19 @@ export class Member {
     try {
       // Lets the engine start on the next piece before this one is looked at.
       await Promise.resolve();
+      if (this.#failure !== undefined) return;
       await sink(chunk);
       this.#engine.resume();
     } catch (error) {
-      this.#engine.destroy(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error);
+      this.#engine.destroy();
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#rejectEnded(this.#failure);
+    this.#failWrite?.(this.#failure);
   }
 }
 
