@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { runStrata } from "../testing/command-io.ts";
+import { commands } from "./commands.ts";
+
+const names = Object.keys(commands);
+
+describe("strata", () => {
+  it("lists every command", async () => {
+    const { code, stdout } = await runStrata(["--help"]);
+    expect(code).toBe(0);
+    for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name} +${commands[name]!.summary}$`, "m"));
+  });
+
+  it.each([[[]], [["constructor"]], [["unknown"]]])("is used wrongly with %j", async (args) => {
+    const { code, stderr } = await runStrata(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain("Usage: strata COMMAND");
+  });
+
+  it.each(names)("%s explains itself", async (name) => {
+    const { code, stdout, stderr } = await runStrata([name, "--help"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^strata [^]*\nUsage:\n {2}strata [^]*\nExamples?:\n/);
+    expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(150);
+  });
+
+  it.each(names)("%s has the summary that the list gives it", async (name) => {
+    const command = await commands[name]!.load();
+    if (name !== "push") expect(commands[name]!.summary).toBe(command.summary);
+  });
+
+  it.each(names)("%s refuses a flag that it does not know", async (name) => {
+    const { code, stdout, stderr } = await runStrata([name, "--no-such-flag"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(`strata ${name} --help`);
+  });
+});
