@@ -2,7 +2,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
-import { artifactRepositories, externalArtifacts, imagePolicies, secrets } from "../wiring/kinds.ts";
+import type { OciRepository } from "../../api/flux/source.ts";
+import { artifactRepositories, externalArtifacts, imagePolicies, ociRepositories, secrets } from "../wiring/kinds.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/reconciler.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry.ts";
 
@@ -297,6 +298,53 @@ describe("publishing", () => {
     expect(status?.published).toMatchObject([{ kind: "ExternalArtifact" }, { kind: "OCIArtifact", tags: ["1.0.0", "stable"] }]);
     const again = await requestsFor(() => controller.reconcile("app"));
     expect(again.filter((request) => !request.startsWith("HEAD"))).toEqual([]);
+  });
+
+  it("brings a lost file back from the push target, also while upstream is down", async () => {
+    const target = { url: `oci://${registry.host}/published/app`, insecure: true };
+    await controller.apply("app", spec("flux/app", { publish: { externalArtifact: {}, oci: target } }));
+    await controller.reconcile("app");
+    const { artifact } = (await controller.get("app"))!.status!;
+    await rm(join(controller.root, "artifactrepository"), { recursive: true });
+    controller.restart();
+    registry.faults.add({ path: /\/flux\/app\//, times: 100, status: 404 });
+    await controller.reconcile("app");
+    expect((await fetch(artifact!.url, { method: "HEAD" })).status).toBe(200);
+    expect(conditionOf(await controller.get("app"), "ArtifactInStorage")?.status).toBe("True");
+  });
+
+  it("keeps as many pushed manifests as it is told, and none of a deleted object", async () => {
+    const target = { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["stable"], retain: 1 };
+    const digestAt = async (): Promise<string> => (await controller.get("app"))!.status!.published![0]!.digest!;
+    const exists = async (digest: string): Promise<number> => (await fetch(`${registry.url}/v2/published/app/manifests/${digest}`, { method: "HEAD" })).status;
+    await controller.apply("app", spec("flux/app", { publish: { oci: target } }));
+    await controller.reconcile("app");
+    const first = await digestAt();
+    await controller.apply("app", spec("flux/app", { ignore: "/docs", publish: { oci: target } }));
+    await controller.reconcile("app");
+    const second = await digestAt();
+    expect([await exists(first), await exists(second)]).toEqual([404, 200]);
+    await controller.kube.delete(artifactRepositories, key, {}, never);
+    await controller.reconcile("app");
+    expect(await exists(second)).toBe(404);
+  });
+
+  it("makes an OCIRepository that reads the embedded endpoint", async () => {
+    const serving = await startTestReconciler({ ociEndpoint: true });
+    try {
+      await serving.apply("app", spec("flux/app", { publish: { ociRepository: {} } }));
+      await serving.reconcile("app");
+      const managed = await serving.kube.get<OciRepository>(ociRepositories, key, never);
+      const { url, ref, insecure } = managed!.spec;
+      expect(insecure).toBe(true);
+      const address = url.replace("oci://", "http://").replace("/default/app", "");
+      const manifest = await fetch(`${address}/v2/default/app/manifests/${ref!.digest}`, { headers: { accept: "application/vnd.oci.image.manifest.v1+json" } });
+      expect(manifest.status).toBe(200);
+      const { layers } = (await manifest.json()) as { layers: { digest: string }[] };
+      expect(layers.map(({ digest }) => digest)).toEqual([(await serving.get("app"))?.status?.artifact?.digest]);
+    } finally {
+      await serving.close();
+    }
   });
 
   it("takes back what is published no more", async () => {
