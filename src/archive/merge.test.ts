@@ -58,7 +58,7 @@ describe("conflicts", () => {
   });
 
   test("the message names both layers and what to write", async () => {
-    await expect(merge([{ "d/a": "1" }, { "d/a": "2" }])).rejects.toThrow(/"d\/a".*layer 0.*layer 1.*onConflict/);
+    await expect(merge([{ "d/a": "1" }, { "d/a": "2" }])).rejects.toThrow(/"d\/a".*layer 0.*layer 1[^]*onConflict: Overwrite/);
   });
 
   test("among three layers the last, or the first, counts", async () => {

@@ -104,8 +104,8 @@ function conflict(path: string, { merged, tree, earlier, later }: { merged: Tree
   const where = parentOf(path) === "" ? "" : ` (in directory ${quote(parentOf(path))})`;
   return new CodedError(
     "PathConflict",
-    `${quote(path)}${where} is ${kinds}, with different content; set layerSelector.onConflict to Overwrite or Keep, layout to LayerPerDir, or, for single files, a filename such as "{offset}-{title}"`,
-    { details: { path, layers: [earlier, later] } },
+    `${quote(path)}${where} is ${kinds}, with different content; to let the later layer win, write\nlayerSelector:\n  onConflict: Overwrite\nKeep lets the earlier one win; layout: LayerPerDir keeps both apart`,
+    { details: { path, layers: [earlier, later], suggestion: { layerSelector: { onConflict: "Overwrite" } } } },
   );
 }
 

@@ -145,7 +145,7 @@ function relocate(entry: ReturnType<Tree["entries"]["get"]> & object, name: stri
 function equalNames(name: string, { layout, filename }: OperationOptions): CodedError {
   const unique = layout === "LayerPerDir" ? "{platform}-{offset}" : "{hex}";
   const found = filename === undefined ? "" : ` with filename ${JSON.stringify(filename)}`;
-  return new CodedError("PathConflict", `two directories of layout ${layout} are named ${JSON.stringify(name)}${found}; set layerSelector.filename to something that differs, such as "${unique}"`, {
+  return new CodedError("PathConflict", `two directories of layout ${layout} are named ${JSON.stringify(name)}${found}; for names that differ, write\nlayerSelector:\n  filename: "${unique}"`, {
     details: { path: name, suggestion: { layerSelector: { filename: unique } } },
   });
 }

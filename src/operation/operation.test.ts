@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
+import type { CodedError } from "../errors.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Fetcher } from "../oci/content.ts";
 import type { Digest, Layer, ManifestNode } from "../oci/types.ts";
@@ -13,6 +14,7 @@ import { filesIn, fixture, layersOf, manifestNode } from "../testing/layers.ts";
 import { copy } from "./copy.ts";
 import { extractAll } from "./extract-all.ts";
 import { extract } from "./extract.ts";
+import { operations } from "./table.ts";
 import type { OperationIO, OperationOptions } from "./operation.ts";
 
 const TITLE = "org.opencontainers.image.title";
@@ -266,5 +268,31 @@ describe("Copy", () => {
     const shelf = new Shelf();
     const { blob } = await copy([shelf.layer(gzipSync(tar({ "Chart.yaml": "x" })), { mediaType: "application/vnd.x.tar+gzip" })], { ...options, filename: "chart{ext}" }, io(shelf));
     expect([...(await filesIn(blob.path)).keys()]).toEqual(["chart.tar.gz"]);
+  });
+});
+
+describe("every refusal", () => {
+  type Case = readonly [string, Partial<OperationOptions>, (shelf: Shelf) => Layer[], "Copy" | "ExtractAll" | "Extract"];
+  const cases: Case[] = [
+    ["a conflict", {}, (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same", ordinal: 1 })], "ExtractAll"],
+    ["a file where another layer has a directory", {}, (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same/b", ordinal: 1 })], "ExtractAll"],
+    ["a hostile title", {}, (shelf) => [shelf.layer("a", { title: "../x" })], "ExtractAll"],
+    ["an empty variable", { filename: "{title}" }, (shelf) => [shelf.layer("a")], "Copy"],
+    ["an unknown variable", { filename: "{name}" }, (shelf) => [shelf.layer("a")], "Copy"],
+    ["two directories of one name", { layout: "LayerPerDir" }, (shelf) => [shelf.layer("a", { title: "d", node: placed("amd64") }), shelf.layer("b", { title: "d", ordinal: 1, node: placed("arm64") })], "ExtractAll"],
+    ["a raw layer under Extract", {}, (shelf) => [shelf.layer("a")], "Extract"],
+  ];
+  const placed = (architecture: string): ManifestNode => node(architecture, { descriptor: { ...node(architecture).descriptor, platform: { os: "linux", architecture } } });
+
+  it.each(cases)("says what to write, and that works: %s", async (_, more, layersOn, name) => {
+    const shelf = new Shelf();
+    const layers = layersOn(shelf);
+    const error: unknown = await operations[name](layers, { ...options, ...more }, io(shelf)).catch((thrown: unknown) => thrown);
+    const { suggestion } = (error as CodedError).details as { suggestion: { layerSelector: Partial<OperationOptions> & { operation?: "Copy" } } };
+    const { operation = name, ...rest } = suggestion.layerSelector;
+    for (const [field, value] of Object.entries(suggestion.layerSelector)) expect((error as CodedError).message).toContain(`\nlayerSelector:\n  ${field}: ${/[{]/.test(String(value)) ? JSON.stringify(value) : String(value)}`);
+    const scratch = await mkdtemp(join(dir, "again"));
+    const { blob } = await operations[operation](layers, { ...options, ...more, ...rest }, io(shelf, { dir: scratch }));
+    expect((await filesIn(blob.path)).size).toBeGreaterThan(0);
   });
 });

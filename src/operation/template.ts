@@ -23,6 +23,10 @@ type VariableName = (typeof names)[number];
 const paths: ReadonlySet<string> = new Set(["title", "repository"]);
 const maxNameBytes = 1024;
 
+/** A name that every layer can have. */
+const suggestion = { layerSelector: { filename: "{hex}{ext}" } };
+const plainName = '; for a name that always works, write\nlayerSelector:\n  filename: "{hex}{ext}"';
+
 /**
  * The relative path that a template (api.md, "Template variables") stands for.
  * @throws InvalidTemplate for an unknown or empty variable, an absolute path, `..`, or a name nobody could use
@@ -39,7 +43,7 @@ export function expandTemplate(template: string, values: TemplateValues): string
  */
 export function safePath(text: string, what: string): string {
   const refuse = (problem: string): CodedError =>
-    new CodedError("InvalidTemplate", `${what} gives ${JSON.stringify(text.slice(0, 200))}, ${problem}; set layerSelector.filename to a plain relative name, such as "{hex}{ext}"`);
+    new CodedError("InvalidTemplate", `${what} gives ${JSON.stringify(text.slice(0, 200))}, ${problem}${plainName}`, { details: { suggestion } });
   if (text.startsWith("/")) throw refuse("an absolute path");
   const parts = text.split("/").filter((part) => part !== "" && part !== ".").map(cleanPart);
   if (parts.includes("..")) throw refuse("a path with '..'");
@@ -52,7 +56,7 @@ export function safePath(text: string, what: string): string {
 function valueOf(variable: string, template: string, values: TemplateValues): string {
   const value = lookUp(variable, template, values);
   if (value === undefined || value === "") {
-    throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: the layer has no {${variable}}; use a variable that every layer has, such as {hex} or {offset}`);
+    throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: the layer has no {${variable}}${plainName}`, { details: { suggestion } });
   }
   return paths.has(variable) ? value : value.replaceAll("/", "-").replaceAll(":", "-");
 }
@@ -61,7 +65,7 @@ function lookUp(variable: string, template: string, values: TemplateValues): str
   if (variable.startsWith("annotation:")) return values.annotation(variable.slice("annotation:".length));
   if (isVariable(variable)) return values[variable];
   const known = [...names, "annotation:KEY"].map((name) => `{${name}}`).join(" ");
-  throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: there is no variable {${variable}}; there are ${known}`);
+  throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: there is no variable {${variable}}; there are ${known}${plainName}`, { details: { suggestion } });
 }
 
 function isVariable(name: string): name is VariableName {
