@@ -178,6 +178,20 @@ describe("--sign-key", () => {
     await verified(first.digest, other.publicKey);
   });
 
+  it("names the repository, but no directory of this machine", async () => {
+    const root = await content({ "a.yaml": "" });
+    const payloadIn = async (target: string): Promise<string> => {
+      await runStrata(["bundle", "--insecure", "-f", root, "-t", target, "--sign-key", await keyFile()]);
+      const copied = await runStrata(["copy", "--insecure", "--referrers", "--output", "json", target, `oci://${registry.host}/signed`]);
+      const { digest } = JSON.parse(copied.stdout) as { digest: Digest };
+      const { layers } = JSON.parse(registry.store.manifest("signed", legacyTag(digest)!)!.stored.bytes.toString()) as { layers: Descriptor[] };
+      const stream = await testRepository(registry, "signed").fetch(layers[0]!, new AbortController().signal);
+      return Buffer.concat(await stream.toArray()).toString();
+    };
+    expect(await payloadIn(`oci://${registry.host}/app:1`)).toContain(`"docker-reference":"${registry.host}/app"`);
+    expect(await payloadIn(`oci-layout://${join(dir, "layout")}:1`)).toContain('"docker-reference":""');
+  });
+
   it("pushes nothing where the key cannot be used", async () => {
     const { code } = await runStrata(["bundle", "--insecure", "-f", await content({ "a.yaml": "" }), "-t", `oci://${registry.host}/app`, "--sign-key", join(dir, "none")]);
     expect(code).toBe(1);

@@ -124,12 +124,17 @@ async function push({ target, image, path, key }: PushJob, io: CommandIO): Promi
   const stored = { image, openLayer: (offset: number): Readable => counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes) };
   try {
     await pushArtifact({ repository: target.repository, stored, aliases: [] }, io.signal);
-    const signed = key && (await signManifest(target.repository, image.descriptor.digest, key, io.signal));
+    const signed = key && (await signManifest(target.repository, { identity: identityOf(target), digest: image.descriptor.digest }, key, io.signal));
     await pushArtifact({ repository: target.repository, stored, aliases: [tagOf(target)] }, io.signal);
     return signed;
   } finally {
     progress.clear();
   }
+}
+
+/** A path on this machine would be nobody's business. */
+function identityOf({ reference }: OpenedSource): string {
+  return reference.kind === "registry" ? `${reference.registry}/${reference.repository}` : "";
 }
 
 function tagOf({ reference }: OpenedSource): string {

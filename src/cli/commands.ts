@@ -13,6 +13,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   describe: { summary: "Tell everything about one ArtifactRepository", load: async () => (await import("./cluster-describe.ts")).describe },
   get: { summary: "List the ArtifactRepositories of a cluster", load: async () => (await import("./cluster-get.ts")).get },
   migrate: { summary: "Turn OCIRepository manifests into ArtifactRepositories", load: async () => (await import("./migrate.ts")).migrate },
+  pull: { summary: "The same as build", load: async () => (await import("./build.ts")).build },
   push: { summary: "The same as bundle", load: async () => (await import("./bundle.ts")).bundle },
   reconcile: { summary: "Reconcile an ArtifactRepository now", load: async () => (await import("./cluster-reconcile.ts")).reconcile },
   resume: { summary: "Start reconciling an ArtifactRepository again", load: async () => (await import("./cluster-suspend.ts")).resume },

@@ -1,16 +1,22 @@
-import { ociConfigType, ociManifestType } from "../oci/media-types.ts";
-import { sha256Of } from "../oci/digest.ts";
+import { CodedError } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
+import { sha256Of } from "../oci/digest.ts";
+import { ociConfigType, ociManifestType } from "../oci/media-types.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { legacyTag } from "../verify/legacy.ts";
 import { verifiesWith } from "../verify/keys.ts";
 import type { SigningKey } from "./signing-key.ts";
 import { bytesFrom, fetchDocument, resolveOptional } from "./transfer.ts";
-import { CodedError } from "../errors.ts";
 
 const simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const signatureKey = "dev.cosignproject.cosign/signature";
 const never = "0001-01-01T00:00:00Z";
+
+export interface SignedSubject {
+  /** `registry.example/team/app`, which is signed along; empty where there is no such name. */
+  readonly identity: string;
+  readonly digest: Digest;
+}
 
 export interface Signed {
   readonly tag: string;
@@ -23,10 +29,10 @@ export interface Signed {
  * Signs a manifest as `cosign sign --key` does with its older format: a simple signing payload under the tag
  * `sha256-<hex>.sig`, beside the signatures that are there. Nothing goes to a transparency log.
  */
-export async function signManifest(repository: WritableRepository, digest: Digest, key: SigningKey, signal: AbortSignal): Promise<Signed> {
+export async function signManifest(repository: WritableRepository, { identity, digest }: SignedSubject, key: SigningKey, signal: AbortSignal): Promise<Signed> {
   const tag = legacyTag(digest);
   if (tag === undefined) throw new CodedError("InvalidDigest", `${digest} cannot be signed: the tag of a signature has room for a sha256 digest only`);
-  const payload = payloadOf(repository.name, digest);
+  const payload = payloadOf(identity, digest);
   const existing = await existingSignatures(repository, tag, signal);
   const layer: Descriptor = { mediaType: simpleSigningType, digest: sha256Of(payload), size: payload.length };
   const isOurs = (candidate: Descriptor): boolean => candidate.digest === layer.digest && verifiesWith(key.publicKey, payload, Buffer.from(candidate.annotations?.[signatureKey] ?? "", "base64"));
@@ -37,8 +43,8 @@ export async function signManifest(repository: WritableRepository, digest: Diges
 }
 
 /** containers/image, "atomic-signature": what cosign signs, byte for byte as it writes it. */
-function payloadOf(repository: string, digest: Digest): Buffer {
-  const critical = { identity: { "docker-reference": repository }, image: { "docker-manifest-digest": digest }, type: "cosign container image signature" };
+function payloadOf(identity: string, digest: Digest): Buffer {
+  const critical = { identity: { "docker-reference": identity }, image: { "docker-manifest-digest": digest }, type: "cosign container image signature" };
   return Buffer.from(JSON.stringify({ critical, optional: null }));
 }
 
