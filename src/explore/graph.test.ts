@@ -101,7 +101,7 @@ describe("remembered manifests", () => {
     const blob = repository.blob("layer");
     const root = manifestIn(repository, "a");
     const memo = rememberManifests(repository);
-    for (const descriptor of [root, root, blob, blob]) await Array.fromAsync(await memo.fetch(descriptor, never));
+    for (const descriptor of [root, root, blob, blob]) await (await memo.fetch(descriptor, never)).toArray();
     expect(repository.fetched).toEqual([root.digest, blob.digest, blob.digest]);
   });
 
@@ -109,7 +109,7 @@ describe("remembered manifests", () => {
     const repository = new MemoryRepository();
     const broken = repository.put(`sha256:${"1".repeat(64)}`, Buffer.from("{}"), "application/vnd.oci.image.manifest.v1+json");
     const memo = rememberManifests(repository);
-    for (let time = 0; time < 2; time++) expect(await codeFor(memo.fetch(broken, never).then(async (stream) => await Array.fromAsync(stream)))).toBe("DigestMismatch");
+    for (let time = 0; time < 2; time++) expect(await codeFor(memo.fetch(broken, never).then(async (stream) => await stream.toArray()))).toBe("DigestMismatch");
     expect(repository.fetched).toHaveLength(2);
   });
 });
