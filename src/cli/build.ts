@@ -17,6 +17,7 @@ import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./build-s
 import { printDryRun } from "./dry-run.ts";
 import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { sourceHelp, sourceOptions } from "./source.ts";
 import { plain } from "./terminal.ts";
 import { isArchiveName, writeDirectoryOutput, writeFileOutput } from "./write-output.ts";
 
@@ -49,7 +50,7 @@ Other flags:
   -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
   -o DIR|FILE.tar.gz                 where to write the result
   --dry-run                          say what would be taken and why; downloads manifests only
-  --insecure                         plain HTTP
+${sourceHelp}
   --output json|yaml                 print what was selected for a program
 
 Examples:
@@ -59,10 +60,10 @@ Examples:
 
 const options = {
   ...selectionOptions,
+  ...sourceOptions,
   file: { type: "string", short: "f" },
   o: { type: "string", short: "o" },
   output: { type: "string" },
-  insecure: { type: "boolean" },
   "dry-run": { type: "boolean" },
 } as const;
 
@@ -74,7 +75,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   checkUsage(values, positionals);
-  const source = values.file === undefined ? await sourceFromFlags(positionals[0]!, values, values.insecure ?? false, io) : await sourceFromManifest(values.file, io);
+  const source = values.file === undefined ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io) : await sourceFromManifest(values.file, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
     return await buildFrom(source, dir, { values, format, io });
