@@ -6,10 +6,9 @@ import { formatTable, plain } from "./terminal.ts";
 type Part = (status: ArtifactRepositoryStatus) => string;
 
 /** The status for people; parts that the object does not have are left out. */
-export function describeStatus(status: ArtifactRepositoryStatus | undefined): string {
-  if (status === undefined) return "Status: not reconciled yet\n";
+export function describeStatus(status: ArtifactRepositoryStatus = {}): string {
   const parts: Part[] = [conditions, upstream, selected, artifact, published];
-  return parts.map((part) => part(status)).join("");
+  return parts.map((part) => part(status)).join("") || "Status: not reconciled yet\n";
 }
 
 const conditions: Part = ({ conditions = [] }) => {

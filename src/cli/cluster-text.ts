@@ -21,15 +21,19 @@ export function indented(message: string, by = "  "): string {
   return message.trimEnd().split("\n").map((line) => `${by}${plain(line)}\n`).join("");
 }
 
-/** `5m`, `3h`, `12d`: how long ago something was, as kubectl shows it. */
+/** Below how many seconds a unit is used, its seconds and its sign. */
+const ageUnits = [
+  { below: 120, seconds: 1, sign: "s" },
+  { below: 120 * 60, seconds: 60, sign: "m" },
+  { below: 48 * 3600, seconds: 3600, sign: "h" },
+  { below: Infinity, seconds: 86_400, sign: "d" },
+] as const;
+
+/** `5m`, `3h`, `12d`: how long ago something was, as kubectl shows it. Empty for what is no time. */
 export function ageOf(time: string | undefined, now = Date.now()): string {
-  const from = Date.parse(time ?? "");
-  if (Number.isNaN(from)) return "";
-  const seconds = Math.max(0, Math.floor((now - from) / 1000));
-  const units: [number, string][] = [[120, "s"], [120 * 60, "m"], [48 * 3600, "h"]];
-  const divisors = [1, 60, 3600];
-  const at = units.findIndex(([below]) => seconds < below);
-  return at < 0 ? `${Math.floor(seconds / 86_400)}d` : `${Math.floor(seconds / divisors[at]!)}${units[at]![1]}`;
+  const age = Math.max(0, (now - Date.parse(time ?? "")) / 1000);
+  const unit = ageUnits.find(({ below }) => age < below);
+  return unit === undefined ? "" : `${Math.floor(age / unit.seconds)}${unit.sign}`;
 }
 
 /** `True` and `False`, as Flux's tables have them. */

@@ -164,7 +164,8 @@ describe("strata describe", () => {
   });
 
   it("is short for what is new", async () => {
-    put(key);
+    // What the API server gives every new object.
+    put(key, { observedGeneration: -1 });
     expect((await strata("describe", "app")).stdout).toContain("not reconciled yet");
   });
 
