@@ -13,7 +13,7 @@ const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
 /** Input of one compression job. */
 const BLOCK_BYTES = 1024 * 1024;
-/** As fast as level 1 with fewer bytes; 6 takes twice the time for 4 % less. */
+/** On text, level 1 takes a fifth less time for 2 to 8 % more bytes, level 6 twice the time for 7 to 13 % fewer. */
 const LEVEL = 3;
 /** Jobs at once: the thread pool has four threads. */
 const MAX_JOBS = Math.min(4, availableParallelism() + 1);
