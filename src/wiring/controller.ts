@@ -120,9 +120,11 @@ class Controller {
     const { flags } = this.#config;
     const { logger, metrics, kube } = this.#process;
     const ending = AbortSignal.any([lost, signal]);
+    // Where the API server cannot be reached, this may take for ever.
+    await Promise.race([caches.synced, aborted(ending)]);
+    if (ending.aborted) return;
     const registry = new RegistryClient({ ...registryDefaults, environmentProxy: this.#config.proxy, onRequest: ({ method, status }) => metrics.registryRequest({ method, status }) });
     const tell = this.#announcer();
-    await caches.synced;
     const sources = clusterSources({ registry, kube: kube.client, clouds: cloudCredentials(this.#config.azure), limits: defaultLimits, defaultServiceAccount: flags["default-service-account"] });
     const deps = await reconcilerDeps({
       root: flags["storage-path"], kube: kube.client, sources, servers, announce: tell.announce, meter: metrics, log: logger.log,
