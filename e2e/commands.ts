@@ -53,8 +53,11 @@ export interface Measured extends CommandResult {
 /** Runs a command and asks the process itself, at its end, what it has used. */
 export async function measureStrata(workspace: Workspace, args: readonly string[]): Promise<Measured> {
   const file = join(workspace.dir, "usage.json");
-  const preload = `import { writeFileSync } from "node:fs"; process.on("exit", () => writeFileSync(${JSON.stringify(file)}, JSON.stringify(process.resourceUsage())));`;
+  // Not maxRSS of resourceUsage: that counts what this process had when it made the other.
+  const peak = '/VmHWM:\\s+(\\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))[1] * 1024';
+  const preload = `import { readFileSync, writeFileSync } from "node:fs";
+    process.on("exit", () => writeFileSync(${JSON.stringify(file)}, JSON.stringify({ ...process.resourceUsage(), peak: ${peak} })));`;
   const result = await strata(args, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` });
-  const usage = JSON.parse(await readFile(file, "utf8")) as NodeJS.ResourceUsage;
-  return { ...result, cpuMs: (usage.userCPUTime + usage.systemCPUTime) / 1000, peakRssBytes: usage.maxRSS * 1024 };
+  const usage = JSON.parse(await readFile(file, "utf8")) as NodeJS.ResourceUsage & { readonly peak: number };
+  return { ...result, cpuMs: (usage.userCPUTime + usage.systemCPUTime) / 1000, peakRssBytes: usage.peak };
 }
