@@ -1,12 +1,14 @@
+import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { defaultLimits } from "../config.ts";
 import { explore, isSelection, selectedLayers, type Explored } from "../explore/explore.ts";
 import { treeOf, type TreeEntry } from "../explore/tree.ts";
 import { formatReference } from "../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
-import { parseOutputFormat, printData } from "./output.ts";
+import { parseOutputFormat, printData, type OutputFormat } from "./output.ts";
 import { openSource, sourceHelp, sourceOptions, versionOf } from "./source.ts";
 import { plain } from "./terminal.ts";
+import { pageOf } from "./html/page.ts";
 import { outcomeLines, treeLines } from "./tree-text.ts";
 
 const help = `
@@ -21,6 +23,7 @@ What is marked with * is what strata build takes without any selector; where it 
 Flags:
 ${sourceHelp}
   --no-referrers                     leave out signatures, SBOMs and whatever else refers to a manifest
+  --html FILE                        write a page for a browser, on which picking makes an ArtifactRepository; it needs no network
   --output json|yaml                 print everything that is known, for a program
 
 The JSON output is one object:
@@ -37,11 +40,13 @@ The JSON output is one object:
 Examples:
   strata tree oci://ghcr.io/org/product:1.0.0
   strata tree oci://localhost:5000/team/app --insecure --output json
+  strata tree oci://ghcr.io/org/product:1.0.0 --html product.html
 `;
 
 const options = {
   ...sourceOptions,
   "no-referrers": { type: "boolean" },
+  html: { type: "string" },
   output: { type: "string" },
 } as const;
 
@@ -52,18 +57,24 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const format = parseOutputFormat(values.output);
   const [text, ...others] = positionals;
   if (text === undefined || others.length > 0) throw new UsageError("strata tree takes one reference");
-  const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
+  if (values.html !== undefined && format !== "text") throw new UsageError("strata tree writes a page or prints data; pass --html or --output, not both");
+  const insecure = values.insecure ?? false;
+  const source = await openSource(text, { insecure, caFile: values["ca-file"] }, io);
   try {
     const root = await source.repository.resolve(versionOf(source.reference), io.signal);
     const explored = await explore(source.repository, root, { referrers: values["no-referrers"] !== true, limits: defaultLimits, signal: io.signal });
-    const drawn = treeOf(root, { graph: explored.graph, referrers: explored.referrers.bySubject, layers: selectedLayers(explored) });
-    const reference = formatReference(source.reference);
-    if (format === "text") printText(io, explored, reference, drawn);
-    else printData(io.stdout, format, document(explored, reference, drawn));
+    if (values.html === undefined) print(io, explored, formatReference(source.reference), format);
+    else await writeFile(values.html, pageOf(explored, source.reference, insecure));
     return 0;
   } finally {
     await source.close();
   }
+}
+
+function print(io: CommandIO, explored: Explored, reference: string, format: OutputFormat): void {
+  const drawn = treeOf(explored.root, { graph: explored.graph, referrers: explored.referrers.bySubject, layers: selectedLayers(explored) });
+  if (format === "text") printText(io, explored, reference, drawn);
+  else printData(io.stdout, format, document(explored, reference, drawn));
 }
 
 function printText(io: CommandIO, explored: Explored, reference: string, drawn: TreeEntry): void {

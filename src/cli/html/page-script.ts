@@ -1,0 +1,145 @@
+import type { OperationName } from "../../operation/operation.ts";
+import { findLayerTrial, isSame, layersTaken, manifestsOf, offsetOf, oneOfEach, operationsFor, poolOf, usualOperation } from "./derive-layers.ts";
+import { candidatesUnder, conditionFields, deriveSpec, findManifests, indexFields, layerFields, manifestsTaken } from "./derive-spec.ts";
+import type { PageModel } from "./model.ts";
+import { manifestYaml, yamlLines, yamlScalar } from "./spec-yaml.ts";
+
+/** What the script uses of an element; the project has no types of browsers. */
+interface Element {
+  textContent: string | null;
+  checked: boolean;
+  indeterminate: boolean;
+  open: boolean;
+  value: string;
+  readonly dataset: Readonly<Record<string, string>>;
+  readonly classList: { toggle(name: string, force: boolean): void };
+  readonly offsetParent: unknown;
+  readonly parentElement: Element | null;
+  readonly validity: { readonly valid: boolean };
+  addEventListener(name: string, listener: (event: Event) => void): void;
+  closest(selector: string): Element | null;
+  querySelectorAll(selector: string): Iterable<Element>;
+  matches(selector: string): boolean;
+  focus(): void;
+}
+interface Event {
+  readonly target: Element;
+  readonly key: string;
+  preventDefault(): void;
+}
+declare const document: { getElementById(id: string): Element; querySelectorAll(selector: string): Iterable<Element>; createRange(): { selectNodeContents(element: Element): void } };
+declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
+declare const getSelection: () => { removeAllRanges(): void; addRange(range: unknown): void };
+
+// Every function of this file also runs in the page, which holds its source: it uses nothing but what `pageFunctions` lists.
+
+/** Makes the page answer to clicks and keys. */
+export function startPage(): void {
+  const model = JSON.parse(document.getElementById("model").textContent ?? "") as PageModel;
+  const tree = document.getElementById("tree");
+  tree.addEventListener("change", ({ target }) => {
+    if (target.dataset["manifest"] !== undefined) pickLayers(model.manifests[Number(target.dataset["manifest"])]!, target.checked);
+    showSelection(model);
+  });
+  tree.addEventListener("keydown", moveInTree);
+  for (const id of ["name", "namespace", "interval", "operation"]) document.getElementById(id).addEventListener("input", () => showSelection(model));
+  document.getElementById("usual").addEventListener("click", () => resetTo(model, model.usualLayers));
+  document.getElementById("clear").addEventListener("click", () => resetTo(model, []));
+  document.getElementById("copy").addEventListener("click", () => void copyManifest());
+  document.getElementById("selection").addEventListener("submit", (event) => event.preventDefault());
+  resetTo(model, model.usualLayers);
+}
+
+export function resetTo(model: PageModel, layers: readonly number[]): void {
+  for (const box of document.querySelectorAll("[data-layer]")) box.checked = layers.includes(Number(box.dataset["layer"]));
+  document.getElementById("operation").value = "";
+  showSelection(model);
+}
+
+/** A manifest stands for the layers that are its content. */
+export function pickLayers({ pool, layers }: { readonly pool: readonly number[]; readonly layers: readonly number[] }, isPicked: boolean): void {
+  for (const box of document.querySelectorAll("[data-layer]")) {
+    const layer = Number(box.dataset["layer"]);
+    if (layers.includes(layer)) box.checked = isPicked && pool.includes(layer);
+  }
+}
+
+export function showSelection(model: PageModel): void {
+  const picked: number[] = [];
+  for (const box of document.querySelectorAll("[data-layer]")) {
+    if (box.checked) picked.push(Number(box.dataset["layer"]));
+    box.closest("li")!.classList.toggle("picked", box.checked);
+  }
+  for (const box of document.querySelectorAll("[data-manifest]")) showManifest(box, model, picked);
+  const problem = fieldProblem();
+  const operation = document.getElementById("operation").value as OperationName | "";
+  const spec = problem ?? deriveSpec(model, picked, operation === "" ? undefined : operation);
+  const isWritten = typeof spec !== "string";
+  const field = (id: string): string => document.getElementById(id).value;
+  document.getElementById("selection").classList.toggle("refused", !isWritten);
+  document.getElementById("manifest").textContent = isWritten ? manifestYaml(model, { name: field("name"), namespace: field("namespace"), interval: field("interval") }, spec) : "";
+  document.getElementById("summary").textContent = isWritten ? summaryOf(model, picked) : spec;
+  document.getElementById("status").textContent = "";
+}
+
+export function showManifest(box: Element, model: PageModel, picked: readonly number[]): void {
+  const { pool, layers } = model.manifests[Number(box.dataset["manifest"])]!;
+  const taken = layers.filter((layer) => picked.includes(layer));
+  box.checked = taken.length > 0 && isSame(taken, pool);
+  box.indeterminate = taken.length > 0 && !box.checked;
+  box.closest("li")!.classList.toggle("picked", taken.length > 0);
+}
+
+export function summaryOf(model: PageModel, picked: readonly number[]): string {
+  const manifests = manifestsOf(model, picked).length;
+  const count = `${picked.length} ${picked.length === 1 ? "layer" : "layers"} of ${manifests} ${manifests === 1 ? "manifest" : "manifests"}`;
+  return isSame(picked, model.usualLayers) ? `${count}, which are taken without any selector` : count;
+}
+
+/** A sentence about the first field that is of no use; undefined where all are. */
+export function fieldProblem(): string | undefined {
+  const wrong = ["name", "namespace", "interval"].find((id) => !document.getElementById(id).validity.valid);
+  return wrong === undefined ? undefined : document.getElementById(wrong).dataset["problem"];
+}
+
+/** Up and down go from row to row, left and right close and open. */
+export function moveInTree(event: Event): void {
+  const { target, key } = event;
+  const step = key === "ArrowDown" ? 1 : -1;
+  if (key === "ArrowDown" || key === "ArrowUp") {
+    const stops = [...document.getElementById("tree").querySelectorAll("summary, input:not([disabled])")].filter((stop) => stop.offsetParent !== null);
+    stops[stops.indexOf(target) + step]?.focus();
+    event.preventDefault();
+  } else if ((key === "ArrowLeft" || key === "ArrowRight") && target.matches("summary")) {
+    target.parentElement!.open = key === "ArrowRight";
+    event.preventDefault();
+  }
+}
+
+export async function copyManifest(): Promise<void> {
+  const manifest = document.getElementById("manifest");
+  const status = document.getElementById("status");
+  try {
+    await navigator.clipboard!.writeText(manifest.textContent ?? "");
+    status.textContent = "Copied.";
+  } catch {
+    // Browsers give the clipboard only to pages that they trust.
+    const range = document.createRange();
+    range.selectNodeContents(manifest);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    status.textContent = "Press Ctrl+C or ⌘C to copy what is marked.";
+  }
+}
+
+const pageFunctions = [
+  findLayerTrial, isSame, layersTaken, manifestsOf, offsetOf, oneOfEach, operationsFor, poolOf, usualOperation,
+  candidatesUnder, conditionFields, deriveSpec, findManifests, indexFields, layerFields, manifestsTaken,
+  manifestYaml, yamlLines, yamlScalar,
+  copyManifest, fieldProblem, moveInTree, pickLayers, resetTo, showManifest, showSelection, startPage, summaryOf,
+];
+
+/** The page's script: the source of these very functions, so that what the tests call is what runs. */
+export function pageScript(): string {
+  return `"use strict";\n(() => {\n${pageFunctions.map(String).join("\n")}\n${startPage.name}();\n})();\n`;
+}
