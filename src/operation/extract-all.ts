@@ -104,7 +104,7 @@ async function mergeParts(parts: readonly Part[], options: OperationOptions, io:
     else groups.push([part]);
   }
   const trees: LabelledTree[] = groups.map((group) => ({ tree: treeOf(group, io), label: labelOf(group) }));
-  return trees.length === 1 ? trees[0]!.tree : await mergeTrees(trees, options.onConflict, io.limits.maxEntries);
+  return trees.length === 1 ? trees[0]!.tree : await mergeTrees(trees, options.onConflict, io.limits.maxEntries, io.signal);
 }
 
 function treeOf(group: readonly Part[], io: OperationIO): Tree {

@@ -10,7 +10,7 @@ import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
 import { CodedError } from "../errors.ts";
 import type { Digest, Layer } from "../oci/types.ts";
-import { readFileChunks, spoolLayer, type SpooledLayer } from "./layer-content.ts";
+import { readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
 import { nothingSkipped, type Operation, type OperationIO, type OperationOptions, type OperationResult, type Skipped } from "./operation.ts";
 import { onlyLayer } from "./only-layer.ts";
 
@@ -25,6 +25,7 @@ export const extract: Operation = async (layers, options, io) => await extractLa
 async function extractLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<OperationResult> {
   const { spooled, verdict } = await judgeLayer(layer, options, io);
   if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
+  if ((await sniffFile(spooled.path)).content.archive === "none") throw notAnArchive(layer);
   const unpacked = await unpackLayer({ source: readFileChunks(spooled.path), size: spooled.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   const entriesBefore = unpacked.tree.entries.size;
@@ -50,15 +51,23 @@ export function budgetFor(layer: Layer, io: OperationIO, shared = { expandedByte
   return new Budget(io.limits, layer.descriptor.size, shared);
 }
 
+/** So many bytes tell gzip from anything else. */
+const MAGIC_BYTES = 3;
+
 /** Downloads the layer and, where it begins like gzip, judges it on the way. */
 async function judgeLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<{ spooled: SpooledLayer; verdict: Verdict | undefined }> {
   let scan: VerbatimScan | undefined;
-  let isFirst = true;
+  // A registry may send the first bytes one by one.
+  let start: Buffer | undefined = Buffer.alloc(0);
   try {
     const spooled = await spoolLayer(layer, 0, io, async (chunk) => {
-      if (isFirst && compressionOf(chunk) === "gzip") scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
-      isFirst = false;
-      await scan?.write(chunk);
+      if (start === undefined) return await scan?.write(chunk);
+      start = Buffer.concat([start, chunk]);
+      if (start.length < MAGIC_BYTES) return;
+      if (compressionOf(start) === "gzip") scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
+      const head = start;
+      start = undefined;
+      await scan?.write(head);
     });
     return { spooled, verdict: await scan?.finish() };
   } finally {

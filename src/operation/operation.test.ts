@@ -229,6 +229,15 @@ describe("Extract", () => {
     await expect(extract([shelf.layer(gzipSync(tar({ "a.yaml": "a" })))], { ...options, ignore: "*\n" }, io(shelf))).rejects.toMatchObject({ code: "EmptyResult" });
   });
 
+  it("sees a gzip tar for what it is, however small the pieces it comes in", async () => {
+    const shelf = new Shelf();
+    const layer = shelf.layer(gzipSync(tar({ "a.yaml": "a" })));
+    const bytes = shelf.contents.get(layer.descriptor.digest)!;
+    const pieces: Fetcher = { fetch: () => Promise.resolve(Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])), { objectMode: false })) };
+    const { blob } = await extract([layer], options, io(pieces));
+    expect(blob).toMatchObject({ verbatim: true, digest: layer.descriptor.digest });
+  });
+
   it("reports the bytes that arrive", async () => {
     const shelf = new Shelf();
     const layer = shelf.layer(gzipSync(tar({ "a.yaml": "a" })));
