@@ -35,6 +35,8 @@ export interface Strata {
   /** `127.0.0.1:9090`, where artifacts are served. */
   readonly address: string;
   metrics(): Promise<string>;
+  /** The status code of `/healthz` or `/readyz`. */
+  probe(path: "/healthz" | "/readyz"): Promise<number>;
   /** Starts it again with the same storage, ports and flags, after `server.kill()` or `server.stop()`. */
   restart(): Promise<Strata>;
 }
@@ -64,6 +66,7 @@ export async function startStrata(workspace: Workspace, plane: ControlPlane, opt
       storage,
       address: `127.0.0.1:${ports.artifacts}`,
       metrics: async () => (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text(),
+      probe: async (path) => (await fetch(`http://127.0.0.1:${ports.health}${path}`)).status,
       restart: launch,
     };
   };
