@@ -39,7 +39,8 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
       if (object === undefined) return queue.forget(key);
       const start = performance.now();
       const next = await within(objectKey(key), async () => await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)));
-      options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
+      // One that is gone by now has no series any more, and must not get a new one.
+      if (caches.objects.get(objectKey(key)) !== undefined) options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
       schedule(queue, key, next);
     },
     onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
