@@ -12,6 +12,7 @@ const trees = {
   small: [{ seed: "small", files: 10, fileBytes: 4000 }],
   mid: [{ seed: "mid", files: 100, fileBytes: 100_000 }],
   big: [{ seed: "big", files: 1000, fileBytes: 100_000 }],
+  manyFiles: [{ seed: "many files", files: 25_000, fileBytes: 4000 }],
   twoOf50: [{ seed: "first half", files: 500, fileBytes: 100_000 }, { seed: "second half", files: 500, fileBytes: 100_000, directory: "second/" }],
   twoOf100: [{ seed: "first", files: 1000, fileBytes: 100_000 }, { seed: "second", files: 1000, fileBytes: 100_000, directory: "second/" }],
   huge: [{ seed: "huge", files: 10_000, fileBytes: 100_000 }],

@@ -27,6 +27,7 @@ export const cases: readonly Case[] = [
   { name: "extract-small", title: "extract, 40 kB", scenario: firstReconcile(() => ({ artifact: "small", times: 10 })) },
   { name: "extract-mid", title: "extract, 10 MB", scenario: firstReconcile(() => ({ artifact: "mid" })) },
   { name: "extract-big", title: "extract, 100 MB", scenario: firstReconcile(() => ({ artifact: "big" })) },
+  { name: "extract-files", title: "extract, 100 MB in 25,000 files", scenario: firstReconcile(() => ({ artifact: "manyFiles" })) },
   { name: "copy-big", title: "copy, 100 MB", scenario: firstReconcile((side) => ({ artifact: "big", spec: { layerSelector: copyOf[side] } })) },
   { name: "extract-ignore", title: "extract, 100 MB, a tenth of it ignored", scenario: firstReconcile(() => ({ artifact: "big", spec: { ignore: "/group-3" } })) },
   {

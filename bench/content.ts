@@ -19,24 +19,43 @@ interface TreeFile {
   readonly bytes: Buffer;
 }
 
-const VALUE_BYTES = 32;
-const LINE = "  key-00000: ".length + 2 * VALUE_BYTES + 1;
+/** What keys and values are made of. */
+const words =
+  "annotations api app args backend backup batch cache capacity claim class cluster command component config container controller cpu cron data database default deploy domain enabled endpoint env events external false frontend gateway group health host image ingress instance interval job key labels limit log manager memory metrics mode monitor name namespace network node owner path policy pool port priority probe protocol proxy queue ready region release replicas request resource restart role rollout route rule scale secret selector server service session size source spec status storage strategy system target team template tier timeout token true type update user value version volume webhook weight worker zone".split(" ");
+const WORDS = 4;
+const RANDOM_BYTES = 21;
 
-/** ConfigMaps whose values are random hexadecimal: gzip leaves about half of it, as of real manifests with data in them. */
+/**
+ * ConfigMaps with lines of words and a random value in base64. Gzip leaves half of it and has to search for it, as in
+ * manifests that carry certificates, digests and sealed secrets.
+ */
 export function* yamlFiles(spec: TreeSpec): Generator<TreeFile> {
   const key = createHash("sha256").update(spec.seed).digest().subarray(0, 16);
   const random = createCipheriv("aes-128-ctr", key, Buffer.alloc(16));
   for (let n = 0; n < spec.files; n += 1) {
     const name = `config-${String(n).padStart(6, "0")}`;
     const head = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  namespace: bench\ndata:\n`;
-    const lines = Math.floor((spec.fileBytes - head.length) / LINE);
-    const values = random.update(Buffer.alloc(lines * VALUE_BYTES)).toString("hex");
-    const text = [head];
-    for (let i = 0; i < lines; i += 1) text.push(`  key-${String(i).padStart(5, "0")}: ${values.slice(i * 2 * VALUE_BYTES, (i + 1) * 2 * VALUE_BYTES)}\n`);
-    const rest = spec.fileBytes - head.length - lines * LINE;
-    if (rest > 0) text.push(`${"#".repeat(rest - 1)}\n`);
-    yield { path: `${spec.directory ?? ""}group-${String(n % 10)}/${name}.yaml`, bytes: Buffer.from(text.join("")) };
+    const text = filled(head, spec.fileBytes, random.update(Buffer.alloc(spec.fileBytes)));
+    yield { path: `${spec.directory ?? ""}group-${String(n % 10)}/${name}.yaml`, bytes: Buffer.from(text) };
   }
+}
+
+/** `head`, lines made of `random`, and a comment up to exactly `size`. Each line is longer than the random bytes it takes. */
+function filled(head: string, size: number, random: Buffer): string {
+  let text = head;
+  for (let i = 0; ; i += 1) {
+    const at = i * (WORDS + RANDOM_BYTES);
+    const value = at + WORDS;
+    const key = `${word(random, at)}-${word(random, at + 1)}-${word(random, at + 2)}-${word(random, at + 3)}-${i}`;
+    const line = `  ${key}: ${random.toString("base64", value, value + RANDOM_BYTES)}\n`;
+    if (text.length + line.length > size) break;
+    text += line;
+  }
+  return text.length < size ? `${text}${"#".repeat(size - text.length - 1)}\n` : text;
+}
+
+function word(random: Buffer, at: number): string {
+  return words[random[at]! % words.length]!;
 }
 
 /** The files as a tar: headers without owner and time, each body padded, two empty blocks at the end. */

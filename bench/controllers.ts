@@ -8,6 +8,7 @@ import type { Kind, Kube } from "../e2e/kube.ts";
 import { KubeStatusError } from "../e2e/kube.ts";
 import type { Server } from "../e2e/server.ts";
 import { freePort, startServer } from "../e2e/server.ts";
+import { eventually } from "../e2e/wait.ts";
 import type { Workspace } from "../e2e/workspace.ts";
 
 /** The two that are compared. */
@@ -118,7 +119,9 @@ async function isReadyAt(url: string): Promise<boolean> {
 export async function removeObjects(kube: Kube): Promise<void> {
   const limit = pLimit(8);
   for (const kind of ["ArtifactRepository", "ExternalArtifact", "OCIRepository"] as const) {
-    await limit.map(await kube.list(kind, namespace), async ({ metadata: { name, finalizers } }) => {
+    // A kind that has only just been installed has no storage for a moment.
+    const objects = await eventually(`the list of ${kind}`, () => kube.list(kind, namespace));
+    await limit.map(objects, async ({ metadata: { name, finalizers } }) => {
       const ref = { kind, namespace, name };
       if (finalizers !== undefined) await unlessGone(kube.patch(ref, { metadata: { finalizers: null } }));
       await unlessGone(kube.delete(ref));

@@ -41,7 +41,10 @@ const goals: readonly Goal[] = [
 
 export function judgeGoals(rows: readonly Row[]): readonly Verdict[] {
   const byName = new Map(rows.map((row) => [row.name, row]));
-  return goals.map(({ goal, judge }) => ({ goal, ...(judge(byName) ?? { measured: "not measured in this run", reached: undefined }) }));
+  return goals.map(({ goal, judge }) => {
+    const { measured, reached } = judge(byName) ?? { measured: "not measured in this run", reached: undefined };
+    return { goal, measured, reached };
+  });
 }
 
 export function renderGoals(verdicts: readonly Verdict[]): string {
