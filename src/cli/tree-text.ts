@@ -26,7 +26,7 @@ export function treeLines(reference: string, tree: TreeEntry): string[] {
 export function outcomeLines({ outcome }: Explored): string[] {
   if (isSelection(outcome)) {
     const { layers, operation, profile, note } = outcome;
-    const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because it is ${profile}`}`;
+    const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
     return [`* taken without any selector: ${what}${note === undefined ? "" : `; ${note}`}`].map(plain);
   }
   if (outcome.suggestion === undefined) return [`Nothing is taken without a selector: ${firstLine(outcome.message)}`].map(plain);

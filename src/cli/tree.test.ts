@@ -49,30 +49,30 @@ describe("strata tree", () => {
       index  sha256:44a3aba06dfc  622 B
       ├─ product=fx
       ├─ index  sha256:9241473f236c  607 B
-      │  ├─ manifest  sha256:23e6c1f72df2  application/vnd.oci.image.config.v1+json  linux/amd64  709 B  [image file system]
+      │  ├─ manifest  sha256:23e6c1f72df2  application/vnd.oci.image.config.v1+json  linux/amd64  709 B  [image]
       │  │  ├─ config  application/vnd.oci.image.config.v1+json  461 B  sha256:8ce3d6f6223f
       │  │  ├─ layer 0  application/vnd.oci.image.layer.v1.tar+gzip  173 B  sha256:9ef5215c4a35
       │  │  ├─ layer 1  application/vnd.oci.image.layer.v1.tar+gzip  220 B  sha256:c5dd963687a4
       │  │  └─ layer 2  application/vnd.oci.image.layer.v1.tar+gzip  188 B  sha256:36b03cbda529
-      │  └─ manifest  sha256:876e4e7b953b  application/vnd.oci.image.config.v1+json  linux/arm64  709 B  [image file system]
+      │  └─ manifest  sha256:876e4e7b953b  application/vnd.oci.image.config.v1+json  linux/arm64  709 B  [image]
       │     ├─ config  application/vnd.oci.image.config.v1+json  461 B  sha256:b904c5034610
       │     ├─ layer 0  application/vnd.oci.image.layer.v1.tar+gzip  173 B  sha256:9ef5215c4a35
       │     ├─ layer 1  application/vnd.oci.image.layer.v1.tar+gzip  220 B  sha256:c5dd963687a4
       │     └─ layer 2  application/vnd.oci.image.layer.v1.tar+gzip  188 B  sha256:3a78680b98b9
-      ├─ manifest  sha256:275fe6a098ad  application/vnd.example.config.v1  743 B  [ORAS]
+      ├─ manifest  sha256:275fe6a098ad  application/vnd.example.config.v1  743 B  [oras]
       │  ├─ role=config
       │  ├─ config  application/vnd.oci.empty.v1+json  2 B  sha256:44136fa355b3
       │  └─ layer 0  dir  application/vnd.oci.image.layer.v1.tar+gzip  186 B  sha256:c4fb31d531c8
       │     └─ io.deis.oras.content.unpack=true
       └─ index  sha256:5dd21d651e00  393 B
-         ├─ manifest  sha256:0f0a316e7eeb  application/vnd.timoni.config.v1+json  716 B  [Timoni]
+         ├─ manifest  sha256:0f0a316e7eeb  application/vnd.timoni.config.v1+json  716 B  [timoni]
          │  ├─ version=1.0.0
          │  ├─ config  application/vnd.timoni.config.v1+json  115 B  sha256:5b943e2b943f
          │  ├─ layer 0  application/vnd.timoni.content.v1.tar+gzip  286 B  sha256:61eb94338649
          │  │  └─ sh.timoni.content.type=module/vendor
          │  └─ layer 1  application/vnd.timoni.content.v1.tar+gzip  593 B  sha256:edd6f7773a78
          │     └─ sh.timoni.content.type=module
-         └─ manifest  sha256:12b1a20ca2d3  application/vnd.cncf.flux.config.v1+json  630 B  [Flux]
+         └─ manifest  sha256:12b1a20ca2d3  application/vnd.cncf.flux.config.v1+json  630 B  [flux]
             ├─ config  application/vnd.cncf.flux.config.v1+json  115 B  sha256:5b943e2b943f
             └─ layer 0  application/vnd.cncf.flux.content.v1.tar+gzip  349 B  sha256:0f62f54b3f74"
     `);
@@ -83,7 +83,7 @@ describe("strata tree", () => {
     expect(drawn.split("\n").filter((line) => /^\W*\* /.test(line))).toEqual([
       expect.stringContaining("* manifest"),
       expect.stringContaining("* layer 1  application/vnd.cncf.helm.chart.content"),
-      "* taken without any selector: 1 layer, Copy, because it is Helm",
+      "* taken without any selector: 1 layer, Copy, because its layout is helm",
     ]);
   });
 
@@ -98,7 +98,7 @@ describe("strata tree", () => {
     expect(root).toMatchObject({ kind: "index", digest, manifests: [{ kind: "manifest", platform: "linux/amd64", selected: true }, { platform: "linux/arm64", selected: false }] });
     expect(root.manifests?.[0]?.layers?.map(({ offset, selected }) => [offset, selected])).toEqual([[0, true], [1, true], [2, true]]);
     expect({ selection, refusal, problems, reference }).toEqual({
-      selection: { operation: "ExtractAll", layout: "Merge", profile: "image file system", note: expect.stringContaining("linux/amd64"), layerCount: 3 },
+      selection: { operation: "ExtractAll", layout: "Merge", profile: "image", note: expect.stringContaining("linux/amd64"), layerCount: 3 },
       refusal: null,
       problems: [],
       reference: at("image:1.0.0"),

@@ -76,7 +76,10 @@ export function showSelection(model: PageModel): void {
   const spec = problem ?? deriveSpec(model, picked, operation === "" ? undefined : operation);
   const isWritten = typeof spec !== "string";
   const field = (id: string): string => document.getElementById(id).value;
-  document.getElementById("selection").classList.toggle("refused", !isWritten);
+  const form = document.getElementById("selection");
+  form.classList.toggle("unwritten", !isWritten);
+  // Nothing picked yet is no mistake.
+  form.classList.toggle("refused", !isWritten && (picked.length > 0 || problem !== undefined));
   document.getElementById("manifest").textContent = isWritten ? manifestYaml(model, { name: field("name"), namespace: field("namespace"), interval: field("interval") }, spec) : "";
   document.getElementById("summary").textContent = isWritten ? summaryOf(model, picked) : spec;
   document.getElementById("status").textContent = "";

@@ -25,7 +25,7 @@ header p { margin: 0.35rem 0 0; color: var(--quiet); overflow-wrap: anywhere; }
 header .hint { color: var(--warm); }
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--panel); padding: 0.5rem 0.75rem; z-index: 1; }
-main { display: grid; grid-template-columns: minmax(0, 1fr) 25rem; gap: 1.5rem; padding-bottom: 3rem; align-items: start; }
+main { display: grid; grid-template-columns: minmax(0, 1fr) 28rem; gap: 1.5rem; padding-bottom: 3rem; align-items: start; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; padding: 1.1rem 1.25rem; }
 aside.panel { position: sticky; top: 1rem; max-height: calc(100vh - 2rem); overflow: auto; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
@@ -46,13 +46,14 @@ input[type="checkbox"] { width: 1rem; height: 1rem; accent-color: var(--accent);
 .node > details > summary > .kind { font-weight: 600; }
 .type { font-size: 0.83rem; overflow-wrap: anywhere; }
 .meta { color: var(--quiet); font-size: 0.82rem; margin-left: auto; white-space: nowrap; }
-.meta code { margin-right: 0.5rem; opacity: 0.8; }
-.line { display: flex; align-items: baseline; gap: 0.6rem; padding: 0.28rem 0.4rem; border-radius: 6px; }
+.meta code { margin-right: 0.5rem; }
+.line { display: flex; align-items: baseline; gap: 0.6rem; padding: 0.28rem 0.4rem; border-radius: 6px; row-gap: 0; }
 label.line { cursor: pointer; }
 .line > input { align-self: center; }
 .line > .kind { min-width: 3.6rem; }
-.name { min-width: 0; }
-.name strong { font-weight: 600; overflow-wrap: anywhere; }
+.name { min-width: 0; overflow-wrap: anywhere; }
+.why { font-size: 0.85rem; color: var(--quiet); }
+.name strong { font-weight: 600; font-size: 0.92rem; margin-right: 0.35rem; overflow-wrap: anywhere; }
 .row.referrer .line { padding-left: 2rem; }
 .row.referrer .kind, .row.other .kind { font-style: italic; }
 .row.empty { opacity: 0.65; }
@@ -78,9 +79,10 @@ form { display: grid; gap: 0.75rem; }
 input:not([type="checkbox"]), select { width: 100%; font: 0.9rem var(--sans); color: var(--ink); background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 0.4rem 0.5rem; }
 input:invalid { border-color: var(--warm); }
 #summary { margin: 0; padding: 0.5rem 0.7rem; border-radius: 8px; background: var(--accent-soft); }
+.unwritten #summary { background: var(--soft); }
 .refused #summary { background: var(--warm-soft); color: var(--warm); }
-pre { margin: 0; padding: 0.8rem; border-radius: 8px; background: var(--ground); border: 1px solid var(--line); font-size: 0.79rem; line-height: 1.55; white-space: pre-wrap; overflow-wrap: anywhere; }
-.refused pre, .refused #copy { display: none; }
+pre { margin: 0; padding: 0.8rem; border-radius: 8px; background: var(--ground); border: 1px solid var(--line); font-size: 0.79rem; line-height: 1.55; overflow-x: auto; }
+.unwritten pre, .unwritten #copy { display: none; }
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; }
 button { font: 600 0.85rem var(--sans); padding: 0.45rem 0.8rem; border-radius: 7px; border: 1px solid var(--line); background: var(--panel); color: var(--ink); cursor: pointer; }
 button:hover { background: var(--soft); }

@@ -73,7 +73,7 @@ function formMarkup({ model }: BuiltModel): Markup {
 <label>Operation <select id="operation"><option value="">automatic</option><option>Extract</option><option>Copy</option><option>ExtractAll</option></select></label>
 </div>
 <pre id="manifest" tabindex="0" aria-label="ArtifactRepository"></pre>
-<div class="buttons"><button type="button" id="copy">Copy manifest</button><button type="button" id="usual">Default</button><button type="button" id="clear">Clear</button></div>
+<div class="buttons"><button type="button" id="copy">Copy manifest</button><button type="button" id="usual"${model.usualLayers.length > 0 ? undefined : { html: " hidden" }}>Default</button><button type="button" id="clear">Clear</button></div>
 <p id="status" role="status"></p>
 </form></aside>`;
 }
