@@ -1,0 +1,192 @@
+import { execFile } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, it } from "vitest";
+import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts";
+import type { ControlPlane } from "./controlplane.ts";
+import { startControlPlane } from "./controlplane.ts";
+import { installFluxCrds } from "./flux.ts";
+import { condition, isReady } from "./kube.ts";
+import { digestOf, pushArtifact } from "./push.ts";
+import type { Registry } from "./registry.ts";
+import { startRegistry } from "./registry.ts";
+import { artifactRepository, isCondition, namespace, publishedArtifact, readyRepository, repositoryRef } from "./repositories.ts";
+import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { eventually, throughout } from "./wait.ts";
+import { openWorkspace } from "./workspace.ts";
+
+const workspace = await openWorkspace();
+const MiB = 1024 * 1024;
+let plane: ControlPlane;
+let registry: Registry;
+let controller: Strata;
+
+beforeAll(async () => {
+  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
+  await Promise.all([installStrata(plane), installFluxCrds(plane)]);
+  controller = await startStrata(workspace, plane, { flags: ["--concurrent=8", "--log-level=info"] });
+});
+
+/** What was pushed last: its manifest, and the digest of the one file in it. */
+interface Pushed {
+  readonly manifest: string;
+  readonly file: string;
+}
+
+async function push(path: string, size = 128 * 1024): Promise<Pushed> {
+  const bytes = randomBytes(size);
+  const layers = [{ mediaType: "application/octet-stream", bytes, annotations: { "org.opencontainers.image.title": "data.bin" } }];
+  const manifest = (await pushArtifact(registry, path, "1.0.0", { artifactType: "application/vnd.example.data", layers })).digest;
+  return { manifest, file: digestOf(bytes) };
+}
+
+async function create(name: string, path: string, interval = "1s"): Promise<void> {
+  await plane.admin.create(artifactRepository(name, { registry, path }, { ref: { tag: "1.0.0" }, interval }));
+}
+
+/** Ready, published and served with the content that was pushed last. */
+async function settled(name: string, { manifest, file }: Pushed, timeoutMs?: number): Promise<void> {
+  await plane.admin.waitFor(repositoryRef(name), `ready with ${manifest}`, (object) => isReady(object) && object.status?.["upstream"]?.digest === manifest && condition(object, "Reconciling") === undefined, timeoutMs);
+  const files = await filesOfTarball(await download(await publishedArtifact(plane, name)));
+  expect(files).toEqual({ "data.bin": file.slice("sha256:".length) });
+}
+
+/** Everything below the storage, as paths. */
+async function stored(): Promise<readonly string[]> {
+  const entries = await readdir(controller.storage, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Files are named by their digest: a torn one shows. */
+async function expectWholeFiles(): Promise<void> {
+  for (const path of await stored()) {
+    const [, hex] = /^([0-9a-f]{64})\.tar\.gz$/.exec(basename(path)) ?? [];
+    if (hex !== undefined) expect(createHash("sha256").update(await readFile(path)).digest("hex"), path).toBe(hex);
+  }
+}
+
+/** What consumers are told they can have, they get. */
+async function expectEverythingServed(): Promise<number> {
+  const objects = await plane.admin.list("ExternalArtifact", namespace);
+  await Promise.all(objects.map(async ({ status, metadata }) => {
+    const artifact = status?.["artifact"] as PublishedArtifact | undefined;
+    // Its deletion, or its first status, may be under way.
+    if (artifact === undefined || !keptNames.has(metadata.name)) return;
+    await download(artifact);
+  }));
+  return objects.length;
+}
+
+const keptNames = new Set<string>();
+
+describe("a disk that is full", () => {
+  it("is said, the artifact stays served, and room for it is enough to recover", async () => {
+    const first = await push("disk", 64 * 1024);
+    await create("disk", "disk");
+    await settled("disk", first);
+    // No file of the controller may become larger than this, which ends in the same place as a full disk.
+    const limit = async (bytes: number | "unlimited") => await promisify(execFile)("prlimit", [`--pid=${controller.server.pid}`, `--fsize=${bytes}:unlimited`]);
+    await limit(4 * MiB);
+    const second = await push("disk", 8 * MiB);
+    await plane.admin.waitFor(repositoryRef("disk"), "storage failed", (object) => isCondition(object, "StorageOperationFailed", "True") && isCondition(object, "Ready", "False"));
+    await download(await publishedArtifact(plane, "disk"));
+    expect((await stored()).filter((path) => !path.startsWith(join(controller.storage, ".scratch")) && basename(path).endsWith(".tar.gz"))).toHaveLength(1);
+    await limit("unlimited");
+    await settled("disk", second);
+    await plane.admin.delete(repositoryRef("disk"));
+  });
+});
+
+describe("a registry that is down", () => {
+  it("is said, the artifact stays served, and nobody need help it recover", async () => {
+    await push("down");
+    await create("down", "down");
+    await readyRepository(plane, "down");
+    const { port, storage } = registry;
+    await registry.stop();
+    const failed = await plane.admin.waitFor(repositoryRef("down"), "fetching failed", (object) => isCondition(object, "FetchFailed", "True") && isCondition(object, "Ready", "False"));
+    expect(failed).toMatchObject({ status: { artifact: {} } });
+    expect(condition(failed, "ArtifactInStorage")?.status).toBe("True");
+    await throughout("it is served", async () => (await download(await publishedArtifact(plane, "down"))).length > 0, 3000, 500);
+    registry = await startRegistry(workspace, { name: "registry-again", port, storage });
+    await settled("down", await push("down"), 20_000);
+    await plane.admin.delete(repositoryRef("down"));
+  });
+});
+
+describe("an API server that is down", () => {
+  it("holds nothing up once it is back", async () => {
+    const names = Array.from({ length: 8 }, (_, at) => `away-${at}`);
+    await Promise.all(names.map(async (name) => {
+      await push(name);
+      await create(name, name);
+    }));
+    for (const name of names) await readyRepository(plane, name);
+    const artifacts = await Promise.all(names.map(async (name) => await publishedArtifact(plane, name)));
+    await plane.stopApi();
+    const pushed = await Promise.all(names.map(async (name) => ({ name, last: await push(name) })));
+    await throughout("everything is served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 30_000, 3000);
+    await plane.startApi();
+    expect(controller.server.running()).toBe(true);
+    const fresh = await push("fresh");
+    await create("fresh", "fresh");
+    for (const { name, last } of [...pushed, { name: "fresh", last: fresh }]) await settled(name, last, 45_000);
+    await Promise.all([...names, "fresh"].map(async (name) => await plane.admin.delete(repositoryRef(name))));
+  }, 150_000);
+});
+
+describe("a controller that is killed at any moment", () => {
+  const kills = 40;
+  const names = Array.from({ length: 16 }, (_, at) => `load-${at}`);
+  const last = new Map<string, Pushed>();
+
+  it(`leaves no torn file, loses no artifact and no object, ${kills} times under load`, async () => {
+    for (const name of names) {
+      last.set(name, await push(name));
+      await create(name, name);
+      keptNames.add(name);
+    }
+    for (const name of names) await readyRepository(plane, name);
+    const load = new AbortController();
+    const pushing = pushForEver(load.signal);
+    for (let kill = 0; kill < kills; kill++) {
+      await churn(kill);
+      // From the middle of the first reconciles to the quiet after them.
+      await sleep(Math.random() * 800);
+      await controller.server.kill();
+      await expectWholeFiles();
+      controller = await controller.restart();
+      await eventually("everything to be served", async () => (await expectEverythingServed()) >= names.length, 10_000);
+    }
+    load.abort();
+    await pushing;
+    for (const name of names) await settled(name, last.get(name)!);
+    await expectNothingLeft();
+  }, 180_000);
+
+  async function pushForEver(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const name = names[Math.floor(Math.random() * names.length)]!;
+      last.set(name, await push(name));
+      await sleep(20);
+    }
+  }
+
+  /** One object comes and one goes. */
+  async function churn(round: number): Promise<void> {
+    await create(`churn-${round}`, names[0]!);
+    if (round > 1) await plane.admin.delete(repositoryRef(`churn-${round - 2}`));
+  }
+
+  async function expectNothingLeft(): Promise<void> {
+    for (const round of [kills - 2, kills - 1]) await plane.admin.delete(repositoryRef(`churn-${round}`));
+    const remaining = async (kind: "ArtifactRepository" | "ExternalArtifact") => (await plane.admin.list(kind, namespace)).map(({ metadata }) => metadata.name).sort();
+    for (const kind of ["ArtifactRepository", "ExternalArtifact"] as const) await expect.poll(async () => await remaining(kind), { timeout: 15_000 }).toEqual([...names].sort());
+    const directory = join(controller.storage, "artifactrepository", namespace);
+    expect((await readdir(directory)).sort()).toEqual([...names].sort());
+    await eventually("the end of all scratch", async () => (await stored()).every((path) => path.startsWith(directory) || basename(path) === ".leader"));
+  }
+});
