@@ -110,9 +110,9 @@ describe("a Lease", () => {
 describe("waiting", () => {
   it.each<[string, LeaseSpec, number]>([
     ["for the duration that the Lease states", { holderIdentity: "b", leaseDurationSeconds: 30 }, 30_000],
-    ["for its own where the Lease states none", { holderIdentity: "b" }, 16_000],
-    ["however old the Lease claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2001-01-01T00:00:00.000000Z" }, 16_000],
-    ["however far in the future it claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2101-01-01T00:00:00.000000Z" }, 16_000],
+    ["for its own where the Lease states none", { holderIdentity: "b" }, 15_000],
+    ["however old the Lease claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2001-01-01T00:00:00.000000Z" }, 15_000],
+    ["however far in the future it claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2101-01-01T00:00:00.000000Z" }, 15_000],
     ["not at all where nobody holds it", { holderIdentity: "", leaseDurationSeconds: 15 }, 0],
     ["not at all where it is its own", { holderIdentity: "a", leaseDurationSeconds: 15 }, 0],
   ])("%s", async (_, spec, expected) => {

@@ -38,8 +38,10 @@ export interface LeaderElectionOptions {
 
 type Context = LeaderElectionOptions & { readonly clock: Clock; readonly lock: LeaseLock };
 
-/** Waiting replicas spread their attempts by this factor of the pause. */
+/** The renew deadline leaves room for a pause of this factor, as in client-go. */
 const jitterFactor = 1.2;
+/** Waiting replicas spread their attempts by this share of the pause. */
+const spread = 0.2;
 
 /**
  * Waits for leadership and leads until `onLeading` returns; returns without having led where the signal is aborted before.
@@ -69,11 +71,13 @@ function checkTimings({ leaseDurationMs, renewDeadlineMs, retryPeriodMs }: Lease
 
 /** When the attempt began that succeeded; undefined where the signal was aborted first. */
 async function acquire(context: Context): Promise<number | undefined> {
-  const { signal, timings, clock, random = Math.random } = context;
+  const { signal, timings, clock, lock, random = Math.random } = context;
   while (!signal.aborted) {
     const startedAt = clock.now();
     if (await attempt(context, signal)) return startedAt;
-    await sleep(clock, timings.retryPeriodMs * (1 + jitterFactor * random()), signal);
+    const pauseMs = timings.retryPeriodMs * (1 + spread * random());
+    // A leader that died is replaced at the moment its Lease runs out, not at the next look.
+    await sleep(clock, Math.min(pauseMs, lock.expiresInMs || pauseMs), signal);
   }
   return undefined;
 }

@@ -46,6 +46,11 @@ export class LeaseLock {
     return this.#seen?.spec?.holderIdentity || undefined;
   }
 
+  /** How long the Lease still belongs to somebody else, unless it is renewed; 0 where it is free. */
+  get expiresInMs(): number {
+    return this.holder === undefined || this.#isMine() ? 0 : Math.max(0, this.#expiresAt() - this.#options.clock.now());
+  }
+
   /** Whether the Lease is held now. @throws what the API server answers, where that says nothing of the Lease */
   async acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     // What is held is renewed without a look at it: whoever takes it over changes its version.
@@ -100,9 +105,12 @@ export class LeaseLock {
   }
 
   #isExpired(): boolean {
+    return this.#options.clock.now() >= this.#expiresAt();
+  }
+
+  #expiresAt(): number {
     const seconds = this.#seen?.spec?.leaseDurationSeconds;
-    const duration = seconds === undefined ? this.#options.leaseDurationMs : seconds * 1000;
-    return this.#options.clock.now() >= this.#seenAt + duration;
+    return this.#seenAt + (seconds === undefined ? this.#options.leaseDurationMs : seconds * 1000);
   }
 }
 
