@@ -1,12 +1,11 @@
-import { closeSync, constants, createReadStream, lstatSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, createReadStream, lstatSync, mkdirSync, openSync, unlinkSync, writeSync, type Stats } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Budget } from "../archive/budget.ts";
 import { decompress } from "../archive/decompress.ts";
 import { normalisePath, parentOf, unpublishable } from "../archive/path.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scanner.ts";
-import { storageFailed } from "../archive/spool.ts";
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 
@@ -20,20 +19,22 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
   const temporary = `${path}.part-${process.pid}`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await copyFile(blob.path, temporary, constants.COPYFILE_FICLONE);
+    await rm(temporary, { force: true });
+    await copyFile(blob.path, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     // Scratch files are private; what was asked for is not.
     await chmod(temporary, 0o666 & ~process.umask());
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw storageFailed(error);
+    throw writeFailed(path, error);
   }
 }
 
 /**
- * Unpacks the artifact below `root`, as a Flux consumer would; what is there already is overwritten, but never through a
- * symlink.
- * @throws StorageFailed; ArchiveUnsafePath where a symlink is in the way; Archive… for a copied layer that is broken
+ * Unpacks the artifact below `root`, as a Flux consumer would; files that are there already are replaced, and nothing is
+ * written through a symlink.
+ * @throws StorageFailed; ArchiveUnsafePath where something else than a file or directory is in the way; Archive… for a copied
+ * layer that is broken
  */
 export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: { readonly limits: Limits; readonly signal: AbortSignal }): Promise<void> {
   const { limits, signal } = context;
@@ -53,13 +54,18 @@ export async function writeDirectoryOutput(blob: StagedBlob, root: string, conte
     });
     scanner.finish();
   } catch (error) {
-    throw storageFailed(error);
+    throw writeFailed(root, error);
   } finally {
     writer.close();
   }
 }
 
-const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+function writeFailed(path: string, error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  return new CodedError("StorageFailed", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
+}
+
+const createOnly = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 /**
  * Writes files while the archive is being read. Its calls are synchronous: thousands of small files are done before the
@@ -96,13 +102,17 @@ class DirectoryWriter implements ScanHandler {
     this.#file = undefined;
   }
 
+  /** Anew, not over what is there: that may have another mode, or be a hard link to something else. */
   #open(path: string, mode: number): number {
     const absolute = join(this.#root, path);
     try {
-      return openSync(absolute, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+      return openSync(absolute, createOnly, mode);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ELOOP")) throw error;
-      throw new CodedError("ArchiveUnsafePath", `${absolute} is a symlink, which is not followed; remove it`, { cause: error });
+      const found = lstatSync(absolute, { throwIfNoEntry: false });
+      if (found === undefined) throw error;
+      if (!found.isFile()) throw inTheWay(absolute, found, "file");
+      unlinkSync(absolute);
+      return openSync(absolute, createOnly, mode);
     }
   }
 
@@ -113,8 +123,15 @@ class DirectoryWriter implements ScanHandler {
     try {
       mkdirSync(absolute);
     } catch (error) {
-      if (!lstatSync(absolute).isDirectory()) throw new CodedError("ArchiveUnsafePath", `${absolute} is in the way and is no directory; remove it`, { cause: error });
+      const found = lstatSync(absolute, { throwIfNoEntry: false });
+      if (found === undefined) throw error;
+      if (!found.isDirectory()) throw inTheWay(absolute, found, "directory");
     }
     this.#made.add(path);
   }
+}
+
+function inTheWay(path: string, found: Stats, wanted: string): CodedError {
+  const what = found.isSymbolicLink() ? "is a symlink, which is not followed" : `is in the way, since a ${wanted} of that name is written`;
+  return new CodedError("ArchiveUnsafePath", `${path} ${what}; remove it, or write to another directory`);
 }
