@@ -31,9 +31,9 @@ function opened(): Repository {
   };
   return {
     name: memory.name,
-    resolve: async (reference, signal) => {
+    resolve: async (reference) => {
       note(`resolve ${reference}`);
-      return await memory.resolve(reference, signal);
+      return await memory.resolve(reference);
     },
     fetch: async (descriptor, signal) => {
       note(`fetch ${descriptor.mediaType === root.mediaType ? "manifest" : "blob"}`);
