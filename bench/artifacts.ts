@@ -24,8 +24,8 @@ export type ArtifactName = keyof typeof trees;
 export interface Artifacts {
   /** The `oci://` URL of an artifact; its tag is `1.0.0`. */
   url(name: ArtifactName): Promise<string>;
-  /** So many different small artifacts, each in a repository of its own. */
-  many(count: number): Promise<readonly string[]>;
+  /** So many different small artifacts, each in a repository of its own; other ones for warming up than for measuring. */
+  many(count: number, use?: "work" | "warm-up"): Promise<readonly string[]>;
 }
 
 export const artifactRef = { tag: TAG } as const;
@@ -45,6 +45,6 @@ export function pushedTo(registry: Registry): Artifacts {
   };
   return {
     url: (name) => once(`bench/${name.toLowerCase()}`, trees[name]),
-    many: (count) => pLimit(8).map(Array.from({ length: count }, (_, n) => String(n).padStart(5, "0")), (n) => once(`bench/many/${n}`, [{ ...trees.small[0], seed: `many ${n}` }])),
+    many: (count, use = "work") => pLimit(8).map(Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`), (name) => once(`bench/${name}`, [{ ...trees.small[0], seed: name }])),
   };
 }

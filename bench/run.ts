@@ -52,9 +52,9 @@ async function openBench(workspace: BenchWorkspace, options: BenchOptions): Prom
 }
 
 async function profile(bench: Bench, chosen: readonly Case[]): Promise<void> {
-  for (const { title, scenario } of chosen) {
-    say(`\n${title}`);
-    await scenario(bench, "strata");
+  for (const { title, scenario, brief } of chosen) {
+    say(`\n${title}${brief ? ": run it with node --cpu-prof to profile it" : ""}`);
+    if (!brief) await scenario(bench, "strata");
   }
 }
 

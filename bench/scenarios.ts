@@ -15,8 +15,6 @@ export type Scenario = (bench: Bench, side: Side) => Promise<Measurement | undef
 export interface Work {
   readonly artifact: ArtifactName;
   readonly spec?: Readonly<Record<string, unknown>>;
-  /** How often it is done in one measurement, where once is too short to measure. */
-  readonly times?: number;
 }
 
 const MINUTE = 60_000;
@@ -29,19 +27,29 @@ interface Running {
   readonly watcher: Watcher;
 }
 
-/** First reconciles: each of them is a new object. */
+/** The first reconcile of a new object. */
 export function firstReconcile(work: (side: Side) => Work): Scenario {
-  return (bench, side) =>
-    withController(bench, side, async ({ controller, watcher }) => {
-      const { artifact, spec, times = 1 } = work(side);
-      const url = await bench.artifacts.url(artifact);
-      return await measure(bench, controller, async () => {
-        for (let n = 0; n < times; n += 1) {
-          await bench.plane.admin.create(objectOf(side, `work-${n}`, { url, ...spec }));
-          await watcher.until([`work-${n}`], isReady, TIMEOUT.one);
-        }
-      }, times);
-    });
+  return async (bench, side) => {
+    const { artifact, spec } = work(side);
+    return await oneAfterAnother(bench, side, [{ url: await bench.artifacts.url(artifact), ...spec }]);
+  };
+}
+
+/** First reconciles of so many objects, one at a time, because one is too short to measure; each has an artifact of its own. */
+export function smallReconciles(times: number): Scenario {
+  return async (bench, side) => await oneAfterAnother(bench, side, (await bench.artifacts.many(times)).map((url) => ({ url })));
+}
+
+function oneAfterAnother(bench: Bench, side: Side, specs: readonly Readonly<Record<string, unknown>>[]): Promise<Measurement> {
+  return withController(bench, side, ({ controller, watcher }) => {
+    const work = async (): Promise<void> => {
+      for (const [n, spec] of specs.entries()) {
+        await bench.plane.admin.create(objectOf(side, `work-${n}`, spec));
+        await watcher.until([`work-${n}`], isReady, TIMEOUT.one);
+      }
+    };
+    return measure(bench, controller, work, specs.length);
+  });
 }
 
 /** Reconciles at which the registry has nothing new. */
@@ -104,7 +112,7 @@ async function withController(bench: Bench, side: Side, body: (running: Running)
   const controller = await startController(bench, side, { flags: bench.flags, ...(inspectorPort !== undefined && { inspectorPort }) });
   const watcher = new Watcher(bench.plane.admin, kindOf[side], namespace);
   try {
-    await createAll(bench, { side, watcher, urls: await bench.artifacts.many(WARM_UP), prefix: "warm-up" });
+    await createAll(bench, { side, watcher, urls: await bench.artifacts.many(WARM_UP, "warm-up"), prefix: "warm-up" });
     await sleep(2000);
     return await body({ controller, watcher });
   } finally {
