@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   copy: { summary: "Copy an artifact between registries and layouts", load: async () => (await import("./copy.ts")).copy },
   describe: { summary: "Tell everything about one ArtifactRepository", load: async () => (await import("./cluster-describe.ts")).describe },
   get: { summary: "List the ArtifactRepositories of a cluster", load: async () => (await import("./cluster-get.ts")).get },
+  init: { summary: "Write the ArtifactRepository for an artifact", load: async () => (await import("./init.ts")).init },
   migrate: { summary: "Turn OCIRepository manifests into ArtifactRepositories", load: async () => (await import("./migrate.ts")).migrate },
   pull: { summary: "The same as build", load: async () => (await import("./build.ts")).build },
   push: { summary: "The same as bundle", load: async () => (await import("./bundle.ts")).bundle },

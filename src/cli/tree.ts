@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { defaultLimits } from "../config.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import { explore, isSelection, selectedLayers, type Explored } from "../explore/explore.ts";
 import { treeOf, type TreeEntry } from "../explore/tree.ts";
 import { formatReference } from "../oci/reference.ts";
@@ -64,10 +65,18 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     const root = await source.repository.resolve(versionOf(source.reference), io.signal);
     const explored = await explore(source.repository, root, { referrers: values["no-referrers"] !== true, limits: defaultLimits, signal: io.signal });
     if (values.html === undefined) print(io, explored, formatReference(source.reference), format);
-    else await writeFile(values.html, pageOf(explored, source.reference, insecure));
+    else await writePage(values.html, pageOf(explored, source.reference, insecure));
     return 0;
   } finally {
     await source.close();
+  }
+}
+
+async function writePage(path: string, page: string): Promise<void> {
+  try {
+    await writeFile(path, page);
+  } catch (error) {
+    throw new CodedError("StorageFailed", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
   }
 }
 
