@@ -1,8 +1,8 @@
 import type { OperationName } from "../../operation/operation.ts";
-import { findLayerTrial, isSame, layersTaken, manifestsOf, offsetOf, oneOfEach, operationsFor, poolOf, usualOperation } from "./derive-layers.ts";
-import { candidatesUnder, conditionFields, deriveSpec, findManifests, indexFields, layerFields, manifestsTaken } from "./derive-spec.ts";
+import { deriveScope, type deriveSpec, type isSame, type manifestsOf } from "./derive.ts";
 import type { PageModel } from "./model.ts";
-import { manifestYaml, yamlLines, yamlScalar } from "./spec-yaml.ts";
+import { type PageScope, scopeSource } from "./page-scope.ts";
+import { type manifestYaml, yamlScope } from "./spec-yaml.ts";
 
 /** What the script uses of an element; the project has no types of browsers. */
 interface Element {
@@ -31,61 +31,69 @@ declare const document: { getElementById(id: string): Element; querySelectorAll(
 declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
 declare const getSelection: () => { removeAllRanges(): void; addRange(range: unknown): void };
 
-// Every function of this file also runs in the page, which holds its source: it uses nothing but what `pageFunctions` lists.
+/** What the other scopes offer. */
+export interface PageTools {
+  readonly deriveSpec: typeof deriveSpec;
+  readonly isSame: typeof isSame;
+  readonly manifestsOf: typeof manifestsOf;
+  readonly manifestYaml: typeof manifestYaml;
+}
+
+// All functions of this file run in the page alone: they use nothing from elsewhere.
 
 /** Makes the page answer to clicks and keys. */
-export function startPage(): void {
+function startPage(tools: PageTools): void {
   const model = JSON.parse(document.getElementById("model").textContent ?? "") as PageModel;
   const tree = document.getElementById("tree");
   tree.addEventListener("change", ({ target }) => {
     if (target.dataset["manifest"] !== undefined) pickLayers(model.manifests[Number(target.dataset["manifest"])]!, target.checked);
-    showSelection(model);
+    showSelection(model, tools);
   });
   tree.addEventListener("keydown", moveInTree);
-  for (const id of ["name", "namespace", "interval", "operation"]) document.getElementById(id).addEventListener("input", () => showSelection(model));
-  document.getElementById("usual").addEventListener("click", () => resetTo(model, model.usualLayers));
-  document.getElementById("clear").addEventListener("click", () => resetTo(model, []));
+  for (const id of ["name", "namespace", "interval", "operation"]) document.getElementById(id).addEventListener("input", () => showSelection(model, tools));
+  document.getElementById("usual").addEventListener("click", () => resetTo(model, tools, model.usualLayers));
+  document.getElementById("clear").addEventListener("click", () => resetTo(model, tools, []));
   document.getElementById("copy").addEventListener("click", () => void copyManifest());
   document.getElementById("selection").addEventListener("submit", (event) => event.preventDefault());
-  resetTo(model, model.usualLayers);
+  resetTo(model, tools, model.usualLayers);
 }
 
-export function resetTo(model: PageModel, layers: readonly number[]): void {
+function resetTo(model: PageModel, tools: PageTools, layers: readonly number[]): void {
   for (const box of document.querySelectorAll("[data-layer]")) box.checked = layers.includes(Number(box.dataset["layer"]));
   document.getElementById("operation").value = "";
-  showSelection(model);
+  showSelection(model, tools);
 }
 
 /** A manifest stands for the layers that are its content. */
-export function pickLayers({ pool, layers }: { readonly pool: readonly number[]; readonly layers: readonly number[] }, isPicked: boolean): void {
+function pickLayers({ pool, layers }: { readonly pool: readonly number[]; readonly layers: readonly number[] }, isPicked: boolean): void {
   for (const box of document.querySelectorAll("[data-layer]")) {
     const layer = Number(box.dataset["layer"]);
     if (layers.includes(layer)) box.checked = isPicked && pool.includes(layer);
   }
 }
 
-export function showSelection(model: PageModel): void {
+function showSelection(model: PageModel, tools: PageTools): void {
   const picked: number[] = [];
   for (const box of document.querySelectorAll("[data-layer]")) {
     if (box.checked) picked.push(Number(box.dataset["layer"]));
     box.closest("li")!.classList.toggle("picked", box.checked);
   }
-  for (const box of document.querySelectorAll("[data-manifest]")) showManifest(box, model, picked);
+  for (const box of document.querySelectorAll("[data-manifest]")) showManifest(box, model, picked, tools);
   const problem = fieldProblem();
   const operation = document.getElementById("operation").value as OperationName | "";
-  const spec = problem ?? deriveSpec(model, picked, operation === "" ? undefined : operation);
+  const spec = problem ?? tools.deriveSpec(model, picked, operation === "" ? undefined : operation);
   const isWritten = typeof spec !== "string";
   const field = (id: string): string => document.getElementById(id).value;
   const form = document.getElementById("selection");
   form.classList.toggle("unwritten", !isWritten);
   // Nothing picked yet is no mistake.
   form.classList.toggle("refused", !isWritten && (picked.length > 0 || problem !== undefined));
-  document.getElementById("manifest").textContent = isWritten ? manifestYaml(model, { name: field("name"), namespace: field("namespace"), interval: field("interval") }, spec) : "";
-  document.getElementById("summary").textContent = isWritten ? summaryOf(model, picked) : spec;
+  document.getElementById("manifest").textContent = isWritten ? tools.manifestYaml(model, { name: field("name"), namespace: field("namespace"), interval: field("interval") }, spec) : "";
+  document.getElementById("summary").textContent = isWritten ? summaryOf(model, picked, tools) : spec;
   document.getElementById("status").textContent = "";
 }
 
-export function showManifest(box: Element, model: PageModel, picked: readonly number[]): void {
+function showManifest(box: Element, model: PageModel, picked: readonly number[], { isSame }: PageTools): void {
   const { pool, layers } = model.manifests[Number(box.dataset["manifest"])]!;
   const taken = layers.filter((layer) => picked.includes(layer));
   box.checked = taken.length > 0 && isSame(taken, pool);
@@ -93,20 +101,20 @@ export function showManifest(box: Element, model: PageModel, picked: readonly nu
   box.closest("li")!.classList.toggle("picked", taken.length > 0);
 }
 
-export function summaryOf(model: PageModel, picked: readonly number[]): string {
+function summaryOf(model: PageModel, picked: readonly number[], { isSame, manifestsOf }: PageTools): string {
   const manifests = manifestsOf(model, picked).length;
   const count = `${picked.length} ${picked.length === 1 ? "layer" : "layers"} of ${manifests} ${manifests === 1 ? "manifest" : "manifests"}`;
   return isSame(picked, model.usualLayers) ? `${count}, which are taken without any selector` : count;
 }
 
 /** A sentence about the first field that is of no use; undefined where all are. */
-export function fieldProblem(): string | undefined {
+function fieldProblem(): string | undefined {
   const wrong = ["name", "namespace", "interval"].find((id) => !document.getElementById(id).validity.valid);
   return wrong === undefined ? undefined : document.getElementById(wrong).dataset["problem"];
 }
 
 /** Up and down go from row to row, left and right close and open. */
-export function moveInTree(event: Event): void {
+function moveInTree(event: Event): void {
   const { target, key } = event;
   const step = key === "ArrowDown" ? 1 : -1;
   if (key === "ArrowDown" || key === "ArrowUp") {
@@ -119,7 +127,7 @@ export function moveInTree(event: Event): void {
   }
 }
 
-export async function copyManifest(): Promise<void> {
+async function copyManifest(): Promise<void> {
   const manifest = document.getElementById("manifest");
   const status = document.getElementById("status");
   try {
@@ -135,14 +143,12 @@ export async function copyManifest(): Promise<void> {
   }
 }
 
-const pageFunctions = [
-  findLayerTrial, isSame, layersTaken, manifestsOf, offsetOf, oneOfEach, operationsFor, poolOf, usualOperation,
-  candidatesUnder, conditionFields, deriveSpec, findManifests, indexFields, layerFields, manifestsTaken,
-  manifestYaml, yamlLines, yamlScalar,
-  copyManifest, fieldProblem, moveInTree, pickLayers, resetTo, showManifest, showSelection, startPage, summaryOf,
-];
+const pageScope: PageScope = {
+  functions: [copyManifest, fieldProblem, moveInTree, pickLayers, resetTo, showManifest, showSelection, startPage, summaryOf],
+  offers: { startPage },
+};
 
-/** The page's script: the source of these very functions, so that what the tests call is what runs. */
+/** The whole script of the page. */
 export function pageScript(): string {
-  return `"use strict";\n(() => {\n${pageFunctions.map(String).join("\n")}\n${startPage.name}();\n})();\n`;
+  return `"use strict";\n${scopeSource(pageScope)}.startPage({ ...${scopeSource(deriveScope)}, ...${scopeSource(yamlScope)} });\n`;
 }

@@ -10,6 +10,7 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
+import { runStrata } from "../../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry.ts";
 import { embeddedJson, markup } from "./markup.ts";
 import { pageStyle } from "./page-style.ts";
@@ -30,18 +31,13 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const written = new Map<string, Promise<string>>();
-
-/** Writes a page as a user does: its script is the source of functions, which a test runner may have rewritten here. */
-async function write(reference: string, program = source): Promise<string> {
-  const file = join(dir, `${written.size}.html`);
-  const work = async (): Promise<string> => {
-    await run(process.execPath, [program, "tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file], { env: { HOME: dir } });
-    return file;
-  };
-  const key = `${program} ${reference}`;
-  if (!written.has(key)) written.set(key, work());
-  return await written.get(key)!;
+/** Writes a page, by a program other than this one where it is given. */
+async function write(reference: string, program?: string): Promise<string> {
+  const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
+  const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
+  if (program === undefined) expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: "" });
+  else await run(process.execPath, [program, ...args], { env: { HOME: dir } });
+  return file;
 }
 
 /** A hostile artifact: text that would be markup, script or the end of one. */

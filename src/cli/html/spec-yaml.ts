@@ -1,6 +1,7 @@
 import type { Naming, PageModel, PickedSpec } from "./model.ts";
+import type { PageScope } from "./page-scope.ts";
 
-// Every function of this file also runs in the page, which holds its source: it uses nothing but what `pageFunctions` lists.
+// All functions of this file run in the page, too: they use nothing from elsewhere.
 
 /** The whole ArtifactRepository, as YAML. */
 export function manifestYaml({ url, insecure }: Pick<PageModel, "url" | "insecure">, { name, namespace, interval }: Naming, spec: PickedSpec): string {
@@ -27,3 +28,5 @@ export function yamlScalar(text: string): string {
   if (isPlain || /^\d+(?:ms|[smh])$/.test(text)) return text;
   return JSON.stringify(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\U${char.codePointAt(0)!.toString(16).padStart(8, "0")}`);
 }
+
+export const yamlScope: PageScope = { functions: [manifestYaml, yamlLines, yamlScalar], offers: { manifestYaml } };

@@ -11,7 +11,7 @@ import { selectLayers } from "../../select/select.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry.ts";
 import { testRepository } from "../../testing/registry-client.ts";
 import { buildModel, objectName, sourceOf, type BuiltModel } from "./build-model.ts";
-import { deriveSpec } from "./derive-spec.ts";
+import { deriveSpec } from "./derive.ts";
 import type { PageModel } from "./model.ts";
 import { manifestYaml, yamlScalar } from "./spec-yaml.ts";
 
