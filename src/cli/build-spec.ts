@@ -22,6 +22,14 @@ export const selectionOptions = {
   ignore: { type: "string", multiple: true },
 } as const;
 
+/** `--offset -1` is what people write, and to parseArgs -1 is another option. */
+export function withNegativeOffset(args: readonly string[]): string[] {
+  return args.flatMap((arg, at) => {
+    if (arg === "--offset" && /^-\d+$/.test(args[at + 1] ?? "")) return [`${arg}=${args[at + 1]}`];
+    return args[at - 1] === "--offset" && /^-\d+$/.test(arg) ? [] : [arg];
+  });
+}
+
 type Values = { readonly [K in keyof typeof selectionOptions]?: (typeof selectionOptions)[K] extends { multiple: true } ? string[] | undefined : string | undefined };
 
 /** Which of the selection flags were given. */

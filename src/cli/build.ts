@@ -12,7 +12,7 @@ import type { Decision, Selection } from "../select/selection.ts";
 import { signatureVerifier } from "../verify/signature-verifier.ts";
 import type { Verification } from "../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
-import { selectionFlags, selectionOptions } from "./build-spec.ts";
+import { selectionFlags, selectionOptions, withNegativeOffset } from "./build-spec.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./build-source.ts";
 import { printDryRun } from "./dry-run.ts";
 import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "./output.ts";
@@ -72,7 +72,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositi
 export const build: Command = { summary: "Build one artifact out of the selected layers", help, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   checkUsage(values, positionals);
   const source = values.file === undefined ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io) : await sourceFromManifest(values.file, io);
@@ -89,9 +89,9 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
   if (values.file === undefined) {
     if (positionals.length !== 1) throw new UsageError("strata build takes one reference, or -f FILE");
   } else {
-    const flags = selectionFlags(values);
+    const [flag] = [...selectionFlags(values), ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined)];
     if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
-    if (flags.length > 0 || values.insecure) throw new UsageError(`with -f the selection stands in the file; remove --${flags[0] ?? "insecure"}`);
+    if (flag !== undefined) throw new UsageError(`with -f everything stands in the file; remove --${flag}`);
   }
   if (values.o === undefined && values["dry-run"] !== true) throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
 }
@@ -119,7 +119,7 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
     const built = await download(common, selection, dir, io);
     await write(built, values.o!, io);
     if (format === "text") printText(io, { built, resolved, verification, place: values.o! });
-    else printData(io.stdout, format, buildDocument(built));
+    else printData(io.stdout, format, buildDocument(built, verification));
     return 0;
   } catch (error) {
     if (dryRun && format === "text") printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
@@ -143,7 +143,7 @@ async function write({ result }: Built, place: string, io: CommandIO): Promise<v
 }
 
 /** The fixed form for scripts. */
-function buildDocument({ selection, result, revision }: Built): Record<string, unknown> {
+function buildDocument({ selection, result, revision }: Built, verification: Verification | undefined): Record<string, unknown> {
   const { digest, size } = result.blob;
   return {
     revision,
@@ -153,6 +153,7 @@ function buildDocument({ selection, result, revision }: Built): Record<string, u
     ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
     profile: selection.profile ?? null,
     ...(selection.note !== undefined && { note: selection.note }),
+    ...(verification && { verification }),
     layers: selection.layers.map(layerRow),
     skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
   };
@@ -162,7 +163,7 @@ function printText(io: CommandIO, { built, resolved, verification, place }: { bu
   const { selection, result, revision } = built;
   const lines = [
     `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
-    ...(verification ? [`verified   ${plain(verification.identity)}`] : []),
+    ...verifiedLines(verification),
     `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
     ...selection.layers.slice(0, 20).map((layer) => `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`),
     ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
@@ -172,6 +173,13 @@ function printText(io: CommandIO, { built, resolved, verification, place }: { bu
     `written    ${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
   ];
   io.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** What a policy logs instead of enforcing is no verification. */
+function verifiedLines(verification: Verification | undefined): string[] {
+  if (verification === undefined) return [];
+  const { result, identity, warnings } = verification;
+  return [`${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`, ...warnings.map((warning) => `warning    ${plain(warning)}`)];
 }
 
 function skippedLine({ result }: Built): string[] {

@@ -25,7 +25,7 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
     await chmod(temporary, 0o666 & ~process.umask());
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw writeFailed(path, error);
   }
 }
