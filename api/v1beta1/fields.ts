@@ -30,7 +30,7 @@ export function int64(description: string) {
   return z.int().meta({ description, format: "int64" });
 }
 
-export const PROVIDERS = ["generic", "aws", "azure", "gcp"] as const;
+const PROVIDERS = ["generic", "aws", "azure", "gcp"] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
 /** How a registry is reached and who asks; the same for the source and for `publish.oci`. */

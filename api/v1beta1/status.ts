@@ -59,7 +59,7 @@ const upstreamSchema = z
   })
   .describe("What the reference resolved to.");
 
-export const selectedLayerSchema = z
+const selectedLayerSchema = z
   .object({
     digest: digest("Digest of the layer."),
     mediaType: line("Media type of the layer."),

@@ -6,8 +6,8 @@ export const ociEmptyType = "application/vnd.oci.empty.v1+json";
 export const dockerManifestType = "application/vnd.docker.distribution.manifest.v2+json";
 export const dockerListType = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-export const manifestTypes: readonly string[] = [ociManifestType, dockerManifestType];
-export const indexTypes: readonly string[] = [ociIndexType, dockerListType];
+const manifestTypes: readonly string[] = [ociManifestType, dockerManifestType];
+const indexTypes: readonly string[] = [ociIndexType, dockerListType];
 /** What a registry is asked for when the kind is not known yet. */
 export const acceptedTypes: readonly string[] = [ociIndexType, ociManifestType, dockerListType, dockerManifestType];
 

@@ -4,7 +4,7 @@ import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
 import type { ImageForm, Owner, SingleLayerImage } from "./publisher.ts";
 
 /** Flux's media types (fluxcd/pkg/oci), which source-controller reads by default. */
-export const fluxConfigType = "application/vnd.cncf.flux.config.v1+json";
+const fluxConfigType = "application/vnd.cncf.flux.config.v1+json";
 export const fluxContentType = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
 /** Says which object pushed a manifest; only what carries it is ever deleted. */

@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import type { TagLister } from "../oci/content.ts";
+import { isTag } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { Census } from "./census.ts";
 import type { Rank } from "./policy.ts";
 import { compareRanks, rankOf, valueOf } from "./policy.ts";
 import type { ListRule, TagRule } from "./rule.ts";
-import { isTag } from "./rule.ts";
 
 /** What to resolve: the digest where there is one, else the tag. */
 export interface ChosenReference {

@@ -1,5 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { parseDigest } from "../oci/digest.ts";
+import { isTag } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { parseExtract, parsePattern } from "./pattern.ts";
 import type { Order, Policy, TagFilter } from "./policy.ts";
@@ -38,13 +39,6 @@ export interface ListRule {
   readonly policy: Policy;
   readonly filter?: TagFilter;
   readonly chart: boolean;
-}
-
-/** distribution-spec v1.1, "Pulling manifests". */
-const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-
-export function isTag(text: string): boolean {
-  return TAG.test(text);
 }
 
 /**

@@ -10,7 +10,7 @@ import { assertStatement, inTotoPayloadType, preAuthEncoding } from "./statement
 import type { VerifyRequest } from "./verifier.ts";
 
 /** cosign's BUNDLE_SPEC: the artifact type of the referrer and the media type of its layer. */
-export const bundleArtifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const bundleArtifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const bundleTypePrefix = "application/vnd.dev.sigstore.bundle";
 
 /** Where bundles were looked for, for the message when there are none. */

@@ -5,7 +5,7 @@ import { isObject, type Json, objectOf, parseObject, show } from "./json.ts";
 
 export const inTotoPayloadType = "application/vnd.in-toto+json";
 /** What `cosign sign` states; other predicates (an SBOM, a scan) say something about the artifact, not that it is approved. */
-export const signPredicateType = "https://sigstore.dev/cosign/sign/v1";
+const signPredicateType = "https://sigstore.dev/cosign/sign/v1";
 const statementTypes = new Set<unknown>(["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"]);
 const maxSubjects = 1024;
 

@@ -14,7 +14,7 @@ import { jwsType, parseJws } from "./jws.ts";
 import { type Check, statementFor, type TrustStatement } from "./trust-policy.ts";
 
 /** notation signature specification, "Storage": the artifact type of signatures, and the type of what they state. */
-export const notationArtifactType = "application/vnd.cncf.notary.signature";
+const notationArtifactType = "application/vnd.cncf.notary.signature";
 const payloadType = "application/vnd.cncf.notary.payload.v1+json";
 
 /**
