@@ -1,0 +1,151 @@
+import { generateKeyPairSync } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { legacyLayer, signWith, simpleSigning } from "../src/testing/cosign-signatures.ts";
+import { TestSigstore } from "../src/testing/sigstore.ts";
+import { download, type PublishedArtifact } from "./artifact.ts";
+import type { ControlPlane } from "./controlplane.ts";
+import { startControlPlane } from "./controlplane.ts";
+import { crane, digestOfTag } from "./crane.ts";
+import { installFluxCrds } from "./flux.ts";
+import { condition, type KubeObject } from "./kube.ts";
+import { pushArtifact, pushFixtures } from "./push.ts";
+import { startRegistry, type Registry } from "./registry.ts";
+import { artifactRepository, externalArtifactRef, isCondition, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
+import { secret } from "./secrets.ts";
+import { installStrata, startStrata } from "./strata.ts";
+import { openWorkspace } from "./workspace.ts";
+
+const workspace = await openWorkspace();
+const fixture = async (name: string): Promise<string> => await readFile(new URL(`../src/testing/fixtures/${name}`, import.meta.url), "utf8");
+const newKey = (): string => generateKeyPairSync("ec", { namedCurve: "P-256", publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } }).publicKey;
+
+let plane: ControlPlane;
+let registry: Registry;
+/** The key of the artifacts that cosign has signed. */
+let cosignKey: string;
+
+beforeAll(async () => {
+  [plane, registry, cosignKey] = await Promise.all([startControlPlane(workspace), startRegistry(workspace), fixture("cosign.pub")]);
+  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  // The fixtures' certificate was valid for one day; notation's policy decides whether that matters.
+  const verification = { level: "strict", override: { authenticTimestamp: "log" } };
+  const policy = { name: "all", registryScopes: ["*"], signatureVerification: verification, trustStores: ["ca:fixtures"], trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"] };
+  await plane.admin.create(secret("cosign", { "cosign.pub": cosignKey }));
+  await plane.admin.create(secret("several", { "other.pub": newKey(), "cosign.pub": cosignKey }));
+  await plane.admin.create(secret("wrong", { "cosign.pub": newKey() }));
+  await plane.admin.create(secret("notation", { "trustpolicy.json": JSON.stringify({ version: "1.0", trustPolicies: [policy] }), "ca.crt": await fixture("notation.crt") }));
+  await startStrata(workspace, plane);
+});
+
+const signed = (name: string, path: string, verify: Spec, spec: Spec = {}): KubeObject => artifactRepository(name, { registry, path }, { ref: { tag: "1.0.0" }, verify, ...spec });
+const byKey = (name: string): Spec => ({ provider: "cosign", secretRef: { name } });
+const ready = async (name: string): Promise<PublishedArtifact> => (await readyRepository(plane, name)).status?.["artifact"] as PublishedArtifact;
+const refused = async (name: string): Promise<KubeObject> =>
+  await plane.admin.waitFor(repositoryRef(name), "refused", (object) => isCondition(object, "SourceVerified", "False", "VerificationError") && isCondition(object, "Ready", "False", "VerificationError"));
+
+async function expectNothing(name: string): Promise<void> {
+  const { status } = await refused(name);
+  expect([status?.["artifact"], status?.["published"]]).toEqual([undefined, undefined]);
+  expect(await plane.admin.find(externalArtifactRef(name))).toBeUndefined();
+}
+
+/** The artifact that `name` had is what it still has, in its status, as an ExternalArtifact and as a file. */
+async function expectStill(name: string, artifact: PublishedArtifact): Promise<void> {
+  expect((await refused(name)).status?.["artifact"]).toEqual(artifact);
+  expect(await publishedArtifact(plane, name)).toEqual(artifact);
+  expect((await download(artifact)).length).toBe(artifact.size);
+}
+
+describe("a good signature", () => {
+  it.each<[string, string, Spec, Spec?]>([
+    ["legacy", "signed/legacy", byKey("cosign")],
+    ["bundle", "signed/bundle", byKey("cosign")],
+    ["index", "signed/index", byKey("cosign"), { indexSelector: { platform: "linux/arm64" } }],
+    ["any-key", "signed/bundle", byKey("several")],
+    ["notation-jws", "signed/notation-jws", { provider: "notation", secretRef: { name: "notation" } }],
+    ["notation-cose", "signed/notation-cose", { provider: "notation", secretRef: { name: "notation" } }],
+  ])("is told of on both objects: %s", async (name, path, verify, spec) => {
+    await plane.admin.create(signed(name, path, verify, spec));
+    const object = await readyRepository(plane, name);
+    const verified = condition(object, "SourceVerified");
+    expect(verified).toMatchObject({ status: "True", reason: "Succeeded", message: expect.stringContaining(String(verify["provider"])) });
+    expect(condition(await plane.admin.get(externalArtifactRef(name)), "SourceVerified")).toMatchObject({ status: "True", message: verified?.message });
+    expect((await download(await publishedArtifact(plane, name))).length).toBeGreaterThan(0);
+  });
+
+  it("by a certificate is judged with the trusted root and the identity", async () => {
+    const sigstore = new TestSigstore();
+    const digest = await crane(["digest", `${registry.host}/flux/app:1.0.0`]);
+    await crane(["copy", `${registry.host}/flux/app:1.0.0`, `${registry.host}/keyless/app:1.0.0`]);
+    const [payload, leaf] = [simpleSigning(digest), sigstore.leaf({ issuer: "https://issuer.test", subject: "https://ci.test/app/release" })];
+    const signature = signWith(leaf.privateKey)(payload);
+    const { promised, promise } = sigstore.logEntry(payload, signature, leaf);
+    const { bytes, ...layer } = legacyLayer(payload, signature, { "dev.sigstore.cosign/certificate": leaf.certificate.toString(), "dev.sigstore.cosign/bundle": JSON.stringify({ SignedEntryTimestamp: promise, Payload: promised }) });
+    await pushArtifact(registry, "keyless/app", `${digest.replace(":", "-")}.sig`, { layers: [{ ...layer, bytes: Buffer.from(bytes) }] });
+    await plane.admin.create(secret("root", { "trusted_root.json": sigstore.trustedRoot() }));
+    const by = (subject: string): Spec => ({ provider: "cosign", trustedRootSecretRef: { name: "root" }, matchOIDCIdentity: [{ issuer: "^https://issuer\\.test$", subject }] });
+    await plane.admin.create(signed("keyless", "keyless/app", by("^https://ci\\.test/app/.*$")));
+    expect(condition(await readyRepository(plane, "keyless"), "SourceVerified")?.message).toContain("https://ci.test/app/release");
+    await plane.admin.create(signed("keyless-other", "keyless/app", by("^https://ci\\.test/other/.*$")));
+    await expectNothing("keyless-other");
+  });
+});
+
+describe("nothing is published", () => {
+  it.each<[string, string, Spec]>([
+    ["another-key", "signed/bundle", byKey("wrong")],
+    ["another-key-legacy", "signed/legacy", byKey("wrong")],
+    ["unsigned", "flux/app", byKey("cosign")],
+    ["keys-for-notation", "signed/notation-jws", byKey("cosign")],
+    ["notation-for-keys", "signed/bundle", { provider: "notation", secretRef: { name: "notation" } }],
+    ["public-sigstore", "signed/bundle", { provider: "cosign" }],
+  ])("of %s", async (name, path, verify) => {
+    await plane.admin.create(signed(name, path, verify));
+    await expectNothing(name);
+  });
+
+  it("of an artifact under another's signature", async () => {
+    const [good, bad] = await Promise.all(["signed/legacy:1.0.0", "flux/app:1.1.0"].map((reference) => crane(["digest", `${registry.host}/${reference}`])));
+    await crane(["copy", `${registry.host}/flux/app:1.1.0`, `${registry.host}/replayed/app:1.0.0`]);
+    await crane(["copy", `${registry.host}/signed/legacy:${good?.replace(":", "-")}.sig`, `${registry.host}/replayed/app:${bad?.replace(":", "-")}.sig`]);
+    await plane.admin.create(signed("replayed", "replayed/app", byKey("cosign")));
+    await expectNothing("replayed");
+  });
+
+  it("until the right key is in the Secret", async () => {
+    await plane.admin.create(secret("late", { "cosign.pub": newKey() }));
+    await plane.admin.create(signed("late", "signed/bundle", byKey("late")));
+    await expectNothing("late");
+    await plane.admin.apply(secret("late", { "cosign.pub": cosignKey }));
+    await ready("late");
+  });
+});
+
+describe("the last good artifact stays", () => {
+  it("when its key is taken away", async () => {
+    await plane.admin.create(secret("revoked", { "cosign.pub": cosignKey }));
+    await plane.admin.create(signed("revoked", "signed/legacy", byKey("revoked")));
+    const artifact = await ready("revoked");
+    await plane.admin.apply(secret("revoked", { "cosign.pub": newKey() }));
+    await expectStill("revoked", artifact);
+  });
+
+  it("when its tag is moved onto what nobody has signed, and no alias follows", async () => {
+    const [path, target] = ["moving/app", "pushed/moving"];
+    const digest = await crane(["digest", `${registry.host}/signed/legacy:1.0.0`]);
+    for (const tag of ["1.0.0", `${digest.replace(":", "-")}.sig`]) await crane(["copy", `${registry.host}/signed/legacy:${tag}`, `${registry.host}/${path}:${tag}`]);
+    const publish = { externalArtifact: {}, oci: { url: `oci://${registry.host}/${target}`, insecure: true, tags: ["stable"] } };
+    await plane.admin.create(signed("moving", path, byKey("cosign"), { publish }));
+    const [artifact, pushed] = [await ready("moving"), await digestOfTag(`${registry.host}/${target}:stable`)];
+    await crane(["copy", `${registry.host}/flux/app:1.1.0`, `${registry.host}/${path}:1.0.0`]);
+    const object = await reconcileNow(plane, "moving");
+    expect(condition(object, "ArtifactOutdated")).toMatchObject({ status: "True" });
+    await expectStill("moving", artifact);
+    expect(pushed).toBeDefined();
+    expect(await digestOfTag(`${registry.host}/${target}:stable`)).toBe(pushed);
+    await crane(["tag", `${registry.host}/${path}@${digest}`, "1.0.0"]);
+    expect(isCondition(await reconcileNow(plane, "moving"), "SourceVerified", "True")).toBe(true);
+    expect(await ready("moving")).toEqual(artifact);
+  });
+});
