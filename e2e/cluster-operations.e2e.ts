@@ -1,5 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
@@ -23,9 +28,35 @@ let controller: Strata;
 beforeAll(async () => {
   [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
   await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
-  controller = await startStrata(workspace, plane, { flags: [`--oci-endpoint-addr=127.0.0.1:${await freePort()}`] });
+  const flags = [`--oci-endpoint-addr=127.0.0.1:${await freePort()}`, `--events-addr=${await startReceiver()}`];
+  controller = await startStrata(workspace, plane, { flags });
   await startSourceController(workspace, plane);
 });
+
+interface Notification {
+  readonly involvedObject: { readonly kind: string; readonly name: string };
+  readonly severity: string;
+  readonly reason: string;
+  readonly reportingController: string;
+}
+
+const notifications: Notification[] = [];
+
+/** Takes events as notification-controller does. Returns its URL. */
+async function startReceiver(): Promise<string> {
+  const server = createServer((request, response) => {
+    void json(request).then((event) => notifications.push(event as Notification));
+    request.on("end", () => response.writeHead(202).end());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  workspace.onEnd(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
 
 const from = (path: string) => ({ registry, path });
 const ociRepositoryRef = (name: string) => ({ kind: "OCIRepository", namespace, name }) as const;
@@ -198,6 +229,21 @@ describe("a private registry", () => {
   });
 });
 
+describe("a signature", () => {
+  const putKey = async (key: string) => await plane.admin.apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "cosign-keys", namespace }, data: { "release.pub": Buffer.from(key).toString("base64") } });
+
+  it("is demanded, shown to consumers, and judged anew when the key changes", async () => {
+    await putKey(await readFile(new URL("../src/testing/fixtures/cosign.pub", import.meta.url), "utf8"));
+    await plane.admin.create(artifactRepository("signed", from("signed/bundle"), { ref: { tag: "1.0.0" }, verify: { provider: "cosign", secretRef: { name: "cosign-keys" } } }));
+    expect(condition(await readyRepository(plane, "signed"), "SourceVerified")).toMatchObject({ status: "True", reason: "Succeeded" });
+    expect(condition(await plane.admin.get(externalArtifactRef("signed")), "SourceVerified")).toMatchObject({ status: "True" });
+    await putKey(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "pem" }).toString());
+    const refused = await plane.admin.waitFor(repositoryRef("signed"), "refused", (object) => isCondition(object, "SourceVerified", "False", "VerificationError"));
+    expect(condition(refused, "Ready")?.status).toBe("False");
+    await download(await publishedArtifact(plane, "signed"));
+  });
+});
+
 describe("the controller", () => {
   it("answers probes, and counts under Flux's names", async () => {
     expect([await controller.probe("/healthz"), await controller.probe("/readyz")]).toEqual([200, 200]);
@@ -219,6 +265,13 @@ describe("the controller", () => {
   it("was never refused what it needs, nor failed inside", async () => {
     const log = await controller.server.log();
     expect(log).not.toMatch(/forbidden|AccessDenied|"code":"Internal"/i);
+  });
+
+  it("tells Flux's notification-controller of what is new", async () => {
+    const alerts = notifications.map(({ involvedObject, reason, severity, reportingController }) => `${severity} ${reason} ${involvedObject.kind}/${involvedObject.name} by ${reportingController}`);
+    expect(alerts).toContain("info NewArtifact ExternalArtifact/requested by strata-controller");
+    expect(alerts).toContain("error AuthenticationFailed ExternalArtifact/private by strata-controller");
+    expect(JSON.stringify(notifications)).not.toContain(account.password);
   });
 
   it("stops in peace", async () => {

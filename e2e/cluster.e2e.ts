@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, filesOfTarball, parseChecksums, type Files, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";
 import { installFluxCrds, startKustomizeController, startSourceController } from "./flux.ts";
-import { condition, isReady } from "./kube.ts";
+import { condition, isReady, parseDocuments } from "./kube.ts";
 import { digestOf, pushArtifact, pushFixtures, pushIndex } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
@@ -64,9 +64,10 @@ describe("what source-controller cannot give", () => {
   });
 
   it("a child of a nested index, which a Kustomization applies", async () => {
-    await plane.admin.create(kustomization("product", "./deploy"));
+    const consumer = kustomization("product", "./deploy");
+    await plane.admin.create({ ...consumer, spec: { ...consumer.spec, namePrefix: "nested-" } });
     await plane.admin.create(artifactRepository("product", from("product"), { ref: { tag: "1.0.0" }, indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" } }));
-    const applied = await plane.admin.waitFor(configMapRef("fx-app"), "applied", () => true, 60_000);
+    const applied = await plane.admin.waitFor(configMapRef("nested-fx-app"), "applied", () => true, 60_000);
     expect(applied["data"]).toEqual({ greeting: "hello from fx" });
     const { revision } = await publishedArtifact(plane, "product");
     await plane.admin.waitFor({ kind: "Kustomization", namespace, name: "product" }, "ready", (object) => isReady(object) && object.status?.["lastAppliedRevision"] === revision);
@@ -138,5 +139,37 @@ describe("twins that no selector tells apart", () => {
     const ready = await readyRepository(plane, "twin");
     expect(condition(ready, "Stalled")).toBeUndefined();
     expect(await filesOf("twin")).toEqual({ "dir/b.txt": digestOf(Buffer.from("b\n")).slice("sha256:".length) });
+  });
+});
+
+describe("the samples", () => {
+  const sampleHost = "registry.strata.local:5000";
+  const read = async (folder: string, file: string) => parseDocuments((await readFile(new URL(`../config/${folder}/${file}`, import.meta.url), "utf8")).replaceAll(sampleHost, registry.host));
+
+  it("all become ready, and what consumes them applies them", async () => {
+    const files = (await readdir(new URL("../config/samples/", import.meta.url))).filter((file) => file.endsWith(".yaml"));
+    const samples = (await Promise.all(files.map(async (file) => await read("samples", file)))).flat();
+    for (const object of samples) await plane.admin.apply(object);
+    const repositories = samples.filter(({ kind }) => kind === "ArtifactRepository");
+    expect(repositories.length).toBeGreaterThan(10);
+    await Promise.all(repositories.map(async ({ metadata }) => await readyRepository(plane, metadata.name)));
+    await plane.admin.apply({
+      apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "clusterpolicies.kyverno.io" },
+      spec: { group: "kyverno.io", scope: "Cluster", names: { kind: "ClusterPolicy", plural: "clusterpolicies" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } }] },
+    });
+    const applied: Record<string, string[]> = {};
+    for (const file of ["consume-flux-app.yaml", "consume-product.yaml", "consume-kyverno-policies.yaml"]) {
+      const [consumer] = await read("cluster-samples", file);
+      await plane.admin.create(consumer!);
+      const { name } = consumer!.metadata;
+      const object = await plane.admin.waitFor({ kind: "Kustomization", namespace, name }, "ready", isReady);
+      const inventory = object.status?.["inventory"] as { entries: { id: string }[] } | undefined;
+      applied[name] = inventory?.entries.map(({ id }) => id).sort() ?? [];
+    }
+    expect(applied).toEqual({
+      "flux-app": ["default_fx-app__ConfigMap"],
+      "product-flux-app": ["default_product-fx-app__ConfigMap"],
+      "kyverno-policies": ["_a_kyverno.io_ClusterPolicy", "_b_kyverno.io_ClusterPolicy"],
+    });
   });
 });

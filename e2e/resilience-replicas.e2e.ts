@@ -105,5 +105,6 @@ describe("controllers with label selectors", () => {
     await plane.admin.patch({ kind: "ArtifactRepository", namespace, name: "in-shard-1" }, { metadata: { labels: { [label]: "shard3" } } });
     await eventually("the other shard to publish it", async () => (await urlOf("in-shard-1")).includes(two.address));
     await download(await publishedArtifact(plane, "in-shard-1"));
+    await Promise.all([one, two, rest].map(async ({ server }) => await server.stop()));
   });
 });
