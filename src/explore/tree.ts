@@ -1,5 +1,6 @@
 import { formatPlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, Digest, Index, Layer, Manifest, ManifestNode } from "../oci/types.ts";
+import { nodeOf } from "../oci/walk.ts";
 import { profileOf } from "../select/known-layout.ts";
 import { isEntered, type Graph, type Unread } from "./graph.ts";
 import { meaningOf, type Referrer } from "./referrers.ts";
@@ -163,17 +164,6 @@ function referrerOf(referrer: Referrer): ReferrerEntry {
     ...(meaning !== undefined && { meaning }),
     ...(referrer.tag !== undefined && { tag: referrer.tag }),
     ...(annotations && { annotations }),
-  };
-}
-
-/** api.md, "Effective type" and "Effective annotations". */
-function nodeOf(descriptor: Descriptor, manifest: Manifest, path: readonly Digest[]): ManifestNode {
-  return {
-    descriptor,
-    manifest,
-    path,
-    effectiveType: descriptor.artifactType ?? manifest.artifactType ?? manifest.config.mediaType,
-    effectiveAnnotations: { ...manifest.annotations, ...descriptor.annotations },
   };
 }
 

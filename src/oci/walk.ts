@@ -117,7 +117,7 @@ function isForeign({ mediaType }: Descriptor): boolean {
 }
 
 /** api.md, "Effective type" and "Effective annotations". */
-function nodeOf(descriptor: Descriptor, manifest: Manifest, path: readonly Digest[]): ManifestNode {
+export function nodeOf(descriptor: Descriptor, manifest: Manifest, path: readonly Digest[]): ManifestNode {
   return {
     descriptor,
     manifest,

@@ -104,7 +104,7 @@ function showManifest(box: Element, model: PageModel, picked: readonly number[],
 function summaryOf(model: PageModel, picked: readonly number[], { isSame, manifestsOf }: PageTools): string {
   const manifests = manifestsOf(model, picked).length;
   const count = `${picked.length} ${picked.length === 1 ? "layer" : "layers"} of ${manifests} ${manifests === 1 ? "manifest" : "manifests"}`;
-  return isSame(picked, model.usualLayers) ? `${count}, which are taken without any selector` : count;
+  return isSame(picked, model.usualLayers) ? `${count}: what is taken without any selector` : count;
 }
 
 /** A sentence about the first field that is of no use; undefined where all are. */

@@ -29,6 +29,7 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 28rem; gap: 1.5rem; 
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; padding: 1.1rem 1.25rem; }
 aside.panel { position: sticky; top: 1rem; max-height: calc(100vh - 2rem); overflow: auto; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
+summary:focus-visible { outline-offset: -2px; }
 ul { list-style: none; margin: 0; padding: 0; }
 .tree { margin-top: 0.75rem; }
 .tree ul { margin-left: 0.55rem; padding-left: 1rem; border-left: 1px solid var(--line); }
