@@ -7,14 +7,14 @@ const fluxLayer = "application/vnd.cncf.flux.content.v1.tar+gzip";
 const fluxConfig = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
 const TAG = "1.0.0";
 
-/** `files` of `fileBytes`; several trees are several layers. */
+/** Most have files of 4 kB, as manifests are; several trees are several layers. */
 const trees = {
   small: [{ seed: "small", files: 10, fileBytes: 4000 }],
-  mid: [{ seed: "mid", files: 100, fileBytes: 100_000 }],
-  big: [{ seed: "big", files: 1000, fileBytes: 100_000 }],
-  manyFiles: [{ seed: "many files", files: 25_000, fileBytes: 4000 }],
-  twoOf50: [{ seed: "first half", files: 500, fileBytes: 100_000 }, { seed: "second half", files: 500, fileBytes: 100_000, directory: "second/" }],
-  twoOf100: [{ seed: "first", files: 1000, fileBytes: 100_000 }, { seed: "second", files: 1000, fileBytes: 100_000, directory: "second/" }],
+  mid: [{ seed: "mid", files: 2500, fileBytes: 4000 }],
+  big: [{ seed: "big", files: 25_000, fileBytes: 4000 }],
+  fewFiles: [{ seed: "few files", files: 1000, fileBytes: 100_000 }],
+  twoOf50: [{ seed: "first half", files: 12_500, fileBytes: 4000 }, { seed: "second half", files: 12_500, fileBytes: 4000, directory: "second/" }],
+  twoOf100: [{ seed: "first", files: 25_000, fileBytes: 4000 }, { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" }],
   huge: [{ seed: "huge", files: 10_000, fileBytes: 100_000 }],
 } as const satisfies Record<string, readonly TreeSpec[]>;
 

@@ -27,9 +27,9 @@ const bothLayers = (side: Side): { artifact: ArtifactName; spec?: Record<string,
 
 export const cases: readonly Case[] = [
   { name: "extract-small", title: "extract, 40 kB", scenario: smallReconciles(20) },
-  { name: "extract-mid", title: "extract, 10 MB", scenario: firstReconcile(() => ({ artifact: "mid" })) },
-  { name: "extract-big", title: "extract, 100 MB", scenario: firstReconcile(() => ({ artifact: "big" })) },
-  { name: "extract-files", title: "extract, 100 MB in 25,000 files", scenario: firstReconcile(() => ({ artifact: "manyFiles" })) },
+  { name: "extract-mid", title: "extract, 10 MB in 2,500 files", scenario: firstReconcile(() => ({ artifact: "mid" })) },
+  { name: "extract-big", title: "extract, 100 MB in 25,000 files", scenario: firstReconcile(() => ({ artifact: "big" })) },
+  { name: "extract-few", title: "extract, 100 MB in 1,000 files", scenario: firstReconcile(() => ({ artifact: "fewFiles" })) },
   { name: "copy-big", title: "copy, 100 MB", scenario: firstReconcile((side) => ({ artifact: "big", spec: { layerSelector: copyOf[side] } })) },
   { name: "extract-ignore", title: "extract, 100 MB, a tenth of it ignored", scenario: firstReconcile(() => ({ artifact: "big", spec: { ignore: "/group-3" } })) },
   {
@@ -44,7 +44,7 @@ export const cases: readonly Case[] = [
   { name: "objects-1000", title: "1,000 objects, an artifact each", scenario: manyObjects(1000, "own"), maxRounds: 1 },
   { name: "objects-5000", title: "5,000 objects, an artifact each", scenario: manyObjects(5000, "own"), maxRounds: 1, slow: true },
   { name: "objects-shared", title: "1,000 objects, one reference", scenario: manyObjects(1000, "shared"), maxRounds: 1 },
-  { name: "extract-huge", title: "extract, 1 GB", scenario: firstReconcile(() => ({ artifact: "huge" })), maxRounds: 1, slow: true },
+  { name: "extract-huge", title: "extract, 1 GB in 10,000 files", scenario: firstReconcile(() => ({ artifact: "huge" })), maxRounds: 1, slow: true },
   {
     name: "restart",
     title: "restart with 1,000 stored artifacts",

@@ -15,7 +15,7 @@ it("gives the same tar for the same seed, and another for another", () => {
   };
   expect(digest("test")).toBe(digest("test"));
   expect(digest("other")).not.toBe(digest("test"));
-  expect(digest("test")).toBe("80997d301f22589312385d9f8d46ce6b24930fcd2631e09c14cbd2092d55163b");
+  expect(digest("test")).toBe("bc1b22aa21102ed063ed9e8cfdbe109b617603e33c82db58d9e6726aa83e3236");
 });
 
 it("is YAML, of exactly the size that was asked for", () => {
@@ -31,8 +31,16 @@ it("makes a tar that others read, and that gzip halves", async () => {
   const packed = await tarball({ ...spec, fileBytes: 100_000 });
   const files = await filesOfTarball(packed);
   expect(Object.keys(files)).toHaveLength(12);
-  expect(Object.keys(files)).toContain("group-1/config-000011.yaml");
+  expect(Object.keys(files)).toContain("group-1/config-000002.yaml");
   const ratio = packed.length / gunzipSync(packed).length;
   expect(ratio).toBeGreaterThan(0.45);
   expect(ratio).toBeLessThan(0.55);
+});
+
+it("walks in the order of the paths, directories first", () => {
+  const paths = [...yamlFiles({ seed: "order", files: 25, fileBytes: 300, directory: "second/" })].map(({ path }) => path);
+  expect(paths).toEqual(paths.toSorted());
+  expect(new Set(paths.map((path) => path.split("/")[1])).size).toBe(10);
+  const names = [...tarBlocks(yamlFiles({ seed: "order", files: 2, fileBytes: 300, directory: "second/" }))].filter((block) => block.subarray(257, 262).toString() === "ustar").map((block) => block.subarray(0, 100).toString().replaceAll("\0", ""));
+  expect(names).toEqual([".", "second", "second/group-0", "second/group-0/config-000000.yaml", "second/group-5", "second/group-5/config-000001.yaml"]);
 });

@@ -22,6 +22,7 @@ interface TreeFile {
 /** What keys and values are made of. */
 const words =
   "annotations api app args backend backup batch cache capacity claim class cluster command component config container controller cpu cron data database default deploy domain enabled endpoint env events external false frontend gateway group health host image ingress instance interval job key labels limit log manager memory metrics mode monitor name namespace network node owner path policy pool port priority probe protocol proxy queue ready region release replicas request resource restart role rollout route rule scale secret selector server service session size source spec status storage strategy system target team template tier timeout token true type update user value version volume webhook weight worker zone".split(" ");
+const GROUPS = 10;
 const WORDS = 4;
 const RANDOM_BYTES = 21;
 
@@ -35,8 +36,10 @@ export function* yamlFiles(spec: TreeSpec): Generator<TreeFile> {
   for (let n = 0; n < spec.files; n += 1) {
     const name = `config-${String(n).padStart(6, "0")}`;
     const head = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  namespace: bench\ndata:\n`;
+    // Sorted by path, as the Flux CLI walks a directory.
+    const group = String(Math.floor((n * GROUPS) / spec.files));
     const text = filled(head, spec.fileBytes, random.update(Buffer.alloc(spec.fileBytes)));
-    yield { path: `${spec.directory ?? ""}group-${String(n % 10)}/${name}.yaml`, bytes: Buffer.from(text) };
+    yield { path: `${spec.directory ?? ""}group-${group}/${name}.yaml`, bytes: Buffer.from(text) };
   }
 }
 
@@ -58,16 +61,32 @@ function word(random: Buffer, at: number): string {
   return words[random[at]! % words.length]!;
 }
 
-/** The files as a tar: headers without owner and time, each body padded, two empty blocks at the end. */
+/**
+ * The files as the Flux CLI packs them: each directory before what it holds, headers without owner and time, every body
+ * padded, two empty blocks at the end.
+ */
 export function* tarBlocks(files: Iterable<TreeFile>): Generator<Buffer> {
+  const directories = new Set<string>();
+  yield headerOf(".", undefined);
   for (const { path, bytes } of files) {
-    const block = Buffer.alloc(512);
-    new Header({ path, mode: 0o644, size: bytes.length, type: "File", mtime: new Date(0), uid: 0, gid: 0 }).encode(block);
-    yield block;
+    for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
+      const directory = path.slice(0, at);
+      if (!directories.has(directory)) yield headerOf(directory, undefined);
+      directories.add(directory);
+    }
+    yield headerOf(path, bytes.length);
     yield bytes;
     if (bytes.length % 512 > 0) yield Buffer.alloc(512 - (bytes.length % 512));
   }
   yield Buffer.alloc(1024);
+}
+
+/** Without a size, that of a directory. */
+function headerOf(path: string, size: number | undefined): Buffer {
+  const block = Buffer.alloc(512);
+  const type = size === undefined ? "Directory" : "File";
+  new Header({ path, mode: size === undefined ? 0o755 : 0o644, size: size ?? 0, type, mtime: new Date(0), uid: 0, gid: 0 }).encode(block);
+  return block;
 }
 
 /** Compressed at gzip's default level, as the Flux CLI does. */

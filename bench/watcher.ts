@@ -42,8 +42,8 @@ export class Watcher {
 
   async #follow(kube: Kube, kind: Kind, namespace: string): Promise<void> {
     try {
-      for await (const object of kube.watch(kind, namespace, this.#stop.signal)) this.#take(object);
-      throw new Error(`the watch of ${kind} ended`);
+      // The API server ends the watch of who reads too slowly; a new one begins with everything as it is.
+      for (;;) for await (const object of kube.watch(kind, namespace, this.#stop.signal)) this.#take(object);
     } catch (error) {
       this.#failure = error as Error;
       for (const { reject } of this.#waiters) reject(this.#failure);
