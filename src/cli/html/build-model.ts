@@ -1,4 +1,4 @@
-import type { Explored } from "../../explore/explore.ts";
+import { selectedLayers, type Explored } from "../../explore/explore.ts";
 import { manifestNodes } from "../../explore/tree.ts";
 import { CodedError } from "../../errors.ts";
 import type { Reference } from "../../oci/reference.ts";
@@ -36,8 +36,7 @@ export function buildModel(explored: Explored, source: Pick<PageModel, "url" | "
   if (all.length > maxLayers) throw new CodedError("TooManyManifests", `${explored.root.digest} has ${all.length} layers, more than the ${maxLayers} of a page; use --output json, or name one of its children by its digest`);
   const usual = chooseManifests(nodes, undefined, undefined);
   const usualNodes = usual.kind === "chosen" ? usual.nodes : [];
-  const chosen = usualNodes.length === 0 ? undefined : chooseLayers(usualNodes);
-  const usualLayers = chosen?.kind === "chosen" ? chosen.layers : [];
+  const selected = selectedLayers(explored);
   const model: PageModel = {
     ...source,
     isIncomplete: [...explored.graph.values()].some(({ kind }) => kind === "unread"),
@@ -46,7 +45,7 @@ export function buildModel(explored: Explored, source: Pick<PageModel, "url" | "
     manifestConditions: manifestConditions(nodes, explored),
     layerConditions: layerConditions(all),
     usualManifests: usualNodes.map((node) => nodes.indexOf(node)),
-    usualLayers: all.filter(({ layer }) => usualLayers.some((taken) => isSameLayer(taken, layer))).map(({ number }) => number),
+    usualLayers: all.filter(({ layer }) => selected.some((taken) => isSameLayer(taken, layer))).map(({ number }) => number),
   };
   return { model, manifestNumbers: new Map(nodes.map(({ descriptor }, at) => [descriptor.digest, at])), layersOfManifest };
 }
@@ -95,6 +94,6 @@ function withoutIndex({ descriptor: { mediaType, digest, size }, manifest }: Man
 }
 
 function isSameLayer(left: Layer, right: Layer): boolean {
-  return left.node === right.node && left.ordinal === right.ordinal;
+  return left.node.descriptor.digest === right.node.descriptor.digest && left.ordinal === right.ordinal;
 }
 

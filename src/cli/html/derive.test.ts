@@ -163,6 +163,7 @@ describe("what cannot be said", () => {
     const there = store.putArtifact("sparse", { layers: [{ mediaType: "text/plain", bytes: Buffer.from("x") }] });
     store.putIndex("sparse", [{ ...there, digest: `sha256:${"0".repeat(64)}` }, { ...there, artifactType: "text/x" }], { tag: "1" });
     const found = await modelOf("sparse", "1");
+    expect(found.built.model.usualLayers).toEqual([]);
     const yaml = written(found.built.model, [0])!;
     expect(specOf(yaml)?.["ref"]).toEqual({ digest: there.digest });
     expect(await apply(yaml, found)).toEqual([0]);
