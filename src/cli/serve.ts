@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { codeOf } from "../errors.ts";
 import { startStandalone } from "../wiring/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { openRegistry } from "./source.ts";
@@ -38,17 +39,39 @@ const options = {
   concurrent: { type: "string", default: "4" },
 } as const;
 
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
+
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });
   if (values.file === undefined) throw new UsageError("strata serve needs -f DIR");
   const concurrent = Number(values.concurrent);
   if (!Number.isInteger(concurrent) || concurrent < 1 || concurrent > 100) throw new UsageError(`--concurrent is "${values.concurrent}"; write a number from 1 to 100`);
   const temporary = values.storage === undefined ? await mkdtemp(join(tmpdir(), "strata-serve-")) : undefined;
+  try {
+    await serveUntilStopped({ values, dir: values.file, storage: values.storage ?? temporary!, concurrent }, io);
+    return 0;
+  } catch (error) {
+    // Stopped while it started: that, too, was asked for.
+    if (io.signal.aborted && codeOf(error) === "Aborted") return 0;
+    throw error;
+  } finally {
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+interface Job {
+  readonly values: Values;
+  readonly dir: string;
+  readonly storage: string;
+  readonly concurrent: number;
+}
+
+async function serveUntilStopped({ values, dir, storage, concurrent }: Job, io: CommandIO): Promise<void> {
   const { registry, credentials } = openRegistry(io);
   const say = (text: string): void => void io.stdout.write(`${plain(text)}\n`);
   try {
     const standalone = await startStandalone({
-      dir: values.file, storage: values.storage ?? temporary!, address: values.listen, ociAddress: values["oci-listen"], registry, ownCredentials: credentials, concurrent,
+      dir, storage, address: values.listen, ociAddress: values["oci-listen"], registry, ownCredentials: credentials, concurrent,
       onProblem: (message) => say(`! ${message}`),
       onEvent: ({ namespace, name }, type, message) => say(`${type === "Normal" ? "✓" : "✗"} ${namespace}/${name}: ${message}`),
       log: () => undefined,
@@ -57,10 +80,8 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     if (standalone.servers.oci) say(`serving oci://${standalone.servers.oci.address}/NAMESPACE/NAME`);
     await aborted(io.signal);
     await standalone.stop();
-    return 0;
   } finally {
     await registry.close();
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }
 }
 

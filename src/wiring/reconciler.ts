@@ -45,14 +45,19 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
     running.push(server);
     return advertisedAddress(advertised, address, { hostname, port: server.port });
   };
-  const advertised = await start(artifactHandler({ root, ready }), options.address, options.advertised);
-  const { oci } = options;
-  const ociAddress = oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
-  return {
-    advertised,
-    oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
-    close: async (graceMs) => void (await Promise.all(running.map((server) => server.close(graceMs)))),
-  };
+  try {
+    const advertised = await start(artifactHandler({ root, ready }), options.address, options.advertised);
+    const { oci } = options;
+    const ociAddress = oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
+    return {
+      advertised,
+      oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
+      close: async (graceMs) => void (await Promise.all(running.map((server) => server.close(graceMs)))),
+    };
+  } catch (error) {
+    await Promise.all(running.map((server) => server.close(0)));
+    throw error;
+  }
 }
 
 export interface ReconcilerOptions {

@@ -3,8 +3,9 @@ import { defaultLimits } from "../config.ts";
 import type { Deps } from "../controller/ports.ts";
 import type { RawObject } from "../controller/status-writer.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import { openDirectory } from "../kube/directory.ts";
-import type { ObjectKey } from "../kube/client.ts";
+import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { cloudCredentials } from "./clouds.ts";
 import { Caches } from "./caches.ts";
@@ -42,19 +43,49 @@ const backoff = { baseMs: 750, maxMs: 15 * 60_000 };
 const retention = { ttlMs: 60_000, records: 2 };
 const graceMs = 2000;
 
-/** The same reconcile over a directory of manifests; everything that is written stays in memory. @throws StorageFailed */
+/**
+ * The same reconcile over a directory of manifests; everything that is written stays in memory. What was opened is closed
+ * when the start fails.
+ * @throws StorageFailed; InvalidSpec (directory, addresses)
+ */
 export async function startStandalone(options: StandaloneOptions, signal: AbortSignal): Promise<Standalone> {
   const stopping = new AbortController();
   const running = AbortSignal.any([signal, stopping.signal]);
-  await mkdir(options.storage, { recursive: true });
-  const directory = await openDirectory({ dir: options.dir, onProblem: options.onProblem, signal: running });
-  const kube = directory.client;
+  try {
+    await makeStorage(options.storage);
+    const { client } = await openDirectory({ dir: options.dir, onProblem: options.onProblem, signal: running });
+    const servers = await startServers({
+      root: options.storage, address: options.address, advertised: "", hostname: "127.0.0.1", ready: () => true,
+      oci: options.ociAddress === undefined ? undefined : { address: options.ociAddress, advertised: "" },
+      onError: (error) => options.log("error", `answering a request failed: ${String(error)}`, {}),
+    });
+    return await reconcileDirectory({ options, kube: client, servers, stopping }, running).catch(async (error: unknown) => {
+      await servers.close(0);
+      throw error;
+    });
+  } catch (error) {
+    stopping.abort(new DOMException("the start has failed", "AbortError"));
+    throw error;
+  }
+}
+
+async function makeStorage(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new CodedError("StorageFailed", `the storage ${path} cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+interface Opened {
+  readonly options: StandaloneOptions;
+  readonly kube: KubeClient;
+  readonly servers: Servers;
+  readonly stopping: AbortController;
+}
+
+async function reconcileDirectory({ options, kube, servers, stopping }: Opened, running: AbortSignal): Promise<Standalone> {
   const { log, registry, ownCredentials } = options;
-  const servers = await startServers({
-    root: options.storage, address: options.address, advertised: "", hostname: "127.0.0.1", ready: () => true,
-    oci: options.ociAddress === undefined ? undefined : { address: options.ociAddress, advertised: "" },
-    onError: (error) => log("error", `answering a request failed: ${String(error)}`, {}),
-  });
   const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials });
   const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log }, running);
   await caches.synced;
