@@ -44,8 +44,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });
   if (values.file === undefined) throw new UsageError("strata serve needs -f DIR");
-  const concurrent = Number(values.concurrent);
-  if (!Number.isInteger(concurrent) || concurrent < 1 || concurrent > 100) throw new UsageError(`--concurrent is "${values.concurrent}"; write a number from 1 to 100`);
+  const concurrent = parseConcurrent(values.concurrent);
   const temporary = values.storage === undefined ? await mkdtemp(join(tmpdir(), "strata-serve-")) : undefined;
   try {
     await serveUntilStopped({ values, dir: values.file, storage: values.storage ?? temporary!, concurrent }, io);
@@ -57,6 +56,12 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }
+}
+
+function parseConcurrent(value: string): number {
+  const concurrent = Number(value);
+  if (Number.isInteger(concurrent) && concurrent >= 1 && concurrent <= 100) return concurrent;
+  throw new UsageError(`--concurrent is "${value}"; write a number from 1 to 100`);
 }
 
 interface Job {
