@@ -22,7 +22,7 @@ const publishOciSchema = z
       .max(255)
       .default(FLUX_CONTENT_MEDIA_TYPE)
       .describe("Media type of the one layer. Argo CD reads `application/vnd.oci.image.layer.v1.tar+gzip`."),
-    retain: z.int().min(1).max(1000).describe("How many pushed manifests to keep; older ones are deleted. Without it none is.").optional(),
+    retain: z.int().min(1).max(100).describe("How many pushed manifests to keep; older ones are deleted. Without it none is.").optional(),
   })
   .describe("Push the result to a registry as an artifact with one layer.");
 export type PublishOci = z.output<typeof publishOciSchema>;

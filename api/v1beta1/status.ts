@@ -126,7 +126,7 @@ export const statusSchema = z
     url: line("A stable address that always serves the latest artifact.").optional(),
     upstream: upstreamSchema.optional(),
     selected: selectedSchema.optional(),
-    published: z.array(publishedSchema).max(16).describe("Where the artifact was published.").optional(),
+    published: z.array(publishedSchema).max(128).describe("Where the artifact was published.").optional(),
   })
   .describe("What the controller did last.");
 export type ArtifactRepositoryStatus = z.output<typeof statusSchema>;

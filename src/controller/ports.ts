@@ -68,7 +68,7 @@ export interface OciPushed {
 export interface OciPublisher {
   /** @throws PublishFailed, InvalidTemplate, SecretNotFound, … */
   push(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[]; readonly layer: PushedLayer | undefined }, signal: AbortSignal): Promise<OciPushed>;
-  /** Deletes what was pushed for an object that is going, or that has changed its target. */
+  /** Deletes what was pushed for an object that is going. */
   withdraw(request: { readonly owner: Identified; readonly target: PublishOci; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<void>;
   /** Brings the stored file back from the push target; false where it is not there. */
   refill(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<boolean>;

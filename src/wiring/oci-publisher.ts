@@ -14,10 +14,10 @@ import { tagOf, type Artifact, type ArtifactStore } from "../publish/publisher.t
 import { refill } from "../publish/refill.ts";
 import type { ClusterSources } from "./sources.ts";
 
-/** The status has room for sixteen rows; two may be an ExternalArtifact and an OCIRepository. */
-const maxRemembered = 14;
+/** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
+const maxRemembered = 126;
 
-export function ociPublisher(sources: ClusterSources, store: ArtifactStore): OciPublisher {
+export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store: ArtifactStore): OciPublisher {
   const open = async (owner: Identified, target: PublishOci, signal: AbortSignal) =>
     await sources.openTarget(target.url, target, { namespace: owner.key.namespace, timeoutMs: timeoutMs(owner.object.spec) }, signal);
   return {

@@ -1,0 +1,123 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { PublishedStatus } from "../../api/v1beta1/status.ts";
+import type { Identified, OciPublisher, OciPushed } from "../controller/ports.ts";
+import { parseObject } from "../controller/spec.ts";
+import { sha256Of } from "../oci/digest.ts";
+import type { Digest } from "../oci/types.ts";
+import type { Artifact, ArtifactStore } from "../publish/publisher.ts";
+import { openStorage } from "../publish/storage.ts";
+import { testRepository } from "../testing/registry-client.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { ociPublisher } from "./oci-publisher.ts";
+
+const signal = new AbortController().signal;
+const key = { namespace: "apps", name: "app" };
+
+let dir: string;
+let registry: TestRegistry;
+let store: ArtifactStore;
+let publisher: OciPublisher;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "strata-oci-publisher-"));
+  registry = await startRegistry();
+  store = await openStorage({ root: join(dir, "data"), advertisedAddress: "x", retention: { ttlMs: 60_000, records: 2 }, verifyConcurrency: 1 });
+  const openTarget = (url: string) => {
+    const reference = { kind: "registry", registry: registry.host, repository: url.replace(/^oci:\/\/[^/]+\//, "") } as const;
+    return Promise.resolve({ reference, repository: testRepository(registry, reference.repository) });
+  };
+  publisher = ociPublisher({ openTarget }, store);
+});
+afterEach(async () => {
+  await registry.close();
+  await rm(dir, { recursive: true });
+});
+
+function ownerWith(oci: Readonly<Record<string, unknown>>): Identified {
+  const publish = { oci: { url: `oci://${registry.host}/published/app`, ...oci } };
+  const object = parseObject({ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: key, spec: { url: "oci://r.example/app", interval: "1m", publish } });
+  return { key, uid: "1", generation: 1, object };
+}
+
+async function stored(content: string, metadata: Readonly<Record<string, string>> = {}): Promise<Artifact> {
+  const [path, digest] = [join(dir, "staged"), sha256Of(content)];
+  await writeFile(path, content);
+  return await store.publish({ owner: { kind: "ArtifactRepository", ...key }, blob: { path, digest, size: content.length, contentDigest: digest, verbatim: true }, revision: `1.0.0@${digest}`, metadata }, signal);
+}
+
+async function push(owner: Identified, artifact: Artifact, previous: readonly PublishedStatus[] = []): Promise<OciPushed> {
+  return await publisher.push({ owner, target: owner.object.spec.publish!.oci!, artifact, previous, layer: undefined }, signal);
+}
+
+/** Pushes that many versions, each with what the status says of those before. */
+async function pushVersions(owner: Identified, count: number): Promise<{ readonly pushed: readonly Digest[]; readonly rows: readonly PublishedStatus[] }> {
+  const pushed: Digest[] = [];
+  let rows: readonly PublishedStatus[] = [];
+  for (let version = 0; version < count; version += 1) {
+    ({ rows } = await push(owner, await stored(`version ${version}`), rows));
+    pushed.unshift(rows[0]?.digest as Digest);
+  }
+  return { pushed, rows };
+}
+
+const isThere = (digest: Digest): boolean => registry.store.manifest("published/app", digest) !== undefined;
+
+describe("what is remembered", () => {
+  test.each([1, 3, 20])("is enough to delete what goes beyond %i", async (retain) => {
+    const { pushed, rows } = await pushVersions(ownerWith({ retain }), retain + 3);
+    expect(rows.map(({ digest }) => digest)).toEqual(pushed.slice(0, retain));
+    expect(pushed.map(isThere)).toEqual(pushed.map((_, at) => at < retain));
+  });
+
+  test("is deleted with the object, also without retain", async () => {
+    const owner = ownerWith({});
+    const { pushed, rows } = await pushVersions(owner, 20);
+    expect(pushed.every(isThere)).toBe(true);
+    await publisher.withdraw({ owner, target: owner.object.spec.publish!.oci!, previous: rows }, signal);
+    expect(pushed.some(isThere)).toBe(false);
+  });
+
+  test("has an end, so that the status does not grow for ever", async () => {
+    const previous = Array.from({ length: 200 }, (_, at): PublishedStatus => ({ kind: "OCIArtifact", url: `oci://${registry.host}/published/app`, digest: sha256Of(String(at)) }));
+    const { rows } = await push(ownerWith({}), await stored("new"), previous);
+    expect(rows).toHaveLength(126);
+  });
+
+  test("of another target is of no use", async () => {
+    const elsewhere: PublishedStatus = { kind: "OCIArtifact", url: "oci://elsewhere.example/app", digest: sha256Of("x") };
+    const { rows } = await push(ownerWith({ retain: 1 }), await stored("new"), [elsewhere]);
+    expect(rows.map(({ url }) => url)).toEqual([`oci://${registry.host}/published/app`]);
+  });
+});
+
+describe("aliases", () => {
+  test("are made from what the artifact says of itself", async () => {
+    const artifact = await stored("content", { stage: "qa" });
+    const { rows } = await push(ownerWith({ tags: ["{tag}", "{annotation:stage}-{repository}", "stable"] }), artifact);
+    expect(rows).toEqual([{ kind: "OCIArtifact", url: `oci://${registry.host}/published/app`, digest: expect.any(String), tags: ["1.0.0", "qa-app", "stable"] }]);
+    for (const tag of rows[0]?.tags ?? []) expect(registry.store.manifest("published/app", tag)?.digest).toBe(rows[0]?.digest);
+  });
+});
+
+describe("a target", () => {
+  test("that does not have what the status remembers refills nothing", async () => {
+    const owner = ownerWith({});
+    const artifact = await stored("content");
+    const request = { owner, target: owner.object.spec.publish!.oci!, artifact };
+    expect(await publisher.refill({ ...request, previous: [] }, signal)).toBe(false);
+    await expect(publisher.refill({ ...request, previous: [{ kind: "OCIArtifact", url: request.target.url, digest: sha256Of("gone") }] }, signal)).rejects.toMatchObject({ code: "NotFound" });
+    const { rows } = await push(owner, artifact);
+    await store.remove({ kind: "ArtifactRepository", ...key });
+    expect(await publisher.refill({ ...request, previous: rows }, signal)).toBe(true);
+    expect(await store.verify({ kind: "ArtifactRepository", ...key }, artifact, signal)).toBe("ok");
+  });
+
+  test("is not pushed to when the artifact is gone", async () => {
+    const artifact = await stored("content");
+    await store.remove({ kind: "ArtifactRepository", ...key });
+    await expect(push(ownerWith({}), artifact)).rejects.toMatchObject({ code: "StorageFailed" });
+  });
+});
