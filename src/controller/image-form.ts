@@ -1,5 +1,4 @@
 import { FLUX_CONTENT_MEDIA_TYPE } from "../../api/v1beta1/constants.ts";
-import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { fetchAll } from "../oci/fetch-all.ts";
 import type { ImageForm } from "../publish/publisher.ts";
 import type { BuildContext, Built } from "./build.ts";
@@ -8,14 +7,10 @@ import type { BuildContext, Built } from "./build.ts";
 const helmLayerType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 const maxConfigBytes = 1024 * 1024;
 
-/** Whether somebody reads the artifact as an OCI artifact. */
-export function isReadAsImage({ publish }: ArtifactRepositorySpec, serveOci: boolean): boolean {
-  return serveOci || publish?.oci !== undefined;
-}
-
 /**
  * How the artifact looks as an OCI artifact: a chart that is published byte for byte stays a chart, so that helm and
- * helm-controller can pull it; all else is of `publish.oci.mediaType`.
+ * helm-controller can pull it; all else is of `publish.oci.mediaType`. It is kept also where nobody reads it so far: the endpoint
+ * may be switched on later.
  * @throws what the registry client throws for the chart's config
  */
 export async function imageFormOf({ spec, repository, signal }: BuildContext, { selection, result }: Built): Promise<Partial<ImageForm>> {

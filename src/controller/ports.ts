@@ -107,8 +107,6 @@ export interface Settings {
   readonly requeueDependencyMs: number;
   /** After how long a reconcile that still runs says so in the status. */
   readonly progressAfterMs: number;
-  /** Whether the OCI form of artifacts is read by somebody even where nothing is pushed. */
-  readonly serveOci: boolean;
 }
 
 /** Everything the reconciler is handed. */

@@ -329,6 +329,15 @@ describe("publishing", () => {
     expect(await exists(second)).toBe(404);
   });
 
+  it("keeps a chart a chart, also for who asks for it only later", async () => {
+    await controller.apply("app", spec("helm/chart", { ref: { tag: "0.1.0" } }));
+    await controller.reconcile("app");
+    const stored = await controller.deps.store.image({ kind: "ArtifactRepository", ...key });
+    expect(stored?.image.layer.mediaType).toBe("application/vnd.cncf.helm.chart.content.v1.tar+gzip");
+    expect(stored?.image.config.mediaType).toBe("application/vnd.cncf.helm.config.v1+json");
+    expect(JSON.parse(stored?.image.configBytes.toString() ?? "")).toMatchObject({ name: "chart", version: "0.1.0" });
+  });
+
   it("makes an OCIRepository that reads the embedded endpoint", async () => {
     const serving = await startTestReconciler({ ociEndpoint: true });
     try {

@@ -8,7 +8,7 @@ import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
 import { buildArtifact, selectRequest, type BuildContext } from "./build.ts";
 import { sourceVerified } from "./conditions.ts";
-import { imageFormOf, isReadAsImage } from "./image-form.ts";
+import { imageFormOf } from "./image-form.ts";
 import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Freshness, Identified, PushedLayer } from "./ports.ts";
@@ -122,7 +122,7 @@ export class Run {
   async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
     const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(context))));
     const built = await this.#timed("operate", () => buildArtifact(context, selection));
-    const image = isReadAsImage(context.spec, this.#deps.settings.serveOci) ? await imageFormOf(context, built) : undefined;
+    const image = await imageFormOf(context, built);
     const { result, revision, metadata } = built;
     const { path: _, ...content } = result.blob;
     const build = { owner: storeOwner(this.owner), ...content, revision, metadata, selected: selectedStatus(selection, result.skipped), image, layer: selection.layers[0]! };
@@ -133,7 +133,7 @@ export class Run {
   async #store(build: SharedBuild, blob: StagedBlob): Promise<SharedBuild> {
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, ...(image && { image }) }, this.#signal));
+    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, image }, this.#signal));
     this.selected = build.selected;
     this.#memory.intact(this.owner.uid, this.stored.digest);
     return { ...build, owner };

@@ -16,7 +16,7 @@ export interface SharedBuild {
   readonly revision: string;
   readonly metadata: Annotations;
   readonly selected: SelectedStatus;
-  readonly image: Partial<ImageForm> | undefined;
+  readonly image: Partial<ImageForm>;
   readonly layer: Layer;
 }
 

@@ -89,7 +89,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     announce: options.announce,
     meter: options.meter,
     log: options.log,
-    settings: { ...options.settings, limits: defaultLimits, progressAfterMs: reconcileDefaults.progressAfterMs, serveOci: servers.oci !== undefined },
+    settings: { ...options.settings, limits: defaultLimits, progressAfterMs: reconcileDefaults.progressAfterMs },
     now: () => new Date(),
     random: Math.random,
   };
