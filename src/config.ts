@@ -90,7 +90,7 @@ export const kubeDefaults = Object.freeze({
 } satisfies KubeTuning);
 
 /** How an informer comes back, and how often it looks for a kind that is missing. */
-export const informerDefaults = Object.freeze({ minBackoffMs: 1000, maxBackoffMs: 30_000, missingPollMs: 30_000 } satisfies InformerTuning);
+export const informerDefaults = Object.freeze({ minBackoffMs: 1000, maxBackoffMs: 10_000, missingPollMs: 30_000 } satisfies InformerTuning);
 
 /** Cloud credentials live for hours and take a few requests; a credential helper may have to ask a person. */
 export const credentialDefaults = Object.freeze({ cloud: Object.freeze({ timeoutMs: 30_000, cacheEntries: 10_000 }), helperTimeoutMs: 60_000 });

@@ -51,6 +51,7 @@ async function setup({ onRequest, seed = [], kinds = [widgets], ...options }: Op
   stops.push(() => controller.abort());
   const informer = startInformer<Widget>(kube, widgets, {
     ...informerDefaults,
+    maxBackoffMs: 30_000,
     clock,
     onChange: (kind, object, old) => told!.push(`${kind} ${object.metadata.name} ${old?.spec?.size ?? "-"}>${object.spec?.size ?? "-"}`),
     onError: (error) => errors!.push(error.code),

@@ -161,6 +161,13 @@ describe("retry", () => {
     expect(started).toEqual(expected);
   });
 
+  it("waits no longer than it is told to", async () => {
+    const { queue, started, clock } = bench({ process: async (key) => queue.retry(key, 0, 150) });
+    queue.add("a");
+    await clock.advance(600);
+    expect(started).toEqual(["a@0", "a@100", "a@250", "a@400", "a@550"]);
+  });
+
   it("counts each key for itself, however often", () => {
     const { queue } = bench();
     for (let i = 0; i < 3000; i++) queue.retry("a");

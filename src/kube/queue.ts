@@ -85,14 +85,14 @@ export class Queue {
     this.#scheduled.set(key, milliseconds);
   }
 
-  /** Like `addAfter`, after a pause that grows with each call until `forget`, and is never shorter than `minMs`. */
-  retry(key: string, minMs = 0): void {
+  /** Like `addAfter`, after a pause that grows with each call until `forget`; it is never shorter than `minMs`, and grows up to `mostMs`. */
+  retry(key: string, minMs = 0, mostMs = this.#options.backoff.maxMs): void {
     if (this.#state === "stopped") return;
     const { baseMs, maxMs } = this.#options.backoff;
     const retries = this.retries(key);
     this.#retries.set(key, retries + 1);
     this.#options.onEvent?.({ type: "retried" });
-    this.addAfter(key, Math.max(minMs, Math.min(maxMs, baseMs * 2 ** Math.min(retries, 40))));
+    this.addAfter(key, Math.max(minMs, Math.min(mostMs, maxMs, baseMs * 2 ** Math.min(retries, 40))));
   }
 
   /** Makes the next retry the first one. */

@@ -20,6 +20,9 @@ export interface LoopOptions {
   readonly onDeleted?: (object: RawObject) => void;
 }
 
+/** An API server that is away comes back for all objects at once: none should go on waiting for long. */
+const mostUnreachableMs = 10_000;
+
 /** The reconciler at work. */
 export interface Loop {
   readonly queue: Queue;
@@ -77,7 +80,7 @@ function nextAfter(error: unknown, { log }: Deps): Next {
 }
 
 function schedule(queue: Queue, key: string, next: Next): void {
-  if (next.kind === "retry") return queue.retry(key, next.notBeforeMs);
+  if (next.kind === "retry") return queue.retry(key, next.notBeforeMs, next.code === "KubeUnreachable" ? mostUnreachableMs : undefined);
   queue.forget(key);
   if (next.kind === "after") queue.addAfter(key, next.milliseconds);
 }
