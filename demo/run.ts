@@ -31,7 +31,7 @@ async function copySamples(to: string, host: string): Promise<void> {
 async function printTree(reference: string): Promise<void> {
   say(`\n$ strata tree ${reference} --insecure\n`);
   const code = await runCommand(["tree", reference, "--insecure"], {
-    stdout: process.stdout, stderr: process.stderr, terminal: false, environment: { ...cliEnvironment({}), dockerConfigDir: join(work, "no-docker") }, signal: stopped.signal,
+    stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, terminal: false, environment: { ...cliEnvironment({}), dockerConfigDir: join(work, "no-docker") }, signal: stopped.signal,
   });
   if (code !== 0) throw new Error(`strata tree ended with ${code}`);
 }

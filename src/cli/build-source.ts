@@ -42,7 +42,7 @@ export async function sourceFromFlags(reference: string, values: Parameters<type
  * @throws InvalidSpec, SecretNotFound, DependencyNotReady, …
  */
 export async function sourceFromManifest(path: string, io: CommandIO): Promise<BuildSource> {
-  const objects = await readManifests(path);
+  const objects = await readManifests(path, io.stdin);
   const found = onlyArtifactRepository(objects, path).object;
   const { namespace } = found.metadata;
   const object = parseObject(found);

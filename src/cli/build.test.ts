@@ -314,6 +314,12 @@ describe("a build from a file", () => {
     expect(await report("oras/files:1.0.0", "--operation", "Copy", "--media-type", "application/json", "--filename", "settings-{tag}.json")).toEqual(fromFile);
   });
 
+  it("reads standard input", async () => {
+    const stdin = await readFile(await manifest({ url: url("flux/app"), ref: { tag: "1.0.0" } }), "utf8");
+    expect(parseReport(await runStrata(["build", "-f", "-", "-o", out, "--output", "json"], { stdin })).revision).toMatch(/^1\.0\.0@/);
+    expect(parseRefusal(await runStrata(["build", "-f", "-", "-o", out, "--output", "json"])).code).toBe("InvalidSpec");
+  });
+
   it("follows an ImagePolicy of the same file", async () => {
     const policy = { apiVersion: "image.toolkit.fluxcd.io/v1", kind: "ImagePolicy", metadata: { name: "app" }, status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.1.0" } } };
     const spec = { url: url("flux/app"), ref: { imagePolicyRef: { name: "app" } } };

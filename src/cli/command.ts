@@ -3,6 +3,7 @@ import type { CliEnvironment } from "../config.ts";
 
 /** Where a command reads from and writes to: streams instead of globals, so that tests run commands in process. */
 export interface CommandIO {
+  readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** True where stderr is a terminal: progress bars and colours are for people only. */

@@ -10,6 +10,10 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 process.stdout.on("error", () => abort.abort(new DOMException("the output was closed", "AbortError")));
 
 process.exitCode = await runCommand(process.argv.slice(2), {
+  // Opened only by who reads it.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   terminal: process.stderr.isTTY,

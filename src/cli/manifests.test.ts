@@ -30,15 +30,15 @@ const failure = async (promise: Promise<unknown>): Promise<Error> => (await prom
 describe("a manifest file", () => {
   it("may have several documents, some of kinds that mean nothing here", async () => {
     const path = await file(`---\n${repository("app")}---\n${secret}---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n`);
-    const objects = await readManifests(path);
+    const objects = await readManifests(path, input());
     expect(names(objects)).toEqual(["ArtifactRepository default/app", "Secret apps/keys"]);
     expect(objects[1]?.object).toMatchObject({ data: { "a.pub": Buffer.from("key").toString("base64") } });
   });
 
   it("may be JSON, or a List", async () => {
     const items = [{ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name: "app" }, spec: {} }];
-    expect(names(await readManifests(await file(JSON.stringify(items[0]), "app.json")))).toEqual(["ArtifactRepository default/app"]);
-    expect(names(await readManifests(await file(JSON.stringify({ apiVersion: "v1", kind: "List", items }))))).toEqual(["ArtifactRepository default/app"]);
+    expect(names(await readManifests(await file(JSON.stringify(items[0]), "app.json"), input()))).toEqual(["ArtifactRepository default/app"]);
+    expect(names(await readManifests(await file(JSON.stringify({ apiVersion: "v1", kind: "List", items })), input()))).toEqual(["ArtifactRepository default/app"]);
   });
 
   it("may be standard input, in any pieces", async () => {
@@ -51,7 +51,7 @@ describe("a manifest file", () => {
   it("may be a pipe", async () => {
     const path = join(dir, "pipe");
     execFileSync("mkfifo", [path]);
-    const [objects] = await Promise.all([readManifests(path), writeFile(path, repository("app"))]);
+    const [objects] = await Promise.all([readManifests(path, input()), writeFile(path, repository("app"))]);
     expect(names(objects)).toEqual(["ArtifactRepository default/app"]);
   });
 
@@ -63,13 +63,13 @@ describe("a manifest file", () => {
     ["too many aliases", `a: &a [1,2,3]\n${Array.from({ length: 200 }, (_, n) => `k${n}: *a`).join("\n")}\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c]\ne: [*d,*d,*d,*d]\n`],
   ])("with %s is refused with its place", async (_, text) => {
     const path = await file(text);
-    const error = await failure(readManifests(path));
+    const error = await failure(readManifests(path, input()));
     expect(codeOf(error)).toBe("InvalidSpec");
     expect(error.message).toMatch(/app\.yaml:\d+: /);
   });
 
   it("with a broken Secret is refused without quoting it", async () => {
-    const error = await failure(readManifests(await file("apiVersion: v1\nkind: Secret\nstringData: {password: 'hunter2}\n")));
+    const error = await failure(readManifests(await file("apiVersion: v1\nkind: Secret\nstringData: {password: 'hunter2}\n"), input()));
     expect(codeOf(error)).toBe("InvalidSpec");
     expect(error.message).not.toContain("hunter2");
   });
@@ -77,7 +77,7 @@ describe("a manifest file", () => {
   it("that is missing, a directory, no text or immense is refused", async () => {
     const paths = [join(dir, "none.yaml"), dir, await file(Buffer.from([0xff, 0xfe, 0x00]), "binary"), await file(Buffer.alloc(5 * 1024 * 1024, "#"), "large")];
     for (const path of paths) {
-      const error = await failure(readManifestText(path));
+      const error = await failure(readManifestText(path, input()));
       expect(codeOf(error)).toBe("InvalidSpec");
       expect(error.message).toContain(path);
     }
@@ -86,7 +86,7 @@ describe("a manifest file", () => {
 });
 
 describe("the one ArtifactRepository", () => {
-  const only = async (text: string): Promise<string> => onlyArtifactRepository(await readManifests(await file(text)), "app.yaml").object.metadata.name;
+  const only = async (text: string): Promise<string> => onlyArtifactRepository(await readManifests(await file(text), input()), "app.yaml").object.metadata.name;
 
   it("is found among other objects", async () => {
     expect(await only(`${secret}---\n${repository("app")}`)).toBe("app");

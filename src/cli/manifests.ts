@@ -7,7 +7,7 @@ import { type ManifestObject, parseManifests } from "../kube/manifest-objects.ts
 const maxBytes = 4 * 1024 * 1024;
 
 /** The objects of a YAML or JSON file, as `strata serve` reads them; `-` is standard input. @throws InvalidSpec */
-export async function readManifests(path: string, stdin: AsyncIterable<Uint8Array> = process.stdin): Promise<readonly ManifestObject[]> {
+export async function readManifests(path: string, stdin: AsyncIterable<Uint8Array>): Promise<readonly ManifestObject[]> {
   const { objects, problems } = parseManifests(await readManifestText(path, stdin), path);
   if (problems.length > 0) throw new CodedError("InvalidSpec", problems.join("\n"));
   return objects;
@@ -22,7 +22,7 @@ export function onlyArtifactRepository(objects: readonly ManifestObject[], path:
 }
 
 /** The text of such a file. @throws InvalidSpec */
-export async function readManifestText(path: string, stdin: AsyncIterable<Uint8Array> = process.stdin): Promise<string> {
+export async function readManifestText(path: string, stdin: AsyncIterable<Uint8Array>): Promise<string> {
   try {
     return await textOf(path === "-" ? stdin : (createReadStream(path) as AsyncIterable<Uint8Array>));
   } catch (error) {

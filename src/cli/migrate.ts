@@ -30,7 +30,7 @@ export const migrate: Command = { summary: "Turn OCIRepository manifests into Ar
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });
   if (values.file === undefined) throw new UsageError("strata migrate needs -f FILE; - is standard input");
-  const { yaml, objects } = migrateDocuments(await readManifestText(values.file));
+  const { yaml, objects } = migrateDocuments(await readManifestText(values.file, io.stdin));
   io.stdout.write(yaml);
   io.stderr.write(report(objects));
   return 0;

@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import type { CommandIO } from "../cli/command.ts";
 import { runCommand } from "../cli/run.ts";
 import { cliEnvironment } from "../config.ts";
@@ -12,6 +12,7 @@ export interface CommandResult {
 export interface CommandTestOptions {
   readonly signal?: AbortSignal;
   readonly terminal?: boolean;
+  readonly stdin?: string;
   /** Environment variables; HOME is a directory that does not exist unless it is given. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -26,7 +27,7 @@ export function testIO(options: CommandTestOptions = {}): { readonly io: Command
   };
   const [stdout, stderr] = [collect(), collect()];
   const environment = cliEnvironment({ HOME: "nonexistent", ...options.env });
-  const io = { stdout: stdout.stream, stderr: stderr.stream, terminal: options.terminal ?? false, environment, signal: options.signal ?? new AbortController().signal };
+  const io = { stdin: Readable.from([Buffer.from(options.stdin ?? "")]), stdout: stdout.stream, stderr: stderr.stream, terminal: options.terminal ?? false, environment, signal: options.signal ?? new AbortController().signal };
   return { io, written: () => ({ stdout: stdout.text(), stderr: stderr.text() }) };
 }
 
