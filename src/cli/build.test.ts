@@ -252,7 +252,7 @@ describe("a refusal", () => {
     expect(parse((await build("twin:1.0.0", "-o", out, "--output", "yaml")).stdout)).toMatchObject({ error: { code: "AmbiguousManifest", candidates: [{}, {}] } });
     const { code, stdout, stderr } = await build("twin:1.0.0", "-o", out);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(/^error: .*\[AmbiguousManifest\]\n$/s);
+    expect(stderr).toMatch(/^error: .*\[AmbiguousManifest\]\nas flags: @sha256:.*\n$/s);
   });
 
   it("comes as an abort when the command is stopped", async () => {

@@ -1,6 +1,8 @@
 import type { Command, CommandIO } from "./command.ts";
 import { UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
+import { suggestedFlags } from "./suggested-flags.ts";
+import { plain } from "./terminal.ts";
 import { errorDocument, printData, printError } from "./output.ts";
 
 /** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
@@ -32,9 +34,16 @@ async function runLoaded(name: string, command: Command, args: readonly string[]
     }
     const format = formatAsked(args);
     if (format !== undefined) printData(io.stdout, format, errorDocument(error));
-    else printError(io.stderr, error);
+    else printFailure(name, error, io);
     return 1;
   }
+}
+
+/** What a message says to write into a spec is said in flags as well where there are some. */
+function printFailure(name: string, error: unknown, { stderr }: CommandIO): void {
+  printError(stderr, error);
+  const flags = name === "build" || name === "pull" ? suggestedFlags(error) : undefined;
+  if (flags !== undefined) stderr.write(`as flags: ${plain(flags)}\n`);
 }
 
 /** parseArgs of node:util throws TypeErrors with a code of its own. */

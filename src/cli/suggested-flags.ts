@@ -1,0 +1,47 @@
+import { CodedError } from "../errors.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Flags of `strata build` by the field of a selector that they stand for. */
+const flagNames: Readonly<Record<string, string>> = {
+  "indexSelector.platform": "--platform",
+  "indexSelector.artifactType": "--artifact-type",
+  "indexSelector.annotations": "--manifest-annotation",
+  "indexSelector.match": "--match",
+  "layerSelector.mediaType": "--media-type",
+  "layerSelector.annotations": "--annotation",
+  "layerSelector.offset": "--offset",
+  "layerSelector.operation": "--operation",
+  "layerSelector.layout": "--layout",
+  "layerSelector.filename": "--filename",
+  "layerSelector.onConflict": "--on-conflict",
+};
+
+/** What an error suggests for the spec, as it is written on the command line; undefined where it suggests nothing. */
+export function suggestedFlags(error: unknown): string | undefined {
+  const suggestion = error instanceof CodedError ? error.details?.["suggestion"] : undefined;
+  if (!isFields(suggestion)) return undefined;
+  const flags = ["indexSelector", "layerSelector"].flatMap((selector) => {
+    const fields = suggestion[selector];
+    return isFields(fields) ? Object.entries(fields).flatMap(([field, value]) => flagsFor(`${selector}.${field}`, value)) : [];
+  });
+  const { ref } = suggestion;
+  const digest = isFields(ref) && typeof ref["digest"] === "string" ? [`@${ref["digest"]} behind the reference`] : [];
+  return [...digest, ...flags].join(" ") || undefined;
+}
+
+function flagsFor(path: string, value: unknown): string[] {
+  const flag = flagNames[path];
+  if (flag === undefined) return [];
+  if (isFields(value)) return Object.entries(value).map(([key, glob]) => `${flag} ${quoted(`${key}=${String(glob)}`)}`);
+  return [`${flag} ${quoted(String(value))}`];
+}
+
+/** As a POSIX shell takes it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
