@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -103,6 +103,28 @@ describe("a registry that is down", () => {
   });
 });
 
+describe("a storage that has lost a file, and torn another", () => {
+  it("is set right at the next start", async () => {
+    const [lost, torn] = [await push("lost"), await push("torn")];
+    for (const name of ["lost", "torn"]) await create(name, name, "1h");
+    await settled("lost", lost);
+    await settled("torn", torn);
+    expect(await controller.server.stop()).toBe(0);
+    for (const path of await stored()) {
+      if (path.includes("/lost/")) await rm(path);
+      if (path.includes("/torn/") && path.endsWith(".tar.gz")) await truncate(path, 1000);
+    }
+    controller = await controller.restart();
+    for (const [name, pushed] of [["lost", lost], ["torn", torn]] as const) {
+      await eventually(`${name} to be served`, async () => {
+        await settled(name, pushed, 100);
+        return true;
+      });
+      await plane.admin.delete(repositoryRef(name));
+    }
+  });
+});
+
 describe("an API server that is down", () => {
   it("holds nothing up once it is back", async () => {
     const names = Array.from({ length: 8 }, (_, at) => `away-${at}`);
@@ -124,7 +146,7 @@ describe("an API server that is down", () => {
   }, 150_000);
 });
 
-const kills = 40;
+const kills = 50;
 const loaded = Array.from({ length: 16 }, (_, at) => `load-${at}`);
 const lastPushed = new Map<string, Pushed>();
 
@@ -140,7 +162,7 @@ describe("a controller that is killed at any moment", () => {
     for (let kill = 0; kill < kills; kill++) {
       await churn(kill);
       // From the middle of the first reconciles to the quiet after them.
-      await sleep(Math.random() * 800);
+      await sleep(Math.random() * 600);
       await controller.server.kill();
       await expectWholeFiles();
       controller = await controller.restart();
