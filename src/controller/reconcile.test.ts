@@ -203,10 +203,22 @@ describe("the stored file", () => {
     const path = (await controller.get("app"))!.status!.artifact!.path;
     controller.restart();
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
-    await rm(join(controller.root, path));
-    controller.restart();
-    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests", "GET blobs"]);
-    expect((await fetch((await controller.get("app"))!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+    for (const restart of [() => controller.restart(), () => undefined]) {
+      await rm(join(controller.root, path));
+      restart();
+      expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests", "GET blobs"]);
+      expect((await fetch((await controller.get("app"))!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+    }
+  });
+
+  it("is made again where the whole storage was emptied under a running process", async () => {
+    await controller.apply("app", spec("flux/app", { ignore: "/docs" }));
+    await controller.reconcile("app");
+    const before = (await controller.get("app"))!.status!.artifact!;
+    for (const name of await readdir(controller.root)) await rm(join(controller.root, name), { recursive: true });
+    await controller.reconcile("app");
+    expect((await controller.get("app"))?.status?.artifact).toMatchObject({ revision: before.revision, digest: before.digest });
+    expect((await fetch(before.url, { method: "HEAD" })).status).toBe(200);
   });
 
   it("leaves no scratch files behind", async () => {

@@ -15,7 +15,7 @@ export function storeOwner({ key }: Pick<Identified, "key">): Owner {
 
 /**
  * The artifact of the status where its file is there and whole. Each file is read once in the life of the process; one that
- * is gone is brought back from the push target, where there is one.
+ * is gone, then or later, is brought back from the push target, where there is one.
  * @throws StorageFailed
  */
 export async function storedArtifact(owner: Identified, status: ArtifactRepositoryStatus, { memory, deps, signal }: ReconcileContext): Promise<Artifact | undefined> {
@@ -23,7 +23,7 @@ export async function storedArtifact(owner: Identified, status: ArtifactReposito
   if (artifact === undefined) return undefined;
   const place = storeOwner(owner);
   const current = { ...artifact, url: deps.store.url(artifact.path) };
-  if (memory.isIntact(owner.uid, artifact.digest)) return current;
+  if (memory.isIntact(owner.uid, artifact.digest) && (await deps.store.has(place, artifact))) return current;
   const verdict = await deps.store.verify(place, artifact, signal);
   if (verdict !== "ok" && !(await refilled(owner, artifact, status.published ?? [], { deps, signal }))) {
     deps.log("info", `the stored artifact is ${verdict}; it will be made again`, { digest: artifact.digest });

@@ -1,16 +1,16 @@
-import { lstat, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDigest } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { ensureDirectory, findDirectory, hasErrno, placeFile, syncDirectory } from "./durable.ts";
+import { ensureDirectory, findDirectory, placeFile, syncDirectory } from "./durable.ts";
 import { fluxContentType, imageAnnotations } from "./manifest.ts";
 import type { Artifact, ImageForm, Owner, PublishRequest, RestoreRequest } from "./publisher.ts";
 import type { ArtifactRecord, OwnerState, RecordedImage } from "./record.ts";
 import { retain } from "./retention.ts";
 import { matches, takeStaged, writeStream } from "./stage.ts";
 import { listFiles, readState, writeState } from "./state.ts";
-import { artifactOf, type Storage } from "./stored-artifact.ts";
+import { artifactOf, isThere, type Storage } from "./stored-artifact.ts";
 
 export async function publish(storage: Storage, request: PublishRequest, signal: AbortSignal): Promise<Artifact> {
   const { owner, blob, revision, metadata } = request;
@@ -105,15 +105,6 @@ function updateTime(before: OwnerState | undefined, record: { digest: Digest; re
 function sameContent(before: OwnerState | undefined, { owner, blob, image }: PublishRequest): ArtifactRecord | undefined {
   const current = before?.current;
   return current?.contentDigest === blob.contentDigest && sameForm(current.image, recordedForm(owner, image)) ? current : undefined;
-}
-
-async function isThere(directory: string, { digest, size }: ArtifactRecord): Promise<boolean> {
-  try {
-    return (await lstat(join(directory, artifactFile(digest)))).size === size;
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return false;
-    throw error;
-  }
 }
 
 type RecordedForm = Omit<RecordedImage, "annotations">;

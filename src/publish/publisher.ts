@@ -90,6 +90,8 @@ export interface ArtifactStore {
   restore(request: RestoreRequest, signal: AbortSignal): Promise<Artifact>;
   /** Reads the file to its end and compares it with what the owner's status says. */
   verify(owner: Owner, artifact: Artifact, signal: AbortSignal): Promise<StoredVerdict>;
+  /** Whether the file is still there, in its size; it is not read. */
+  has(owner: Owner, artifact: Artifact): Promise<boolean>;
   /** The current artifact, also where its file is gone. */
   current(owner: Owner): Promise<Artifact | undefined>;
   image(owner: Owner): Promise<StoredImage | undefined>;

@@ -227,6 +227,21 @@ describe("verifying", () => {
     expect(await store.verify({ ...owner, name: "other" }, second, signal)).toBe("missing");
   });
 
+  test("can be left at whether the file is there", async () => {
+    const store = await openStore();
+    const artifact = await publish(store, "one");
+    expect(await store.has(owner, artifact)).toBe(true);
+    expect(await store.has(owner, { ...artifact, revision: "other" })).toBe(false);
+    expect(await store.has(owner, { ...artifact, path: `../${artifact.path}` })).toBe(false);
+    expect(await store.has({ ...owner, name: "other" }, artifact)).toBe(false);
+    await writeFile(pathOf(artifact), "longer than one");
+    expect(await store.has(owner, artifact)).toBe(false);
+    await rm(pathOf(artifact));
+    expect(await store.has(owner, artifact)).toBe(false);
+    await rm(join(dir, "data"), { recursive: true });
+    expect(await store.has(owner, artifact)).toBe(false);
+  });
+
   test("takes a state that cannot be read for nothing stored, and recovers from it", async () => {
     const store = await openStore();
     const artifact = await publish(store, "one");

@@ -8,7 +8,7 @@ import { collect, publish, restore } from "./publish.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./publisher.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { reuse } from "./reuse.ts";
-import { currentArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
+import { currentArtifact, hasArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
 import { storedImages } from "./stored-image.ts";
 
 export interface StorageOptions {
@@ -31,6 +31,7 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
     reuse: (owner, digest, to) => guarded(`reusing ${digest}`, () => reuse(storage.root, owner, digest, to)),
     restore: (request, signal) => guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),
     verify: (owner, artifact, signal) => guarded(`verifying ${artifact.digest}`, () => verifyArtifact(storage, owner, artifact, signal)),
+    has: (owner, artifact) => guarded(`looking for ${artifact.digest}`, () => hasArtifact(storage, owner, artifact)),
     current: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentArtifact(storage, owner)),
     image: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentImage(storage.root, owner)),
     collect: (owner) => guarded(`cleaning up ${nameOf(owner)}`, () => collect(storage, owner)),

@@ -1,8 +1,8 @@
-import { rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LimitFunction } from "p-limit";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, type CreateFile } from "./durable.ts";
+import { findDirectory, hasErrno, type CreateFile } from "./durable.ts";
 import type { Artifact, Owner, StoredVerdict } from "./publisher.ts";
 import type { ArtifactRecord } from "./record.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -35,10 +35,8 @@ export async function currentArtifact(storage: Storage, owner: Owner): Promise<A
 
 /** Whether the stored file is what the status of its owner says. */
 export async function verifyArtifact(storage: Storage, owner: Owner, artifact: Artifact, signal: AbortSignal): Promise<StoredVerdict> {
-  const stored = await currentArtifact(storage, owner);
-  // The path of a status is compared, never joined.
-  if (stored === undefined || stored.digest !== artifact.digest || stored.path !== artifact.path || stored.revision !== artifact.revision) return "missing";
-  const path = join(storage.root, stored.path);
+  if (!(await isCurrent(storage, owner, artifact))) return "missing";
+  const path = join(storage.root, ownerDirectory(owner), artifactFile(artifact.digest));
   return await storage.verifying(async () => {
     signal.throwIfAborted();
     const intact = await matches(path, artifact, signal);
@@ -47,4 +45,24 @@ export async function verifyArtifact(storage: Storage, owner: Owner, artifact: A
     if (!intact) await rm(path, { force: true });
     return intact ? "ok" : "corrupt";
   });
+}
+
+/** The same without reading the file: whether it is there, in its size. */
+export async function hasArtifact(storage: Storage, owner: Owner, artifact: Artifact): Promise<boolean> {
+  return (await isCurrent(storage, owner, artifact)) && (await isThere(join(storage.root, ownerDirectory(owner)), artifact));
+}
+
+async function isCurrent(storage: Storage, owner: Owner, { digest, path, revision }: Artifact): Promise<boolean> {
+  const stored = await currentArtifact(storage, owner);
+  // The path of a status is compared, never joined.
+  return stored !== undefined && stored.digest === digest && stored.path === path && stored.revision === revision;
+}
+
+export async function isThere(directory: string, { digest, size }: Pick<ArtifactRecord, "digest" | "size">): Promise<boolean> {
+  try {
+    return (await lstat(join(directory, artifactFile(digest)))).size === size;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return false;
+    throw error;
+  }
 }

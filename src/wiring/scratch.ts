@@ -17,6 +17,8 @@ export async function openScratch(root: string): Promise<() => Promise<Scratch>>
   }
   return async () => {
     try {
+      // Somebody may have emptied the storage meanwhile.
+      await mkdir(parent, { recursive: true, mode: 0o700 });
       const dir = await mkdtemp(join(parent, "build-"));
       return { dir, remove: async () => await rm(dir, { recursive: true, force: true }) };
     } catch (error) {
