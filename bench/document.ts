@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { renderChart } from "./chart.ts";
 import { judgeGoals, renderGoals } from "./goals.ts";
+import { renderLimits } from "./limits.ts";
 import type { Report } from "./report.ts";
 import { renderFacts, renderTable } from "./table.ts";
 
@@ -30,5 +31,5 @@ export async function writeDocument(report: Report): Promise<void> {
 
 function renderMarkdown(report: Report): string {
   const chart = "![Time of Strata as a share of source-controller's, row by row](performance.svg)";
-  return [renderFacts(report), chart, renderTable(report.rows), "### Goals", renderGoals(judgeGoals(report.rows))].join("\n\n");
+  return [renderFacts(report), chart, renderTable(report.rows), "### Goals", renderGoals(judgeGoals(report.rows)), "### What this machine can do", renderLimits(report.limits)].join("\n\n");
 }

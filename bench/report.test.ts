@@ -125,7 +125,7 @@ describe("docs/performance.md", () => {
 });
 
 it("the facts name the machine, but nothing of its file system", () => {
-  const report: Report = { date: "2026-11-21", machine: thisMachine(), versions: { node: process.version }, flags: ["--concurrent=10"], rows: [{ ...row("a", {}, {}), note: "as it is" }] };
+  const report: Report = { date: "2026-11-21", machine: thisMachine(), versions: { node: process.version }, flags: ["--concurrent=10"], limits: { inflate: 500, sha256: 1000, deflate: 200, deflateLevel: 3, ratio: 0.5 }, rows: [{ ...row("a", {}, {}), note: "as it is" }] };
   const facts = renderFacts(report);
   expect(facts).toContain(`${report.machine.cores} cores`);
   expect(facts).toContain(`node ${process.version}`);

@@ -1,4 +1,5 @@
 import { cpus, release, totalmem, type } from "node:os";
+import type { Limits } from "./limits.ts";
 import type { Side } from "./controllers.ts";
 import { sides } from "./controllers.ts";
 import type { Measurement } from "./measure.ts";
@@ -30,6 +31,7 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   /** Of both controllers. */
   readonly flags: readonly string[];
+  readonly limits: Limits;
   readonly rows: readonly Row[];
 }
 

@@ -8,12 +8,14 @@ import { installFluxCrds } from "../e2e/flux.ts";
 import { startRegistry } from "../e2e/registry.ts";
 import { freePort } from "../e2e/server.ts";
 import { installStrata } from "../e2e/strata.ts";
+import { messageOf } from "../src/errors.ts";
 import { pushedTo } from "./artifacts.ts";
 import { cases, type Case } from "./cases.ts";
 import type { Side } from "./controllers.ts";
 import { writeDocument } from "./document.ts";
 import { judgeGoals, renderGoals } from "./goals.ts";
 import { inspectorProfiler } from "./inspector.ts";
+import { measureLimits, renderLimits } from "./limits.ts";
 import type { Bench, Measurement } from "./measure.ts";
 import { chooseCases, controllerFlagsOf, help, parseOptions, type BenchOptions } from "./options.ts";
 import { figuresOf, orderOf, thisMachine, type Report, type Row } from "./report.ts";
@@ -59,13 +61,28 @@ async function profile(bench: Bench, chosen: readonly Case[]): Promise<void> {
 }
 
 async function compare(bench: Bench, chosen: readonly Case[], options: BenchOptions): Promise<void> {
-  const rows: Row[] = [];
-  for (const one of chosen) rows.push(await measureRow(bench, one, Math.min(options.rounds, one.maxRounds ?? options.rounds)));
   const names = { node: process.version, ...Object.fromEntries(servers.map((name) => [name, versionOf(name)])) };
-  const report: Report = { date: new Date().toISOString().slice(0, 10), machine: thisMachine(), versions: names, flags: bench.flags, rows };
-  process.stdout.write(`\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(rows))}\n`);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(rows) }, null, 2)}\n`);
+  const facts = { date: new Date().toISOString().slice(0, 10), machine: thisMachine(), versions: names, flags: bench.flags, limits: await measureLimits() };
+  const rows: Row[] = [];
+  const failures: unknown[] = [];
+  for (const one of chosen) {
+    try {
+      rows.push(await measureRow(bench, one, Math.min(options.rounds, one.maxRounds ?? options.rounds)));
+    } catch (error) {
+      // The rows of an hour are not thrown away for one that failed.
+      say(`${one.name} failed: ${messageOf(error)}`);
+      failures.push(error);
+    }
+    await writeFigures({ ...facts, rows }, options);
+  }
+  const report: Report = { ...facts, rows };
+  process.stdout.write(`\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(rows))}\n\n${renderLimits(report.limits)}\n`);
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} rows failed`);
   if (options.write) await writeDocument(report);
+}
+
+async function writeFigures(report: Report, options: BenchOptions): Promise<void> {
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(report.rows) }, null, 2)}\n`);
 }
 
 async function measureRow(bench: Bench, one: Case, rounds: number): Promise<Row> {
