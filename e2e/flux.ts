@@ -28,23 +28,31 @@ function openCrd(kind: string, plural: string): KubeObject {
   };
 }
 
-export async function startSourceController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
+/** @param env such as SSL_CERT_FILE, the certificates it trusts */
+export async function startSourceController(workspace: Workspace, plane: ControlPlane, env: Readonly<Record<string, string>> = {}): Promise<Server> {
   const storage = await workspace.directory("source-controller");
   const port = await freePort();
-  return startController(workspace, plane, "source-controller", [`--storage-path=${storage}`, `--storage-addr=127.0.0.1:${port}`, `--storage-adv-addr=127.0.0.1:${port}`]);
+  const flags = [`--storage-path=${storage}`, `--storage-addr=127.0.0.1:${port}`, `--storage-adv-addr=127.0.0.1:${port}`];
+  return startController(workspace, plane, { name: "source-controller", flags, env });
 }
 
 export function startKustomizeController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
-  return startController(workspace, plane, "kustomize-controller", ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"]);
+  return startController(workspace, plane, { name: "kustomize-controller", flags: ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"], env: {} });
 }
 
-async function startController(workspace: Workspace, plane: ControlPlane, name: "source-controller" | "kustomize-controller", flags: readonly string[]): Promise<Server> {
+interface FluxController {
+  readonly name: "source-controller" | "kustomize-controller";
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function startController(workspace: Workspace, plane: ControlPlane, { name, flags, env }: FluxController): Promise<Server> {
   const healthPort = await freePort();
   const server = await startServer({
     name,
     command: await findBinary(name),
     args: [...flags, "--events-addr=", "--enable-leader-election=false", `--health-addr=127.0.0.1:${healthPort}`, `--metrics-addr=127.0.0.1:${await freePort()}`],
-    env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig },
+    env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig, ...env },
     logs: workspace.logs,
     ready: () => answers(`http://127.0.0.1:${healthPort}/readyz`),
   });

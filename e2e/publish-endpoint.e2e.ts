@@ -6,7 +6,8 @@ import { makeCertificate, type Certificate } from "./certificate.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";
 import { crane } from "./crane.ts";
-import { installFluxCrds } from "./flux.ts";
+import { installFluxCrds, startSourceController } from "./flux.ts";
+import { isReady } from "./kube.ts";
 import { digestOf, pushFixtures } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
@@ -124,24 +125,25 @@ describe("a Helm chart at the endpoint", () => {
   });
 });
 
+/** As kubelet swaps a mounted Secret: each file is whole at any time. */
+async function mount(directory: string, { cert, key }: Certificate): Promise<void> {
+  for (const [name, text] of [["tls.key", key], ["tls.crt", cert]] as const) {
+    await writeFile(join(directory, `.${name}`), text);
+    await rename(join(directory, `.${name}`), join(directory, name));
+  }
+}
+
+const trusting = ({ certFile }: Pick<Certificate, "certFile">) => ({ SSL_CERT_FILE: certFile, SSL_CERT_DIR: "/nonexistent" });
+
 describe("the endpoint with HTTPS", () => {
   let https: string;
   let strata: Strata;
   let certificates: string;
 
-  /** As kubelet swaps a mounted Secret: each file is whole at any time. */
-  async function mount({ cert, key }: Certificate): Promise<void> {
-    for (const [name, text] of [["tls.key", key], ["tls.crt", cert]] as const) {
-      await writeFile(join(certificates, `.${name}`), text);
-      await rename(join(certificates, `.${name}`), join(certificates, name));
-    }
-  }
-  const trusting = ({ certFile }: Certificate) => ({ SSL_CERT_FILE: certFile, SSL_CERT_DIR: "/nonexistent" });
-
   it("is trusted by its authority, and follows a rotated certificate without a restart", async () => {
     const [first, second] = [await makeCertificate(workspace, "first"), await makeCertificate(workspace, "second")];
     certificates = await workspace.directory("endpoint-tls");
-    await mount(first);
+    await mount(certificates, first);
     https = `127.0.0.1:${await freePort()}`;
     strata = await startStrata(workspace, plane, { name: "strata-https", flags: [`--oci-endpoint-addr=${https}`, `--oci-endpoint-cert-dir=${certificates}`, "--watch-label-selector=endpoint=https"] });
     const artifact = await published("secured", "flux/app", { ref: { tag: "1.0.0" }, publish: { externalArtifact: {}, ociRepository: {} } }, { endpoint: "https" });
@@ -151,14 +153,23 @@ describe("the endpoint with HTTPS", () => {
     await expect(crane(["manifest", reference], trusting(second))).rejects.toThrow(/x509|certificate/);
     expect((await plane.admin.get({ kind: "OCIRepository", namespace, name: "secured" })).spec).toMatchObject({ url: `oci://${https}/${namespace}/secured` });
     const { pid } = strata.server;
-    await mount(second);
+    await mount(certificates, second);
     await expect.poll(async () => (await manifestOf(reference, trusting(second))).layers[0]?.digest, { timeout: 15_000 }).toBe(artifact.digest);
     await expect(crane(["manifest", reference], trusting(first))).rejects.toThrow(/x509|certificate/);
     expect([strata.server.running(), strata.server.pid]).toEqual([true, pid]);
   });
 
+  it("is read by source-controller, which trusts what it is told to", async () => {
+    const bundle = join(workspace.dir, "trusted.pem");
+    await writeFile(bundle, (await makeCertificate(workspace, "unrelated")).cert + (await readFile(join(certificates, "tls.crt"), "utf8")));
+    await startSourceController(workspace, plane, { SSL_CERT_FILE: bundle });
+    const object = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "secured" }, "read", isReady);
+    const ours = await readyRepository(plane, "secured");
+    expect((object.status?.["artifact"] as PublishedArtifact).digest).toBe((ours.status?.["artifact"] as PublishedArtifact).digest);
+  });
+
   it("goes on with the certificate it has when the new one is broken", async () => {
-    const second = { certFile: join(workspace.dir, "certificates", "second.crt") } as Certificate;
+    const second = { certFile: join(workspace.dir, "certificates", "second.crt") };
     await writeFile(join(certificates, "tls.crt"), "-----BEGIN CERTIFICATE-----\nhalf");
     await crane(["validate", "--remote", `${https}/${namespace}/secured:1.0.0`], trusting(second));
     expect(strata.server.running()).toBe(true);

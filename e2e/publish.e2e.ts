@@ -12,6 +12,7 @@ import { pushArtifact, pushFixtures } from "./push.ts";
 import type { LoggedRequest, Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
 import { artifactRepository, externalArtifactRef, isCondition, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
+import { pullSecret } from "./secrets.ts";
 import { freePort } from "./server.ts";
 import { installStrata, startStrata, type Strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -21,9 +22,10 @@ const flux = "application/vnd.cncf.flux.content.v1.tar+gzip";
 const fluxConfig = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
 
 let plane: ControlPlane;
-/** Deletes manifests; the other one does not. */
+/** Deletes manifests; `keeper` does not, and `locked` asks for a password. */
 let registry: Registry;
 let keeper: Registry;
+let locked: Registry;
 let strata: Strata;
 /** `127.0.0.1:5000`, where the controller serves what it stores as a registry. */
 let endpoint: string;
@@ -33,6 +35,8 @@ beforeAll(async () => {
   await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
   endpoint = `127.0.0.1:${await freePort()}`;
   strata = await startStrata(workspace, plane, { flags: [`--oci-endpoint-addr=${endpoint}`] });
+  locked = await startRegistry(workspace, { name: "locked", auth: "htpasswd" });
+  await plane.admin.create(pullSecret("locked", [locked.host]));
   await startSourceController(workspace, plane);
 });
 
@@ -65,6 +69,8 @@ async function pushVersion(path: string, version: number): Promise<string> {
 }
 
 const target = "published/app";
+/** Starts when it is already wanted, and ends before it is wanted no more. */
+let late: Registry;
 
 describe("publish.oci", () => {
   it("mounts what the registry has already, and sets the aliases", async () => {
@@ -100,7 +106,7 @@ describe("publish.oci", () => {
     const port = await freePort();
     await plane.admin.create(artifactRepository("late", from("flux/app"), { ref: { tag: "1.0.0" }, publish: { oci: { url: `oci://127.0.0.1:${port}/late`, insecure: true } } }));
     await plane.admin.waitFor(repositoryRef("late"), "the failure", (object) => isCondition(object, "Published", "False", "PublishFailed") && isCondition(object, "ArtifactInStorage", "True"), 40_000);
-    await startRegistry(workspace, { name: "late", port });
+    late = await startRegistry(workspace, { name: "late", port });
     await readyRepository(plane, "late", 60_000);
   });
 });
@@ -176,9 +182,12 @@ describe("a deleted object", () => {
     expect(await readdir(join(strata.storage, "artifactrepository", namespace))).not.toContain("deleted");
   });
 
-  it("is gone although its registry deletes nothing", async () => {
-    await plane.admin.delete(repositoryRef("kept"));
-    await expect.poll(async () => await plane.admin.find(repositoryRef("kept")), { timeout: 15_000 }).toBeUndefined();
+  it("is gone although its registry deletes nothing, or has gone before", async () => {
+    await late.stop();
+    for (const name of ["kept", "late"]) {
+      await plane.admin.delete(repositoryRef(name));
+      await expect.poll(async () => await plane.admin.find(repositoryRef(name)), { timeout: 30_000 }).toBeUndefined();
+    }
   });
 });
 
@@ -186,14 +195,16 @@ describe("a managed OCIRepository", () => {
   const theirs = async (name: string, digest: string): Promise<KubeObject> =>
     await plane.admin.waitFor(ociRepositoryRef(name), "read by source-controller", (object) => isReady(object) && object.status?.["artifact"]?.digest === digest);
 
-  it.each([
-    ["push target", "managed-target", "managed/app"],
-    ["embedded endpoint", "managed-endpoint", undefined],
-  ])("at the %s gives source-controller our bytes, changes with the content alone, and goes with its owner", async (_, name, path) => {
-    await plane.admin.create(artifactRepository(name, from("flux/app"), { ref: { tag: "1.0.0" }, publish: { ociRepository: {}, ...(path !== undefined && { oci: targetOf(registry, path) }) } }));
+  it.each<[string, string, () => Spec | undefined]>([
+    ["push target", "managed-target", () => targetOf(registry, "managed/app")],
+    ["private push target", "managed-private", () => targetOf(locked, "managed/app", { secretRef: { name: "locked" } })],
+    ["embedded endpoint", "managed-endpoint", () => undefined],
+  ])("at the %s gives source-controller our bytes, changes with the content alone, and goes with its owner", async (_, name, makeTarget) => {
+    const oci = makeTarget();
+    await plane.admin.create(artifactRepository(name, from("flux/app"), { ref: { tag: "1.0.0" }, publish: { ociRepository: {}, ...(oci && { oci }) } }));
     const ours = artifactOf(await readyRepository(plane, name));
     const first = await theirs(name, ours.digest);
-    expect(first.spec).toMatchObject({ url: path === undefined ? `oci://${endpoint}/${namespace}/${name}` : `oci://${registry.host}/${path}`, insecure: true });
+    expect(first.spec).toMatchObject({ insecure: true, ...(oci ?? { url: `oci://${endpoint}/${namespace}/${name}` }) });
     expect(await download(first.status?.["artifact"] as PublishedArtifact)).toEqual(await download(ours));
     await reconcileNow(plane, name);
     expect((await plane.admin.get(ociRepositoryRef(name))).metadata.generation).toBe(first.metadata.generation);
@@ -206,6 +217,10 @@ describe("a managed OCIRepository", () => {
   });
 });
 
+async function emptyStorage(): Promise<void> {
+  for (const name of await readdir(strata.storage)) await rm(join(strata.storage, name), { recursive: true });
+}
+
 describe("an upstream that is gone", () => {
   it("is made up for by the push target, also after the storage was lost", async () => {
     const upstream = await startRegistry(workspace, { name: "upstream" });
@@ -215,7 +230,8 @@ describe("an upstream that is gone", () => {
     const before = await readyRepository(plane, "mirrored");
     const [bytes, image] = [await download(artifactOf(before)), await crane(["manifest", `${endpoint}/${namespace}/mirrored:1.0.0`])];
     await Promise.all([upstream.stop(), strata.server.stop()]);
-    for (const name of await readdir(strata.storage)) await rm(join(strata.storage, name), { recursive: true });
+    await emptyStorage();
+    const asked = (await registry.requests()).length;
     strata = await strata.restart();
     const failed = await plane.admin.waitFor(repositoryRef("mirrored"), "the failure", (object) => isCondition(object, "FetchFailed", "True") && isCondition(object, "Ready", "False"), 40_000);
     expect(condition(failed, "ArtifactInStorage")).toMatchObject({ status: "True" });
@@ -223,5 +239,16 @@ describe("an upstream that is gone", () => {
     expect(await download(artifactOf(failed))).toEqual(bytes);
     expect(await download(await publishedArtifact(plane, "mirrored"))).toEqual(bytes);
     expect(await crane(["manifest", `${endpoint}/${namespace}/mirrored:1.0.0`])).toBe(image);
+    // What has a push target is not read again from an upstream that is still there, either.
+    expect(isReady(await reconcileNow(plane, "app"))).toBe(true);
+    const blobs = async (path: string): Promise<number> => (await requestsSince(asked, registry, path)).filter((request) => request.method === "GET" && request.path.includes("/blobs/")).length;
+    expect([await blobs(target), await blobs("flux/app")]).toEqual([1, 0]);
+  });
+
+  it("is not asked for what is lost while the controller runs", async () => {
+    await emptyStorage();
+    const object = await reconcileNow(plane, "mirrored");
+    expect(isCondition(object, "FetchFailed", "True")).toBe(true);
+    expect((await download(artifactOf(object))).length).toBe(artifactOf(object).size);
   });
 });
