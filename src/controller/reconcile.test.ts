@@ -73,6 +73,20 @@ describe("a new object", () => {
   });
 });
 
+describe("what consumers are told", () => {
+  it("stays served while nothing newer can be published, however often the content changes", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const { artifact } = (await controller.externalArtifact("app"))!.status!;
+    for (const ignore of ["/docs", "/deploy", "*.md"]) {
+      await controller.apply("app", spec("flux/app", { ignore, publish: { externalArtifact: {}, oci: { url: "oci://127.0.0.1:1/nowhere", insecure: true } } }));
+      expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
+    }
+    expect((await controller.externalArtifact("app"))?.status?.artifact).toEqual(artifact);
+    expect((await fetch(artifact!.url)).status).toBe(200);
+  });
+});
+
 describe("a change", () => {
   it("of the selector changes the revision", async () => {
     await controller.apply("app", spec("flux/app"));

@@ -1,7 +1,8 @@
 import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
-import type { StagedBlob } from "../oci/types.ts";
+import { isDigest } from "../oci/digest.ts";
+import type { Digest, StagedBlob } from "../oci/types.ts";
 import type { Artifact } from "../publish/publisher.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Selection } from "../select/selection.ts";
@@ -133,10 +134,15 @@ export class Run {
   async #store(build: SharedBuild, blob: StagedBlob): Promise<SharedBuild> {
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, image }, this.#signal));
+    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, this.#signal));
     this.selected = build.selected;
     this.#memory.intact(this.owner.uid, this.stored.digest);
     return { ...build, owner };
+  }
+
+  /** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
+  #announced(): readonly Digest[] {
+    return (this.before.published ?? []).flatMap(({ kind, digest }) => (kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : []));
   }
 
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */

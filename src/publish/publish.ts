@@ -24,7 +24,7 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const image = like?.image ?? { ...recordedForm(request.owner, request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
-  return artifactOf(storage, owner, await store(storage, { directory, before, record, fill, signal }));
+  return artifactOf(storage, owner, await store(storage, { directory, before, record, fill, signal, keep: request.keep }));
 }
 
 /** Puts back what `status.artifact` says was stored, as if nothing had happened. */
@@ -48,16 +48,17 @@ interface Storing {
   /** Makes the file; undefined where it is there and known to be good. */
   readonly fill: ((temp: string) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
+  readonly keep?: readonly Digest[] | undefined;
 }
 
 /** First the file, then the state that points at it, then what nobody points at any more is deleted. */
-async function store(storage: Storage, { directory, before, record, fill, signal }: Storing): Promise<ArtifactRecord> {
+async function store(storage: Storage, { directory, before, record, fill, signal, keep = [] }: Storing): Promise<ArtifactRecord> {
   const path = join(directory, artifactFile(record.digest));
   const placed = fill !== undefined && (await matches(path, record, signal)) !== true;
   if (placed) await placeFile(path, fill);
   const current = { ...record, lastUpdateTime: record.lastUpdateTime ?? updateTime(before, record, storage.now()) };
   try {
-    await point(storage, directory, before, current);
+    await point({ ...storage, retention: { ...storage.retention, keep } }, directory, before, current);
   } catch (error) {
     if (placed && !(await isNamed(directory, record.digest))) await rm(path, { force: true }).catch(() => {});
     throw error;

@@ -39,6 +39,8 @@ export interface PublishRequest {
   readonly metadata: Annotations;
   /** Default: Flux's media types, and a title made from the owner's name. */
   readonly image?: Partial<ImageForm>;
+  /** Earlier artifacts that consumers are still told of: their files stay, however old they are. */
+  readonly keep?: readonly Digest[];
 }
 
 /** An OCI manifest with everything it needs but the layer's bytes. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Digest } from "../oci/types.ts";
 import { artifactFile } from "./artifact-path.ts";
 import type { ArtifactRecord, OwnerState, SupersededRecord } from "./record.ts";
-import { retain } from "./retention.ts";
+import { retain, type RetentionPolicy } from "./retention.ts";
 
 const now = Date.parse("2026-11-21T12:00:00Z");
 const policy = { ttlMs: 60_000, records: 2 };
@@ -22,12 +22,13 @@ const state = (...superseded: SupersededRecord[]): OwnerState => ({ version: 1, 
 const files = (ageMs: number, ...letters: string[]) => letters.map((letter) => ({ name: file(letter), sinceMs: now - ageMs }));
 
 describe("retention", () => {
-  test.each<[string, OwnerState, { ttlMs: number; records: number }, string[], string[]]>([
+  test.each<[string, OwnerState, RetentionPolicy, string[], string[]]>([
     ["keeps a young predecessor", state(old("a", 1000)), policy, ["a"], []],
     ["drops an old one, however long its file has been there", state(old("a", 60_000)), policy, [], ["a"]],
     ["drops what is beyond the number, oldest first", state(old("b", 1000), old("a", 2000)), policy, ["b"], ["a"]],
     ["keeps more where more are wanted", state(old("b", 1000), old("a", 2000)), { ...policy, records: 3 }, ["b", "a"], []],
     ["keeps the current one even where nothing is to be kept", state(old("a", 1000)), { ttlMs: 0, records: 0 }, [], ["a"]],
+    ["keeps what it is told to keep, beyond both limits", state(old("b", 1000), old("a", 60_000)), { ...policy, records: 1, keep: [digest("a")] }, ["a"], ["b"]],
     ["never drops the current one for having been an older one too", state(old("c", 90_000)), policy, [], []],
   ])("%s", (_, before, limits, kept, expired) => {
     const result = retain(before, files(3_600_000, "c", "b", "a").slice(0, 1 + before.superseded.length + 1), limits, now);

@@ -1,4 +1,5 @@
 import { artifactFile, isArtifactFile } from "./artifact-path.ts";
+import type { Digest } from "../oci/types.ts";
 import type { OwnerState, SupersededRecord } from "./record.ts";
 
 export interface RetentionPolicy {
@@ -6,6 +7,8 @@ export interface RetentionPolicy {
   readonly ttlMs: number;
   /** How many files are kept for an owner, the current one included. */
   readonly records: number;
+  /** What stays beyond both. */
+  readonly keep?: readonly Digest[];
 }
 
 /** A file in an owner's directory. */
@@ -24,13 +27,14 @@ export interface Retained {
 
 /**
  * Which superseded artifacts stay. Both limits hold: older than the TTL goes, and beyond the number of records the oldest
- * goes. The current artifact always stays. A time in the future, left by a clock that was wrong, counts as now.
+ * goes. The current artifact always stays, and so do those that are to be kept. A time in the future, left by a clock that was
+ * wrong, counts as now.
  */
 export function retain(state: OwnerState, files: readonly StoredFile[], policy: RetentionPolicy, nowMs: number): Retained {
-  const superseded = state.superseded
-    .filter((record) => record.digest !== state.current.digest)
-    .filter((record) => nowMs - Date.parse(record.supersededAt) < policy.ttlMs)
-    .slice(0, Math.max(0, policy.records - 1))
+  const others = state.superseded.filter((record) => record.digest !== state.current.digest);
+  const young = new Set(others.filter((record) => nowMs - Date.parse(record.supersededAt) < policy.ttlMs).slice(0, Math.max(0, policy.records - 1)));
+  const superseded = others
+    .filter((record) => policy.keep?.includes(record.digest) === true || young.has(record))
     .map((record) => notInFuture(record, nowMs));
   const known = new Set([state.current, ...superseded].map((record) => artifactFile(record.digest)));
   const dropped = new Set(state.superseded.map((record) => artifactFile(record.digest)));
