@@ -2,7 +2,7 @@ import { ReconcileMemory } from "../controller/memory.ts";
 import type { Deps, Next } from "../controller/ports.ts";
 import { reconcile } from "../controller/reconcile.ts";
 import type { RawObject } from "../controller/status-writer.ts";
-import { CodedError, codeOf, messageOf } from "../errors.ts";
+import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { Queue, type QueueEvent } from "../kube/queue.ts";
 import type { Caches } from "./caches.ts";
@@ -20,8 +20,12 @@ export interface LoopOptions {
   readonly onDeleted?: (object: RawObject) => void;
 }
 
-/** An API server that is away comes back for all objects at once: none should go on waiting for long. */
-const mostUnreachableMs = 10_000;
+/**
+ * An API server that was away comes back for all objects at once: none should go on waiting for long. While it starts, it
+ * refuses what it will soon allow.
+ */
+const unavailable: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["KubeUnreachable", "AccessDenied"]);
+const mostUnavailableMs = 10_000;
 
 /** The reconciler at work. */
 export interface Loop {
@@ -80,7 +84,7 @@ function nextAfter(error: unknown, { log }: Deps): Next {
 }
 
 function schedule(queue: Queue, key: string, next: Next): void {
-  if (next.kind === "retry") return queue.retry(key, next.notBeforeMs, next.code === "KubeUnreachable" ? mostUnreachableMs : undefined);
+  if (next.kind === "retry") return queue.retry(key, next.notBeforeMs, unavailable.has(next.code) ? mostUnavailableMs : undefined);
   queue.forget(key);
   if (next.kind === "after") queue.addAfter(key, next.milliseconds);
 }
