@@ -1,12 +1,9 @@
 import { CodedError } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { abortError, isTransient, networkError } from "./errors.ts";
-import { backoffMs, pause } from "./retry.ts";
+import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { RegistryRequest, Session } from "./session.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
-
-/** A broken download that got this far has made progress, and is worth as many new attempts. */
-const progressBytes = 1024 * 1024;
 
 /**
  * The bytes of one blob. A download that breaks off is resumed where it stopped; the registry is asked again each time,

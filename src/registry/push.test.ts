@@ -84,6 +84,21 @@ test("after a cut only the rest is sent", async () => {
   expect(Number(ranges[2]?.split("-")[0])).toBeGreaterThan(1_000_000);
 });
 
+test.each([
+  [1_100_000, "goes on", true],
+  [100_000, "is given up", false],
+])("a push that is cut again and again after %i bytes %s", async (cutRequestAfterBytes, _, arrives) => {
+  await start();
+  const bytes = randomBytes(9_000_000);
+  repository = testRepository(registry, "a", { client: testClient({ uploadChunkBytes: 20_000_000 }) });
+  registry.faults.add({ method: "PUT", cutRequestAfterBytes, times: 8 });
+  const pushed = push(bytes);
+  if (!arrives) return await expect(pushed).rejects.toMatchObject({ code: "RegistryUnreachable" });
+  await pushed;
+  expect(await stored(bytes)).toBe(true);
+  expect(registry.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
+});
+
 test("a last answer that is lost is not sent again", async () => {
   await start();
   registry.faults.add({ method: "PUT", reset: true });

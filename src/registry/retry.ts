@@ -13,6 +13,9 @@ export interface RetryPolicy {
   readonly maxWaitMs: number;
 }
 
+/** A broken transfer that got this much further has made progress, and is worth as many new attempts. */
+export const progressBytes = 1024 * 1024;
+
 /** Exponential back-off with full jitter: anything up to `base * 2^attempt`. */
 export function backoffMs(policy: RetryPolicy, attempt: number): number {
   return Math.random() * Math.min(policy.maxMs, policy.baseMs * 2 ** attempt);

@@ -4,7 +4,7 @@ import type { Descriptor } from "../oci/types.ts";
 import { isTransient, statusOf } from "./errors.ts";
 import { pullStream } from "./pull.ts";
 import { contentExists } from "./push.ts";
-import { backoffMs, pause } from "./retry.ts";
+import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
 
@@ -44,7 +44,8 @@ export async function pushBlob(session: Session, descriptor: Descriptor, open: O
     } catch (error) {
       if (++failures >= attempts) throw error;
       at = await recover(job, upload, error);
-      await pause(backoffMs(session.shared.retry, failures - 1), signal);
+      if (typeof at === "object" && at.offset - upload.offset >= progressBytes) failures = 0;
+      await pause(backoffMs(session.shared.retry, Math.max(0, failures - 1)), signal);
     }
   }
 }
