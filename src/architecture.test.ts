@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ["api"],
   "src/errors": [],
   "src/flags": ["src/errors"],
+  "src/system-roots": [],
   "src/config": ["src/errors", "src/flags", "src/oci/limits"],
 
   // The model. No HTTP, no Kubernetes, no environment.
@@ -24,8 +25,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
   // Adapters. Each knows the model and its own outside world, never another adapter.
   "src/kube": ["src/errors", "api"],
-  "src/registry": ["src/errors", "src/oci", "src/credentials/provider"],
-  "src/credentials": ["src/errors", "src/oci"],
+  "src/registry": ["src/errors", "src/oci", "src/credentials/provider", "src/system-roots"],
+  "src/credentials": ["src/errors", "src/oci", "src/system-roots"],
   "src/credentials/secret": ["src/kube/client"],
   "src/verify": ["src/errors", "src/oci", "src/kube/client"],
   "src/publish": ["src/errors", "src/oci"],

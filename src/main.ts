@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { controllerConfig, controllerFlags } from "./config.ts";
 import { codeOf, messageOf } from "./errors.ts";
 import { describeFlags } from "./flags.ts";
@@ -15,9 +14,6 @@ const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => stop.abort(new DOMException(`stopped by ${name}`, "AbortError")));
 }
-// A company's certificates are often only in the system's store.
-setDefaultCACertificates([...new Set([...getCACertificates("default"), ...getCACertificates("system")])]);
-
 let exitCode = 0;
 try {
   await runController(controllerConfig(args), stop.signal);

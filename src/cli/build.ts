@@ -2,14 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { defaultLimits, verifyLimits } from "../config.ts";
+import { defaultLimits } from "../config.ts";
 import { buildArtifact, selectRequest, type Built } from "../controller/build.ts";
 import { resolveRoot, type Resolved } from "../controller/resolve.ts";
 import { layerRow } from "../controller/status.ts";
 import { verifySource } from "../controller/verify.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Decision, Selection } from "../select/selection.ts";
-import { signatureVerifier } from "../verify/signature-verifier.ts";
+import { lazyVerifier } from "../wiring/verifying.ts";
 import type { Verification } from "../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { selectionFlags, selectionOptions, withNegativeOffset } from "./build-spec.ts";
@@ -110,7 +110,7 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
   const dryRun = values["dry-run"] === true;
   const request = selectRequest(common, dryRun ? (decision) => decisions.push(decision) : undefined);
   try {
-    const { verification, selection: known } = await verifySource({ verifier: signatureVerifier(verifyLimits), policy: source.policy, repository, select: request });
+    const { verification, selection: known } = await verifySource({ verifier: lazyVerifier(), policy: source.policy, repository, select: request });
     const selection = known ?? (await selectLayers(request));
     if (dryRun) {
       printDryRun(io.stdout, format, { resolved, decisions, selection, verification });

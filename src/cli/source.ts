@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { cliDefaults, credentialDefaults, defaultLimits, registryDefaults } from "../config.ts";
 import { dockerCliProvider } from "../credentials/docker-cli.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
@@ -52,21 +51,11 @@ export function versionOf({ digest, tag }: Reference): string {
   return digest ?? tag ?? "latest";
 }
 
-/** A client with the environment's proxies and the system's roots, and the credentials of `docker login`. */
+/** A client with the environment's proxies and the credentials of `docker login`. */
 export function openRegistry(io: CommandIO): { registry: RegistryClient; credentials: CredentialProvider } {
-  trustSystemRoots();
   const { dockerConfigDir, path, proxy } = io.environment;
   const credentials = dockerCliProvider({ configDir: dockerConfigDir, path, helperTimeoutMs: credentialDefaults.helperTimeoutMs });
   return { registry: new RegistryClient({ ...registryDefaults, environmentProxy: proxy }), credentials };
-}
-
-let systemRootsTrusted = false;
-
-/** Node brings roots of its own; a company's are often only in the system's store. */
-function trustSystemRoots(): void {
-  if (systemRootsTrusted) return;
-  systemRootsTrusted = true;
-  setDefaultCACertificates([...new Set([...getCACertificates("default"), ...getCACertificates("system")])]);
 }
 
 async function readCertificates(path: string): Promise<string> {

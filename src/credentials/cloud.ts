@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
+import { trustSystemRoots } from "../system-roots.ts";
 import { readServiceAccount, type SecretSource } from "./secret-data.ts";
 
 export type CloudName = "aws" | "azure" | "gcp";
@@ -95,6 +96,7 @@ export class CloudCredentials {
 
   async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
     const startedAt = Date.now();
+    trustSystemRoots();
     try {
       // Shared by all who wait for the same identity, so no single caller's signal ends it.
       const { credential, expiresAt } = await this.#options.clouds[cloud].exchange({ target, account, signal: AbortSignal.timeout(this.#options.timeoutMs) });

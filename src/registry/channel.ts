@@ -4,6 +4,7 @@ import type { Dispatcher } from "undici";
 import { Authorizer } from "./auth.ts";
 import { type ConnectionOptions, createDispatcher, secureContextFor, type TlsMaterial } from "./dispatcher.ts";
 import { environmentProxy, type ProxyServer, type ProxySettings } from "./proxy.ts";
+import { trustSystemRoots } from "../system-roots.ts";
 import { HostGate } from "./retry.ts";
 
 /** What a connection is made with. */
@@ -43,6 +44,7 @@ export class Channel {
 
   /** @param ownOrigin false where a redirect has led away from the registry: it is not shown the client certificate */
   dispatcher(url: URL, traffic: Traffic, ownOrigin: boolean): Dispatcher {
+    if (url.protocol === "https:") trustSystemRoots();
     const proxy = this.#material.proxy ?? environmentProxy(url, this.#options.environmentProxy);
     const key = `${traffic} ${String(ownOrigin)} ${proxy?.address ?? ""}`;
     let found = this.#dispatchers.get(key);

@@ -2,6 +2,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import { CodedError, messageOf } from "../errors.ts";
 import { assertEndpoint, guardedLookup } from "./endpoint.ts";
+import { trustSystemRoots } from "../system-roots.ts";
 import { type ProxyServer, proxyUrl } from "./proxy.ts";
 
 /** PEM. `ca` is trusted besides the system's roots; `cert` and `key` are shown to servers that ask (mutual TLS). */
@@ -35,6 +36,7 @@ export function secureContextFor({ ca, cert, key }: TlsMaterial): SecureContext 
   if ((cert === undefined) !== (key === undefined)) {
     throw new CodedError("TlsFailed", "a client certificate needs both tls.crt and tls.key; only one of them was given");
   }
+  trustSystemRoots();
   try {
     return createSecureContext({
       ...(ca !== undefined && { ca: [...getCACertificates("default"), ca] }),

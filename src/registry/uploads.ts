@@ -43,9 +43,10 @@ export async function pushBlob(session: Session, descriptor: Descriptor, open: O
       failures = 0;
     } catch (error) {
       if (++failures >= attempts) throw error;
+      // Before the registry is asked: what was sent last may still be on its way.
+      await pause(backoffMs(session.shared.retry, failures - 1), signal);
       at = await recover(job, upload, error);
       if (typeof at === "object" && at.offset - upload.offset >= progressBytes) failures = 0;
-      await pause(backoffMs(session.shared.retry, Math.max(0, failures - 1)), signal);
     }
   }
 }
@@ -118,8 +119,15 @@ async function recover(job: Job, upload: Upload, error: unknown): Promise<Upload
   // Not every registry takes chunks; in one request it is, then.
   if (firstChunk && [400, 404, 405, 416, 501].includes(status)) job.chunkBytes = Infinity;
   else if (isTransient(error)) return (await received(job, upload)) ?? (await arrived(job));
-  else if (status !== 404 && status !== 416) throw error;
+  else if (status === 416) return (await corrected(job, upload)) ?? "new";
+  else if (status !== 404) throw error;
   return "new";
+}
+
+/** More had arrived before a cut than the registry knew when it was asked. */
+async function corrected(job: Job, upload: Upload): Promise<Upload | undefined> {
+  const now = await received(job, upload);
+  return now?.offset === upload.offset ? undefined : now;
 }
 
 /** The last answer may have been lost after the registry had everything. */

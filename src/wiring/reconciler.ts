@@ -1,5 +1,5 @@
 import type { ExternalArtifact } from "../../api/flux/source.ts";
-import { defaultLimits, reconcileDefaults, serverLimits, sharedBuildEntries, verifyConcurrency, verifyLimits } from "../config.ts";
+import { defaultLimits, reconcileDefaults, serverLimits, sharedBuildEntries, verifyConcurrency } from "../config.ts";
 import type { Announcer, Deps, Meter, Settings } from "../controller/ports.ts";
 import { SharedBuilds } from "../controller/shared-builds.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
@@ -8,12 +8,12 @@ import { artifactHandler } from "../publish/server.ts";
 import { ociHandler } from "../publish/oci-endpoint.ts";
 import { advertisedAddress, listen, type Certificate, type HttpServer } from "../publish/listen.ts";
 import { openStorage } from "../publish/storage.ts";
-import { signatureVerifier } from "../verify/signature-verifier.ts";
 import { KIND } from "../../api/v1beta1/constants.ts";
 import type { EmbeddedEndpoint } from "../publish/oci-repository.ts";
 import { companionPublishers } from "./companions.ts";
 import { ociPublisher } from "./oci-publisher.ts";
 import { openScratch } from "./scratch.ts";
+import { lazyVerifier } from "./verifying.ts";
 import type { ClusterSources } from "./sources.ts";
 
 export interface ServerOptions {
@@ -82,7 +82,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     kube,
     sources,
     store,
-    verifier: signatureVerifier(verifyLimits),
+    verifier: lazyVerifier(),
     publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact, now: () => new Date() }), oci: ociPublisher(sources, store) },
     builds: new SharedBuilds(store, sharedBuildEntries),
     scratch: await openScratch(root),

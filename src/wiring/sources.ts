@@ -13,9 +13,9 @@ import type { WritableRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
-import { readVerifyPolicy } from "../verify/policy.ts";
 import { secrets, serviceAccounts } from "./kinds.ts";
 import { SharedReads } from "./shared-reads.ts";
+import { verifyPolicyOf } from "./verifying.ts";
 
 /** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
 export type RegistryAccess = Pick<ArtifactRepositorySpec, "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure">;
@@ -62,7 +62,7 @@ export function clusterSources(options: SourceOptions): ClusterSources {
     },
     verifyPolicy: async (spec, namespace, signal) => {
       const source = secretSource(kube, namespace);
-      return await readVerifyPolicy(spec.verify!, async (name, field) => (await readSecret(source, name, field, signal)).values);
+      return await verifyPolicyOf(spec.verify!, async (name, field) => (await readSecret(source, name, field, signal)).values);
     },
   };
 }
