@@ -53,7 +53,7 @@ export const cases: readonly Case[] = [
     slow: true,
     note: "A restart is over when the process has used less than 4 % of a core for three seconds.",
   },
-  { name: "start", title: "start, without objects", scenario: startUp, brief: true, note: "Starting ends when /readyz says so; CPU and memory are those three seconds later." },
+  { name: "start", title: "start, without objects", scenario: startUp, brief: true, note: "Starting ends when /readyz says so; the CPU is that of three seconds more. The goal's idle memory is what is resident then." },
   { name: "build-directory", title: "strata build, 100 MB → directory", scenario: command("big", "", "flux"), against: "flux", brief: true },
   { name: "build-file", title: "strata build, 100 MB → file", scenario: command("big", "/artifact.tar.gz", undefined), against: "nothing", brief: true },
   { name: "build-all", title: "strata build, ExtractAll of two layers of 100 MB → directory", scenario: command("twoOf100", "", "timoni"), against: "timoni", brief: true },
