@@ -158,13 +158,17 @@ describe("the artifact server", () => {
     }
   });
 
-  test("answers 503 while it is not to serve", async () => {
+  test("answers 503 while it may be out of date, except for what its digest names", async () => {
     const { path } = await publish("one");
+    const [latest, missing] = [path.replace(/[^/]+$/, "latest.tar.gz"), path.replace(/[^/]+$/, `${"0".repeat(64)}.tar.gz`)];
     ready = false;
-    const response = await ask(`/${path}`);
-    expect([response.statusCode, response.headers["retry-after"]]).toEqual([503, "5"]);
-    ready = true;
     expect((await ask(`/${path}`)).statusCode).toBe(200);
+    for (const other of [latest, missing, "nothing"]) {
+      const response = await ask(`/${other}`);
+      expect([response.statusCode, response.headers["retry-after"]]).toEqual([503, "5"]);
+    }
+    ready = true;
+    expect([(await ask(`/${latest}`)).statusCode, (await ask(`/${missing}`)).statusCode]).toEqual([200, 404]);
   });
 
   test("sends to its end what is deleted meanwhile", async () => {

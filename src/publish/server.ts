@@ -10,7 +10,7 @@ import { readState } from "./state.ts";
 export interface ArtifactServerOptions {
   /** Root of the storage. */
   readonly root: string;
-  /** False where this process may hold stale files: everything is answered with 503 then. */
+  /** False where this process may hold stale files: what it does not have, and what is the latest, is answered with 503 then. */
   readonly ready: () => boolean;
 }
 
@@ -21,15 +21,18 @@ export interface ArtifactServerOptions {
 export function artifactHandler(options: ArtifactServerOptions): Handler {
   return async (request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "only GET and HEAD", { allow: "GET, HEAD" });
-    if (!options.ready()) return refuse(response, 503, "not serving: another replica does, or the storage is not checked yet", { "retry-after": "5" });
+    const isReady = options.ready();
     const path = parseArtifactPath(parseRequestTarget(request.url ?? "")?.path ?? "");
-    const content = path && (await openArtifact(options.root, path));
-    if (content === undefined) return refuse(response, 404, "no such artifact");
-    await sendContent(request, response, content);
+    const content = path && (await openArtifact(options.root, path, isReady));
+    if (content !== undefined) return await sendContent(request, response, content);
+    if (isReady) return refuse(response, 404, "no such artifact");
+    refuse(response, 503, "not serving: another replica does, or the storage is not checked yet", { "retry-after": "5" });
   };
 }
 
-async function openArtifact(root: string, { directory, file }: ArtifactPath): Promise<Content | undefined> {
+/** A file that is named by its digest is never out of date: it is served also while no API server says who leads. */
+async function openArtifact(root: string, { directory, file }: ArtifactPath, isReady: boolean): Promise<Content | undefined> {
+  if (!isReady && file === latestName) return undefined;
   const absolute = await findDirectory(root, directory);
   if (absolute === undefined) return undefined;
   if (file !== latestName) return await openFile(absolute, file, {});
