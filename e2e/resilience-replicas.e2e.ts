@@ -82,6 +82,27 @@ describe("a standby", () => {
   });
 });
 
+describe("the only replica", () => {
+  it("loses the lease where the API server is away, goes on serving, and leads again once it is back", async () => {
+    let replica = await startStrata(workspace, plane, { name: "single", flags: ["--enable-leader-election=true"] });
+    await eventually("it to lead", () => leads(replica));
+    const artifacts = await eventually("everything to be served by it", async () => {
+      const all = await Promise.all(names.map(async (name) => await publishedArtifact(plane, name)));
+      return all.every(({ url }) => url.includes(replica.address)) && all;
+    });
+    await plane.stopApi();
+    // As the kubelet restarts it.
+    await eventually("its end", async () => !replica.server.running());
+    replica = await replica.restart({ waitForReady: false });
+    await eventually("everything to be served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 5000);
+    await plane.startApi();
+    await eventually("it to lead again", () => leads(replica), 40_000);
+    await reconcileNow(plane, names[0]!);
+    await download(await publishedArtifact(plane, names[0]!));
+    expect(await replica.server.stop()).toBe(0);
+  }, 120_000);
+});
+
 describe("controllers with label selectors", () => {
   const label = "sharding.fluxcd.io/key";
   const flags = (selector: string): string[] => ["--enable-leader-election=true", `--watch-label-selector=${selector}`];

@@ -38,7 +38,7 @@ export interface Strata {
   /** The status code of `/healthz` or `/readyz`. */
   probe(path: "/healthz" | "/readyz"): Promise<number>;
   /** Starts it again with the same storage, ports and flags, after `server.kill()` or `server.stop()`. */
-  restart(): Promise<Strata>;
+  restart(options?: { readonly waitForReady: boolean }): Promise<Strata>;
 }
 
 export async function startStrata(workspace: Workspace, plane: ControlPlane, options: StrataOptions = {}): Promise<Strata> {
@@ -58,8 +58,8 @@ export async function startStrata(workspace: Workspace, plane: ControlPlane, opt
     logs: workspace.logs,
     ready: () => answers(`http://127.0.0.1:${ports.health}/readyz`),
   };
-  const launch = async (): Promise<Strata> => {
-    const server = await startServer(spec);
+  const launch = async ({ waitForReady } = { waitForReady: true }): Promise<Strata> => {
+    const server = await startServer(waitForReady ? spec : { ...spec, ready: async () => true });
     workspace.onEnd(() => server.kill());
     return {
       server,
