@@ -99,6 +99,14 @@ test.each([
   expect(registry.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
 });
 
+test("a registry that was asked before everything had arrived is asked again", async () => {
+  await start();
+  registry.faults.add({ method: "PATCH", after: 1, cutRequestAfterBytes: 400_000 }, { method: "GET", headers: { range: "0-1199999" } });
+  await push(large);
+  expect(await stored(large)).toBe(true);
+  expect(asked().slice(0, 7)).toEqual(["POST 202", "PATCH 0-999999 202", "PATCH 1000000-1999999 0", "GET 204", "PATCH 1200000-2199999 416", "GET 204", "PATCH 1400000-2399999 202"]);
+});
+
 test("a last answer that is lost is not sent again", async () => {
   await start();
   registry.faults.add({ method: "PUT", reset: true });
