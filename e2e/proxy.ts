@@ -10,12 +10,14 @@ export interface CuttingProxy {
   readonly url: string;
   /** Resets each connection after it has carried this many bytes to the client; the default never does. */
   cutAfter(bytes: number): void;
+  /** The same for bytes that it has carried from the client. */
+  cutUploadsAfter(bytes: number): void;
   /** Connections cut so far. */
   cuts(): number;
 }
 
 export async function startCuttingProxy(workspace: Workspace, targetPort: number): Promise<CuttingProxy> {
-  const state = { limit: Number.POSITIVE_INFINITY, cuts: 0 };
+  const [down, up] = [{ limit: Number.POSITIVE_INFINITY, cuts: 0 }, { limit: Number.POSITIVE_INFINITY, cuts: 0 }];
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(targetPort, "127.0.0.1");
@@ -28,8 +30,8 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
         upstream.destroy();
       });
     }
-    client.pipe(upstream);
-    carry(upstream, client, state);
+    carry(client, upstream, up);
+    carry(upstream, client, down);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -43,25 +45,29 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
     host,
     url: `http://${host}`,
     cutAfter: (bytes) => {
-      state.limit = bytes;
+      down.limit = bytes;
     },
-    cuts: () => state.cuts,
+    cutUploadsAfter: (bytes) => {
+      up.limit = bytes;
+    },
+    cuts: () => down.cuts + up.cuts,
   };
 }
 
-function carry(upstream: Socket, client: Socket, state: { limit: number; cuts: number }): void {
+function carry(from: Socket, to: Socket, state: { limit: number; cuts: number }): void {
   let carried = 0;
-  upstream.on("data", (chunk: Buffer) => {
+  from.on("data", (chunk: Buffer) => {
     const rest = chunk.subarray(0, Math.max(0, state.limit - carried));
     carried += rest.length;
-    const goesOn = client.write(rest);
+    const goesOn = to.write(rest);
     if (rest.length < chunk.length) {
       state.cuts += 1;
-      client.end(() => client.resetAndDestroy());
-      upstream.removeAllListeners("data").destroy();
+      to.end(() => to.resetAndDestroy());
+      from.removeAllListeners("data").destroy();
     } else if (!goesOn) {
-      upstream.pause();
-      client.once("drain", () => upstream.resume());
+      from.pause();
+      to.once("drain", () => from.resume());
     }
   });
+  from.on("end", () => to.end());
 }

@@ -1,14 +1,18 @@
+import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { tarball } from "../bench/content.ts";
+import { tarOf } from "../src/testing/tar.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
 import { installFluxCrds, startSourceController } from "./flux.ts";
 import { condition, isReady, type KubeObject } from "./kube.ts";
-import { pushArtifact, pushFixtures } from "./push.ts";
+import { startCuttingProxy } from "./proxy.ts";
+import { digestOf, pushArtifact, pushFixtures } from "./push.ts";
 import type { LoggedRequest, Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
 import { artifactRepository, externalArtifactRef, isCondition, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
@@ -108,6 +112,28 @@ describe("publish.oci", () => {
     await plane.admin.waitFor(repositoryRef("late"), "the failure", (object) => isCondition(object, "Published", "False", "PublishFailed") && isCondition(object, "ArtifactInStorage", "True"), 40_000);
     late = await startRegistry(workspace, { name: "late", port });
     await readyRepository(plane, "late", 60_000);
+  });
+});
+
+describe("a large artifact", () => {
+  const bytes = gzipSync(tarOf({ name: "noise", content: randomBytes(80_000_000) }), { level: 0 });
+  const chart = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+
+  it("is pushed in chunks, and goes on where its connection was cut", async () => {
+    await pushArtifact(registry, "large", "1.0.0", { config: { mediaType: "application/vnd.cncf.helm.config.v1+json", bytes: Buffer.from("{}") }, layers: [{ mediaType: chart, bytes }] });
+    const proxy = await startCuttingProxy(workspace, keeper.port);
+    proxy.cutUploadsAfter(12_000_000);
+    const before = (await keeper.requests()).length;
+    await plane.admin.create(artifactRepository("large", from("large"), { ref: { tag: "1.0.0" }, publish: { oci: { url: `oci://${proxy.host}/large`, insecure: true, tags: ["{tag}"] } } }));
+    const object = await readyRepository(plane, "large", 60_000);
+    expect(proxy.cuts()).toBeGreaterThanOrEqual(6);
+    const asked = await requestsSince(before, keeper, "large");
+    // One upload of the layer and one of the config; a busy registry may forget the layer's once, but not after each cut.
+    expect(asked.filter(({ method, path }) => method === "POST" && path.includes("/uploads/")).length).toBeLessThanOrEqual(3);
+    expect(asked.filter(({ method }) => method === "PATCH").length).toBeGreaterThan(1);
+    expect(artifactOf(object).digest).toBe(digestOf(bytes));
+    await crane(["validate", "--fast", "--remote", `${keeper.host}/large:1.0.0`]);
+    expect(digestOf(Buffer.from(await (await fetch(`${keeper.url}/v2/large/blobs/${digestOf(bytes)}`)).arrayBuffer()))).toBe(digestOf(bytes));
   });
 });
 
