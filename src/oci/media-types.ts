@@ -6,15 +6,15 @@ export const ociEmptyType = "application/vnd.oci.empty.v1+json";
 export const dockerManifestType = "application/vnd.docker.distribution.manifest.v2+json";
 export const dockerListType = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-const manifestTypes: readonly string[] = [ociManifestType, dockerManifestType];
-const indexTypes: readonly string[] = [ociIndexType, dockerListType];
+const manifestTypes: ReadonlySet<string> = new Set([ociManifestType, dockerManifestType]);
+const indexTypes: ReadonlySet<string> = new Set([ociIndexType, dockerListType]);
 /** What a registry is asked for when the kind is not known yet. */
 export const acceptedTypes: readonly string[] = [ociIndexType, ociManifestType, dockerListType, dockerManifestType];
 
 export function isManifestType(mediaType: string): boolean {
-  return manifestTypes.includes(mediaType);
+  return manifestTypes.has(mediaType);
 }
 
 export function isIndexType(mediaType: string): boolean {
-  return indexTypes.includes(mediaType);
+  return indexTypes.has(mediaType);
 }
