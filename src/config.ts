@@ -188,7 +188,7 @@ export const controllerFlags = {
   "kube-api-qps": { type: "integer", default: 500, description: "requests a second to the Kubernetes API" },
   "kube-api-burst": { type: "integer", default: 1000, description: "requests to the Kubernetes API that may exceed --kube-api-qps for a moment" },
   "no-cross-namespace-refs": { type: "boolean", default: true, description: "accepted for compatibility; cross-namespace references are never possible" },
-  "default-service-account": { type: "string", default: "", description: "service account of objects that name none" },
+  "default-service-account": { type: "string", default: "", description: "service account whose workload identity is used by objects with a cloud provider that name none" },
   "graceful-shutdown-timeout": { type: "duration", default: "30s", description: "how long running work may finish after SIGTERM" },
   kubeconfig: { type: "string", default: "", env: "KUBECONFIG", description: "kubeconfig file; default: the pod's service account" },
 } as const satisfies Record<string, FlagSpec>;

@@ -25,7 +25,7 @@ export interface SourceOptions {
   readonly kube: KubeClient;
   readonly clouds: CloudCredentials;
   readonly limits: Limits;
-  /** Service account of objects that name none; "" for none. */
+  /** Service account of objects with a cloud provider that name none; "" for none. */
   readonly defaultServiceAccount: string;
   /** Outside a cluster: whose credentials are used where an object names none. */
   readonly ownCredentials?: CredentialProvider | undefined;
@@ -86,10 +86,10 @@ async function asked(provider: CredentialProvider, target: CredentialTarget, sig
 }
 
 function credentialsOf({ clouds, kube, defaultServiceAccount, ownCredentials }: SourceOptions, source: SecretSource, access: RegistryAccess): CredentialProvider {
-  const serviceAccountName = access.serviceAccountName || defaultServiceAccount || undefined;
   const { provider } = access;
-  // With a cloud the service account lends its identity, not its pull secrets.
-  if (provider === "generic") return objectCredentials(source, { secretRef: access.secretRef, serviceAccountName }, ownCredentials);
+  if (provider === "generic") return objectCredentials(source, { secretRef: access.secretRef, serviceAccountName: access.serviceAccountName || undefined }, ownCredentials);
+  // With a cloud the service account lends its identity, not its pull secrets; as in Flux, only then there is a default one.
+  const serviceAccountName = access.serviceAccountName || defaultServiceAccount || undefined;
   const requestToken = async (namespace: string, name: string, audience: string, signal: AbortSignal): Promise<string> => await kube.requestToken({ namespace, name }, audience, signal);
   const cloud = serviceAccountName === undefined ? clouds.ofController(provider) : clouds.ofServiceAccount(provider, source, serviceAccountName, requestToken);
   return objectCredentials(source, { secretRef: access.secretRef }, cloud);
