@@ -32,7 +32,7 @@ async function main(options: BenchOptions): Promise<void> {
   const chosen = chooseCases(cases, options);
   for (const name of servers) await prepareBinary(name);
   const workspace = await openBenchWorkspace();
-  process.once("SIGINT", () => void workspace.close(false).finally(() => process.exit(130)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void workspace.close(false).finally(() => process.exit(1)));
   let failed = true;
   try {
     const bench = await openBench(workspace, options);
