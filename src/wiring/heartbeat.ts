@@ -12,7 +12,8 @@ export function startHeartbeat(root: string, identity: string, signal: AbortSign
   const path = join(root, heartbeatFile);
   let count = 0;
   const beat = (): void => {
-    const temporary = `${path}.tmp-${process.pid}`;
+    // One name for all: what a killed leader has left, the next one uses up.
+    const temporary = `${path}.tmp`;
     // A storage that fails says so wherever it matters.
     void writeFile(temporary, `${identity} ${++count}\n`).then(() => rename(temporary, path)).catch(() => undefined);
   };
