@@ -162,9 +162,9 @@ describe("the samples", () => {
       const [consumer] = await read("cluster-samples", file);
       await plane.admin.create(consumer!);
       const { name } = consumer!.metadata;
-      const object = await plane.admin.waitFor({ kind: "Kustomization", namespace, name }, "ready", isReady);
-      const inventory = object.status?.["inventory"] as { entries: { id: string }[] } | undefined;
-      applied[name] = inventory?.entries.map(({ id }) => id).sort() ?? [];
+      // Flux's controllers write their conditions first, and the rest of the status a moment later.
+      const object = await plane.admin.waitFor({ kind: "Kustomization", namespace, name }, "ready", (found) => isReady(found) && found.status?.["inventory"] !== undefined);
+      applied[name] = (object.status!["inventory"] as { entries: { id: string }[] }).entries.map(({ id }) => id).sort();
     }
     expect(applied).toEqual({
       "flux-app": ["default_fx-app__ConfigMap"],

@@ -48,7 +48,8 @@ export async function startControlPlane(workspace: Workspace): Promise<ControlPl
       return path;
     },
     stopApi: async () => {
-      await api?.stop();
+      // It would wait for those who watch.
+      await api?.stop(1000);
       api = undefined;
     },
     startApi: async () => {

@@ -136,7 +136,7 @@ describe("an API server that is down", () => {
     const artifacts = await Promise.all(names.map(async (name) => await publishedArtifact(plane, name)));
     await plane.stopApi();
     const pushed = await Promise.all(names.map(async (name) => ({ name, last: await push(name) })));
-    await throughout("everything is served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 30_000, 3000);
+    await throughout("everything is served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 20_000, 2000);
     await plane.startApi();
     expect(controller.server.running()).toBe(true);
     const fresh = await push("fresh");
