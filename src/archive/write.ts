@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import { constants, crc32, deflateRaw, type ZlibOptions } from "node:zlib";
+import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from "node:zlib";
 import type { Digest } from "../oci/types.ts";
 import { CodedError } from "../errors.ts";
 import { CanonicalTar } from "./canonical.ts";
@@ -15,6 +15,8 @@ const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 const BLOCK_BYTES = 1024 * 1024;
 /** On text, level 1 takes a fifth less time for 2 to 8 % more bytes, level 6 twice the time for 7 to 13 % fewer. */
 const LEVEL = 3;
+const SAMPLE_BYTES = 16 * 1024;
+const POOR_RATIO = 2.2;
 /** Jobs at once: the thread pool has four threads. */
 const MAX_JOBS = Math.min(4, availableParallelism() + 1);
 
@@ -105,6 +107,17 @@ async function paceWith({ ready, signal }: Target): Promise<void> {
   if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the artifact", { cause: signal.reason });
 }
 
+/**
+ * How a block is best compressed, told by a sample from its middle: where little repeats (keys, hashes, encoded data), looking for
+ * it takes twice the time for 6 % fewer bytes. The same content always gives the same answer.
+ */
+function strategyFor(block: Buffer): number {
+  const middle = block.length >> 1;
+  const sample = block.subarray(middle - Math.min(middle, SAMPLE_BYTES / 2), middle + SAMPLE_BYTES / 2);
+  const ratio = sample.length / deflateRawSync(sample, { level: 1 }).length;
+  return ratio < POOR_RATIO ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
+}
+
 interface Job {
   readonly input: Buffer;
   readonly output: Promise<Buffer>;
@@ -133,7 +146,7 @@ class GzipWriter {
   add(block: Buffer): Buffer {
     this.#crc = crc32(block, this.#crc);
     this.#inputBytes += block.length;
-    const output = deflate(block, { level: LEVEL, chunkSize: BLOCK_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
+    const output = deflate(block, { level: LEVEL, strategy: strategyFor(block), chunkSize: BLOCK_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
     // Awaited in order, perhaps after a later one has failed.
     output.catch(() => undefined);
     this.#jobs.push({ input: block, output });

@@ -238,7 +238,8 @@ describe("the stored file", () => {
   it("leaves no scratch files behind", async () => {
     await controller.apply("app", spec("flux/app", { ignore: "/docs" }));
     await controller.reconcile("app");
-    expect(await readdir(join(controller.root, ".scratch"))).toEqual([]);
+    const files = await readdir(join(controller.root, ".scratch"), { recursive: true, withFileTypes: true });
+    expect(files.filter((file) => !file.isDirectory())).toEqual([]);
   });
 });
 

@@ -62,7 +62,8 @@ export class Run {
     this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#signal));
     const layer = await this.#buildUnlessCurrent(repository, this.resolved);
     this.published = await this.#timed("publish", () => this.#publish(layer));
-    await this.#deps.store.collect(storeOwner(this.owner));
+    // Storing something has cleaned up already.
+    if (this.built === undefined) await this.#deps.store.collect(storeOwner(this.owner));
   }
 
   async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | undefined> {

@@ -66,11 +66,12 @@ async function makeDirectories(root: string, relative: string): Promise<string> 
   for (const part of relative.split("/")) {
     const parent = path;
     path = join(parent, part);
+    if (await isDirectory(path, relative)) continue;
     try {
       await mkdir(path);
     } catch (error) {
-      if (!hasErrno(error, "EEXIST")) throw error;
-      if (!(await lstat(path)).isDirectory()) throw notADirectory(relative);
+      // Somebody else has made it meanwhile.
+      if (!hasErrno(error, "EEXIST") || !(await isDirectory(path, relative))) throw error;
       continue;
     }
     await syncDirectory(parent);
@@ -83,14 +84,20 @@ export async function findDirectory(root: string, relative: string): Promise<str
   let path = root;
   for (const part of relative.split("/")) {
     path = join(path, part);
-    try {
-      if (!(await lstat(path)).isDirectory()) throw notADirectory(relative);
-    } catch (error) {
-      if (hasErrno(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    if (!(await isDirectory(path, relative))) return undefined;
   }
   return path;
+}
+
+/** False where there is nothing. @throws StorageFailed where there is something else */
+async function isDirectory(path: string, relative: string): Promise<boolean> {
+  try {
+    if ((await lstat(path)).isDirectory()) return true;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+  throw notADirectory(relative);
 }
 
 function notADirectory(relative: string): CodedError {

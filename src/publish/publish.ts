@@ -80,7 +80,7 @@ async function isNamed(directory: string, digest: Digest): Promise<boolean> {
 async function point(storage: Storage, directory: string, before: OwnerState | undefined, current: ArtifactRecord): Promise<void> {
   if (before !== undefined && JSON.stringify(before.current) === JSON.stringify(current)) return await syncDirectory(directory);
   const now = storage.now();
-  const { state, expired } = retain(succeed(before, current, now), await listFiles(directory), storage.retention, now);
+  const { state, expired } = retain(succeed(before, current, now), before === undefined ? [] : await listFiles(directory), storage.retention, now);
   await writeState(directory, state, storage.createFile);
   // One flush for both renames: should only the second survive a power cut, the file counts as missing and is made again.
   await syncDirectory(directory);
