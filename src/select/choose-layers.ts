@@ -49,6 +49,15 @@ function pickOne(giving: readonly Offer[], offset: number, isChoice: boolean): P
   return { kind: "chosen", layers: giving.map(({ pool }) => pool.at(offset)!) };
 }
 
+/**
+ * Whether the selector says just what an OCIRepository's can: the exact type of an archive. Flux then extracts the first match, and
+ * a manifest that was migrated must go on giving the same files.
+ */
+function isAsInFlux({ mediaType, annotations, offset = 0, filename }: LayerSelector): boolean {
+  const isExact = mediaType !== undefined && !/[*?[\\]/.test(mediaType) && /[.+](?:tar|gz|gzip|tgz|tar\.gz)$/.test(mediaType);
+  return isExact && Object.keys(annotations ?? {}).length === 0 && offset === 0 && filename === undefined;
+}
+
 /** Whether there is anything in a manifest that could be taken. */
 export function hasContent(node: ManifestNode, selector: LayerSelector | undefined): boolean {
   return offerOf(node, layerMatcher()).pool.length > 0 || offerOf(node, layerMatcher(selector)).pool.length > 0;
@@ -96,9 +105,11 @@ function ofProfile(node: ManifestNode, layers: readonly Layer[], profile: Profil
 }
 
 /** The selector's, else that of the known layout, else Extract; a config blob is a file, never an archive to unpack. */
-function operationOf(giving: readonly Offer[], { operation, layout }: LayerSelector): OperationName {
+function operationOf(giving: readonly Offer[], selector: LayerSelector): OperationName {
+  const { operation, layout } = selector;
   if (operation !== undefined) return operation;
   if (layout !== undefined) return "ExtractAll";
+  if (isAsInFlux(selector)) return "Extract";
   const usual = new Set(giving.map(({ pool, profile }) => (pool[0]?.ordinal === -1 ? "Copy" : (profile?.operation ?? "Extract"))));
   const [only, ...others] = usual;
   return only === undefined || others.length > 0 ? "Extract" : only;
