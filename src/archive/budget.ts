@@ -24,6 +24,11 @@ export class Budget {
     this.#shared = shared;
   }
 
+  /** A guess at what the layer expands to, for the size of buffers: a thousand small layers should not take large ones each. */
+  get expectedBytes(): number {
+    return this.#compressedBytes * 4;
+  }
+
   /**
    * Judges the bytes that this layer has expanded to so far.
    * @throws ArchiveTooLarge, ArchiveRatioExceeded

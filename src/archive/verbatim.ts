@@ -19,6 +19,7 @@ export type Verdict =
   | { readonly as: "rewrite"; readonly reason: string };
 
 const HASH_BLOCK_BYTES = 256 * 1024;
+const MIN_HASH_BLOCK_BYTES = 4096;
 const GZIP_TRAILER_BYTES = 8;
 const MAX_GZIP_HEADER_BYTES = 66 * 1024;
 /** Permissions without which whoever unpacks an entry cannot use it. */
@@ -89,7 +90,7 @@ export class VerbatimScan {
     this.#head = length === "more" ? head : undefined;
     if (length === "more") return Buffer.alloc(0);
     this.#headerLength = length;
-    this.#member = inflateMember((chunk) => this.#expand(chunk));
+    this.#member = inflateMember((chunk) => this.#expand(chunk), this.#budget.expectedBytes);
     return head.subarray(length);
   }
 
@@ -147,7 +148,7 @@ class EntryJudge implements ScanHandler {
   constructor(ignore: Ignore, budget: Budget) {
     this.#ignore = ignore;
     this.#budget = budget;
-    this.#tar = new CanonicalTar(Buffer.allocUnsafe(HASH_BLOCK_BYTES), (block) => {
+    this.#tar = new CanonicalTar(Buffer.allocUnsafeSlow(Math.max(MIN_HASH_BLOCK_BYTES, Math.min(HASH_BLOCK_BYTES, budget.expectedBytes))), (block) => {
       this.#hash.update(block);
       return block;
     });
