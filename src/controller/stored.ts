@@ -2,7 +2,7 @@ import { KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts
 import type { ArtifactRepositoryStatus, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isDigest } from "../oci/digest.ts";
-import { tagOf, type Artifact, type Owner } from "../publish/publisher.ts";
+import { tagOfRevision, type Artifact, type Owner } from "../publish/publisher.ts";
 import type { ReconcileContext } from "./memory.ts";
 import type { Identified } from "./ports.ts";
 import { wanted } from "./publish.ts";
@@ -38,7 +38,7 @@ export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepo
   if (status.artifact === undefined) return "nothing is published yet";
   if (stored === undefined) return "the stored file is missing";
   if (stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest) return `upstream is now ${resolved.root.digest}`;
-  if (tagOf(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
+  if (tagOfRevision(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
 }
 

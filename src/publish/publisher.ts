@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { isTag } from "../oci/reference.ts";
 import type { Annotations, Descriptor, Digest, StagedBlob } from "../oci/types.ts";
 
 /** The object an artifact belongs to. */
@@ -119,8 +120,9 @@ export function revisionOf(tag: string | undefined, contentDigest: Digest): stri
   return tag === undefined ? contentDigest : `${tag}@${contentDigest}`;
 }
 
-/** The tag in a revision; undefined where there is none. */
-export function tagOf(revision: string): string | undefined {
+/** The tag in a revision; undefined where the reference was a digest, or where it is none a registry would accept. */
+export function tagOfRevision(revision: string): string | undefined {
   const at = revision.indexOf("@");
-  return at <= 0 ? undefined : revision.slice(0, at);
+  const tag = revision.slice(0, Math.max(at, 0));
+  return isTag(tag) ? tag : undefined;
 }

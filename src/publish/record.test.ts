@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatState, parseState, tagOfRevision, type OwnerState } from "./record.ts";
+import { formatState, parseState, type OwnerState } from "./record.ts";
 
 const digest = `sha256:${"a".repeat(64)}` as const;
 const current = {
@@ -38,13 +38,4 @@ describe("the state of an owner", () => {
   test("counts as nothing where it is cut off", () => {
     expect(parseState(formatState(state).slice(0, -10))).toBeUndefined();
   });
-});
-
-test.each([
-  [`1.0.0@${digest}`, "1.0.0"],
-  [digest, undefined],
-  [`feature/x@${digest}`, undefined],
-  [`@${digest}`, undefined],
-])("the tag of the revision %s is %s", (revision, tag) => {
-  expect(tagOfRevision(revision)).toBe(tag);
 });

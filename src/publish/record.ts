@@ -1,5 +1,4 @@
 import { isDigest } from "../oci/digest.ts";
-import { isTag } from "../oci/reference.ts";
 import type { Annotations, Digest } from "../oci/types.ts";
 
 /** One published artifact, as the storage remembers it. */
@@ -52,13 +51,6 @@ export function parseState(text: string): OwnerState | undefined {
   }
   if (!isObject(value) || value["version"] !== 1 || !isRecord(value["current"]) || !Array.isArray(value["superseded"])) return undefined;
   return value["superseded"].every((record) => isRecord(record) && isTime((record as Partial<SupersededRecord>).supersededAt)) ? (value as unknown as OwnerState) : undefined;
-}
-
-/** The tag in a revision; undefined where the reference was a digest, or where it is none a registry would accept. */
-export function tagOfRevision(revision: string): string | undefined {
-  const at = revision.indexOf("@");
-  const tag = revision.slice(0, Math.max(at, 0));
-  return isTag(tag) ? tag : undefined;
 }
 
 type Json = Record<string, unknown>;

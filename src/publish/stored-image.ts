@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { artifactFile } from "./artifact-path.ts";
 import { findDirectory } from "./durable.ts";
 import { singleLayerImage } from "./manifest.ts";
-import type { SingleLayerImage } from "./publisher.ts";
-import { tagOfRevision, type ArtifactRecord } from "./record.ts";
+import { tagOfRevision, type SingleLayerImage } from "./publisher.ts";
+import type { ArtifactRecord } from "./record.ts";
 import { readState } from "./state.ts";
 
 /** A stored artifact as an OCI artifact, with the path of its layer. */

@@ -10,7 +10,7 @@ import type { Digest } from "../oci/types.ts";
 import { renderAliases } from "../publish/alias.ts";
 import { pushArtifact } from "../publish/oci.ts";
 import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
-import { tagOf, type Artifact, type ArtifactStore } from "../publish/publisher.ts";
+import { tagOfRevision, type Artifact, type ArtifactStore } from "../publish/publisher.ts";
 import { refill } from "../publish/refill.ts";
 import type { ClusterSources } from "./sources.ts";
 
@@ -59,7 +59,7 @@ async function pruned({ retain }: PublishOci, request: Omit<PruneRequest, "retai
 function aliasVariables(artifact: Artifact, target: PublishOci): Record<string, string | undefined> {
   const annotations = Object.entries(artifact.metadata ?? {}).map(([key, value]) => [`annotation:${key}`, value] as const);
   return {
-    tag: tagOf(artifact.revision),
+    tag: tagOfRevision(artifact.revision),
     digest: artifact.digest.replace(":", "-"),
     hex: hexOf(artifact.digest),
     repository: target.url.slice(target.url.lastIndexOf("/") + 1),
