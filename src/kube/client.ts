@@ -1,3 +1,5 @@
+import type { FluxObjectMeta } from "../../api/flux/source.ts";
+
 /** A kind on the API server. All kinds that Strata deals with are namespaced. */
 export interface ResourceType {
   /** "" for the core group. */
@@ -12,28 +14,10 @@ export interface ObjectKey {
   readonly name: string;
 }
 
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller?: boolean;
-  readonly blockOwnerDeletion?: boolean;
-}
-
 /** The fields of metav1.ObjectMeta that are used. */
-export interface ObjectMeta {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-  readonly generation?: number;
+export interface ObjectMeta extends FluxObjectMeta {
   readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
   readonly finalizers?: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly OwnerReference[];
 }
 
 export interface KubeObject {

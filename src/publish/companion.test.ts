@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { OwnerReference } from "../../api/flux/source.ts";
 import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
-import type { KubeObject, OwnerReference, ResourceType } from "../kube/client.ts";
+import type { KubeObject, ResourceType } from "../kube/client.ts";
 import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../kube/memory.ts";
 import { companionMetadata, isArtifactRepository, place, withdraw, type Companion } from "./companion.ts";
 
