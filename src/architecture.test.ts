@@ -67,6 +67,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
   // The options whose defaults it holds.
   "src/config": ["src"],
+  // What its metrics show of the queue.
+  "src/runtime": ["src/kube/queue"],
   // A known layout has a default operation.
   "src/select": ["src/operation/operation"],
 };

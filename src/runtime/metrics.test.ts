@@ -55,7 +55,7 @@ describe("reconciles", () => {
 describe("the queue", () => {
   it("is shown as client-go shows it", async () => {
     const metrics = metricsOf();
-    metrics.queue.show(() => ({ depth: 7, running: 2, unfinishedMs: 3500, longestRunningMs: 3000 }));
+    metrics.queue.show(() => ({ depth: 7, scheduled: 5, running: 2, unfinishedMs: 3500, longestRunningMs: 3000 }));
     metrics.queue.event({ type: "added" });
     metrics.queue.event({ type: "added" });
     metrics.queue.event({ type: "retried" });

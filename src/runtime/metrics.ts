@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, R
 import type { ObjectKey } from "../kube/client.ts";
 import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
 
-export type ReconcileResult = "success" | "error" | "requeue_after" | "requeue";
+export type ReconcileResult = "success" | "error" | "requeue_after";
 
 /** What dashboards show of an object. */
 export interface ResourceInfo {

@@ -1,18 +1,5 @@
 import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from "prom-client";
-
-/** What the work queue tells; times are ms. */
-export type QueueEvent =
-  | { readonly type: "added" }
-  | { readonly type: "retried" }
-  | { readonly type: "started"; readonly waitedMs: number }
-  | { readonly type: "finished"; readonly workedMs: number };
-
-export interface QueueState {
-  readonly depth: number;
-  readonly running: number;
-  readonly unfinishedMs: number;
-  readonly longestRunningMs: number;
-}
+import type { QueueEvent, QueueState } from "../kube/queue.ts";
 
 export interface QueueMetrics {
   event(event: QueueEvent): void;

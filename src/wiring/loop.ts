@@ -5,10 +5,9 @@ import type { RawObject } from "../controller/status-writer.ts";
 import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { Queue, type QueueEvent } from "../kube/queue.ts";
+import type { ReconcileResult } from "../runtime/metrics.ts";
 import type { Caches } from "./caches.ts";
 import { objectKey, queueKey } from "./dependents.ts";
-
-export type ReconcileResult = "success" | "error" | "requeue_after";
 
 export interface LoopOptions {
   readonly concurrent: number;
