@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { codeOf } from "../errors.ts";
+import { aborted } from "../wiring/aborted.ts";
 import { startStandalone } from "../wiring/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { openRegistry } from "./source.ts";
@@ -88,9 +89,4 @@ async function serveUntilStopped({ values, dir, storage, concurrent }: Job, io: 
   } finally {
     await registry.close();
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -13,6 +13,7 @@ import { RegistryClient } from "../registry/client.ts";
 import { serveMetrics, serveProbes } from "../runtime/health.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
+import { aborted } from "./aborted.ts";
 import { announcer } from "./announcer.ts";
 import { Caches } from "./caches.ts";
 import { certificateIn } from "./certificate.ts";
@@ -178,9 +179,4 @@ function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
   const { suspend, url } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
   const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
   return { key: metadata, ready, suspended: suspend === true, url: url ?? "", revision: status?.artifact?.revision ?? "" };
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
