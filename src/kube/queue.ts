@@ -4,7 +4,8 @@ import { TimerHeap } from "./timer-heap.ts";
 
 /** What happens in a queue, for metrics. Times are ms. */
 export type QueueEvent =
-  | { readonly type: "added" | "retried" }
+  | { readonly type: "added" }
+  | { readonly type: "retried" }
   | { readonly type: "started"; readonly waitedMs: number }
   | { readonly type: "finished"; readonly workedMs: number };
 
