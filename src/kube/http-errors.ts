@@ -1,4 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
+import { causeCode, printable, statusOf } from "../http-failures.ts";
 
 /** An answer that is no success: the status, the first bytes of the body, and for how long to stay away. */
 export interface Refusal {
@@ -66,19 +67,9 @@ function parseStatus(body: string): Status {
   }
 }
 
-function printable(text: string, maxLength: number): string {
-  const plain = text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, " ").trim();
-  return plain.length > maxLength ? `${plain.slice(0, maxLength)}…` : plain;
-}
-
 /** `Retry-After` in seconds, which is the form that API servers use; at most five minutes. */
 export function retryAfterMs(header: string | undefined): number | undefined {
   return header !== undefined && /^\d+$/.test(header.trim()) ? Math.min(Number(header) * 1000, maxRetryAfterMs) : undefined;
-}
-
-/** The status that an error reports; 0 where no answer came. */
-export function statusOf(error: unknown): number {
-  return error instanceof CodedError ? Number(error.details?.["status"] ?? 0) : 0;
 }
 
 /** The error for a request that got no answer, or only a part of one. */
@@ -105,10 +96,6 @@ export function abortError(call: string, signal: AbortSignal): CodedError {
 function rootCause(error: unknown): unknown {
   if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
   return error instanceof Error && error.cause instanceof Error ? rootCause(error.cause) : error;
-}
-
-export function causeCode(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 /** Failures to connect: the server has not seen the request. */

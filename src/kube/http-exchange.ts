@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
+import { readStart, statusOf } from "../http-failures.ts";
 import type { Clock } from "./clock.ts";
 import { sleep } from "./clock.ts";
 import type { Channel, Link, Traffic } from "./http-channel.ts";
-import { abortError, mayRetry, networkError, retryAfterMs, statusError, statusOf } from "./http-errors.ts";
+import { abortError, mayRetry, networkError, retryAfterMs, statusError } from "./http-errors.ts";
 import type { RateLimit } from "./http-rate-limit.ts";
 
 export interface ExchangeOptions {
@@ -106,7 +107,7 @@ export class Exchange {
     });
     if (response.statusCode < 300) return read(response.body);
     const wait = response.headers["retry-after"];
-    const body = await readStart(response.body);
+    const body = await readStart(response.body, maxErrorBytes);
     throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(typeof wait === "string" ? wait : undefined) });
   }
 }
@@ -138,22 +139,6 @@ function headersOf(call: Call, userAgent: string, authorization: string | undefi
 }
 
 const maxErrorBytes = 65_536;
-
-/** The first bytes of an error's body; it never fails, as the status has said enough. */
-async function readStart(body: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > maxErrorBytes) break;
-    }
-  } catch {
-    // See above.
-  }
-  return Buffer.concat(chunks).subarray(0, maxErrorBytes).toString("utf8");
-}
 
 /** A body of JSON. @throws KubeUnreachable where it is longer than `maxBytes`, or no JSON */
 export async function readJson(call: string, body: Readable, maxBytes: number): Promise<unknown> {

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
+import { causeCode } from "../http-failures.ts";
 import type { KubeObject, ResourceType, WatchEvent } from "./client.ts";
-import { causeCode, errorEvent, networkError } from "./http-errors.ts";
+import { errorEvent, networkError } from "./http-errors.ts";
 import { parseJson } from "./http-exchange.ts";
 import { received } from "./http-objects.ts";
 

@@ -1,8 +1,8 @@
 import { CodedError } from "../errors.ts";
+import { statusOf } from "../http-failures.ts";
 import type { ApplyOptions, DeleteOptions, KubeClient, KubeObject, ListOptions, ObjectKey, ObjectList, PatchOptions, ResourceType, WatchEvent } from "./client.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Channel, type ChannelOptions } from "./http-channel.ts";
-import { statusOf } from "./http-errors.ts";
 import { type Call, Exchange, type ExchangeOptions, readJson } from "./http-exchange.ts";
 import { acceptFor, collectionPath, nameOf, objectPath, received, typeNameOf } from "./http-objects.ts";
 import { RateLimit } from "./http-rate-limit.ts";

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { CodedError, type ErrorCode } from "../errors.ts";
+import { readStart } from "../http-failures.ts";
 import { networkError } from "./errors.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -17,22 +18,6 @@ export async function readBody({ name, body }: HttpResponse, maxBytes: number, c
     throw networkError(name, error);
   }
   return Buffer.concat(chunks, size);
-}
-
-/** At most the first `maxBytes` of a body, as text; for error messages, so it never fails. */
-export async function readStart(body: Readable, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size >= maxBytes) break;
-    }
-  } catch {
-    // The status has said enough.
-  }
-  return Buffer.concat(chunks).subarray(0, maxBytes).toString("utf8");
 }
 
 /** Lets go of a body nobody wants; a short one is read, so that its connection can be used again. */

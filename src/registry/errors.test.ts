@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CodedError } from "../errors.ts";
-import { abortError, networkError, printable, requestName, statusError } from "./errors.ts";
+import { abortError, networkError, requestName, statusError } from "./errors.ts";
 
 test("requests are named without their query", () => {
   expect(requestName("GET", new URL("https://cdn.example/blob?X-Amz-Signature=secret#x"))).toBe("GET https://cdn.example/blob");
@@ -66,9 +66,4 @@ test("an ended signal says why", () => {
   expect(abortError(AbortSignal.abort(own))).toBe(own);
   expect(abortError(AbortSignal.abort()).code).toBe("Aborted");
   expect(abortError(AbortSignal.abort(new DOMException("x", "TimeoutError"))).code).toBe("RegistryTimeout");
-});
-
-test("text of strangers is cut at the limit", () => {
-  expect(printable("a\r\nb\tc\u202e\u0000d", 100)).toBe("a b c d");
-  expect(printable("abcdef", 3)).toBe("abc…");
 });

@@ -1,4 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
+import { causeCode, printable, statusOf } from "../http-failures.ts";
 
 /** What a failed request is called in messages: `GET https://registry.example/v2/app/manifests/v1`, without the query. */
 export function requestName(method: string, url: URL): string {
@@ -21,11 +22,6 @@ const byRegistryCode: Readonly<Record<string, ErrorCode>> = {
   UNSUPPORTED: "RegistryUnsupported",
   DIGEST_INVALID: "DigestMismatch",
 };
-
-/** The HTTP status that an error reports; 0 where it is about something else. */
-export function statusOf(error: unknown): number {
-  return error instanceof CodedError ? Number(error.details?.["status"] ?? 0) : 0;
-}
 
 const retriedStatuses = new Set([408, 429, 502, 503, 504]);
 
@@ -56,19 +52,13 @@ function registryErrors(body: string): { codes: string[]; text: string } {
   return { codes, text: printable(texts.join("; "), 300) };
 }
 
-/** Text of a stranger for a log or terminal: one line, no control characters, no endless length. */
-export function printable(text: string, maxLength: number): string {
-  const plain = text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, " ").trim();
-  return plain.length > maxLength ? `${plain.slice(0, maxLength)}…` : plain;
-}
-
 /** The error for a request that got no response, or only part of one. */
 export function networkError(name: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   const root = rootCause(error);
   if (root instanceof CodedError) return root;
   const code = networkCode(root);
-  return new CodedError(code, `${name}: ${tlsProblem(codeOfCause(root)) ?? printable(messageOf(root), 300)}`, { cause: root });
+  return new CodedError(code, `${name}: ${tlsProblem(causeCode(root)) ?? printable(messageOf(root), 300)}`, { cause: root });
 }
 
 /** What OpenSSL's commonest complaints mean, and what to do about them. */
@@ -83,18 +73,14 @@ function tlsProblem(code: string): string | undefined {
 /** AggregateError (one cause for each address) and undici's wrappers are looked through. */
 function rootCause(error: unknown): unknown {
   if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
-  if (error instanceof Error && error.cause instanceof Error && codeOfCause(error) !== "UND_ERR_CONNECT_TIMEOUT") return rootCause(error.cause);
+  if (error instanceof Error && error.cause instanceof Error && causeCode(error) !== "UND_ERR_CONNECT_TIMEOUT") return rootCause(error.cause);
   return error;
-}
-
-function codeOfCause(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 const isParserError = (error: unknown): boolean => error instanceof Error && error.name === "HTTPParserError";
 
 function networkCode(error: unknown): ErrorCode {
-  const code = codeOfCause(error);
+  const code = causeCode(error);
   // undici's own RequestAbortedError has a code, and comes from a proxy that has refused the tunnel.
   if (error instanceof Error && error.name === "AbortError" && code === "") return "Aborted";
   if (/^UND_ERR_(HEADERS|BODY|CONNECT)_TIMEOUT$|^ETIMEDOUT$/.test(code)) return "RegistryTimeout";
@@ -114,7 +100,7 @@ export function isTransient(error: unknown): error is CodedError {
   if (error.code === "RegistryUnavailable") return retriedStatuses.has(statusOf(error));
   // A body after a HEAD, which some servers send, spoils the next response on that connection.
   if (isParserError(error.cause)) return true;
-  return error.code === "RegistryUnreachable" && !lasting.has(codeOfCause(error.cause));
+  return error.code === "RegistryUnreachable" && !lasting.has(causeCode(error.cause));
 }
 
 /** The error for work that `signal` has ended: its own reason where that is coded, else RegistryTimeout or Aborted. */

@@ -1,11 +1,11 @@
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
+import { printable } from "../http-failures.ts";
 import { algorithmOf, isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
 import { acceptedTypes } from "../oci/media-types.ts";
 import { isTag } from "../oci/reference.ts";
 import { parseManifest } from "../oci/schema.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
-import { printable } from "./errors.ts";
 import type { Session } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
 

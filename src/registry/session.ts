@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
+import { readStart } from "../http-failures.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { AuthRequest } from "./auth.ts";
-import { discard, readBody, readStart } from "./body.ts";
+import { discard, readBody } from "./body.ts";
 import type { Channel, Material, Traffic } from "./channel.ts";
 import { statusError } from "./errors.ts";
 import { retryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";

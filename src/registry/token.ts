@@ -1,8 +1,9 @@
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
-import { discard, readBody, readStart } from "./body.ts";
+import { printable, readStart } from "../http-failures.ts";
+import { discard, readBody } from "./body.ts";
 import type { Challenge } from "./challenge.ts";
-import { printable, statusError } from "./errors.ts";
+import { statusError } from "./errors.ts";
 import { retryAfterMs } from "./retry.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
 

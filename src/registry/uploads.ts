@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
+import { statusOf } from "../http-failures.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { isTransient, statusOf } from "./errors.ts";
+import { isTransient } from "./errors.ts";
 import { pullStream } from "./pull.ts";
 import { contentExists } from "./push.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
