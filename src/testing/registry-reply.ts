@@ -21,6 +21,8 @@ export interface Reply {
   readonly content?: Content;
   /** Part of `content` to send; default: all. */
   readonly range?: readonly [start: number, end: number];
+  /** Told of every part of the body as it goes out. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 export function json(status: number, value: unknown, headers: Reply["headers"] = {}): Reply {
@@ -53,7 +55,7 @@ export async function send(response: ServerResponse, method: string, reply: Repl
   setHeaders(response, { "content-length": String(end - start), ...headers, ...fault.headers });
   response.flushHeaders();
   if (method === "HEAD") response.end();
-  else sendBody(response, content.open(start, end), fault);
+  else sendBody(response, content.open(start, end), { ...fault, onSent: reply.onSent });
 }
 
 function setHeaders(response: ServerResponse, headers: Reply["headers"]): void {
@@ -68,7 +70,9 @@ function spoil(reply: Reply, fault: Fault): Reply {
   return { status: fault.status ?? reply.status, headers: fault.status === undefined ? reply.headers : {}, content: memoryContent(body) };
 }
 
-function sendBody(response: ServerResponse, body: Readable, fault: Fault): void {
+type Sending = Fault & Pick<Reply, "onSent">;
+
+function sendBody(response: ServerResponse, body: Readable, fault: Sending): void {
   const drop = (): void => void response.socket?.destroy();
   if (fault.cutAfterBytes === 0) {
     setImmediate(drop);
@@ -79,7 +83,7 @@ function sendBody(response: ServerResponse, body: Readable, fault: Fault): void 
   response.on("close", () => body.destroy());
 }
 
-function spoilBytes(response: ServerResponse, fault: Fault): (chunk: Buffer, encoding: string, done: (error: null, chunk?: Buffer) => void) => void {
+function spoilBytes(response: ServerResponse, fault: Sending): (chunk: Buffer, encoding: string, done: (error: null, chunk?: Buffer) => void) => void {
   const stop = Math.min(fault.cutAfterBytes ?? Infinity, fault.stallAfterBytes ?? Infinity);
   let sent = 0;
   return (chunk, _, done) => {
@@ -87,6 +91,7 @@ function spoilBytes(response: ServerResponse, fault: Fault): (chunk: Buffer, enc
     const flip = (fault.corruptAt ?? -1) - sent;
     const bytes = flip >= 0 && flip < part.length ? corrupted(part, flip) : part;
     sent += part.length;
+    fault.onSent?.(part.length);
     if (sent < stop) return done(null, bytes);
     if (fault.cutAfterBytes === undefined) return void response.write(bytes);
     response.write(bytes, () => setImmediate(() => response.socket?.destroy()));

@@ -39,6 +39,10 @@ export interface RequestRecord {
   readonly httpVersion: string;
   /** 0: the connection was cut before an answer. */
   status: number;
+  /** Bytes of the request's body that arrived. */
+  received: number;
+  /** Bytes of the response's body that were sent. */
+  sent: number;
 }
 
 /** An OCI registry in this process (distribution-spec v1.1), for tests, the demo and the benchmark. */
@@ -143,25 +147,25 @@ async function answer(incoming: IncomingMessage, response: ServerResponse, share
   const method = incoming.method ?? "";
   const path = incoming.url ?? "";
   const fault = shared.faults.take(method, path);
-  const record: RequestRecord = { method, path, headers: incoming.headers, httpVersion: incoming.httpVersion, status: 0 };
+  const record: RequestRecord = { method, path, headers: incoming.headers, httpVersion: incoming.httpVersion, status: 0, received: 0, sent: 0 };
   shared.requests.push(record);
   incoming.on("error", () => incoming.destroy());
   response.on("error", () => response.socket?.destroy());
   try {
-    const reply = await route(toRequest(incoming, fault), shared.routes);
+    const reply = await route(toRequest(incoming, fault, record), shared.routes);
     if (!reply) {
       response.socket?.destroy();
       return;
     }
     record.status = fault?.status ?? (fault?.reset ? 0 : reply.status);
-    await send(response, method, reply, fault);
+    await send(response, method, { ...reply, onSent: (bytes) => (record.sent += bytes) }, fault);
   } catch (error) {
     // A malformed request of a test must not take the whole process down.
     response.writeHead(500).end(String(error));
   }
 }
 
-function toRequest(incoming: IncomingMessage, fault: Fault | undefined): Request {
+function toRequest(incoming: IncomingMessage, fault: Fault | undefined, record: RequestRecord): Request {
   const authority = incoming.headers[":authority"] ?? incoming.headers.host ?? "";
   const scheme = "encrypted" in incoming.socket ? "https" : "http";
   const origin = `${scheme}://${String(authority)}`;
@@ -170,7 +174,11 @@ function toRequest(incoming: IncomingMessage, fault: Fault | undefined): Request
     url: new URL(incoming.url ?? "", origin),
     origin,
     headers: incoming.headers,
-    read: () => readBody(incoming, fault?.cutRequestAfterBytes ?? Infinity),
+    read: async () => {
+      const body = await readBody(incoming, fault?.cutRequestAfterBytes ?? Infinity);
+      record.received += body.bytes.length;
+      return body;
+    },
   };
 }
 
