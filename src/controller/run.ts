@@ -10,7 +10,7 @@ import type { Verification } from "../verify/verifier.ts";
 import { buildArtifact, selectRequest, type BuildContext } from "./build.ts";
 import { sourceVerified } from "./conditions.ts";
 import { imageFormOf } from "./image-form.ts";
-import type { ReconcileContext, ReconcileMemory } from "./memory.ts";
+import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Freshness, Identified, PushedLayer } from "./ports.ts";
 import { publishEverywhere, type Published } from "./publish.ts";
@@ -20,6 +20,9 @@ import { contentChecksum, intervalMs, repositoryOf } from "./spec.ts";
 import { selectedStatus } from "./status.ts";
 import { reasonToBuild, storedArtifact, storeOwner } from "./stored.ts";
 import { verifySource } from "./verify.ts";
+
+/** `forced`: somebody asks for it, whatever is remembered. */
+type RunContext = ReconcileContext & { readonly forced: boolean };
 
 /** One reconcile under way: what is known so far, also where it ends in an error. */
 export class Run {
@@ -35,51 +38,45 @@ export class Run {
   published: Published | undefined;
   /** Why something was built; undefined where nothing was. */
   built: string | undefined;
-  readonly #forced: boolean;
-  readonly #askedAt: number;
-  readonly #memory: ReconcileMemory;
-  readonly #deps: Deps;
-  readonly #signal: AbortSignal;
+  readonly #context: RunContext;
 
-  constructor(owner: Identified, before: ArtifactRepositoryStatus, context: ReconcileContext & { readonly forced: boolean }) {
+  constructor(owner: Identified, before: ArtifactRepositoryStatus, context: RunContext) {
     this.owner = owner;
     this.before = before;
     this.checksum = contentChecksum(owner.object.spec);
     this.selected = before.selected;
-    this.#forced = context.forced;
-    this.#askedAt = context.askedAt;
-    this.#memory = context.memory;
-    this.#deps = context.deps;
-    this.#signal = context.signal;
+    this.#context = context;
   }
 
   /** The phases, in order. @throws whatever any of them throws */
   async execute(): Promise<void> {
+    const { deps, signal } = this.#context;
     const { spec } = this.owner.object;
-    this.stored = await storedArtifact(this.owner, this.before, { memory: this.#memory, deps: this.#deps, askedAt: this.#askedAt, signal: this.#signal });
-    const repository = await this.#deps.sources.open(spec, this.owner.key.namespace, this.#freshness(), this.#signal);
-    const rule = await tagRule(spec, this.owner.key.namespace, this.#deps.kube, this.#signal);
-    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#signal));
+    this.stored = await storedArtifact(this.owner, this.before, this.#context);
+    const repository = await deps.sources.open(spec, this.owner.key.namespace, this.#freshness(), signal);
+    const rule = await tagRule(spec, this.owner.key.namespace, deps.kube, signal);
+    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, signal));
     const layer = await this.#buildUnlessCurrent(repository, this.resolved);
     this.published = await this.#timed("publish", () => this.#publish(layer));
     // Storing something has cleaned up already.
-    if (this.built === undefined) await this.#deps.store.collect(storeOwner(this.owner));
+    if (this.built === undefined) await deps.store.collect(storeOwner(this.owner));
   }
 
   async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | undefined> {
+    const { memory, deps, forced } = this.#context;
     const { uid, generation } = this.owner;
     const { digest } = resolved.root;
     const reason = reasonToBuild(this.stored, this.before, resolved, this.checksum);
-    const repeated = reason === undefined || this.#forced ? undefined : this.#memory.stalled(uid, generation, digest);
+    const repeated = reason === undefined || forced ? undefined : memory.stalled(uid, generation, digest);
     if (repeated !== undefined) throw repeated;
     try {
       const selection = await this.#verify(repository, resolved);
       if (reason !== undefined) return await this.#build(reason, repository, selection);
-      this.#deps.meter.reused(this.stored?.size ?? 0);
-      this.#memory.unstall(uid);
+      deps.meter.reused(this.stored?.size ?? 0);
+      memory.unstall(uid);
       return undefined;
     } catch (error) {
-      if (failurePolicies[codeOf(error)].next === "stall") this.#memory.stall(uid, { generation, upstream: digest, error });
+      if (failurePolicies[codeOf(error)].next === "stall") memory.stall(uid, { generation, upstream: digest, error });
       throw error;
     }
   }
@@ -87,18 +84,20 @@ export class Run {
   async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
     const { spec } = this.owner.object;
     if (spec.verify === undefined) return undefined;
-    const policy = await this.#deps.sources.verifyPolicy(spec, this.owner.key.namespace, this.#signal);
-    const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits: this.#deps.settings.limits, signal: this.#signal });
-    const verified = await this.#timed("verify", () => verifySource({ verifier: this.#deps.verifier, policy, repository, select }));
+    const { deps, signal } = this.#context;
+    const policy = await deps.sources.verifyPolicy(spec, this.owner.key.namespace, signal);
+    const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits: deps.settings.limits, signal });
+    const verified = await this.#timed("verify", () => verifySource({ verifier: deps.verifier, policy, repository, select }));
     this.verification = verified.verification;
-    for (const warning of verified.verification?.warnings ?? []) this.#deps.log("info", warning, {});
+    for (const warning of verified.verification?.warnings ?? []) deps.log("info", warning, {});
     return verified.selection;
   }
 
   async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer> {
     const { spec } = this.owner.object;
     const { registry, repository: repositoryPath } = repositoryOf(spec);
-    const { builds, scratch: openScratch, settings, meter } = this.#deps;
+    const { memory, deps, signal } = this.#context;
+    const { builds, scratch: openScratch, settings, meter } = deps;
     const key = JSON.stringify([registry, repositoryPath, this.resolved!.root.digest, this.resolved!.tag, this.checksum]);
     const build = await builds.oneAtATime(key, async () => {
       const scratch = await openScratch();
@@ -108,7 +107,7 @@ export class Run {
           meter.reused(taken.blob.size);
           return await this.#store(taken.build, taken.blob);
         }
-        const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal: this.#signal };
+        const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal };
         const made = await this.#make({ ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) }, known);
         return await this.#store(made.build, made.blob);
       } finally {
@@ -117,7 +116,7 @@ export class Run {
     });
     builds.remember(key, build);
     this.built = reason;
-    this.#memory.unstall(this.owner.uid);
+    memory.unstall(this.owner.uid);
     return { registry, repository: repositoryPath, layer: build.layer };
   }
 
@@ -133,11 +132,12 @@ export class Run {
 
   /** Makes it the object's artifact. Returns the build as the object's own. */
   async #store(build: SharedBuild, blob: StagedBlob): Promise<SharedBuild> {
+    const { memory, deps, signal } = this.#context;
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#timed("store", () => this.#deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, this.#signal));
+    this.stored = await this.#timed("store", () => deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, signal));
     this.selected = build.selected;
-    this.#memory.intact(this.owner.uid, this.stored.digest);
+    memory.intact(this.owner.uid, this.stored.digest);
     return { ...build, owner };
   }
 
@@ -148,18 +148,20 @@ export class Run {
 
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
   #freshness(): Freshness {
-    const isRoutine = !this.#forced && this.before.observedGeneration === this.owner.generation;
-    return { since: this.#askedAt, tagsSince: isRoutine ? this.#askedAt - intervalMs(this.owner.object.spec) / 2 : this.#askedAt };
+    const { forced, askedAt } = this.#context;
+    const isRoutine = !forced && this.before.observedGeneration === this.owner.generation;
+    return { since: askedAt, tagsSince: isRoutine ? askedAt - intervalMs(this.owner.object.spec) / 2 : askedAt };
   }
 
   async #publish(layer: PushedLayer | undefined): Promise<Published> {
+    const { deps, signal } = this.#context;
     const previous: readonly PublishedStatus[] = this.before.published ?? [];
-    return await publishEverywhere({ owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer }, this.#deps.publishers, this.#signal);
+    return await publishEverywhere({ owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer }, deps.publishers, signal);
   }
 
   #sourceVerified(): Condition | undefined {
     const [draft] = sourceVerified(this.verification);
-    return draft && { ...draft, lastTransitionTime: `${this.#deps.now().toISOString().slice(0, 19)}Z`, observedGeneration: this.owner.generation };
+    return draft && { ...draft, lastTransitionTime: `${this.#context.deps.now().toISOString().slice(0, 19)}Z`, observedGeneration: this.owner.generation };
   }
 
   async #timed<T>(stage: Parameters<Deps["meter"]["stage"]>[0], work: () => Promise<T>): Promise<T> {
@@ -167,7 +169,7 @@ export class Run {
     try {
       return await work();
     } finally {
-      this.#deps.meter.stage(stage, performance.now() - start);
+      this.#context.deps.meter.stage(stage, performance.now() - start);
     }
   }
 }
