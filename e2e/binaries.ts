@@ -9,7 +9,7 @@ export const binaryNames = ["etcd", "kube-apiserver", "kubectl", "source-control
 export type BinaryName = (typeof binaryNames)[number];
 
 /** Unpacked and built servers are kept here between runs; git ignores it. */
-export const cacheDir = fileURLToPath(new URL("../.cache/e2e", import.meta.url));
+const cacheDir = fileURLToPath(new URL("../.cache/e2e", import.meta.url));
 
 const run = promisify(execFile);
 

@@ -27,5 +27,3 @@ export const artifactRepositorySchema = z.strictObject({
   status: statusSchema.optional().catch(undefined),
 });
 export type ArtifactRepository = z.output<typeof artifactRepositorySchema>;
-/** As users write it: defaults absent, Flux's spellings allowed. */
-export type ArtifactRepositoryManifest = z.input<typeof artifactRepositorySchema>;

@@ -31,7 +31,6 @@ export function int64(description: string) {
 }
 
 const PROVIDERS = ["generic", "aws", "azure", "gcp"] as const;
-export type Provider = (typeof PROVIDERS)[number];
 
 /** How a registry is reached and who asks; the same for the source and for `publish.oci`. */
 export const registryAccess = {

@@ -50,4 +50,3 @@ export const publishSchema = withRules(
     },
   ],
 );
-export type Publish = z.output<typeof publishSchema>;

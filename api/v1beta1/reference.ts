@@ -85,4 +85,3 @@ export const refSchema = withRules(
     },
   ],
 );
-export type Ref = z.output<typeof refSchema>;

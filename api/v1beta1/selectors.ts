@@ -26,7 +26,6 @@ export const indexSelectorSchema = z
       .describe("`One`: more than one match is an error. `First` and `All` take matches in the order of the index, depth first."),
   })
   .describe("Which manifests of a (nested) index to take. Every condition must hold.");
-export type IndexSelector = z.output<typeof indexSelectorSchema>;
 
 /** Flux writes the operations in lower case. */
 function canonicalOperation(operation: "Extract" | "Copy" | "ExtractAll" | "extract" | "copy") {
@@ -99,4 +98,3 @@ export const layerSelectorSchema = withRules(
     },
   ],
 );
-export type LayerSelector = z.output<typeof layerSelectorSchema>;

@@ -37,4 +37,3 @@ export const verifySchema = withRules(
     },
   ],
 );
-export type Verify = z.output<typeof verifySchema>;

@@ -115,6 +115,6 @@ export class LeaseLock {
 }
 
 /** metav1.MicroTime: RFC 3339 with six digits of the second. */
-export function microTime(date: Date): string {
+function microTime(date: Date): string {
   return date.toISOString().replace("Z", "000Z");
 }

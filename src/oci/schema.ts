@@ -78,7 +78,7 @@ function indexOf(body: Json, mediaType: string, fail: Fail): Index {
 }
 
 /** OCI image-spec v1.1, descriptor.md. */
-export function descriptorOf(value: unknown, where: string, fail: Fail): Descriptor {
+function descriptorOf(value: unknown, where: string, fail: Fail): Descriptor {
   if (!isObject(value)) throw fail(`${where} is not a descriptor`);
   const failHere: Fail = (problem) => fail(`${where}: ${problem}`);
   const base = contentOf(value, failHere);

@@ -9,9 +9,9 @@ export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from([tag, 0x80 | size.length]), size, content]);
 }
 
-export const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
+const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
 
-export function derOid(dotted: string): Buffer {
+function derOid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   const bytes = [first * 40 + second, ...rest].flatMap((value) => {
     const groups = [value & 0x7f];

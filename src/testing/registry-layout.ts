@@ -1,8 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { fileContent, type RegistryStore } from "./registry-store.ts";
@@ -43,16 +40,6 @@ async function loadBlobs(store: RegistryStore, dir: string, to: { repository: st
 }
 
 const blobPath = (dir: string, digest: Digest): string => join(dir, "blobs", ...digest.split(":"));
-
-/** Adds a file of any size as a blob without reading it into memory. */
-export async function loadFile(store: RegistryStore, path: string, as: { repository: string; mediaType: string }): Promise<Descriptor> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  const digest: Digest = `sha256:${hash.digest("hex")}`;
-  const { size } = await stat(path);
-  store.repository(as.repository).blobs.set(digest, fileContent(path, size));
-  return { mediaType: as.mediaType, digest, size };
-}
 
 /** Every fixture layout, under the path it has below `fixtures/oci`: `timoni/mod`, `helm/chart`, `product`, … */
 export async function loadFixtures(store: RegistryStore): Promise<string[]> {

@@ -55,7 +55,7 @@ export function paxEntry(records: readonly (readonly [key: string, value: string
 }
 
 /** `<length> <key>=<value>\n` */
-export function paxRecord(key: string, value: string): string {
+function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   let length = Buffer.byteLength(rest);
   while (String(length).length + Buffer.byteLength(rest) !== length) length = String(length).length + Buffer.byteLength(rest);
