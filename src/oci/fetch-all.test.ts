@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
+import { MemoryRepository } from "../testing/memory-repository.ts";
 import { fetchAll, fetchManifest } from "./fetch-all.ts";
-import { MemoryRepository } from "./memory.ts";
 import { ociManifestType } from "./media-types.ts";
 
 const signal = new AbortController().signal;

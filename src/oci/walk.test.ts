@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
+import { MemoryRepository } from "../testing/memory-repository.ts";
 import type { Fetcher } from "./content.ts";
-import { MemoryRepository } from "./memory.ts";
 import { ociIndexType, ociManifestType } from "./media-types.ts";
 import type { Descriptor, Digest } from "./types.ts";
 import { walk, type Visit, type WalkOptions } from "./walk.ts";

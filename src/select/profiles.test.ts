@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
 import { codeOf } from "../errors.ts";
-import { MemoryRepository } from "../oci/memory.ts";
 import { ociConfigType, ociEmptyType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor } from "../oci/types.ts";
 import type { OperationName } from "../operation/operation.ts";
+import { MemoryRepository } from "../testing/memory-repository.ts";
 import { selectLayers } from "./select.ts";
 import type { Selection, SelectRequest } from "./selection.ts";
 

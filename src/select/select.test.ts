@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
 import { CodedError, codeOf } from "../errors.ts";
-import { MemoryRepository } from "../oci/memory.ts";
 import { ociConfigType, ociEmptyType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
+import { MemoryRepository } from "../testing/memory-repository.ts";
 import { selectLayers } from "./select.ts";
 import type { Decision, IndexSelector, LayerSelector, Selection, SelectRequest } from "./selection.ts";
 

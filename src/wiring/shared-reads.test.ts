@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { sharedReadsDefaults } from "../config.ts";
 import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
-import { MemoryRepository } from "../oci/memory.ts";
 import type { Descriptor } from "../oci/types.ts";
+import { MemoryRepository } from "../testing/memory-repository.ts";
 import { SharedReads } from "./shared-reads.ts";
 
 const never = new AbortController().signal;

@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
-import type { Repository } from "./content.ts";
-import { sha256Of, verifyingStream } from "./digest.ts";
-import { isIndexType, isManifestType, ociIndexType, ociManifestType } from "./media-types.ts";
-import { parseManifest } from "./schema.ts";
-import type { Descriptor, Digest, Index, Manifest } from "./types.ts";
+import type { Repository } from "../oci/content.ts";
+import { sha256Of, verifyingStream } from "../oci/digest.ts";
+import { isIndexType, isManifestType, ociIndexType, ociManifestType } from "../oci/media-types.ts";
+import { parseManifest } from "../oci/schema.ts";
+import type { Descriptor, Digest, Index, Manifest } from "../oci/types.ts";
 
 /** A repository made of bytes, which remembers what was fetched from it. */
 export class MemoryRepository implements Repository {
