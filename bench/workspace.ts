@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { printLogs } from "../e2e/logs.ts";
 import type { Workspace } from "../e2e/workspace.ts";
 
 /** The workspace of the end-to-end harness, without the hooks of its test runner. */
@@ -30,11 +31,4 @@ export async function openBenchWorkspace(): Promise<BenchWorkspace> {
       else await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-async function printLogs(logs: string): Promise<void> {
-  for (const name of await readdir(logs)) {
-    const log = await readFile(join(logs, name), "utf8");
-    process.stderr.write(`--- the end of ${name}\n${log.slice(-3000)}\n`);
-  }
 }

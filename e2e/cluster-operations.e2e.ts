@@ -1,22 +1,21 @@
 import { generateKeyPairSync } from "node:crypto";
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
-import { installFluxCrds, startSourceController } from "./flux.ts";
+import { startSourceController } from "./flux.ts";
 import { condition, isReady } from "./kube.ts";
-import { pushArtifact, pushFixtures } from "./push.ts";
+import { listenOnLoopback } from "./loopback.ts";
+import { pushArtifact } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { account, startRegistry } from "./registry.ts";
 import { artifactRepository, configMap, externalArtifactRef, isCondition, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef } from "./repositories.ts";
 import { freePort } from "./server.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { eventually, throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -26,8 +25,7 @@ let registry: Registry;
 let controller: Strata;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
   const flags = [`--oci-endpoint-addr=127.0.0.1:${await freePort()}`, `--events-addr=${await startReceiver()}`];
   controller = await startStrata(workspace, plane, { flags });
   await startSourceController(workspace, plane);
@@ -48,14 +46,7 @@ async function startReceiver(): Promise<string> {
     void json(request).then((event) => notifications.push(event as Notification));
     request.on("end", () => response.writeHead(202).end());
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  workspace.onEnd(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return `http://${await listenOnLoopback(workspace, server)}/`;
 }
 
 const from = (path: string) => ({ registry, path });

@@ -1,15 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, filesOfTarball, parseChecksums, type Files, type PublishedArtifact } from "./artifact.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
-import { installFluxCrds, startKustomizeController, startSourceController } from "./flux.ts";
+import { startKustomizeController, startSourceController } from "./flux.ts";
 import { condition, isReady, parseDocuments } from "./kube.ts";
-import { digestOf, pushArtifact, pushFixtures, pushIndex } from "./push.ts";
+import { digestOf, pushArtifact, pushIndex } from "./push.ts";
 import type { Registry } from "./registry.ts";
-import { startRegistry } from "./registry.ts";
 import { artifactRepository, configMap, isCondition, kustomization, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
-import { installStrata, startStrata } from "./strata.ts";
+import { startStrata } from "./strata.ts";
 import { throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -18,8 +17,7 @@ let plane: ControlPlane;
 let registry: Registry;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
   await startStrata(workspace, plane);
   await Promise.all([startSourceController(workspace, plane), startKustomizeController(workspace, plane)]);
 });

@@ -1,7 +1,6 @@
-import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { listenOnLoopback } from "./loopback.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** An HTTP proxy in front of a registry, such as a busy load balancer: it refuses, and it never states a length. */
@@ -25,14 +24,7 @@ export async function startChunkingProxy(workspace: Workspace, targetPort: numbe
     if (refusal !== undefined) response.writeHead(refusal.status, refusal.headers).end('{"errors":[{"code":"TOOMANYREQUESTS","message":"later"}]}');
     else forward(incoming, response, targetPort);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  workspace.onEnd(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const host = await listenOnLoopback(workspace, server);
   return { host, url: `http://${host}`, refuse: (next, headers = {}) => void refusals.push(...next.map((status) => ({ status, headers }))), statuses };
 }
 

@@ -3,17 +3,16 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { makeCertificate, type Certificate } from "./certificate.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
 import { crane } from "./crane.ts";
-import { installFluxCrds, startSourceController } from "./flux.ts";
+import { startSourceController } from "./flux.ts";
 import { isReady } from "./kube.ts";
-import { digestOf, pushFixtures } from "./push.ts";
+import { digestOf } from "./push.ts";
 import type { Registry } from "./registry.ts";
-import { startRegistry } from "./registry.ts";
 import { artifactRepository, namespace, readyRepository, repositoryRef, type Spec } from "./repositories.ts";
 import { freePort } from "./server.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -28,8 +27,7 @@ let artifact: PublishedArtifact;
 let repository: string;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
   http = `127.0.0.1:${await freePort()}`;
   await startStrata(workspace, plane, { flags: [`--oci-endpoint-addr=${http}`, "--watch-label-selector=endpoint!=https"] });
   artifact = await published("app", "flux/app", { ref: { tag: "1.0.0" } });

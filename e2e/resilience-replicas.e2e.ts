@@ -1,13 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { download } from "./artifact.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
-import { installFluxCrds } from "./flux.ts";
-import { pushFixtures } from "./push.ts";
 import type { Registry } from "./registry.ts";
-import { startRegistry } from "./registry.ts";
 import { artifactRepository, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef } from "./repositories.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { eventually, throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -16,8 +13,7 @@ let plane: ControlPlane;
 let registry: Registry;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
 });
 
 async function create(name: string, labels?: Record<string, string>): Promise<void> {

@@ -1,8 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import type { JsonWebKey, KeyObject } from "node:crypto";
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "./loopback.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** An authorisation service as the distribution project's token specification describes it. */
@@ -35,17 +34,11 @@ export async function startTokenServer(workspace: Workspace, account: { readonly
     const answer = granted ? { token: makeToken(issue, url.searchParams.getAll("scope")), expires_in: issue.lifetime } : { errors: [{ code: "UNAUTHORIZED", message: "who are you" }] };
     response.writeHead(granted ? 200 : 401, { "content-type": "application/json" }).end(JSON.stringify(answer));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  workspace.onEnd(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  });
+  const host = await listenOnLoopback(workspace, server);
   return {
     service: issue.service,
     issuer: issue.issuer,
-    realm: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    realm: `http://${host}/token`,
     jwk: { ...createPublicKey(privateKey).export({ format: "jwk" }), kid: issue.kid, alg: "ES256", use: "sig" },
     grants,
     setLifetime: (seconds) => {

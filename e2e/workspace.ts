@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach } from "vitest";
 import type { RunnerTask } from "vitest";
+import { printLogs } from "./logs.ts";
 
 /** The scratch directory of one suite, with the logs of its servers. */
 export interface Workspace {
@@ -54,11 +55,4 @@ export async function openWorkspace(): Promise<Workspace> {
 
 function hasFailed(task: RunnerTask): boolean {
   return task.result?.state === "fail" || ("tasks" in task && task.tasks.some(hasFailed));
-}
-
-async function printLogs(logs: string): Promise<void> {
-  for (const name of await readdir(logs)) {
-    const log = await readFile(join(logs, name), "utf8");
-    process.stderr.write(`--- the end of ${name}\n${log.slice(-3000)}\n`);
-  }
 }
