@@ -11,6 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Plain data and rules: nothing of the project.
   api: ["api"],
   "src/errors": [],
+  "src/abort": [],
   "src/http-failures": ["src/errors"],
   "src/flags": ["src/errors"],
   "src/system-roots": [],
@@ -25,9 +26,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/operation": ["src/errors", "src/oci", "src/archive"],
 
   // Adapters. Each knows the model and its own outside world, never another adapter.
-  "src/kube": ["src/errors", "src/http-failures", "api"],
-  "src/registry": ["src/errors", "src/http-failures", "src/oci", "src/credentials/provider", "src/system-roots"],
-  "src/credentials": ["src/errors", "src/oci", "src/system-roots"],
+  "src/kube": ["src/errors", "src/abort", "src/http-failures", "api"],
+  "src/registry": ["src/errors", "src/abort", "src/http-failures", "src/oci", "src/credentials/provider", "src/system-roots"],
+  "src/credentials": ["src/errors", "src/abort", "src/oci", "src/system-roots"],
   "src/credentials/secret": ["src/kube/client"],
   "src/verify": ["src/errors", "src/oci", "src/kube/client"],
   "src/publish": ["src/errors", "src/oci"],

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { unlessAborted } from "../abort.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
 import { trustSystemRoots } from "../system-roots.ts";
@@ -91,7 +92,7 @@ export class CloudCredentials {
       this.#pending.set(key, pending);
       void pending.then((entry) => this.#known.set(key, entry)).catch(() => undefined);
     }
-    return (await unlessAborted(pending, signal)).credential;
+    return (await unlessAborted(pending, signal, () => new CodedError("Aborted", "getting cloud credentials was aborted"))).credential;
   }
 
   async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
@@ -112,16 +113,4 @@ export class CloudCredentials {
 /** The clouds' SDKs name what failed, never a token; their longer explanations are for consoles. */
 function describe(cause: unknown): string {
   return `${cause instanceof Error ? `${cause.name}: ` : ""}${messageOf(cause).split("\n")[0]?.slice(0, 300) ?? ""}`;
-}
-
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(new CodedError("Aborted", "getting cloud credentials was aborted"));
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

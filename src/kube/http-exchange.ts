@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { unlessAborted } from "../abort.ts";
 import { CodedError } from "../errors.ts";
 import { readStart, statusOf } from "../http-failures.ts";
 import type { Clock } from "./clock.ts";
@@ -81,14 +82,15 @@ export class Exchange {
   async #attempt<T>(call: Call, read: (body: Readable) => Promise<T> | T, signal: AbortSignal): Promise<T> {
     await this.#wire.limit.take(signal);
     if (signal.aborted) throw abortError(call.name, signal);
-    const link = await unlessAborted(this.#wire.channel.link(), signal);
+    const gaveUp = (): Error => abortError(call.name, signal);
+    const link = await unlessAborted(this.#wire.channel.link(), signal, gaveUp);
     try {
       return await this.#send(call, { link, read, signal });
     } catch (error) {
       if (statusOf(error) !== 401) throw error;
     }
     // A token may be renewed before the old one was read anew.
-    const renewed = await unlessAborted(this.#wire.channel.link(link), signal);
+    const renewed = await unlessAborted(this.#wire.channel.link(link), signal, gaveUp);
     return this.#send(call, { link: renewed, read, signal });
   }
 
@@ -109,18 +111,6 @@ export class Exchange {
     const wait = response.headers["retry-after"];
     const body = await readStart(response.body, maxErrorBytes);
     throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(typeof wait === "string" ? wait : undefined) });
-  }
-}
-
-/** Waits no longer than the signal lets it; the work, which other requests wait for as well, goes on. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(new Error("aborted"));
-  signal.addEventListener("abort", stop);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { unlessAborted } from "../abort.ts";
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
@@ -86,7 +87,8 @@ export class Authorizer {
       this.#pending.set(key, pending);
       void pending.then((token) => this.#tokens.set(key, token)).catch(() => undefined).finally(() => this.#pending.delete(key));
     }
-    const { value } = await unlessAborted(pending, request.signal);
+    // One waiter's abort must not take the token away from the others.
+    const { value } = await unlessAborted(pending, request.signal, abortError);
     return `Bearer ${value}`;
   }
 }
@@ -108,17 +110,4 @@ function covers(scopes: readonly string[], scope: string): boolean {
   const own = scopes.find((candidate) => repositoryOf(candidate) === repositoryOf(scope));
   const actions = own?.slice(repositoryOf(own).length + 1).split(",") ?? [];
   return scope.slice(repositoryOf(scope).length + 1).split(",").every((action) => actions.includes(action));
-}
-
-/** One waiter's abort must not take the token away from the others. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw abortError(signal);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(abortError(signal));
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
+import { aborted } from "../abort.ts";
 import { eventLimits, kubeDefaults, notificationLimits, registryDefaults, defaultLimits, type ControllerConfig } from "../config.ts";
 import type { RawObject } from "../controller/status-writer.ts";
 import { storageFailed } from "../archive/spool.ts";
@@ -13,7 +14,6 @@ import { RegistryClient } from "../registry/client.ts";
 import { serveMetrics, serveProbes } from "../runtime/health.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
-import { aborted } from "./aborted.ts";
 import { announcer } from "./announcer.ts";
 import { Caches } from "./caches.ts";
 import { certificateIn } from "./certificate.ts";
