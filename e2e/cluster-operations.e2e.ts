@@ -8,7 +8,7 @@ import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts"
 import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startSourceController } from "./flux.ts";
-import { condition, isReady } from "./kube.ts";
+import { condition, hasArtifact } from "./kube.ts";
 import { listenOnLoopback } from "./loopback.ts";
 import { pushArtifact } from "./push.ts";
 import type { Registry } from "./registry.ts";
@@ -153,7 +153,7 @@ describe("what is published elsewhere", () => {
     const publish = { externalArtifact: {}, ociRepository: {}, oci };
     await plane.admin.create(artifactRepository("pushed", from("product"), { ref: { tag: "1.0.0" }, indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" }, publish }));
     await readyRepository(plane, "pushed");
-    const repository = await plane.admin.waitFor(ociRepositoryRef("pushed"), "ready", (object) => isReady(object) && object.status?.["artifact"] !== undefined);
+    const repository = await plane.admin.waitFor(ociRepositoryRef("pushed"), "ready", hasArtifact);
     const read = repository.status?.["artifact"] as PublishedArtifact;
     const ours = await publishedArtifact(plane, "pushed");
     expect(read.digest).toBe(ours.digest);
@@ -164,7 +164,7 @@ describe("what is published elsewhere", () => {
   it("can be read from the controller's own registry", async () => {
     await plane.admin.create(artifactRepository("embedded", from("oras/files"), { ref: { tag: "1.0.0" }, publish: { externalArtifact: {}, ociRepository: {} } }));
     await readyRepository(plane, "embedded");
-    const repository = await plane.admin.waitFor(ociRepositoryRef("embedded"), "ready", (object) => isReady(object) && object.status?.["artifact"] !== undefined);
+    const repository = await plane.admin.waitFor(ociRepositoryRef("embedded"), "ready", hasArtifact);
     expect(repository.status?.["artifact"]).toMatchObject({ digest: (await publishedArtifact(plane, "embedded")).digest });
   });
 

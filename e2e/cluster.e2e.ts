@@ -4,7 +4,7 @@ import { download, filesOfTarball, parseChecksums, type Files, type PublishedArt
 import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startKustomizeController, startSourceController } from "./flux.ts";
-import { condition, isReady, parseDocuments } from "./kube.ts";
+import { condition, hasArtifact, isReady, parseDocuments } from "./kube.ts";
 import { digestOf, pushArtifact, pushIndex } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { artifactRepository, configMap, isCondition, kustomization, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
@@ -45,7 +45,7 @@ describe("an OCIRepository of which only apiVersion and kind are changed", () =>
     const ours = artifactRepository(`same-${name}`, from(path), spec);
     const theirs = { ...ours, apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository" };
     await Promise.all([plane.admin.create(ours), plane.admin.create(theirs)]);
-    const [expected] = await Promise.all([plane.admin.waitFor({ kind: "OCIRepository", namespace, name: ours.metadata.name }, "ready", (object) => isReady(object) && object.status?.["artifact"] !== undefined), readyRepository(plane, ours.metadata.name)]);
+    const [expected] = await Promise.all([plane.admin.waitFor({ kind: "OCIRepository", namespace, name: ours.metadata.name }, "ready", hasArtifact), readyRepository(plane, ours.metadata.name)]);
     const artifact = expected.status?.["artifact"] as PublishedArtifact;
     expect(await filesOf(ours.metadata.name)).toEqual(await filesOfTarball(await download(artifact)));
     if (name === "chart" || name === "copy") expect((await publishedArtifact(plane, ours.metadata.name)).digest).toBe(artifact.digest);

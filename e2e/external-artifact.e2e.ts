@@ -18,7 +18,7 @@ import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts"
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";
 import { installFluxCrds, startSourceController } from "./flux.ts";
-import { isReady } from "./kube.ts";
+import { hasArtifact } from "./kube.ts";
 import { installStrata } from "./strata.ts";
 import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -206,7 +206,7 @@ describe("a managed OCIRepository", () => {
     await startSourceController(workspace, plane);
     const source = pullSource(owner, undefined, { address, insecure: true });
     await publish(owner, source, stored.image);
-    const repository = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "embedded" }, "ready", (object) => isReady(object) && object.status?.["artifact"] !== undefined, 60_000);
+    const repository = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "embedded" }, "ready", hasArtifact, 60_000);
     const published = repository.status!["artifact"] as PublishedArtifact;
     expect(published).toMatchObject({ digest: sha256Of(bytes), revision: stored.image.descriptor.digest });
     // Flux leaves pictures out of what it archives itself.

@@ -186,6 +186,11 @@ export function isReady(object: KubeObject): boolean {
   return ready?.status === "True" && (ready.observedGeneration ?? object.metadata.generation) === object.metadata.generation;
 }
 
+/** Ready, with its artifact: Flux's controllers write their conditions first, and the rest of the status a moment later. */
+export function hasArtifact(object: KubeObject): boolean {
+  return isReady(object) && object.status?.["artifact"] !== undefined;
+}
+
 function parse(text: string): KubeObject {
   try {
     return JSON.parse(text) as KubeObject;

@@ -7,7 +7,7 @@ import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { crane } from "./crane.ts";
 import { startSourceController } from "./flux.ts";
-import { isReady } from "./kube.ts";
+import { hasArtifact } from "./kube.ts";
 import { digestOf } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { artifactRepository, namespace, readyRepository, repositoryRef, type Spec } from "./repositories.ts";
@@ -161,7 +161,7 @@ describe("the endpoint with HTTPS", () => {
     const bundle = join(workspace.dir, "trusted.pem");
     await writeFile(bundle, (await makeCertificate(workspace, "unrelated")).cert + (await readFile(join(certificates, "tls.crt"), "utf8")));
     await startSourceController(workspace, plane, { SSL_CERT_FILE: bundle });
-    const object = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "secured" }, "read", isReady);
+    const object = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "secured" }, "read", hasArtifact);
     const { status = {} } = await readyRepository(plane, "secured");
     expect(object.status).toMatchObject({ artifact: { digest: (status["artifact"] as PublishedArtifact).digest } });
   });
