@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { expect, it } from "vitest";
+import { bundle } from "../testing/bundle.ts";
 import { kubeconfig, scratch } from "../testing/kube-server-client.ts";
 import { startKubeServer } from "../testing/kube-server.ts";
 
@@ -21,21 +21,9 @@ const entry = `
 it.each([true, false])("credential plugins work from a bundle (split: %j)", async (splitting) => {
   await using server = await startKubeServer({ kinds: [{ group: "", version: "v1", plural: "secrets", kind: "Secret" }], tls: "server", tokens: new Set(["token1"]) });
   await using files = await scratch();
-  await build({
-    stdin: { contents: entry, resolveDir: import.meta.dirname, loader: "ts" },
-    bundle: true,
-    splitting,
-    minify: true,
-    platform: "node",
-    format: "esm",
-    target: "node24",
-    outdir: files.path,
-    outExtension: { ".js": ".mjs" },
-    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
-    logLevel: "error",
-  });
+  const program = await bundle(entry, files.path, { splitting });
   const args = ["-e", "console.log(JSON.stringify({ status: { token: 'token1' } }))"];
   const config = await files.write("config", kubeconfig(server.url, { exec: { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args } }));
-  const { stdout } = await promisify(execFile)(process.execPath, [`${files.path}/stdin.mjs`, config]);
+  const { stdout } = await promisify(execFile)(process.execPath, [program, config]);
   expect(stdout).toBe("0\n");
 });

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { expect, it } from "vitest";
+import { bundle } from "./bundle.ts";
 import { startCloudServer } from "./cloud-server.ts";
 
 const source = (path: string): string => JSON.stringify(new URL(`../${path}`, import.meta.url).pathname);
@@ -47,21 +47,9 @@ it.each([true, false])("packages that are loaded when needed work from a bundle 
   server.route("/metadata/identity/oauth2/token", () => ({ body: { access_token: "entra", expires_on: String(expiresAt), resource: "r", token_type: "Bearer" } }));
   server.route("/oauth2/exchange", () => ({ body: { refresh_token: `a.${Buffer.from(JSON.stringify({ exp: expiresAt })).toString("base64url")}.` } }));
   try {
-    await build({
-      stdin: { contents: entry(server.url), resolveDir: import.meta.dirname, loader: "ts" },
-      bundle: true,
-      splitting,
-      minify: true,
-      platform: "node",
-      format: "esm",
-      target: "node24",
-      outdir: dir,
-      outExtension: { ".js": ".mjs" },
-      banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
-      logLevel: "error",
-    });
+    const program = await bundle(entry(server.url), dir, { splitting });
     const env = { PATH: "", HOME: dir, AZURE_POD_IDENTITY_AUTHORITY_HOST: server.url };
-    const { stdout } = await promisify(execFile)(process.execPath, [join(dir, "stdin.mjs")], { cwd: dir, env, timeout: 14_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: dir, env, timeout: 14_000 });
     expect(JSON.parse(stdout)).toEqual({ ecr: "ecr", ecrPublic: "ecr", gcp: "google", azure: expect.stringMatching(/^a\./), sigstore: true });
   } finally {
     await rm(dir, { recursive: true, force: true });
