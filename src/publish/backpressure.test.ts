@@ -8,11 +8,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { serverLimits } from "../config.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
+import { onDisk, type DiskMood } from "../testing/disk.ts";
 import { countedSource, MiB, noise, settled } from "../testing/pressure.ts";
+import { createFile } from "./durable.ts";
 import { listen, type Handler } from "./listen.ts";
 import { ociHandler } from "./oci-endpoint.ts";
 import { sendContent } from "./send-content.ts";
 import { artifactHandler } from "./server.ts";
+import { matches, writeStream } from "./stage.ts";
 import { openStorage } from "./storage.ts";
 
 /** A client that does not read must not make a server read the file for it: it would hold as many files as clients like. */
@@ -89,5 +92,22 @@ describe("a client that does not read", () => {
     expect(sent()).toBeGreaterThan(64 * 1024);
     expect(sent()).toBeLessThanOrEqual(onTheWayMiB * MiB);
     expect(response.writableLength + response.socket!.writableLength).toBeLessThanOrEqual(MiB);
+  });
+});
+
+describe("a disk that takes nothing", () => {
+  test("holds back what is written to the storage, 3 MiB at most ahead of it", async () => {
+    const content = Array.from({ length: 16 }, () => noise);
+    const { chunks, pulled } = countedSource(content);
+    const expected = { digest: sha256Of(Buffer.concat(content)), size: content.length * MiB };
+    const path = join(dir, "restored");
+    const disk = Promise.withResolvers<DiskMood>();
+    await onDisk(dir, () => disk.promise, async () => {
+      const done = writeStream(Readable.from(chunks, { objectMode: false }), path, { expected, createFile, signal });
+      expect(await settled(pulled)).toBeLessThanOrEqual(3 * MiB);
+      disk.resolve("good");
+      await done;
+    });
+    expect(await matches(path, expected, signal)).toBe(true);
   });
 });
