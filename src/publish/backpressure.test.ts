@@ -78,7 +78,6 @@ describe("a client that does not read", () => {
     const content = { size: fileMiB * MiB, digest: sha256Of("x"), headers: {}, read: () => Readable.from(chunks, { objectMode: false }), close: async () => {} };
     await stalledResponse((request, response) => sendContent(request, response, content), "/");
     const held = await settled(pulled);
-    expect(held).toBeGreaterThan(0);
     expect(held).toBeLessThanOrEqual(onTheWayMiB * MiB);
   });
 
@@ -88,8 +87,6 @@ describe("a client that does not read", () => {
   ])("of the %s leaves it with 1 MiB at most in memory", async (_, handler, path) => {
     const { response, sent } = await stalledResponse(handler(), path(await publishLarge()));
     expect(response.statusCode).toBe(200);
-    // The head is some hundred bytes.
-    expect(sent()).toBeGreaterThan(64 * 1024);
     expect(sent()).toBeLessThanOrEqual(onTheWayMiB * MiB);
     expect(response.writableLength + response.socket!.writableLength).toBeLessThanOrEqual(MiB);
   });
