@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Longest list or map that a spec may hold, unless a field says otherwise. */
 const MAX_ITEMS = 64;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { nearestName } from "./nearest.ts";
 
 /** One thing that is wrong with a manifest. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
 import { list, registryAccess } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";

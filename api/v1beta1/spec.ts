@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DURATION_PATTERN, TIMEOUT_PATTERN } from "./duration.ts";
 import { registryAccess } from "./fields.ts";
 import { publishSchema } from "./publish.ts";

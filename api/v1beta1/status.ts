@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_SELECTED_ROWS } from "./constants.ts";
 import { int64 } from "./fields.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { list, localRef, text } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";
 

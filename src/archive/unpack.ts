@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { CodedError } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { readTar, type ReadCounts } from "./read.ts";
-import { readZip } from "./read-zip.ts";
 import { HEAD_BYTES, sniff } from "./sniff.ts";
 import { SpoolWriter, storageFailed } from "./spool.ts";
 import type { Body, Tree } from "./tree.ts";
@@ -51,6 +50,8 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
 async function unpackZip(source: AsyncIterable<Buffer>, request: UnpackRequest): Promise<Unpacked> {
   const zipPath = scratch(request, "zip");
   await spoolAll(source, zipPath);
+  // Most layers are no zip files: what reads them is loaded for the first.
+  const { readZip } = await import("./read-zip.ts");
   const { tree, counts } = await readZip({ zipPath, spoolPath: scratch(request, "tree"), budget: request.budget, signal: request.signal });
   await unlink(zipPath).catch((error: unknown) => Promise.reject(storageFailed(error)));
   return { content: "tree", tree, counts };

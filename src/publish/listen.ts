@@ -1,7 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { CodedError, messageOf } from "../errors.ts";
+
+// An import of it would load its WebSocket client as well: 7 MB.
+const { createServer } = process.getBuiltinModule("node:http");
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
 

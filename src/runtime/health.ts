@@ -1,6 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CodedError, messageOf } from "../errors.ts";
+
+// An import of it would load its WebSocket client as well: 7 MB.
+const { createServer } = process.getBuiltinModule("node:http");
 
 /** Where to listen; no host is every address, port 0 is any port. */
 export interface ListenAddress {
