@@ -16,15 +16,17 @@ export function isTempName(name: string): boolean {
   return tempPattern.test(name);
 }
 
+/** Makes the whole file `temp`; a handle that is returned is still open and will be closed. */
+export type Fill = (temp: string) => Promise<FileHandle | undefined>;
+
 /**
  * Puts a whole file at `target`, or none: `fill` makes a temporary file beside it, which is flushed to the disk and renamed.
  * The rename itself is durable only after `syncDirectory`.
  */
-export async function placeFile(target: string, fill: (temp: string) => Promise<void>): Promise<void> {
+export async function placeFile(target: string, fill: Fill): Promise<void> {
   const temp = join(dirname(target), `.${basename(target)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await fill(temp);
-    await sync(temp);
+    await syncAndClose((await fill(temp)) ?? (await openToSync(temp)));
     await rename(temp, target);
   } catch (error) {
     await rm(temp, { force: true }).catch(() => {});
@@ -33,10 +35,15 @@ export async function placeFile(target: string, fill: (temp: string) => Promise<
 }
 
 /** Makes what was created in or renamed into `directory` survive a power cut. */
-export const syncDirectory = (directory: string): Promise<void> => sync(directory);
+export async function syncDirectory(directory: string): Promise<void> {
+  await syncAndClose(await openToSync(directory));
+}
 
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+async function openToSync(path: string): Promise<FileHandle> {
+  return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+}
+
+async function syncAndClose(handle: FileHandle): Promise<void> {
   try {
     await handle.sync();
   } finally {
@@ -47,36 +54,54 @@ async function sync(path: string): Promise<void> {
 /** How often a directory is made anew that another owner's removal has just taken away as empty. */
 const makeAttempts = 5;
 
+/** Where directories are made, and which are known to be there, though somebody may remove them. */
+export interface Directories {
+  readonly root: string;
+  readonly seen: Set<string>;
+}
+
 /**
- * Creates `relative` below `root`, part by part, so that a symlink on the way is never followed.
+ * Creates `relative` below `root`, part by part, so that a symlink on the way is never followed; says whether it is new, and so empty.
  * @throws StorageFailed where a part of it is something else than a directory
  */
-export async function ensureDirectory(root: string, relative: string): Promise<string> {
+export async function ensureDirectory(directories: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await makeDirectories(root, relative);
+      return await makeDirectories(directories, relative);
     } catch (error) {
       if (attempt === makeAttempts || !hasErrno(error, "ENOENT")) throw error;
+      directories.seen.clear();
     }
   }
 }
 
-async function makeDirectories(root: string, relative: string): Promise<string> {
+async function makeDirectories({ root, seen }: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
+  const directory = join(root, relative);
   let path = root;
+  let isNew = false;
   for (const part of relative.split("/")) {
     const parent = path;
     path = join(parent, part);
-    if (await isDirectory(path, relative)) continue;
-    try {
-      await mkdir(path);
-    } catch (error) {
-      // Somebody else has made it meanwhile.
-      if (!hasErrno(error, "EEXIST") || !(await isDirectory(path, relative))) throw error;
-      continue;
-    }
-    await syncDirectory(parent);
+    if (seen.has(path)) continue;
+    isNew = await makeDirectory(path, parent, relative);
+    // Those of owners are many, and are looked at each time.
+    if (path !== directory) seen.add(path);
   }
-  return path;
+  return { directory, isNew };
+}
+
+/** False where it is there already. */
+async function makeDirectory(path: string, parent: string, relative: string): Promise<boolean> {
+  if (await isDirectory(path, relative)) return false;
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Somebody else has made it meanwhile.
+    if (!hasErrno(error, "EEXIST") || !(await isDirectory(path, relative))) throw error;
+    return false;
+  }
+  await syncDirectory(parent);
+  return true;
 }
 
 /** The path of `relative` below `root` where all of it are directories; undefined where it does not exist. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseDigest } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { ensureDirectory, findDirectory, placeFile, syncDirectory } from "./durable.ts";
+import { ensureDirectory, findDirectory, placeFile, syncDirectory, type Fill } from "./durable.ts";
 import { fluxContentType, imageAnnotations } from "./manifest.ts";
 import type { Artifact, ImageForm, Owner, PublishRequest, RestoreRequest } from "./publisher.ts";
 import type { ArtifactRecord, OwnerState, RecordedImage } from "./record.ts";
@@ -16,45 +16,47 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const { owner, blob, revision, metadata } = request;
   const { contentDigest } = blob;
   signal.throwIfAborted();
-  const directory = await ensureDirectory(storage.root, ownerDirectory(owner));
-  const before = await readState(directory);
+  const { directory, isNew } = await ensureDirectory(storage.directories, ownerDirectory(owner));
+  const before = isNew ? undefined : await readState(directory);
   const like = sameContent(before, request);
   const kept = like !== undefined && like.digest !== blob.digest && (await isThere(directory, like)) ? like : undefined;
   const { digest, size } = kept ?? blob;
   const image = like?.image ?? { ...recordedForm(request.owner, request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
-  return artifactOf(storage, owner, await store(storage, { directory, before, record, fill, signal, keep: request.keep }));
+  return artifactOf(storage, owner, await store(storage, { directory, isNew, before, record, fill, signal, keep: request.keep }));
 }
 
 /** Puts back what `status.artifact` says was stored, as if nothing had happened. */
 export async function restore(storage: Storage, request: RestoreRequest, signal: AbortSignal): Promise<Artifact> {
   const { owner, artifact } = request;
   signal.throwIfAborted();
-  const directory = await ensureDirectory(storage.root, ownerDirectory(owner));
+  const { directory, isNew } = await ensureDirectory(storage.directories, ownerDirectory(owner));
   const { digest, size, revision, lastUpdateTime, metadata = {} } = artifact;
   const contentDigest = parseDigest(revision.slice(revision.indexOf("@") + 1));
   const image = { ...recordedForm(owner, request.image), annotations: request.image.annotations };
   const record = { digest, size, contentDigest, revision, metadata, image, lastUpdateTime };
-  const fill = async (temp: string): Promise<void> => writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
-  const stored = await store(storage, { directory, before: await readState(directory), record, fill, signal });
+  const fill: Fill = async (temp) => await writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
+  const stored = await store(storage, { directory, isNew, before: await readState(directory), record, fill, signal });
   return artifactOf(storage, owner, stored);
 }
 
 interface Storing {
   readonly directory: string;
+  /** Nothing can be in it yet. */
+  readonly isNew: boolean;
   readonly before: OwnerState | undefined;
   readonly record: Omit<ArtifactRecord, "lastUpdateTime"> & { readonly lastUpdateTime?: string };
   /** Makes the file; undefined where it is there and known to be good. */
-  readonly fill: ((temp: string) => Promise<void>) | undefined;
+  readonly fill: Fill | undefined;
   readonly signal: AbortSignal;
   readonly keep?: readonly Digest[] | undefined;
 }
 
 /** First the file, then the state that points at it, then what nobody points at any more is deleted. */
-async function store(storage: Storage, { directory, before, record, fill, signal, keep = [] }: Storing): Promise<ArtifactRecord> {
+async function store(storage: Storage, { directory, isNew, before, record, fill, signal, keep = [] }: Storing): Promise<ArtifactRecord> {
   const path = join(directory, artifactFile(record.digest));
-  const placed = fill !== undefined && (await matches(path, record, signal)) !== true;
+  const placed = fill !== undefined && (isNew || (await matches(path, record, signal)) !== true);
   if (placed) await placeFile(path, fill);
   const current = { ...record, lastUpdateTime: record.lastUpdateTime ?? updateTime(before, record, storage.now()) };
   try {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { lstat, rename } from "node:fs/promises";
+import { rename, type FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CodedError } from "../errors.ts";
@@ -16,18 +16,23 @@ const noRename = ["EXDEV", "EPERM", "EACCES"];
 /**
  * Moves the staged file to `temp`, or copies it where it cannot be moved. Never a hard link: whoever writes to the staged
  * file later would change the artifact.
+ * @returns a handle of the file where it was moved
  * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
  */
-export async function takeStaged(blob: StagedBlob, temp: string, createFile: CreateFile, signal: AbortSignal): Promise<void> {
-  const stat = await lstat(blob.path);
-  if (!stat.isFile() || stat.size !== blob.size) {
-    throw new CodedError("SizeMismatch", `the staged file of ${blob.digest} is ${stat.size} bytes, not ${blob.size}`);
+export async function takeStaged(blob: StagedBlob, temp: string, createFile: CreateFile, signal: AbortSignal): Promise<FileHandle | undefined> {
+  const staged = await openRegularFile(blob.path);
+  if (staged === undefined) throw new CodedError("StorageFailed", `the staged file of ${blob.digest} is gone`);
+  if (staged.size !== blob.size) {
+    await staged.handle.close();
+    throw new CodedError("SizeMismatch", `the staged file of ${blob.digest} is ${staged.size} bytes, not ${blob.size}`);
   }
   try {
     await rename(blob.path, temp);
+    return staged.handle;
   } catch (error) {
+    await staged.handle.close();
     if (!hasErrno(error, ...noRename)) throw error;
-    await writeStream(createReadStream(blob.path, { highWaterMark: chunkBytes }), temp, { expected: blob, createFile, signal });
+    return await writeStream(createReadStream(blob.path, { highWaterMark: chunkBytes }), temp, { expected: blob, createFile, signal });
   }
 }
 
@@ -36,7 +41,7 @@ export async function writeStream(
   source: Readable,
   path: string,
   { expected, createFile, signal }: { expected: Expected; createFile: CreateFile; signal: AbortSignal },
-): Promise<void> {
+): Promise<undefined> {
   let handle;
   try {
     handle = await createFile(path);

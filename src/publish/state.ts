@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrno, placeFile, type CreateFile } from "./durable.ts";
@@ -18,7 +18,8 @@ export async function openRegularFile(path: string): Promise<{ handle: FileHandl
     throw error;
   }
   try {
-    const stat = await handle.stat();
+    // Of an open file the kernel knows it without looking at the disk.
+    const stat = fstatSync(handle.fd);
     if (stat.isFile()) return { handle, size: stat.size, mtime: stat.mtime };
   } catch (error) {
     await handle.close();
@@ -44,8 +45,10 @@ export async function writeState(directory: string, state: OwnerState, createFil
     const handle = await createFile(temp);
     try {
       await handle.writeFile(formatState(state));
-    } finally {
+      return handle;
+    } catch (error) {
       await handle.close();
+      throw error;
     }
   });
 }

@@ -52,8 +52,10 @@ async function prepare(options: StorageOptions): Promise<Storage> {
   await mkdir(options.root, { recursive: true });
   const address = options.advertisedAddress.replace(/\/+$/, "");
   const base = /^https?:\/\//.test(address) ? address : `http://${address}`;
+  const root = await realpath(options.root);
   return {
-    root: await realpath(options.root),
+    root,
+    directories: { root, seen: new Set() },
     url: (path) => `${base}/${path}`,
     retention: options.retention,
     verifying: pLimit(options.verifyConcurrency),

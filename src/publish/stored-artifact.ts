@@ -2,7 +2,7 @@ import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LimitFunction } from "p-limit";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, hasErrno, type CreateFile } from "./durable.ts";
+import { findDirectory, hasErrno, type CreateFile, type Directories } from "./durable.ts";
 import type { Artifact, Owner, StoredVerdict } from "./publisher.ts";
 import type { ArtifactRecord } from "./record.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -13,6 +13,7 @@ import { readState } from "./state.ts";
 export interface Storage {
   /** Absolute, without symlinks. */
   readonly root: string;
+  readonly directories: Directories;
   readonly url: (path: string) => string;
   readonly retention: RetentionPolicy;
   readonly verifying: LimitFunction;
