@@ -20,4 +20,5 @@ WORKDIR /app
 COPY --from=build /src/dist ./
 USER 65532:65532
 ENV NODE_ENV=production
-ENTRYPOINT ["/nodejs/bin/node", "/app/strata-controller.js"]
+# As in the first line of the program, which only a shell would read.
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "/app/strata-controller.js"]

@@ -190,10 +190,11 @@ describe("the Dockerfile", () => {
   const stages = readFileSync(join(here, "../Dockerfile"), "utf8").split(/^FROM /m);
   const image = stages.at(-1) ?? "";
 
-  it("runs the controller's bundle as the user that the Deployment expects, without node_modules", () => {
+  it("runs the controller's bundle with its flags, as the user that the Deployment expects, without node_modules", () => {
     const { bin } = JSON.parse(readFileSync(join(here, "../package.json"), "utf8")) as { bin: Record<string, string> };
     const bundle = bin["strata-controller"]?.replace("dist/", "/app/");
-    expect(image).toContain(`ENTRYPOINT ["/nodejs/bin/node", "${bundle}"]`);
+    const [, flags = ""] = /^#!\/usr\/bin\/env -S node (.+)\n/.exec(readFileSync(join(here, "../src/main.ts"), "utf8")) ?? [];
+    expect(image).toContain(`ENTRYPOINT ${JSON.stringify(["/nodejs/bin/node", flags, bundle]).replaceAll(",", ", ")}`);
     expect(image).toMatch(/^USER 65532:65532$/m);
     expect(image).not.toContain("node_modules/");
     expect(image.match(/^COPY .*/gm)).toEqual(["COPY --from=build /src/dist ./"]);

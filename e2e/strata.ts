@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -28,6 +29,15 @@ export interface StrataOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Node's arguments for the controller's bundle: with the flags that the program's first line has. */
+export const controllerArgs: readonly string[] = [...flagsOf("src/main.ts"), path("dist/strata-controller.js")];
+
+function flagsOf(program: string): readonly string[] {
+  const [, flags] = /^#!\/usr\/bin\/env -S node (.+)\n/.exec(readFileSync(path(program), "utf8")) ?? [];
+  if (flags === undefined) throw new Error(`the first line of ${program} does not say how node runs it`);
+  return flags.split(" ");
+}
+
 /** The controller under test, with the token of its own service account. */
 export interface Strata {
   readonly server: Server;
@@ -50,7 +60,7 @@ export async function startStrata(workspace: Workspace, plane: ControlPlane, opt
     name,
     command: process.execPath,
     args: [
-      path("dist/strata-controller.js"), `--storage-path=${storage}`, `--storage-addr=127.0.0.1:${ports.artifacts}`, `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
+      ...controllerArgs, `--storage-path=${storage}`, `--storage-addr=127.0.0.1:${ports.artifacts}`, `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
       `--health-addr=127.0.0.1:${ports.health}`, `--metrics-addr=127.0.0.1:${ports.metrics}`, "--events-addr=", "--log-level=debug",
       "--enable-leader-election=false", "--requeue-dependency=2s", ...(options.flags ?? []),
     ],

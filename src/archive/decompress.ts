@@ -1,6 +1,7 @@
 import type { Transform } from "node:stream";
 import { constants, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
 import { CodedError, messageOf } from "../errors.ts";
+import { YoungBuffers } from "./young-buffers.ts";
 
 /** Takes the next bytes; a promise means: wait for it before the next. */
 export type ChunkSink = (chunk: Buffer) => Promise<void> | undefined;
@@ -109,6 +110,7 @@ export class Member {
   readonly #engine: Engine;
   readonly #ended: Promise<void>;
   readonly #rejectEnded: (error: unknown) => void;
+  readonly #buffers = new YoungBuffers();
   /** The piece that the sink has got last; never rejects. */
   #delivered: Promise<void> = Promise.resolve();
   #failWrite: ((error: unknown) => void) | undefined;
@@ -165,6 +167,7 @@ export class Member {
       await Promise.resolve();
       if (this.#failure !== undefined) return;
       await sink(chunk);
+      this.#buffers.add(chunk.length);
       this.#engine.resume();
     } catch (error) {
       this.#fail(error);
