@@ -32,8 +32,17 @@ export class StatusMemory {
     this.#written.set(uid, { seen, object });
   }
 
+  /** The cache shows this now: what it has itself need not be remembered. */
+  caughtUp({ metadata: { uid = "", resourceVersion } }: RawObject): void {
+    if (this.#written.get(uid)?.object.metadata.resourceVersion === resourceVersion) this.#written.delete(uid);
+  }
+
   forget(uid: string): void {
     this.#written.delete(uid);
+  }
+
+  get size(): number {
+    return this.#written.size;
   }
 }
 

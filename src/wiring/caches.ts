@@ -24,6 +24,8 @@ export interface CacheOptions {
 export interface Listener {
   /** Something about the object, or about what it refers to, asks for a reconcile. */
   wake(key: ObjectKey): void;
+  /** The cache has it in this state now. */
+  changed(object: RawObject): void;
   deleted(object: RawObject): void;
 }
 
@@ -62,8 +64,9 @@ export class Caches {
   }
 
   #objectChanged(kind: string, object: RawObject, old: RawObject | undefined): void {
-    if (kind === "deleted") this.#listener?.deleted(object);
-    else if (old === undefined || asksForWork(old, object)) this.#listener?.wake(object.metadata);
+    if (kind === "deleted") return this.#listener?.deleted(object);
+    this.#listener?.changed(object);
+    if (old === undefined || asksForWork(old, object)) this.#listener?.wake(object.metadata);
   }
 
   #artifactChanged(kind: string, object: ExternalArtifact, old: ExternalArtifact | undefined): void {

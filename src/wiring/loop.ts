@@ -58,6 +58,7 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
       queue.forget(queueKey(key));
       queue.add(queueKey(key));
     },
+    changed: (object) => memory.statuses.caughtUp(object),
     deleted: (object) => {
       memory.forget(object.metadata.uid ?? "");
       options.onDeleted?.(object);
