@@ -3,8 +3,11 @@ import { pushArtifact } from "../e2e/push.ts";
 import type { Registry } from "../e2e/registry.ts";
 import { tarball, type TreeSpec } from "./content.ts";
 
-const fluxLayer = "application/vnd.cncf.flux.content.v1.tar+gzip";
-const fluxConfig = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
+/** What the Flux CLI and Timoni push; each pulls its own kind only. */
+const kinds = {
+  flux: { layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip" }, config: "application/vnd.cncf.flux.config.v1+json" },
+  timoni: { layer: { mediaType: "application/vnd.timoni.content.v1.tar+gzip", annotations: { "sh.timoni.content.type": "module" } }, config: "application/vnd.timoni.config.v1+json" },
+} as const;
 const TAG = "1.0.0";
 
 /** Most have files of 4 kB, as manifests are; several trees are several layers. */
@@ -14,7 +17,8 @@ const trees = {
   big: [{ seed: "big", files: 25_000, fileBytes: 4000 }],
   fewFiles: [{ seed: "few files", files: 1000, fileBytes: 100_000 }],
   twoOf50: [{ seed: "first half", files: 12_500, fileBytes: 4000 }, { seed: "second half", files: 12_500, fileBytes: 4000, directory: "second/" }],
-  twoOf100: [{ seed: "first", files: 25_000, fileBytes: 4000 }, { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" }],
+  /** Pulled by Timoni. */
+  module: [{ seed: "first", files: 25_000, fileBytes: 4000 }, { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" }],
   huge: [{ seed: "huge", files: 10_000, fileBytes: 100_000 }],
 } as const satisfies Record<string, readonly TreeSpec[]>;
 
@@ -32,19 +36,20 @@ export const artifactRef = { tag: TAG } as const;
 
 export function pushedTo(registry: Registry): Artifacts {
   const pushed = new Map<string, Promise<string>>();
-  const push = async (repository: string, specs: readonly TreeSpec[]): Promise<string> => {
+  const push = async (repository: string, specs: readonly TreeSpec[], kind: keyof typeof kinds): Promise<string> => {
+    const { layer, config } = kinds[kind];
     const layers = [];
-    for (const spec of specs) layers.push({ mediaType: fluxLayer, bytes: await tarball(spec) });
-    await pushArtifact(registry, repository, TAG, { layers, config: fluxConfig });
+    for (const spec of specs) layers.push({ ...layer, bytes: await tarball(spec) });
+    await pushArtifact(registry, repository, TAG, { layers, config: { mediaType: config, bytes: Buffer.from("{}") } });
     return `oci://${registry.host}/${repository}`;
   };
-  const once = (repository: string, specs: readonly TreeSpec[]): Promise<string> => {
-    const known = pushed.get(repository) ?? push(repository, specs);
+  const once = (repository: string, specs: readonly TreeSpec[], kind: keyof typeof kinds = "flux"): Promise<string> => {
+    const known = pushed.get(repository) ?? push(repository, specs, kind);
     pushed.set(repository, known);
     return known;
   };
   return {
-    url: (name) => once(`bench/${name.toLowerCase()}`, trees[name]),
+    url: (name) => once(`bench/${name.toLowerCase()}`, trees[name], name === "module" ? "timoni" : "flux"),
     many: (count, use = "work") => pLimit(8).map(Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`), (name) => once(`bench/${name}`, [{ ...trees.small[0], seed: name }])),
   };
 }

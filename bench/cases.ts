@@ -56,11 +56,11 @@ export const cases: readonly Case[] = [
   { name: "start", title: "start, without objects", scenario: startUp, brief: true, note: "Starting ends when /readyz says so; the CPU is that of three seconds more. The goal's idle memory is what is resident then." },
   { name: "build-directory", title: "strata build, 100 MB → directory", scenario: command("big", "", "flux"), against: "flux", brief: true },
   { name: "build-file", title: "strata build, 100 MB → file", scenario: command("big", "/artifact.tar.gz", undefined), against: "nothing", brief: true },
-  { name: "build-all", title: "strata build, ExtractAll of two layers of 100 MB → directory", scenario: command("twoOf100", "", "timoni"), against: "timoni", brief: true },
+  { name: "build-all", title: "strata build, ExtractAll of two layers of 100 MB → directory", scenario: command("module", "", "timoni"), against: "timoni", brief: true },
 ];
 
 /** The command lines pull `artifact` into a directory, or `file` in it. */
-function command(artifact: "big" | "twoOf100", file: string, rival: "flux" | "timoni" | undefined): Scenario {
+function command(artifact: "big" | "module", file: string, rival: "flux" | "timoni" | undefined): Scenario {
   return async (bench, side) => {
     const url = await bench.artifacts.url(artifact);
     if (side === "strata") return await measureCommand(bench, strataProgram, (out) => ["build", `${url}:1.0.0`, "--insecure", "--operation", artifact === "big" ? "Extract" : "ExtractAll", "-o", `${out}${file === "" ? "/tree" : file}`]);
