@@ -22,7 +22,8 @@ const partsOfUndici: Plugin = {
 await rm("dist", { recursive: true, force: true });
 // What is loaded only when it is needed, such as a cloud's SDK, stays in files of its own: starting reads none of them.
 await build({
-  entryPoints: { strata: "src/cli/main.ts", "strata-controller": "src/main.ts" },
+  // The thread that writes files stands beside the code that starts it.
+  entryPoints: { strata: "src/cli/main.ts", "strata-controller": "src/main.ts", "chunks/file-writer": "src/cli/file-writer.ts" },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
   bundle: true,

@@ -35,6 +35,23 @@ async function buildFiles(reference: string, ...args: string[]): Promise<{ repor
   return { report, files: await filesOfDirectory(out) };
 }
 
+describe("strata build", () => {
+  it("writes many files, by threads of the bundle, with or without an artifact", async () => {
+    const files = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`group-${n % 7}/file-${n}.yaml`, `n: ${n}\n`]));
+    const source = await newPath();
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(join(source, name, ".."), { recursive: true });
+      await writeFile(join(source, name), content);
+    }
+    await strataJson(["bundle", "-f", source, "-t", `oci://${other.host}/many:1.0.0`, "--insecure"]);
+    const [reference, out] = [`oci://${other.host}/many:1.0.0`, await newPath()];
+    const { code, stdout } = await strata(["build", reference, "--insecure", "-o", out]);
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining("1000 files") as string });
+    expect(await filesOfDirectory(out)).toEqual(await filesOfDirectory(source));
+    expect(stdout).toContain((await buildFiles(reference)).report.revision);
+  });
+});
+
 describe("strata tree", () => {
   it("draws an index within an index", async () => {
     const { code, stdout } = await strata(["tree", `oci://${registry.host}/product:1.0.0`, "--insecure"], login);

@@ -16,6 +16,11 @@ export class SpoolReaders {
     return reader.read(offset, length);
   }
 
+  /** As `SpoolReader.peek`. */
+  peek(path: string, offset: number, length: number): Buffer | undefined {
+    return this.#open.get(path)?.peek(offset, length);
+  }
+
   async close(): Promise<void> {
     const readers = [...this.#open.values()];
     this.#open.clear();

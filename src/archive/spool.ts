@@ -123,6 +123,14 @@ export class SpoolReader {
     return piece;
   }
 
+  /** All the bytes from `offset` to `offset + length`, if they are in memory. Valid until the next `read`. */
+  peek(offset: number, length: number): Buffer | undefined {
+    const from = offset - this.#start;
+    if (from < 0 || from + length > this.#window.length) return undefined;
+    this.#lastEnd = offset + length;
+    return this.#window.subarray(from, from + length);
+  }
+
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;

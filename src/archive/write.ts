@@ -7,7 +7,7 @@ import { CodedError } from "../errors.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
-import type { FileEntry, Tree } from "./tree.ts";
+import type { Body, FileEntry, Tree } from "./tree.ts";
 
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
@@ -81,17 +81,29 @@ async function feedTree(tree: Tree, target: Target): Promise<void> {
   try {
     for (const path of tree.paths()) {
       const entry = tree.entries.get(path)!;
-      if (entry.kind === "dir") target.tar.directory(path);
-      else if (entry.kind === "file") await feedFile(path, entry, target, readers);
-      await paceWith(target);
+      // Awaiting what is there already would take longer than to copy a small file.
+      const reading = entry.kind === "dir" ? target.tar.directory(path) : entry.kind === "file" ? feedFile(path, entry, target, readers) : undefined;
+      if (reading !== undefined) await reading;
+      const waiting = paceWith(target);
+      if (waiting !== undefined) await waiting;
     }
   } finally {
     await readers.close();
   }
 }
 
-async function feedFile(path: string, { executable, body }: FileEntry, target: Target, readers: SpoolReaders): Promise<void> {
-  target.tar.file(path, body.size, executable);
+/** A promise where not all of the file is in memory. */
+function feedFile(path: string, { executable, body }: FileEntry, target: Target, readers: SpoolReaders): Promise<void> | undefined {
+  const { tar } = target;
+  tar.file(path, body.size, executable);
+  const whole = body.size === 0 ? Buffer.alloc(0) : readers.peek(body.file, body.offset, body.size);
+  if (whole === undefined) return feedPieces(body, target, readers);
+  tar.data(whole, 0, whole.length);
+  tar.endFile(body.size);
+  return undefined;
+}
+
+async function feedPieces(body: Body, target: Target, readers: SpoolReaders): Promise<void> {
   for (let at = 0; at < body.size; ) {
     const piece = await readers.read(body.file, body.offset + at, body.size - at);
     target.tar.data(piece, 0, piece.length);
@@ -101,10 +113,10 @@ async function feedFile(path: string, { executable, body }: FileEntry, target: T
   target.tar.endFile(body.size);
 }
 
-async function paceWith({ ready, signal }: Target): Promise<void> {
-  const wait = ready();
-  if (wait !== undefined) await wait;
+/** @throws Aborted */
+function paceWith({ ready, signal }: Target): Promise<void> | undefined {
   if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the artifact", { cause: signal.reason });
+  return ready();
 }
 
 /**

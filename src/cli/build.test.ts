@@ -131,6 +131,36 @@ describe("a build from flags", () => {
     expect(first.layers.map(({ offset }) => offset)).toEqual([0, 1]);
   });
 
+  it.each<[string, string[]]>([
+    ["flux/app:1.0.0", []],
+    ["timoni/mod:1.0.0", []],
+    ["image:1.0.0", []],
+    ["image:1.0.0", ["--symlinks", "Follow", "--ignore", "/opt"]],
+    ["oras/files:1.0.0", ["--layout", "LayerPerDir"]],
+    ["flux/app:1.0.0", ["--operation", "Copy"]],
+    ["flux/app:1.0.0", ["--ignore", "*.md"]],
+  ])("writes the same directory without an artifact as from one: %s %j", async (reference, args) => {
+    const fromArtifact = await report(reference, ...args);
+    const direct = join(dir, "direct");
+    const { code, stdout } = await build(reference, "-o", direct, ...args);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`revision   ${fromArtifact.revision}\n`);
+    expect(await filesIn(direct)).toEqual(await filesIn(out));
+    for (const name of await filesIn(direct)) {
+      expect(await readFile(join(direct, name)), name).toEqual(await readFile(join(out, name)));
+      expect((await stat(join(direct, name))).mode, name).toBe((await stat(join(out, name))).mode);
+    }
+    const left = Object.entries(fromArtifact.skipped).map(([what, count]) => `${count} ${what}`);
+    expect(stdout.match(/^left out   (.*)$/m)?.[1]?.split(", ") ?? []).toEqual(left);
+  });
+
+  it("writes no directory when the layer turns out to be none that can be extracted", async () => {
+    const { code, stderr } = await build("oras/files:1.0.0", "-o", out, "--operation", "Extract", "--media-type", "application/json");
+    expect(code).toBe(1);
+    expect(stderr).toContain("[NotAnArchive]");
+    await expect(stat(out)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
   it.each<[string[], string[]]>([
     [["--operation", "Copy", "--media-type", "application/json"], ["data.json"]],
     [["--operation", "Copy", "--offset", "-1"], ["policy.rego"]],

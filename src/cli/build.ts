@@ -3,15 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultLimits } from "../config.ts";
-import { buildArtifact, selectRequest, type Built } from "../controller/build.ts";
+import { buildArtifact, selectRequest, type BuildContext, type Built } from "../controller/build.ts";
 import { resolveRoot, type Resolved } from "../controller/resolve.ts";
 import { layerRow } from "../controller/status.ts";
 import { verifySource } from "../controller/verify.ts";
+import type { Skipped } from "../operation/operation.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Decision, Selection } from "../select/selection.ts";
 import { lazyVerifier } from "../wiring/verifying.ts";
 import type { Verification } from "../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
+import { buildDirectory } from "./build-directory.ts";
 import { selectionFlags, selectionOptions, withNegativeOffset } from "./build-spec.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./build-source.ts";
 import { printDryRun } from "./dry-run.ts";
@@ -51,7 +53,8 @@ Other flags:
   -o DIR|FILE.tar.gz                 where to write the result
   --dry-run                          say what would be taken and why; downloads manifests only
 ${sourceHelp}
-  --output json|yaml                 print what was selected for a program
+  --output json|yaml                 print what was selected for a program; makes the artifact also where
+                                     a directory is written, to tell its digest and size
 
 Examples:
   strata build oci://ghcr.io/org/product:1.0.0 --artifact-type 'application/vnd.example.config.*' -o out/
@@ -116,10 +119,9 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
       printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
       return 0;
     }
-    const built = await download(common, selection, dir, io);
-    await write(built, values.o!, io);
-    if (format === "text") printText(io, { built, resolved, verification, place: values.o! });
-    else printData(io.stdout, format, buildDocument(built, verification));
+    const make = { ...common, dir, selection, place: values.o! };
+    if (format === "text") printText(io, { ...(await makeForPeople(make, io)), selection, resolved, verification });
+    else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
     return 0;
   } catch (error) {
     if (dryRun && format === "text") printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
@@ -127,19 +129,44 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
   }
 }
 
-async function download(common: Omit<Parameters<typeof buildArtifact>[0], "dir">, selection: Selection, dir: string, io: CommandIO): Promise<Built> {
+interface Make extends BuildContext {
+  readonly selection: Selection;
+  readonly place: string;
+}
+
+/** What is told of a result in text. */
+interface Told {
+  readonly revision: string;
+  readonly skipped: Skipped;
+  readonly written: string;
+}
+
+/** Nobody is told about the artifact where a directory is written: it need not be made. */
+async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
+  const { selection, place } = make;
+  const built = isArchiveName(place) ? undefined : await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, place));
+  if (built !== undefined) return { ...built, written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})` };
+  const { result, revision } = await makeArtifact(make, io);
+  return { revision, skipped: result.skipped, written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})` };
+}
+
+/** Makes the artifact, and writes it or what is in it. */
+async function makeArtifact(make: Make, io: CommandIO): Promise<Built> {
+  const { selection, place } = make;
+  const built = await withProgress(io, (onBytes) => buildArtifact({ ...make, ...onBytes }, selection));
+  if (isArchiveName(place)) await writeFileOutput(built.result.blob, place);
+  else await writeDirectoryOutput(built.result.blob, place, { limits: defaultLimits, signal: io.signal });
+  return built;
+}
+
+async function withProgress<T>(io: CommandIO, work: (context: Pick<BuildContext, "onBytes">) => Promise<T>): Promise<T> {
   const progress = new Progress(io);
   try {
-    const onBytes: Parameters<typeof buildArtifact>[0]["onBytes"] = (layer, bytes) => progress.add(layer.descriptor.digest, plain(layerRow(layer).title ?? layer.descriptor.mediaType), layer.descriptor.size, bytes);
-    return await buildArtifact({ ...common, dir, ...(io.terminal && { onBytes }) }, selection);
+    const onBytes: BuildContext["onBytes"] = (layer, bytes) => progress.add(layer.descriptor.digest, plain(layerRow(layer).title ?? layer.descriptor.mediaType), layer.descriptor.size, bytes);
+    return await work(io.terminal ? { onBytes } : {});
   } finally {
     progress.clear();
   }
-}
-
-async function write({ result }: Built, place: string, io: CommandIO): Promise<void> {
-  if (isArchiveName(place)) await writeFileOutput(result.blob, place);
-  else await writeDirectoryOutput(result.blob, place, { limits: defaultLimits, signal: io.signal });
 }
 
 /** The fixed form for scripts. */
@@ -159,8 +186,13 @@ function buildDocument({ selection, result, revision }: Built, verification: Ver
   };
 }
 
-function printText(io: CommandIO, { built, resolved, verification, place }: { built: Built; resolved: Resolved; verification: Verification | undefined; place: string }): void {
-  const { selection, result, revision } = built;
+interface Report extends Told {
+  readonly selection: Selection;
+  readonly resolved: Resolved;
+  readonly verification: Verification | undefined;
+}
+
+function printText(io: CommandIO, { selection, revision, skipped, written, resolved, verification }: Report): void {
   const lines = [
     `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
     ...verifiedLines(verification),
@@ -168,9 +200,9 @@ function printText(io: CommandIO, { built, resolved, verification, place }: { bu
     ...selection.layers.slice(0, 20).map((layer) => `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`),
     ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
     ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
-    ...skippedLine(built),
+    ...skippedLine(skipped),
     `revision   ${plain(revision)}`,
-    `written    ${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
+    `written    ${written}`,
   ];
   io.stdout.write(`${lines.join("\n")}\n`);
 }
@@ -182,7 +214,7 @@ function verifiedLines(verification: Verification | undefined): string[] {
   return [`${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`, ...warnings.map((warning) => `warning    ${plain(warning)}`)];
 }
 
-function skippedLine({ result }: Built): string[] {
-  const counts = Object.entries(result.skipped).filter(([, count]) => count > 0);
+function skippedLine(skipped: Skipped): string[] {
+  const counts = Object.entries(skipped).filter(([, count]) => count > 0);
   return counts.length === 0 ? [] : [`left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`];
 }

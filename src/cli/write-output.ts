@@ -1,4 +1,4 @@
-import { closeSync, constants, createReadStream, lstatSync, mkdirSync, openSync, unlinkSync, writeSync, type Stats } from "node:fs";
+import { closeSync, constants, createReadStream, mkdirSync, writeSync } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Budget } from "../archive/budget.ts";
@@ -8,6 +8,7 @@ import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scan
 import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
+import { createDirectory, createFile } from "./place.ts";
 
 /** True where `-o` names a file: the artifact itself is written there. */
 export function isArchiveName(path: string): boolean {
@@ -60,12 +61,10 @@ export async function writeDirectoryOutput(blob: StagedBlob, root: string, conte
   }
 }
 
-function writeFailed(path: string, error: unknown): CodedError {
+export function writeFailed(path: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   return new CodedError("StorageFailed", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
 }
-
-const createOnly = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 /**
  * Writes files while the archive is being read. Its calls are synchronous: thousands of small files are done before the
@@ -89,7 +88,7 @@ class DirectoryWriter implements ScanHandler {
     if (problem !== undefined) throw new CodedError("ArchiveUnsafePath", `${JSON.stringify(path)} is not written: ${problem}`);
     if (type === "dir") return this.#directory(path);
     this.#directory(parentOf(path));
-    this.#file = this.#open(path, (mode & 0o111) === 0 ? 0o644 : 0o755);
+    this.#file = createFile(join(this.#root, path), (mode & 0o111) !== 0);
     if (size === 0) this.close();
   }
 
@@ -102,36 +101,10 @@ class DirectoryWriter implements ScanHandler {
     this.#file = undefined;
   }
 
-  /** Anew, not over what is there: that may have another mode, or be a hard link to something else. */
-  #open(path: string, mode: number): number {
-    const absolute = join(this.#root, path);
-    try {
-      return openSync(absolute, createOnly, mode);
-    } catch (error) {
-      const found = lstatSync(absolute, { throwIfNoEntry: false });
-      if (found === undefined) throw error;
-      if (!found.isFile()) throw inTheWay(absolute, found, "file");
-      unlinkSync(absolute);
-      return openSync(absolute, createOnly, mode);
-    }
-  }
-
   #directory(path: string): void {
     if (path === "" || this.#made.has(path)) return;
     this.#directory(parentOf(path));
-    const absolute = join(this.#root, path);
-    try {
-      mkdirSync(absolute);
-    } catch (error) {
-      const found = lstatSync(absolute, { throwIfNoEntry: false });
-      if (found === undefined) throw error;
-      if (!found.isDirectory()) throw inTheWay(absolute, found, "directory");
-    }
+    createDirectory(join(this.#root, path));
     this.#made.add(path);
   }
-}
-
-function inTheWay(path: string, found: Stats, wanted: string): CodedError {
-  const what = found.isSymbolicLink() ? "is a symlink, which is not followed" : `is in the way, since a ${wanted} of that name is written`;
-  return new CodedError("ArchiveUnsafePath", `${path} ${what}; remove it, or write to another directory`);
 }

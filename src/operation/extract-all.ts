@@ -9,7 +9,7 @@ import type { Layer } from "../oci/types.ts";
 import { budgetFor, publishable, writeTree } from "./extract.ts";
 import { extensionOf, fileNameOf, layerDirectory, manifestDirectory, titleOf } from "./file-name.ts";
 import { layerBytes } from "./layer-content.ts";
-import type { Operation, OperationIO, OperationOptions } from "./operation.ts";
+import type { Operation, OperationIO, OperationOptions, TreeOperation } from "./operation.ts";
 
 /** Layers that are downloaded and unpacked side by side; more would only compete for the thread pool. */
 const CONCURRENCY = 4;
@@ -29,11 +29,13 @@ interface Part {
  *
  * @throws PathConflict, InvalidTemplate, Archive…, InvalidPattern, EmptyResult, StorageFailed, what the fetcher throws
  */
-export const extractAll: Operation = async (layers, options, io) => {
+export const extractAll: Operation = async (layers, options, io) => await writeTree(await extractAllTree(layers, options, io), io);
+
+/** The same as files. @throws as `extractAll` */
+export const extractAllTree: TreeOperation = async (layers, options, io) => {
   const { parts, special } = await readLayers(layers, options, io);
   const merged = await arrangements[options.layout](parts, options, io);
-  const { tree, skipped } = await publishable(merged, special, options, io);
-  return await writeTree(tree, skipped, io);
+  return await publishable(merged, special, options, io);
 };
 
 type Arrange = (parts: readonly Part[], options: OperationOptions, io: OperationIO) => Promise<Tree>;

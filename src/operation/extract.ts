@@ -10,8 +10,8 @@ import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
 import { CodedError } from "../errors.ts";
 import type { Digest, Layer } from "../oci/types.ts";
-import { readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
-import { nothingSkipped, type Operation, type OperationIO, type OperationOptions, type OperationResult, type Skipped } from "./operation.ts";
+import { layerBytes, readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
+import { nothingSkipped, type Operation, type OperationIO, type OperationOptions, type OperationResult, type ReadyTree, type TreeOperation } from "./operation.ts";
 import { onlyLayer } from "./only-layer.ts";
 
 /**
@@ -29,20 +29,28 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
   const unpacked = await unpackLayer({ source: readFileChunks(spooled.path), size: spooled.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   const entriesBefore = unpacked.tree.entries.size;
-  const { tree, skipped } = await publishable(unpacked.tree, unpacked.counts.special, options, io);
-  if (verdict?.as === "unordered" && tree.entries.size === entriesBefore) return verbatim(spooled, await contentDigestOf(tree, io.signal));
-  return await writeTree(tree, skipped, io);
+  const ready = await publishable(unpacked.tree, unpacked.counts.special, options, io);
+  if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore) return verbatim(spooled, await contentDigestOf(ready.tree, io.signal));
+  return await writeTree(ready, io);
 }
 
+/** The content of one archive as files, whatever its bytes are. @throws as `extract` */
+export const extractTree: TreeOperation = async (layers, options, io) => {
+  const layer = onlyLayer(layers);
+  const unpacked = await unpackLayer({ source: layerBytes(layer, io), size: layer.descriptor.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal });
+  if (unpacked.content === "raw") throw notAnArchive(layer);
+  return await publishable(unpacked.tree, unpacked.counts.special, options, io);
+};
+
 /** Applies what every published tree has in common: no links, ignore rules, names that consumers can unpack. */
-export async function publishable(unpacked: Tree, special: number, options: OperationOptions, io: OperationIO): Promise<{ tree: Tree; skipped: Skipped }> {
+export async function publishable(unpacked: Tree, special: number, options: OperationOptions, io: OperationIO): Promise<ReadyTree> {
   const { tree, symlinks } = resolveLinks(unpacked, options.symlinks, io.limits);
   const ignored = await applyIgnore(tree, options.ignore, io.signal);
   checkPublishable(tree);
   return { tree, skipped: { symlinks, special, ignored } };
 }
 
-export async function writeTree(tree: Tree, skipped: Skipped, io: OperationIO): Promise<OperationResult> {
+export async function writeTree({ tree, skipped }: ReadyTree, io: OperationIO): Promise<OperationResult> {
   const path = join(io.dir, "artifact.tar.gz");
   return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, skipped };
 }

@@ -1,3 +1,4 @@
+import type { Tree } from "../archive/tree.ts";
 import type { Fetcher } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Layer, StagedBlob } from "../oci/types.ts";
@@ -49,3 +50,12 @@ export interface OperationResult {
 
 /** Reduces the selected layers, in order, to one StagedBlob. */
 export type Operation = (layers: readonly Layer[], options: OperationOptions, io: OperationIO) => Promise<OperationResult>;
+
+/** Files that may be published as they are: no links, and only names that consumers can unpack. Their bodies lie in the scratch directory. */
+export interface ReadyTree {
+  readonly tree: Tree;
+  readonly skipped: Skipped;
+}
+
+/** Reduces the selected layers, in order, to files. */
+export type TreeOperation = (layers: readonly Layer[], options: OperationOptions, io: OperationIO) => Promise<ReadyTree>;

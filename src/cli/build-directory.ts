@@ -1,0 +1,46 @@
+import { contentDigestOf } from "../archive/write.ts";
+import type { BuildContext } from "../controller/build.ts";
+import { operationOptions } from "../controller/spec.ts";
+import type { Digest } from "../oci/types.ts";
+import type { ReadyTree, Skipped } from "../operation/operation.ts";
+import { treeOperations } from "../operation/table.ts";
+import { revisionOf } from "../publish/publisher.ts";
+import type { Selection } from "../select/selection.ts";
+import { writeTreeOutput } from "./write-tree.ts";
+
+export interface BuiltDirectory {
+  readonly revision: string;
+  readonly skipped: Skipped;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes what the selected layers hold below `root` without making the artifact first. Undefined for a copy, which is an artifact.
+ * @throws what the operations and `writeTreeOutput` throw
+ */
+export async function buildDirectory(context: BuildContext, selection: Selection, root: string): Promise<BuiltDirectory | undefined> {
+  const { operation } = selection;
+  if (operation === "Copy") return undefined;
+  const { spec, repository, repositoryPath, resolved, dir, limits, signal, onBytes } = context;
+  const options = operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
+  const ready = await treeOperations[operation](selection.layers, options, { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }) });
+  const revision = revisionOf(resolved.tag, await writeAndHash(ready, root, signal));
+  const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
+  return { revision, skipped: ready.skipped, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+/** Both read the scratch files: when one has failed, the other has to stop before they are removed. */
+async function writeAndHash({ tree }: ReadyTree, root: string, signal: AbortSignal): Promise<Digest> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  const work = [contentDigestOf(tree, either), writeTreeOutput(tree, root, either)] as const;
+  try {
+    const [digest] = await Promise.all(work);
+    return digest;
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(work);
+    throw error;
+  }
+}
