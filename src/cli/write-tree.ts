@@ -9,6 +9,8 @@ import { RANGE_COLUMNS, writeFiles, type FileBatch } from "./write-files.ts";
 import { writeFailed } from "./write-output.ts";
 
 const MAX_THREADS = 4;
+/** They make hardly any objects; by default a thread takes 16 MiB for young ones. */
+const threadLimits = { maxYoungGenerationSizeMb: 2 };
 /** What a file costs besides its bytes, in bytes that could be written meanwhile. */
 const FILE_COST = 32 * 1024;
 /** Starting threads takes longer than writing this. */
@@ -70,7 +72,7 @@ function batchOf(root: string, files: readonly NamedFile[]): FileBatch {
 
 /** When one thread fails the others are stopped: no file is written after this has returned. */
 async function writeBatches(batches: readonly FileBatch[], signal: AbortSignal): Promise<void> {
-  const threads = batches.map((batch) => new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), { workerData: batch, execArgv: [] }));
+  const threads = batches.map((batch) => new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), { workerData: batch, execArgv: [], resourceLimits: threadLimits }));
   try {
     await Promise.all(threads.map((thread) => ended(thread, signal)));
   } finally {
