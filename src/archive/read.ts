@@ -4,7 +4,7 @@ import { decompress, type Compression } from "./decompress.ts";
 import { normalisePath, quote } from "./path.ts";
 import { TarScanner, type ScannedEntry } from "./scanner.ts";
 import { SpoolWriter } from "./spool.ts";
-import { Tree } from "./tree.ts";
+import { Tree, type FileEntry } from "./tree.ts";
 
 /** What was left out of a tree while it was read. */
 export interface ReadCounts {
@@ -18,7 +18,14 @@ export interface TarRequest {
   readonly spoolPath: string;
   readonly budget: Budget;
   readonly signal: AbortSignal;
+  readonly onFile?: FileListener;
 }
+
+/**
+ * Told of each file when the archive names it; what comes later may still hide it, or make the archive invalid.
+ * @param written says how many bytes of its scratch file are there
+ */
+export type FileListener = (path: string, file: FileEntry, written: () => number) => void;
 
 /**
  * Reads a tar into a tree. Bodies are ranges of the scratch file, so that no name ever reaches the file system and nothing
@@ -28,13 +35,17 @@ export interface TarRequest {
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
 export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest): Promise<{ tree: Tree; counts: ReadCounts }> {
-  const { compression, spoolPath, budget, signal } = request;
+  const { compression, spoolPath, budget, signal, onFile } = request;
   const spool = await SpoolWriter.create(spoolPath);
   const tree = new Tree(budget.limits.maxEntries);
   const counts: ReadCounts = { special: 0 };
+  const written = (): number => spool.written;
   const add = (entry: ScannedEntry): void => {
     budget.spendEntry(entry.name.length + entry.link.length);
-    addEntry(tree, entry, spoolPath, counts);
+    const path = normalisePath(entry.name);
+    addEntry(tree, path, entry, { spoolPath, counts });
+    const added = entry.type === "file" ? tree.entries.get(path) : undefined;
+    if (added?.kind === "file") onFile?.(path, added, written);
   };
   const scanner = new TarScanner({ entry: add }, budget.limits);
   try {
@@ -55,8 +66,7 @@ export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest
   return { tree, counts };
 }
 
-function addEntry(tree: Tree, entry: ScannedEntry, spoolPath: string, counts: ReadCounts): void {
-  const path = normalisePath(entry.name);
+function addEntry(tree: Tree, path: string, entry: ScannedEntry, { spoolPath, counts }: { readonly spoolPath: string; readonly counts: ReadCounts }): void {
   switch (entry.type) {
     case "dir":
       return tree.putDirectory(path);

@@ -16,6 +16,7 @@ export class SpoolWriter {
   #writing: Promise<void> | undefined;
   #failure: CodedError | undefined;
   #size = 0;
+  #written = 0;
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -34,6 +35,11 @@ export class SpoolWriter {
   /** Bytes given to `write` so far. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Bytes that are in the file. */
+  get written(): number {
+    return this.#written;
   }
 
   /**
@@ -91,10 +97,12 @@ export class SpoolWriter {
 
   async #writeAll(pieces: Buffer[], bytes: number): Promise<void> {
     const { bytesWritten } = await this.#file.writev(pieces);
-    if (bytesWritten === bytes) return;
-    // A short write: a full disk accepts part of the bytes before it says ENOSPC.
-    const rest = Buffer.concat(pieces).subarray(bytesWritten);
-    for (let at = 0; at < rest.length; ) at += (await this.#file.write(rest, at)).bytesWritten;
+    if (bytesWritten < bytes) {
+      // A short write: a full disk accepts part of the bytes before it says ENOSPC.
+      const rest = Buffer.concat(pieces).subarray(bytesWritten);
+      for (let at = 0; at < rest.length; ) at += (await this.#file.write(rest, at)).bytesWritten;
+    }
+    this.#written += bytes;
   }
 }
 

@@ -2,7 +2,7 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { CodedError } from "../errors.ts";
 import type { Budget } from "./budget.ts";
-import { readTar, type ReadCounts } from "./read.ts";
+import { readTar, type FileListener, type ReadCounts } from "./read.ts";
 import { HEAD_BYTES, sniff } from "./sniff.ts";
 import { SpoolWriter, storageFailed } from "./spool.ts";
 import type { Body, Tree } from "./tree.ts";
@@ -18,6 +18,8 @@ export interface UnpackRequest {
   readonly index: number;
   readonly budget: Budget;
   readonly signal: AbortSignal;
+  /** Told of the files of a tar. */
+  readonly onFile?: FileListener;
 }
 
 /** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
@@ -31,14 +33,14 @@ export type Unpacked = { readonly content: "tree"; readonly tree: Tree; readonly
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
 export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
-  const { budget, signal } = request;
+  const { budget, signal, onFile } = request;
   const chunks = request.source[Symbol.asyncIterator]();
   try {
     const head = await readHead(chunks);
     const content = await sniff(head);
     const source = wholeSource(head, chunks, signal);
     if (content.archive === "tar") {
-      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal })) };
+      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal, ...(onFile && { onFile }) })) };
     }
     return content.archive === "zip" ? await unpackZip(source, request) : await keepRaw(source, request);
   } finally {

@@ -6,7 +6,7 @@ import type { ReadyTree, Skipped } from "../operation/operation.ts";
 import { treeOperations } from "../operation/table.ts";
 import { revisionOf } from "../publish/publisher.ts";
 import type { Selection } from "../select/selection.ts";
-import { writeTreeOutput } from "./write-tree.ts";
+import { DirectoryOutput } from "./directory-output.ts";
 
 export interface BuiltDirectory {
   readonly revision: string;
@@ -24,22 +24,28 @@ export async function buildDirectory(context: BuildContext, selection: Selection
   if (operation === "Copy") return undefined;
   const { spec, repository, repositoryPath, resolved, dir, limits, signal, onBytes } = context;
   const options = operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
-  const ready = await treeOperations[operation](selection.layers, options, { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }) });
-  const revision = revisionOf(resolved.tag, await writeAndHash(ready, root, signal));
-  const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
-  return { revision, skipped: ready.skipped, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  const output = DirectoryOutput.open(root, signal);
+  try {
+    const io = { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }), onFile: output.offer.bind(output) };
+    const ready = await treeOperations[operation](selection.layers, options, io);
+    const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
+    const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
+    return { revision, skipped: ready.skipped, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  } finally {
+    await output.close();
+  }
 }
 
 /** Both read the scratch files: when one has failed, the other has to stop before they are removed. */
-async function writeAndHash({ tree }: ReadyTree, root: string, signal: AbortSignal): Promise<Digest> {
+async function writeAndHash({ tree }: ReadyTree, output: DirectoryOutput, signal: AbortSignal): Promise<Digest> {
   const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  const work = [contentDigestOf(tree, either), writeTreeOutput(tree, root, either)] as const;
+  const work = [contentDigestOf(tree, AbortSignal.any([signal, failed.signal])), output.finish(tree)] as const;
   try {
     const [digest] = await Promise.all(work);
     return digest;
   } catch (error) {
     failed.abort(error);
+    await output.close();
     await Promise.allSettled(work);
     throw error;
   }

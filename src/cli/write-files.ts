@@ -6,13 +6,13 @@ export interface FileBatch {
   readonly root: string;
   /** Below the root. Their directories are there, and are no symlinks. */
   readonly paths: readonly string[];
-  /** Scratch files. */
-  readonly sources: readonly string[];
-  /** For each path: which source holds it, where it begins there, its size, and 1 if it is executable. */
-  readonly ranges: Float64Array;
+  /** The scratch file that holds them. */
+  readonly source: string;
+  /** For each path: where it begins in the source, its size, and 1 if it is executable. */
+  readonly ranges: Float64Array<ArrayBuffer>;
 }
 
-export const RANGE_COLUMNS = 4;
+export const RANGE_COLUMNS = 3;
 
 /** Small files lie side by side: so many bytes are read at once. */
 const WINDOW_BYTES = 256 * 1024;
@@ -21,13 +21,12 @@ const WINDOW_BYTES = 256 * 1024;
  * Writes files, synchronously: a small one is done before the thread pool would have said so.
  * @throws ArchiveUnsafePath where something else than a file is in the way; what the file system throws
  */
-export function writeFiles({ root, paths, sources, ranges }: FileBatch): void {
-  const reader = new RangeReader();
+export function writeFiles({ root, paths, source, ranges }: FileBatch): void {
+  const reader = new RangeReader(source);
   try {
     for (const [index, path] of paths.entries()) {
-      const [source, offset, size, executable] = ranges.subarray(index * RANGE_COLUMNS) as unknown as readonly [number, number, number, number];
-      reader.use(sources[source]!);
-      writeOne(createFile(`${root}/${path}`, executable === 1), reader, { offset, size });
+      const at = index * RANGE_COLUMNS;
+      writeOne(createFile(`${root}/${path}`, ranges[at + 2] === 1), reader, { offset: ranges[at]!, size: ranges[at + 1]! });
     }
   } finally {
     reader.close();
@@ -46,21 +45,16 @@ function writeOne(file: number, reader: RangeReader, { offset, size }: { readonl
   }
 }
 
-/** Reads ranges of scratch files, of which one is open. */
+/** Reads ranges of a file that follow each other. */
 class RangeReader {
+  readonly #file: number;
   readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  #path: string | undefined;
-  #file: number | undefined;
   /** What the buffer holds of the file. */
   #start = 0;
   #end = 0;
 
-  use(path: string): void {
-    if (path === this.#path) return;
-    this.close();
+  constructor(path: string) {
     this.#file = openSync(path, "r");
-    this.#path = path;
-    this.#start = this.#end = 0;
   }
 
   /** At least one byte and at most `length`; valid until the next call. */
@@ -70,12 +64,11 @@ class RangeReader {
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+    closeSync(this.#file);
   }
 
   #fill(offset: number): void {
-    const bytes = readSync(this.#file!, this.#buffer, 0, WINDOW_BYTES, offset);
+    const bytes = readSync(this.#file, this.#buffer, 0, WINDOW_BYTES, offset);
     if (bytes === 0) throw new Error(`the scratch file ends before byte ${offset}`);
     this.#start = offset;
     this.#end = offset + bytes;

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Tree } from "../archive/tree.ts";
+import { Tree, type FileEntry } from "../archive/tree.ts";
 import { defaultLimits } from "../config.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { treeOf, type TreeItem } from "../testing/trees.ts";
-import { writeTreeOutput } from "./write-tree.ts";
+import { DirectoryOutput } from "./directory-output.ts";
 
 let dir: string;
 let out: string;
@@ -27,6 +27,15 @@ const umask = process.umask();
 const MANY = 400;
 const nameOf = (n: number): string => `d${Math.floor(n / 100)}/f${String(n).padStart(3, "0")}`;
 const many = (): Record<string, TreeItem> => Object.fromEntries(Array.from({ length: MANY }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
+
+async function writeTreeOutput(tree: Tree, root: string, signal: AbortSignal): Promise<void> {
+  const output = DirectoryOutput.open(root, signal);
+  try {
+    await output.finish(tree);
+  } finally {
+    await output.close();
+  }
+}
 
 async function write(items: Record<string, TreeItem>, signal = never): Promise<void> {
   await writeTreeOutput(treeOf(dir, items), out, signal);
@@ -162,19 +171,23 @@ describe.each<[string, () => Record<string, TreeItem>]>([
     const tree = treeOf(dir, items);
     const program = `
       import { Tree } from ${JSON.stringify(import.meta.resolve("../archive/tree.ts"))};
-      import { writeTreeOutput } from ${JSON.stringify(import.meta.resolve("./write-tree.ts"))};
+      import { DirectoryOutput } from ${JSON.stringify(import.meta.resolve("./directory-output.ts"))};
       const tree = new Tree(${defaultLimits.maxEntries});
       for (const [path, entry] of ${JSON.stringify([...tree.entries])}) tree.put(path, entry);
-      await writeTreeOutput(tree, ${JSON.stringify(out)}, new AbortController().signal).catch(({ code, message }) => console.log(code, message));`;
+      const output = DirectoryOutput.open(${JSON.stringify(out)}, new AbortController().signal);
+      await output.finish(tree).catch(({ code, message }) => console.log(code, message));
+      await output.close();`;
     // A limit to the size of a file fails the way a full disk does: part of a write is done, the next one fails.
     const { stdout } = await promisify(execFile)("/bin/sh", ["-c", 'ulimit -f 1000; exec "$@"', "sh", process.execPath, "--input-type=module", "-e", program]);
     expect(stdout).toMatch(/^StorageFailed .*EFBIG/);
-    expect((await stat(join(out, "large"))).size).toBeLessThan(2_000_000);
+    expect(await readdir(dir)).not.toContain("out");
+    expect((await readdir(dir)).filter((name) => name.includes("part"))).toEqual([]);
   });
 });
 
 describe("a command that is stopped while files are written", () => {
   it("writes none after it has said so", async () => {
+    await mkdir(out);
     const tree = treeOf(dir, { first: "x".repeat(4000) });
     const entry = tree.entries.get("first")!;
     for (let n = 0; n < 40_000; n += 1) tree.put(`d${n % 10}/${n}`, entry);
@@ -188,5 +201,137 @@ describe("a command that is stopped while files are written", () => {
     expect(files).toBeLessThan(40_000);
     await sleep(50);
     expect(await countFiles()).toBe(files);
+  });
+});
+
+/** @param written how much of the scratch file is there */
+function offerAll(output: DirectoryOutput, tree: Tree, { prefix = "", written = Infinity }: { prefix?: string; written?: number } = {}): void {
+  for (const [path, entry] of tree.entries) if (entry.kind === "file") output.offer(`${prefix}${path}`, entry, () => written);
+}
+
+describe("a new directory", () => {
+  const partsLeft = async (): Promise<string[]> => (await readdir(dir)).filter((name) => name.startsWith("out"));
+
+  /** All of the layers' files are offered, then `published` is what remains of them. */
+  async function writeAhead(layers: readonly Tree[], published: Tree): Promise<void> {
+    const output = DirectoryOutput.open(out, never);
+    try {
+      for (const layer of layers) offerAll(output, layer);
+      await output.finish(published);
+    } finally {
+      await output.close();
+    }
+  }
+
+  async function expectContent(tree: Tree): Promise<void> {
+    const paths = [...tree.entries].flatMap(([path, { kind }]) => (kind === "file" ? [path] : []));
+    const found = await readdir(out, { recursive: true });
+    expect(found.sort()).toEqual([...tree.entries.keys()].sort());
+    for (const path of paths) {
+      const { body, executable } = tree.entries.get(path) as FileEntry;
+      expect((await readFile(join(out, path))).equals((await readFile(body.file)).subarray(body.offset, body.offset + body.size)), path).toBe(true);
+      expect((await stat(join(out, path))).mode & 0o111, path).toBe(executable ? 0o111 & ~umask : 0);
+    }
+  }
+
+  it.each([["few", 3], ["many", 1500]])("gets %s files that were written ahead", async (_, count) => {
+    const tree = treeOf(dir, { empty: null, ...Object.fromEntries(Array.from({ length: count }, (__, n) => [`d${n % 3}/e/${n}`, n % 2 === 0 ? `${n}` : { executable: `${n}` }])) });
+    await writeAhead([tree], tree);
+    await expectContent(tree);
+    expect(await partsLeft()).toEqual(["out"]);
+    expect((await stat(out)).mode & 0o777).toBe(0o777 & ~umask);
+  });
+
+  it.each<[string, number]>([["few", 0], ["many", 1500]])("loses what was written ahead of %s files and is not published", async (_, count) => {
+    const others = (): Record<string, TreeItem> => Object.fromEntries(Array.from({ length: count }, (__, n) => [`bulk/${n}`, `${n}`]));
+    const first = treeOf(dir, { ...others(), "gone/deep/er/file": "x", "half/gone": "x", "half/kept": "kept", changed: "first", turned: "a file", "folder/file": "x", mode: "m" });
+    const second = treeOf(dir, { changed: "second", "turned/file": "in a directory", folder: "a file", mode: { executable: "m" }, late: "new" });
+    const published = new Tree(defaultLimits.maxEntries);
+    for (const [path, entry] of first.entries) if (/^(?:bulk|half)(?:$|\/(?!gone))/.test(path)) published.put(path, entry);
+    for (const [path, entry] of second.entries) published.put(path, entry);
+    await writeAhead([first, second], published);
+    await expectContent(published);
+  });
+
+  it("is not written ahead of the scratch file", async () => {
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const { file } = (tree.entries.get("d/0") as FileEntry).body;
+    const bytes = await readFile(file);
+    await writeFile(file, "");
+    const output = DirectoryOutput.open(out, never);
+    offerAll(output, tree, { written: 0 });
+    await sleep(20);
+    await writeFile(file, bytes);
+    await output.finish(tree);
+    await output.close();
+    await expectContent(tree);
+  });
+
+  it("does not take names ahead that may be refused", async () => {
+    const published = treeOf(dir, { a: "one" });
+    const long = treeOf(dir, { [`${"d/".repeat(2000)}f`]: "x", ["n".repeat(300)]: "x", "back\\slash": "x" });
+    await writeAhead([long], published);
+    await expectContent(published);
+  });
+
+  it("is not there when the layers turn out to be broken", async () => {
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const output = DirectoryOutput.open(join(out, "deeper"), never);
+    offerAll(output, tree);
+    await output.close();
+    expect(await readdir(out)).toEqual([]);
+  });
+
+  it("tells while layers are read that the disk takes no more", async () => {
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    await unlink((tree.entries.get("d/0") as FileEntry).body.file);
+    const output = DirectoryOutput.open(out, never);
+    const offerForever = async (): Promise<void> => {
+      for (let n = 0; ; n += 1) {
+        offerAll(output, tree, { prefix: `${n}-` });
+        await sleep(1);
+      }
+    };
+    const { code, message } = await refusal(offerForever());
+    expect(code).toBe("StorageFailed");
+    expect(message).toContain("ENOENT");
+    await output.close();
+    expect(await partsLeft()).toEqual([]);
+  });
+
+  it("that appeared meanwhile is not replaced", async () => {
+    const tree = treeOf(dir, { a: "one" });
+    const output = DirectoryOutput.open(out, never);
+    await mkdir(out);
+    await writeFile(join(out, "mine"), "mine");
+    expect(await refusal(output.finish(tree))).toMatchObject({ code: "StorageFailed" });
+    await output.close();
+    expect(await readdir(out)).toEqual(["mine"]);
+    expect(await partsLeft()).toEqual(["out"]);
+  });
+});
+
+describe("a directory that exists", () => {
+  it("is not touched before the tree is known", async () => {
+    await mkdir(out);
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const output = DirectoryOutput.open(out, never);
+    offerAll(output, tree);
+    await sleep(20);
+    expect(await readdir(out)).toEqual([]);
+    await output.finish(treeOf(dir, { a: "one" }));
+    await output.close();
+    expect(await readdir(out)).toEqual(["a"]);
+  });
+
+  it("is an error where it is a file", async () => {
+    await writeFile(out, "mine");
+    expect(await refusal(write({ a: "one" }))).toMatchObject({ code: "StorageFailed" });
+    expect(await readFile(out, "utf8")).toBe("mine");
+  });
+
+  it("below a file is an error", async () => {
+    await writeFile(out, "mine");
+    expect(() => DirectoryOutput.open(join(out, "deeper"), never)).toThrow(expect.objectContaining({ code: "StorageFailed" }));
   });
 });

@@ -1,0 +1,153 @@
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { parentOf, unpublishable } from "../archive/path.ts";
+import type { FileEntry, Tree } from "../archive/tree.ts";
+import { CodedError } from "../errors.ts";
+import { FileBatches, type NamedFile } from "./file-batches.ts";
+import { FileThreads } from "./file-threads.ts";
+import { createDirectory } from "./place.ts";
+import { writeFiles } from "./write-files.ts";
+import { writeFailed } from "./write-output.ts";
+
+/** Starting threads takes longer than to write so many files with so many bytes. */
+const INLINE_FILES = 256;
+const INLINE_BYTES = 8 * 1024 * 1024;
+/** Longer paths are not written ahead: this file system might refuse them, and they may be ignored in the end. */
+const MAX_AHEAD_LENGTH = 512;
+
+/**
+ * A directory that a tree is written to. A new one is made under another name beside it and gets its own once it is whole:
+ * into such a one files are written ahead, while layers are still being read, and what turns out not to be published is removed.
+ * In one that exists nothing is touched before the tree is known. Files there are replaced, and nothing is written through a symlink.
+ */
+export class DirectoryOutput {
+  readonly #root: string;
+  readonly #signal: AbortSignal;
+  readonly #threads = new FileThreads();
+  readonly #batches: FileBatches;
+  /** Where files are written: the root, or what will become it. */
+  readonly #place: string;
+  #isStaged: boolean;
+  readonly #directories = new Set<string>([""]);
+  readonly #ahead = new Map<string, FileEntry>();
+
+  private constructor(root: string, staging: string | undefined, signal: AbortSignal) {
+    this.#root = root;
+    this.#place = staging ?? root;
+    this.#isStaged = staging !== undefined;
+    this.#signal = signal;
+    this.#batches = new FileBatches(this.#place);
+  }
+
+  /** @throws StorageFailed */
+  static open(path: string, signal: AbortSignal): DirectoryOutput {
+    const root = resolve(path);
+    try {
+      if (lstatSync(root, { throwIfNoEntry: false }) !== undefined) return new DirectoryOutput(root, undefined, signal);
+      mkdirSync(dirname(root), { recursive: true });
+      const staging = mkdtempSync(`${root}.part-`);
+      chmodSync(staging, 0o777 & ~process.umask());
+      return new DirectoryOutput(root, staging, signal);
+    } catch (error) {
+      throw writeFailed(root, error);
+    }
+  }
+
+  /**
+   * Takes a file that will probably be published.
+   * @param written says how many bytes of its scratch file are there
+   * @throws StorageFailed
+   */
+  offer(path: string, entry: FileEntry, written: () => number): void {
+    try {
+      if (!this.#isStaged || !this.#canGoAhead(path)) return;
+      this.#ahead.set(path, entry);
+      if (!this.#batches.add({ path, entry }, written)) return;
+      for (const batch of this.#batches.takeReady()) this.#threads.add(batch);
+    } catch (error) {
+      throw writeFailed(this.#root, error);
+    }
+  }
+
+  /**
+   * Writes what is not there yet, and waits until all is there.
+   * @throws StorageFailed; ArchiveUnsafePath where something else than a file or directory is in the way; Aborted
+   */
+  async finish(tree: Tree): Promise<void> {
+    try {
+      if (this.#signal.aborted) throw new CodedError("Aborted", "stopped before the directory was written", { cause: this.#signal.reason });
+      if (!this.#isStaged) mkdirSync(this.#root, { recursive: true });
+      await this.#removeOthers(tree);
+      this.#makeDirectories(tree);
+      for (const file of filesOf(tree)) if (this.#ahead.get(file.path) !== file.entry) this.#batches.add(file);
+      await this.#writeAll();
+      await this.#threads.stop();
+      if (this.#isStaged) renameSync(this.#place, this.#root);
+      this.#isStaged = false;
+    } catch (error) {
+      throw writeFailed(this.#root, error);
+    }
+  }
+
+  /** Ends what is under way; a new directory vanishes unless it was finished. */
+  async close(): Promise<void> {
+    await this.#threads.stop();
+    if (this.#isStaged) await rm(this.#place, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  #canGoAhead(path: string): boolean {
+    if (path.length > MAX_AHEAD_LENGTH || unpublishable(path) !== undefined) return false;
+    return !this.#ahead.has(path) && !this.#directories.has(path) && this.#makeAhead(parentOf(path));
+  }
+
+  /** False where another layer has a file of that name. */
+  #makeAhead(path: string): boolean {
+    if (this.#directories.has(path)) return true;
+    if (this.#ahead.has(path) || !this.#makeAhead(parentOf(path))) return false;
+    this.#makeDirectory(path);
+    return true;
+  }
+
+  /** What was written ahead and is not published, or not with that content. */
+  async #removeOthers(tree: Tree): Promise<void> {
+    const files = [...this.#ahead].flatMap(([path, entry]) => (tree.entries.get(path) === entry ? [] : [path]));
+    const directories = [...this.#directories].filter((path) => path !== "" && tree.entries.get(path)?.kind !== "dir");
+    if (files.length + directories.length === 0) return;
+    await this.#writeAll();
+    for (const path of files) {
+      unlinkSync(join(this.#place, path));
+      this.#ahead.delete(path);
+    }
+    // Those below others first.
+    for (const path of directories.sort((a, b) => b.length - a.length)) {
+      rmdirSync(join(this.#place, path));
+      this.#directories.delete(path);
+    }
+  }
+
+  /** Every directory that a file lies in is in the tree; parents have shorter names. */
+  #makeDirectories(tree: Tree): void {
+    const paths = [...tree.entries].flatMap(([path, { kind }]) => (kind === "dir" && !this.#directories.has(path) ? [path] : []));
+    for (const path of paths.sort((a, b) => a.length - b.length)) this.#makeDirectory(path);
+  }
+
+  #makeDirectory(path: string): void {
+    createDirectory(join(this.#place, path));
+    this.#directories.add(path);
+  }
+
+  async #writeAll(): Promise<void> {
+    const { files, bytes } = this.#batches;
+    const isLittle = !this.#threads.areStarted && files <= INLINE_FILES && bytes <= INLINE_BYTES;
+    for (const batch of this.#batches.takeAll()) {
+      if (isLittle) writeFiles(batch);
+      else this.#threads.add(batch);
+    }
+    await this.#threads.done(this.#signal);
+  }
+}
+
+function filesOf(tree: Tree): NamedFile[] {
+  return [...tree.entries].flatMap(([path, entry]) => (entry.kind === "file" ? [{ path, entry }] : []));
+}
