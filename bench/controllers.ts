@@ -8,7 +8,7 @@ import type { Kind, Kube } from "../e2e/kube.ts";
 import { KubeStatusError } from "../e2e/kube.ts";
 import type { Server } from "../e2e/server.ts";
 import { freePort, startServer } from "../e2e/server.ts";
-import { controllerArgs } from "../e2e/strata.ts";
+import { controllerArgs, nodeFlags } from "../e2e/strata.ts";
 import { eventually } from "../e2e/wait.ts";
 import type { Workspace } from "../e2e/workspace.ts";
 
@@ -92,7 +92,7 @@ function controllerOf(side: Side, run: { server: Server; startedAt: number; read
 async function commandOf(plane: ControlPlane, side: Side, options: ControllerOptions): Promise<Command> {
   if (side === "flux") return { command: await findBinary("source-controller"), args: [], env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig } };
   const env = { RUNTIME_NAMESPACE: "strata-system", KUBECONFIG: await plane.kubeconfigFor("strata-system", "strata-controller") };
-  const args = options.inspectorPort === undefined ? controllerArgs : [`--inspect=127.0.0.1:${options.inspectorPort}`, path("src/main.ts")];
+  const args = options.inspectorPort === undefined ? controllerArgs : [...nodeFlags, `--inspect=127.0.0.1:${options.inspectorPort}`, path("src/main.ts")];
   return { command: process.execPath, args, env };
 }
 

@@ -9,4 +9,4 @@ import api from "../node_modules/undici/lib/api/index.js";
 
 Object.assign(Dispatcher.prototype, api);
 
-export { Agent, Dispatcher, ProxyAgent };
+export { Agent, ProxyAgent };

@@ -29,8 +29,11 @@ export interface StrataOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Node's arguments for the controller's bundle: with the flags that the program's first line has. */
-export const controllerArgs: readonly string[] = [...flagsOf("src/main.ts"), path("dist/strata-controller.js")];
+/** Node's flags for the controller, which its first line has. */
+export const nodeFlags: readonly string[] = flagsOf("src/main.ts");
+
+/** Node's arguments for the controller's bundle. */
+export const controllerArgs: readonly string[] = [...nodeFlags, path("dist/strata-controller.js")];
 
 function flagsOf(program: string): readonly string[] {
   const [, flags] = /^#!\/usr\/bin\/env -S node (.+)\n/.exec(readFileSync(path(program), "utf8")) ?? [];

@@ -18,7 +18,7 @@ export interface TarRequest {
   readonly spoolPath: string;
   readonly budget: Budget;
   readonly signal: AbortSignal;
-  readonly onFile?: FileListener;
+  readonly onFile?: FileListener | undefined;
 }
 
 /**
@@ -44,8 +44,9 @@ export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest
     budget.spendEntry(entry.name.length + entry.link.length);
     const path = normalisePath(entry.name);
     addEntry(tree, path, entry, { spoolPath, counts });
-    const added = entry.type === "file" ? tree.entries.get(path) : undefined;
-    if (added?.kind === "file") onFile?.(path, added, written);
+    if (onFile === undefined || entry.type !== "file") return;
+    const added = tree.entries.get(path);
+    if (added?.kind === "file") onFile(path, added, written);
   };
   const scanner = new TarScanner({ entry: add }, budget.limits);
   try {

@@ -19,7 +19,7 @@ export interface UnpackRequest {
   readonly budget: Budget;
   readonly signal: AbortSignal;
   /** Told of the files of a tar. */
-  readonly onFile?: FileListener;
+  readonly onFile?: FileListener | undefined;
 }
 
 /** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
@@ -40,7 +40,7 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
     const content = await sniff(head);
     const source = wholeSource(head, chunks, signal);
     if (content.archive === "tar") {
-      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal, ...(onFile && { onFile }) })) };
+      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal, onFile })) };
     }
     return content.archive === "zip" ? await unpackZip(source, request) : await keepRaw(source, request);
   } finally {

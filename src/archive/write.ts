@@ -81,8 +81,9 @@ async function feedTree(tree: Tree, target: Target): Promise<void> {
   try {
     for (const path of tree.paths()) {
       const entry = tree.entries.get(path)!;
+      if (entry.kind === "dir") target.tar.directory(path);
       // Awaiting what is there already would take longer than to copy a small file.
-      const reading = entry.kind === "dir" ? target.tar.directory(path) : entry.kind === "file" ? feedFile(path, entry, target, readers) : undefined;
+      const reading = entry.kind === "file" ? feedFile(path, entry, target, readers) : undefined;
       if (reading !== undefined) await reading;
       const waiting = paceWith(target);
       if (waiting !== undefined) await waiting;

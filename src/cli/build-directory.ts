@@ -1,6 +1,5 @@
 import { contentDigestOf } from "../archive/write.ts";
-import type { BuildContext } from "../controller/build.ts";
-import { operationOptions } from "../controller/spec.ts";
+import { optionsOf, type BuildContext } from "../controller/build.ts";
 import type { Digest } from "../oci/types.ts";
 import type { ReadyTree, Skipped } from "../operation/operation.ts";
 import { treeOperations } from "../operation/table.ts";
@@ -17,13 +16,13 @@ export interface BuiltDirectory {
 
 /**
  * Writes what the selected layers hold below `root` without making the artifact first. Undefined for a copy, which is an artifact.
- * @throws what the operations and `writeTreeOutput` throw
+ * @throws what the operations and `DirectoryOutput` throw
  */
 export async function buildDirectory(context: BuildContext, selection: Selection, root: string): Promise<BuiltDirectory | undefined> {
   const { operation } = selection;
   if (operation === "Copy") return undefined;
-  const { spec, repository, repositoryPath, resolved, dir, limits, signal, onBytes } = context;
-  const options = operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
+  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const options = optionsOf(context, selection);
   const output = DirectoryOutput.open(root, signal);
   try {
     const io = { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }), onFile: output.offer.bind(output) };

@@ -3,7 +3,7 @@ import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Annotations, Layer } from "../oci/types.ts";
-import type { OperationResult } from "../operation/operation.ts";
+import type { OperationOptions, OperationResult } from "../operation/operation.ts";
 import { operations } from "../operation/table.ts";
 import { revisionOf } from "../publish/publisher.ts";
 import type { Decision, Selection, SelectRequest } from "../select/selection.ts";
@@ -40,11 +40,15 @@ export function selectRequest(context: Omit<BuildContext, "dir">, onDecision?: (
   return { root: resolved.root, repository, indexSelector: spec.indexSelector, layerSelector: spec.layerSelector, limits, signal, onDecision };
 }
 
+/** What the operation is told besides the layers. */
+export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, selection: Selection): OperationOptions {
+  return operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
+}
+
 /** Reduces the selected layers to one artifact. @throws what the operations throw */
 export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
-  const { spec, repository, repositoryPath, resolved, dir, limits, signal, onBytes } = context;
-  const options = operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
-  const result = await operations[selection.operation](selection.layers, options, { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }) });
+  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }) });
   return { selection, result, revision: revisionOf(resolved.tag, result.blob.contentDigest), metadata: metadataOf(context, selection) };
 }
 

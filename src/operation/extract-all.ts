@@ -63,8 +63,8 @@ async function readLayers(layers: readonly Layer[], options: OperationOptions, i
   const names = { ...nameOptions(options), isOnly: unnamed <= 1 };
   const readOne = async (layer: Layer, index: number): Promise<Part> => {
     const here = { ...io, signal };
-    const onFile = options.layout === "Merge" && io.onFile;
-    const unpacked = await unpackLayer({ source: layerBytes(layer, here), size: layer.descriptor.size, dir: io.dir, index, budget: budgetFor(layer, io, shared), signal, ...(onFile && { onFile }) });
+    const onFile = options.layout === "Merge" ? io.onFile : undefined;
+    const unpacked = await unpackLayer({ source: layerBytes(layer, here), size: layer.descriptor.size, dir: io.dir, index, budget: budgetFor(layer, io, shared), signal, onFile });
     if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, names, io), isOverlay: false };
     special += unpacked.counts.special;
     return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };

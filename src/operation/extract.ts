@@ -37,7 +37,7 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
 /** The content of one archive as files, whatever its bytes are. @throws as `extract` */
 export const extractTree: TreeOperation = async (layers, options, io) => {
   const layer = onlyLayer(layers);
-  const unpacked = await unpackLayer({ source: layerBytes(layer, io), size: layer.descriptor.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal, ...(io.onFile && { onFile: io.onFile }) });
+  const unpacked = await unpackLayer({ source: layerBytes(layer, io), size: layer.descriptor.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal, onFile: io.onFile });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   return await publishable(unpacked.tree, unpacked.counts.special, options, io);
 };

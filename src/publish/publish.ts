@@ -16,36 +16,45 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const { owner, blob, revision, metadata } = request;
   const { contentDigest } = blob;
   signal.throwIfAborted();
-  const { directory, isNew } = await ensureDirectory(storage.directories, ownerDirectory(owner));
-  const before = isNew ? undefined : await readState(directory);
+  const place = await openPlace(storage, owner);
+  const { directory, before } = place;
   const like = sameContent(before, request);
   const kept = like !== undefined && like.digest !== blob.digest && (await isThere(directory, like)) ? like : undefined;
   const { digest, size } = kept ?? blob;
   const image = like?.image ?? { ...recordedForm(request.owner, request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
-  return artifactOf(storage, owner, await store(storage, { directory, isNew, before, record, fill, signal, keep: request.keep }));
+  return artifactOf(storage, owner, await store(storage, { ...place, record, fill, signal, keep: request.keep }));
 }
 
 /** Puts back what `status.artifact` says was stored, as if nothing had happened. */
 export async function restore(storage: Storage, request: RestoreRequest, signal: AbortSignal): Promise<Artifact> {
   const { owner, artifact } = request;
   signal.throwIfAborted();
-  const { directory, isNew } = await ensureDirectory(storage.directories, ownerDirectory(owner));
+  const place = await openPlace(storage, owner);
   const { digest, size, revision, lastUpdateTime, metadata = {} } = artifact;
   const contentDigest = parseDigest(revision.slice(revision.indexOf("@") + 1));
   const image = { ...recordedForm(owner, request.image), annotations: request.image.annotations };
   const record = { digest, size, contentDigest, revision, metadata, image, lastUpdateTime };
   const fill: Fill = async (temp) => await writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
-  const stored = await store(storage, { directory, isNew, before: await readState(directory), record, fill, signal });
+  const stored = await store(storage, { ...place, record, fill, signal });
   return artifactOf(storage, owner, stored);
 }
 
-interface Storing {
+/** Where the files of an owner are, and its state so far. */
+interface Place {
   readonly directory: string;
   /** Nothing can be in it yet. */
   readonly isNew: boolean;
   readonly before: OwnerState | undefined;
+}
+
+async function openPlace({ directories }: Storage, owner: Owner): Promise<Place> {
+  const { directory, isNew } = await ensureDirectory(directories, ownerDirectory(owner));
+  return { directory, isNew, before: isNew ? undefined : await readState(directory) };
+}
+
+interface Storing extends Place {
   readonly record: Omit<ArtifactRecord, "lastUpdateTime"> & { readonly lastUpdateTime?: string };
   /** Makes the file; undefined where it is there and known to be good. */
   readonly fill: Fill | undefined;
