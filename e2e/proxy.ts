@@ -62,8 +62,9 @@ function carry(from: Socket, to: Socket, state: { limit: number; cuts: number })
     const goesOn = to.write(rest);
     if (rest.length < chunk.length) {
       state.cuts += 1;
-      to.end(() => to.resetAndDestroy());
-      from.removeAllListeners("data").destroy();
+      from.removeAllListeners("data").pause();
+      // A reset drops what the kernel has not delivered yet: the other side gets time to take it.
+      to.end(() => setTimeout(() => to.resetAndDestroy(), 200));
     } else if (!goesOn) {
       from.pause();
       to.once("drain", () => from.resume());

@@ -97,6 +97,13 @@ test("a download that makes progress goes on, however often it breaks", async ()
   expect(registry.requests).toHaveLength(11);
 });
 
+test("progress in small steps is progress", async () => {
+  const large = registry.store.putBlob("a", randomBytes(6_000_000));
+  registry.faults.add({ times: 14, cutAfterBytes: 400_000 });
+  expect(sha256Of(await read(large))).toBe(large.digest);
+  expect(registry.requests).toHaveLength(15);
+});
+
 test("a 503 in between is waited out", async () => {
   registry.faults.add({ cutAfterBytes: 100_000 }, { times: 2, status: 503 });
   expect((await read()).equals(content)).toBe(true);

@@ -43,8 +43,8 @@ export class Download {
     for (let stalls = 0, progressAt = 0; ; ) {
       const broken = yield* this.#part();
       if (this.#received >= this.#descriptor.size) return;
-      stalls = this.#received - progressAt >= progressBytes ? 0 : stalls + 1;
-      progressAt = this.#received;
+      stalls += 1;
+      if (this.#received - progressAt >= progressBytes) [stalls, progressAt] = [0, this.#received];
       if (stalls >= attempts || !isTransient(broken)) throw broken;
       await pause(backoffMs(this.#session.shared.retry, stalls), this.#signal);
       await this.#resume();

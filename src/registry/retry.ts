@@ -13,7 +13,7 @@ export interface RetryPolicy {
   readonly maxWaitMs: number;
 }
 
-/** A broken transfer that got this much further has made progress, and is worth as many new attempts. */
+/** A broken transfer that got this much further, however many parts that took, is worth as many new attempts. */
 export const progressBytes = 1024 * 1024;
 
 /** Exponential back-off with full jitter: anything up to `base * 2^attempt`. */

@@ -37,7 +37,7 @@ export async function pushBlob(session: Session, descriptor: Descriptor, open: O
   const job: Job = { session, descriptor, open, signal, chunkBytes: session.shared.uploadChunkBytes };
   const { attempts } = session.shared.retry;
   let at: Upload | "new" | "done" = "new";
-  for (let failures = 0; at !== "done"; ) {
+  for (let failures = 0, progressAt = 0; at !== "done"; ) {
     const upload: Upload = at === "new" ? await start(job) : at;
     try {
       at = await sendPart(job, upload);
@@ -47,7 +47,7 @@ export async function pushBlob(session: Session, descriptor: Descriptor, open: O
       // Before the registry is asked: what was sent last may still be on its way.
       await pause(backoffMs(session.shared.retry, failures - 1), signal);
       at = await recover(job, upload, error);
-      if (typeof at === "object" && at.offset - upload.offset >= progressBytes) failures = 0;
+      if (typeof at === "object" && at.offset - progressAt >= progressBytes) [failures, progressAt] = [0, at.offset];
     }
   }
 }
