@@ -1,10 +1,12 @@
 import type { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
 import { unlessAborted } from "../abort.ts";
 import { CodedError } from "../errors.ts";
 import { readStart, statusOf } from "../http-failures.ts";
 import type { Clock } from "./clock.ts";
 import { sleep } from "./clock.ts";
-import type { Channel, Link, Traffic } from "./http-channel.ts";
+import { collectAnswer } from "./http-answer.ts";
+import type { Channel, Link } from "./http-channel.ts";
 import { abortError, mayRetry, networkError, retryAfterMs, statusError } from "./http-errors.ts";
 import type { RateLimit } from "./http-rate-limit.ts";
 
@@ -39,7 +41,6 @@ export interface Call {
   readonly body?: unknown;
   /** Sending it twice has the same effect as sending it once. */
   readonly repeatable: boolean;
-  readonly traffic?: Traffic;
 }
 
 interface Wire {
@@ -61,15 +62,24 @@ export class Exchange {
   }
 
   /**
-   * What `read` makes of a successful answer's body; a body that breaks off is asked for again.
+   * The JSON of a successful answer; one that breaks off is asked for again.
    *
-   * @throws as every method of KubeClient
+   * @throws as every method of KubeClient; KubeUnreachable where it is longer than `maxBytes`, or no JSON
    */
-  async run<T>(call: Call, read: (body: Readable) => Promise<T> | T, signal: AbortSignal): Promise<T> {
+  async json(call: Call, maxBytes: number, signal: AbortSignal): Promise<unknown> {
+    return await this.#run(call, (link) => this.#answer(call, { link, maxBytes, signal }), signal);
+  }
+
+  /** The body of a successful answer that goes on for long. @throws as every method of KubeClient */
+  async stream(call: Call, signal: AbortSignal): Promise<Readable> {
+    return await this.#run(call, (link) => this.#open(call, link, signal), signal);
+  }
+
+  async #run<T>(call: Call, send: (link: Link) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { retry } = this.#wire.options;
     for (let tried = 1; ; tried++) {
       try {
-        return await this.#attempt(call, read, signal);
+        return await this.#attempt(call, send, signal);
       } catch (thrown) {
         const error = networkError(call.name, thrown, signal);
         const waitMs = error.retryAfterMs ?? Math.random() * Math.min(retry.maxMs, retry.baseMs * 2 ** tried);
@@ -79,38 +89,47 @@ export class Exchange {
     }
   }
 
-  async #attempt<T>(call: Call, read: (body: Readable) => Promise<T> | T, signal: AbortSignal): Promise<T> {
+  async #attempt<T>(call: Call, send: (link: Link) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#wire.limit.take(signal);
     if (signal.aborted) throw abortError(call.name, signal);
     const gaveUp = (): Error => abortError(call.name, signal);
     const link = await unlessAborted(this.#wire.channel.link(), signal, gaveUp);
     try {
-      return await this.#send(call, { link, read, signal });
+      return await send(link);
     } catch (error) {
       if (statusOf(error) !== 401) throw error;
     }
     // A token may be renewed before the old one was read anew.
-    const renewed = await unlessAborted(this.#wire.channel.link(link), signal, gaveUp);
-    return this.#send(call, { link: renewed, read, signal });
+    return await send(await unlessAborted(this.#wire.channel.link(link), signal, gaveUp));
   }
 
-  async #send<T>(call: Call, { link, read, signal }: { link: Link; read: (body: Readable) => Promise<T> | T; signal: AbortSignal }): Promise<T> {
-    const { server, options } = this.#wire;
-    const { traffic = "request" } = call;
-    const response = await link.dispatchers[traffic].request({
-      origin: server.origin,
-      method: call.method,
-      path: `${this.#prefix}${call.path}${queryOf(call)}`,
-      headers: headersOf(call, options.userAgent, link.material.authorization),
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      headersTimeout: options.timeoutMs,
-      bodyTimeout: traffic === "watch" ? options.watchIdleMs : options.timeoutMs,
-      signal,
-    });
-    if (response.statusCode < 300) return read(response.body);
+  async #answer(call: Call, { link, maxBytes, signal }: { link: Link; maxBytes: number; signal: AbortSignal }): Promise<unknown> {
+    const { timeoutMs } = this.#wire.options;
+    const { status, retryAfter, body, isWhole } = await collectAnswer(link.dispatchers.request, this.#request(call, link, timeoutMs), { maxBytes, signal });
+    if (status >= 300) throw statusError(call.name, { status, body: body.subarray(0, maxErrorBytes).toString("utf8"), retryAfterMs: retryAfterMs(retryAfter) });
+    if (!isWhole) throw new CodedError("KubeUnreachable", `${call.name}: the answer is larger than ${maxBytes} bytes`);
+    return parseJson(call.name, body);
+  }
+
+  async #open(call: Call, link: Link, signal: AbortSignal): Promise<Readable> {
+    const response = await link.dispatchers.watch.request({ ...this.#request(call, link, this.#wire.options.watchIdleMs), signal });
+    if (response.statusCode < 300) return response.body;
     const wait = response.headers["retry-after"];
     const body = await readStart(response.body, maxErrorBytes);
     throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(typeof wait === "string" ? wait : undefined) });
+  }
+
+  #request(call: Call, { material }: Link, bodyTimeout: number): Dispatcher.DispatchOptions {
+    const { server, options } = this.#wire;
+    return {
+      origin: server.origin,
+      method: call.method,
+      path: `${this.#prefix}${call.path}${queryOf(call)}`,
+      headers: headersOf(call, options.userAgent, material.authorization),
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      headersTimeout: options.timeoutMs,
+      bodyTimeout,
+    };
   }
 }
 
@@ -129,18 +148,6 @@ function headersOf(call: Call, userAgent: string, authorization: string | undefi
 }
 
 const maxErrorBytes = 65_536;
-
-/** A body of JSON. @throws KubeUnreachable where it is longer than `maxBytes`, or no JSON */
-export async function readJson(call: string, body: Readable, maxBytes: number): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new CodedError("KubeUnreachable", `${call}: the answer is larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return parseJson(call, Buffer.concat(chunks, size));
-}
 
 export function parseJson(call: string, bytes: Buffer): unknown {
   try {

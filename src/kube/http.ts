@@ -3,7 +3,7 @@ import { statusOf } from "../http-failures.ts";
 import type { ApplyOptions, DeleteOptions, KubeClient, KubeObject, ListOptions, ObjectKey, ObjectList, PatchOptions, ResourceType, WatchEvent } from "./client.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Channel, type ChannelOptions } from "./http-channel.ts";
-import { type Call, Exchange, type ExchangeOptions, readJson } from "./http-exchange.ts";
+import { type Call, Exchange, type ExchangeOptions } from "./http-exchange.ts";
 import { acceptFor, collectionPath, nameOf, objectPath, received, typeNameOf } from "./http-objects.ts";
 import { RateLimit } from "./http-rate-limit.ts";
 import { watchEvents } from "./http-watch.ts";
@@ -94,7 +94,7 @@ class HttpKube implements KubeClient {
     let next: string | undefined;
     for (;;) {
       const query = { labelSelector: options.labelSelector || undefined, limit: options.pageSize?.toString(), continue: next };
-      const page = pageOf(await this.#exchange.run({ ...call, query }, (body) => readJson(name, body, this.#tuning.maxPageBytes), signal));
+      const page = pageOf(await this.#exchange.json({ ...call, query }, this.#tuning.maxPageBytes, signal));
       for (const item of page.items) items.push(received(name, type, item, options.metadataOnly) as T);
       next = page.next;
       if (next === undefined) return { items, resourceVersion: page.resourceVersion };
@@ -111,11 +111,8 @@ class HttpKube implements KubeClient {
       timeoutSeconds: Math.round(watchSeconds.min + Math.random() * (watchSeconds.max - watchSeconds.min)).toString(),
       labelSelector: options.labelSelector || undefined,
     };
-    const body = await this.#exchange.run(
-      { name: call, method: "GET", path: collectionPath(type, options.namespace), query, accept: acceptFor(options, "PartialObjectMetadata"), repeatable: true, traffic: "watch" },
-      (body) => body,
-      signal,
-    );
+    const accept = acceptFor(options, "PartialObjectMetadata");
+    const body = await this.#exchange.stream({ name: call, method: "GET", path: collectionPath(type, options.namespace), query, accept, repeatable: true }, signal);
     yield* watchEvents<T>({ call, type, metadataOnly: options.metadataOnly ?? false, maxLineBytes, body }, signal);
   }
 
@@ -162,7 +159,7 @@ class HttpKube implements KubeClient {
     const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid, resourceVersion } };
     const call: Call = { name: `delete ${nameOf(type, key)}`, method: "DELETE", path: objectPath(type, key), body, repeatable: true };
     try {
-      await this.#exchange.run(call, (answer) => readJson(call.name, answer, this.#tuning.maxObjectBytes), signal);
+      await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal);
     } catch (error) {
       if (!(error instanceof CodedError) || error.code !== "NotFound") throw error;
     }
@@ -171,14 +168,14 @@ class HttpKube implements KubeClient {
   async requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string> {
     const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [audience] } };
     const call: Call = { name: `request a token of ${nameOf(serviceAccounts, key)}`, method: "POST", path: objectPath(serviceAccounts, key, "token"), body, repeatable: true };
-    const answer = (await this.#exchange.run(call, (stream) => readJson(call.name, stream, this.#tuning.maxObjectBytes), signal)) as { status?: { token?: unknown } } | null;
+    const answer = (await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal)) as { status?: { token?: unknown } } | null;
     const token = answer?.status?.token;
     if (typeof token !== "string" || token === "") throw new CodedError("KubeUnreachable", `${call.name}: the answer holds no token`);
     return token;
   }
 
-  #object<T extends KubeObject>(type: ResourceType, call: Call, signal: AbortSignal): Promise<T> {
-    return this.#exchange.run(call, async (body) => received(call.name, type, await readJson(call.name, body, this.#tuning.maxObjectBytes)) as T, signal);
+  async #object<T extends KubeObject>(type: ResourceType, call: Call, signal: AbortSignal): Promise<T> {
+    return received(call.name, type, await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal)) as T;
   }
 }
 
