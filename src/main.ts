@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 // While starting, the space for young objects stays as small as it is; at work it grows as far as the program's first line allows.
 setFlagsFromString("--semi-space-growth-factor=1");
 // How much larger, in percent, the heap may get until it is collected: otherwise it would double.
-setFlagsFromString("--heap-growing-percent=30");
+setFlagsFromString("--heap-growing-percent=60");
 // The only WebAssembly is undici's parser of HTTP heads: optimising it would cost 8 MiB for nothing that can be measured.
 setFlagsFromString("--no-wasm-dynamic-tiering");
 setFlagsFromString("--no-wasm-tier-up");

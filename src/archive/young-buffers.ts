@@ -1,8 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** How much output one decompressor may give before the buffers of it that nobody uses any more are collected. */
-const EVERY_BYTES = 8 * 1024 * 1024;
+/**
+ * How much output one decompressor may give before the buffers of it that nobody uses any more are collected: little enough that
+ * V8 does not go through the whole heap for them, and enough that those still in use are not taken for old.
+ */
+const EVERY_BYTES = 3 * 1024 * 1024;
 
 type CollectGarbage = (options: { readonly type: "minor" }) => void;
 
