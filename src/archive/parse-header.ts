@@ -87,17 +87,25 @@ function prefixLength(block: Buffer, at: number, notes: Oddities): number {
   return 155;
 }
 
+/** Some old writers took the bytes for signed ones. */
 function checksumMatches(block: Buffer, at: number): boolean {
-  let unsigned = 8 * 0x20;
-  let signed = unsigned;
-  for (let i = at; i < at + BLOCK; i++) {
-    if (i === at + CHECKSUM[0]) i += CHECKSUM[1];
-    const byte = block[i]!;
-    unsigned += byte;
-    signed += byte < 128 ? byte : byte - 256;
-  }
   const stated = octal(block, at + CHECKSUM[0], CHECKSUM[1]);
-  return stated !== undefined && (stated.value === unsigned || stated.value === signed);
+  return stated !== undefined && (stated.value === sumOf(block, at) || stated.value === sumOf(block, at) - 256 * countNegative(block, at));
+}
+
+/** Of all bytes, those of the checksum counting as spaces. */
+function sumOf(block: Buffer, at: number): number {
+  let sum = CHECKSUM[1] * 0x20;
+  for (let i = at; i < at + CHECKSUM[0]; i++) sum += block[i]!;
+  for (let i = at + CHECKSUM[0] + CHECKSUM[1]; i < at + BLOCK; i++) sum += block[i]!;
+  return sum;
+}
+
+/** How many bytes are negative where they count as signed ones; the checksum's, which are digits, are none. */
+function countNegative(block: Buffer, at: number): number {
+  let count = 0;
+  for (let i = at; i < at + BLOCK; i++) if (block[i]! >= 128) count += 1;
+  return count;
 }
 
 type Field = readonly [offset: number, length: number];

@@ -40,6 +40,9 @@ function codeOfScan(tar: Buffer): string {
   }
 }
 
+/** The checksum that a header states. */
+const sumOf = (header: Buffer): number => Number.parseInt(header.toString("latin1", 148, 154), 8);
+
 /** `[type, name, size, link]` of every entry. */
 function rows(tar: Buffer): unknown[][] {
   return scan(tar).entries.map(({ type, name, size, link }) => (link === "" ? [type, name, size] : [type, name, size, link]));
@@ -52,6 +55,7 @@ describe("entries", () => {
     ["a ustar prefix", tarOf({ name: "b", prefix: "long/a", content: "x" }), [["file", "long/a/b", 1]]],
     ["a ustar prefix under another version", tarOf({ name: "b", prefix: "a", magic: "ustar\0\0\0", content: "x" }), [["file", "a/b", 1]]],
     ["GNU's area in place of the prefix", tarOf({ name: "b", prefix: "00000000000", magic: "ustar  \0", content: "x" }), [["file", "b", 1]]],
+    ["a checksum of signed bytes", tarOf({ name: "é", content: "x", checksum: `${(sumOf(tarHeader({ name: "é", content: "x" })) - 2 * 256).toString(8).padStart(6, "0")}\0 ` }), [["file", "é", 1]]],
     ["a header of before ustar", tarOf({ name: "b", type: "\0", magic: "", content: "x" }), [["file", "b", 1]]],
     ["star's prefix", tarOf({ name: "b", prefix: "a", trailer: "\0\0\0\0\0\0\0\0tar\0", content: "x" }), [["file", "a/b", 1]]],
     ["a directory of before ustar: a file with a slash", tarOf({ name: "d/", type: "\0", magic: "" }), [["dir", "d/", 0]]],

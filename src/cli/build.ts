@@ -107,7 +107,7 @@ interface Output {
 
 async function buildFrom(source: BuildSource, dir: string, { values, format, io }: Output): Promise<number> {
   const { repository, object, repositoryPath } = source;
-  const resolved = await resolveRoot(source.rule, repository, io.signal);
+  const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
   const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
   const decisions: Decision[] = [];
   const dryRun = values["dry-run"] === true;

@@ -69,7 +69,7 @@ interface Done extends CopyCounts {
 }
 
 async function transfer(source: OpenedSource, target: OpenedSource, values: Values, io: CommandIO): Promise<Done> {
-  const root = await source.repository.resolve(versionOf(source.reference), io.signal);
+  const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
   const wanted = target.reference.digest;
   if (wanted !== undefined && wanted !== root.digest) throw new UsageError(`the source is ${root.digest}, not ${wanted}; a copy has the digest of its source`);
   const tag = target.reference.tag ?? (wanted === undefined ? tagOf(source.reference) : undefined);

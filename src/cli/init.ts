@@ -57,7 +57,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     const { url, ref, name } = sourceOf(source.reference, insecure);
     const naming = { name: values.name ?? name, namespace: values.namespace, interval: values.interval };
     checkNames(naming);
-    const root = await source.repository.resolve(versionOf(source.reference), io.signal);
+    const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
     const choice = await chooseSpec(root, { resolver: source.repository, fetcher: rememberManifests(source.repository), limits: defaultLimits, signal: io.signal });
     const { bySubject } = await findReferrers(source.repository, [root.digest], io.signal);
     const signedBy = signerOf(bySubject.get(root.digest) ?? []);

@@ -45,7 +45,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
 }
 
 async function setTags({ reference, repository }: OpenedSource, aliases: readonly string[], signal: AbortSignal): Promise<{ digest: string; moved: readonly string[] }> {
-  const descriptor = await repository.resolve(versionOf(reference), signal);
+  const descriptor = await repository.resolve(versionOf(reference), signal, "read");
   const { bytes } = await fetchDocument(repository, descriptor, signal);
   const moved: string[] = [];
   for (const alias of aliases) {

@@ -62,7 +62,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const insecure = values.insecure ?? false;
   const source = await openSource(text, { insecure, caFile: values["ca-file"] }, io);
   try {
-    const root = await source.repository.resolve(versionOf(source.reference), io.signal);
+    const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
     const explored = await explore(source.repository, root, { referrers: values["no-referrers"] !== true, limits: defaultLimits, signal: io.signal });
     if (values.html === undefined) print(io, explored, formatReference(source.reference), format);
     else await writePage(values.html, pageOf(explored, source.reference, insecure));

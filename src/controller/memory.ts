@@ -29,6 +29,11 @@ export class ReconcileMemory {
     return stall?.generation === generation && stall.upstream === upstream ? stall.error : undefined;
   }
 
+  /** Whether building anything from this spec has failed in such a way. */
+  hasStalled(uid: string, generation: number): boolean {
+    return this.#stalls.get(uid)?.generation === generation;
+  }
+
   stall(uid: string, stall: Stall): void {
     this.#stalls.set(uid, stall);
   }

@@ -30,9 +30,9 @@ const requestsFor = async (work: () => Promise<unknown>): Promise<string[]> => {
 };
 
 describe("a new object", () => {
-  it("becomes ready with three requests, and stays so with one and no write", async () => {
+  it("becomes ready with two requests, and stays so with one and no write", async () => {
     await controller.apply("app", spec("flux/app"));
-    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests", "GET manifests", "GET blobs"]);
+    expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["GET manifests", "GET blobs"]);
     expect(controller.writes().map(({ verb, type }) => `${verb} ${type.kind}`)).toEqual(["patch ArtifactRepository", "create ExternalArtifact", "apply ExternalArtifact", "patch ArtifactRepository"]);
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
     expect(controller.writes()).toEqual([]);
@@ -246,11 +246,11 @@ describe("the stored file", () => {
 describe("objects that ask for the same", () => {
   const names = ["one", "two", "three"];
 
-  it("share one HEAD and one download, and have files of their own", async () => {
+  it("share one manifest and one download, and have files of their own", async () => {
     for (const name of names) await controller.apply(name, spec("flux/app"));
     const askedAt = performance.now();
     const requests = await requestsFor(() => Promise.all(names.map((name) => controller.reconcile(name, askedAt))));
-    expect(requests).toEqual(["HEAD manifests", "GET manifests", "GET blobs"]);
+    expect(requests).toEqual(["GET manifests", "GET blobs"]);
     const objects = await Promise.all(names.map((name) => controller.get(name)));
     expect(new Set(objects.map((object) => object?.status?.artifact?.revision)).size).toBe(1);
     expect(new Set(objects.map((object) => object?.status?.artifact?.path)).size).toBe(3);

@@ -2,7 +2,7 @@ import { IMAGE_API_VERSION, type ImagePolicy } from "../../api/flux/image.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { CodedError, codeOf } from "../errors.ts";
 import type { KubeClient, ResourceType } from "../kube/client.ts";
-import type { Resolver, TagLister } from "../oci/content.ts";
+import type { NextStep, Resolver, TagLister } from "../oci/content.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { chooseReference } from "../tags/choose.ts";
@@ -19,10 +19,13 @@ export interface Resolved {
   readonly root: Descriptor;
 }
 
-/** @throws NoTagMatch, NotFound, InvalidPattern, what the registry client throws */
-export async function resolveRoot(rule: TagRule, repository: Resolver & TagLister & { readonly name: string }, signal: AbortSignal): Promise<Resolved> {
+/**
+ * @param next `read` where something is to be built: then the manifest comes along
+ * @throws NoTagMatch, NotFound, InvalidPattern, what the registry client throws
+ */
+export async function resolveRoot(rule: TagRule, repository: Resolver & TagLister & { readonly name: string }, next: NextStep, signal: AbortSignal): Promise<Resolved> {
   const { tag, digest } = await chooseReference(rule, repository, signal);
-  return { tag, root: await repository.resolve(digest ?? tag ?? "latest", signal) };
+  return { tag, root: await repository.resolve(digest ?? tag ?? "latest", signal, next) };
 }
 
 /**

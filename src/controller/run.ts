@@ -1,6 +1,6 @@
 import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf } from "../errors.ts";
-import type { Repository } from "../oci/content.ts";
+import type { NextStep, Repository } from "../oci/content.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Digest, StagedBlob } from "../oci/types.ts";
 import type { Artifact } from "../publish/publisher.ts";
@@ -55,11 +55,17 @@ export class Run {
     this.stored = await storedArtifact(this.owner, this.before, this.#context);
     const repository = await deps.sources.open(spec, this.owner.key.namespace, this.#freshness(), signal);
     const rule = await tagRule(spec, this.owner.key.namespace, deps.kube, signal);
-    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, signal));
+    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#nextStep(), signal));
     const layer = await this.#buildUnlessCurrent(repository, this.resolved);
     this.published = await this.#timed("publish", () => this.#publish(layer));
     // Storing something has cleaned up already.
     if (this.built === undefined) await deps.store.collect(storeOwner(this.owner));
+  }
+
+  /** What is known to be built reads the manifest at once; what has failed may fail again, and HEAD counts for no pull. */
+  #nextStep(): NextStep {
+    const isNeeded = this.stored === undefined || this.before.observedContentConfigChecksum !== this.checksum;
+    return isNeeded && !this.#context.memory.hasStalled(this.owner.uid, this.owner.generation) ? "read" : undefined;
   }
 
   async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | undefined> {

@@ -1,13 +1,17 @@
 import type { Readable } from "node:stream";
 import type { Descriptor, Digest } from "./types.ts";
 
+/** `read`: its manifest is fetched next, so a registry may as well send it with the answer. */
+export type NextStep = "read" | undefined;
+
 /** Turns a tag or digest into the descriptor of the root manifest or index. */
 export interface Resolver {
   /**
    * @param reference a tag or a digest
+   * @param next what the caller will do with the descriptor
    * @throws NotFound, Unauthorized, Forbidden, RegistryUnreachable, …
    */
-  resolve(reference: string, signal: AbortSignal): Promise<Descriptor>;
+  resolve(reference: string, signal: AbortSignal, next?: NextStep): Promise<Descriptor>;
 }
 
 /** Reads content by descriptor. */

@@ -11,7 +11,7 @@ const maxManifestBytes = 256 * 1024;
  * @throws NotFound, ManifestTooLarge, ManifestInvalid, …
  */
 export async function fetchPushed(repository: Resolver & Fetcher, digest: Digest, signal: AbortSignal): Promise<Manifest> {
-  const descriptor = await repository.resolve(digest, signal);
+  const descriptor = await repository.resolve(digest, signal, "read");
   const manifest = parseManifest(await fetchSmall(repository, descriptor, maxManifestBytes, signal), descriptor.mediaType, digest);
   if (manifest.kind === "manifest") return manifest;
   throw new CodedError("ManifestInvalid", `${digest} is an index, where a manifest was pushed`);

@@ -96,6 +96,49 @@ test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0][], strin
   await expect(repository.resolve(reference === "root" ? root.digest : reference, signal)).rejects.toMatchObject({ code });
 });
 
+test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0]]>([
+  ["a tag", "v1", {}],
+  ["a digest", "root", {}],
+  ["a tag whose answer states no digest", "v1", { headers: { "docker-content-digest": undefined } }],
+  ["a tag whose answer states neither digest nor type", "v1", { headers: { "docker-content-digest": undefined, "content-type": undefined } }],
+  ["a digest whose answer states none", "root", { headers: { "docker-content-digest": undefined } }],
+])("%s that is read next is one GET, whose body is kept", async (_, name, fault) => {
+  const reference = name === "root" ? root.digest : name;
+  registry.faults.add(fault);
+  const found = await repository.resolve(reference, signal, "read");
+  expect(found).toEqual(root);
+  expect(sha256Of(await read(found))).toBe(root.digest);
+  expect(asked()).toEqual([`GET manifests/${reference}`]);
+  expect(registry.requests[0]?.headers.accept).toBe(
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json",
+  );
+});
+
+test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0], string, number]>([
+  ["a tag that is not there", "v9", {}, "NotFound", 1],
+  ["a digest that is not there", other, {}, "NotFound", 1],
+  ["another digest in its header", "v1", { headers: { "docker-content-digest": other } }, "DigestMismatch", 1],
+  ["other bytes than its header states", "v1", { corruptAt: 5 }, "DigestMismatch", 1],
+  ["other bytes for a digest", "root", { corruptAt: 5, headers: { "docker-content-digest": undefined } }, "DigestMismatch", 1],
+  ["a body too large", "v1", { body: Buffer.alloc(defaultLimits.maxManifestBytes + 1) }, "ManifestTooLarge", 1],
+  ["a web page", "v1", { status: 200, body: "<html>", headers: { "content-type": "text/html", "docker-content-digest": undefined } }, "RegistryResponseInvalid", 1],
+  ["no tag at all", "../v1", {}, "InvalidReference", 0],
+  ["a digest cut short", "sha256:abc", {}, "InvalidDigest", 0],
+])("resolving %s to be read fails at once, and keeps nothing", async (_, name, fault, code, requests) => {
+  registry.faults.add(fault);
+  await expect(repository.resolve(name === "root" ? root.digest : name, signal, "read")).rejects.toMatchObject({ code });
+  expect(registry.requests).toHaveLength(requests);
+  registry.faults.clear();
+  expect(sha256Of(await read(root))).toBe(root.digest);
+  expect(asked().slice(requests)).toEqual([`GET manifests/${root.digest}`]);
+});
+
+test("a registry that is busy is asked again by GET", async () => {
+  registry.faults.add({ status: 503 }, { cutAfterBytes: 10 });
+  expect(await repository.resolve("v1", signal, "read")).toEqual(root);
+  expect(asked()).toEqual(["GET manifests/v1", "GET manifests/v1", "GET manifests/v1"]);
+});
+
 test.each<[string, Partial<Descriptor>, Parameters<TestRegistry["faults"]["add"]>[0], string]>([
   ["other bytes", {}, { corruptAt: 3 }, "DigestMismatch"],
   ["fewer bytes than its descriptor says", { size: 9999 }, {}, "SizeMismatch"],

@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
 import { printable } from "../http-failures.ts";
+import type { NextStep } from "../oci/content.ts";
 import { algorithmOf, isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
 import { acceptedTypes } from "../oci/media-types.ts";
 import { isTag } from "../oci/reference.ts";
@@ -16,17 +17,28 @@ type ManifestMemo = LRUCache<string, Buffer>;
 
 export const createMemo = (maxBytes: number): ManifestMemo => new LRUCache({ maxSize: maxBytes, sizeCalculation: (bytes) => bytes.length + 1 });
 
+export interface ResolveRequest {
+  readonly session: Session;
+  readonly memo: ManifestMemo;
+  /** A tag or a digest. */
+  readonly reference: string;
+  readonly next: NextStep;
+}
+
 /**
- * The descriptor of a tag or digest, by HEAD; by GET where the registry answers HEAD without saying enough.
+ * The descriptor of a tag or digest, by HEAD; by GET where its bytes are wanted next, or where the registry answers HEAD
+ * without saying enough.
  *
  * @throws InvalidReference, InvalidDigest, NotFound, DigestMismatch, ManifestTooLarge, RegistryResponseInvalid, …
  */
-export async function resolveManifest(session: Session, memo: ManifestMemo, reference: string, signal: AbortSignal): Promise<Descriptor> {
+export async function resolveManifest({ session, memo, reference, next }: ResolveRequest, signal: AbortSignal): Promise<Descriptor> {
   const digest = digestIn(reference);
   const path = `manifests/${reference}`;
-  const head = await session.ask({ method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] }, signal);
-  const described = head.status === 200 ? describe(session, head, digest) : undefined;
-  if (described) return described;
+  if (next === undefined) {
+    const head = await session.ask({ method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] }, signal);
+    const described = head.status === 200 ? describe(session, head, digest) : undefined;
+    if (described) return described;
+  }
   const got = await session.fetchManifestBytes({ method: "GET", path, headers: { accept }, needs: "pull", accept: [200] }, signal);
   const checked = checkBody(got.response, got.body, digest);
   session.shared.onBytes?.(got.response.url.host, got.body.length);

@@ -14,7 +14,7 @@ export function openRepository(session: Session): WritableRepository {
   const memo = createMemo(2 * session.access.limits.maxManifestBytes);
   return {
     name: session.name,
-    resolve: (reference, signal) => resolveManifest(session, memo, reference, signal),
+    resolve: (reference, signal, next) => resolveManifest({ session, memo, reference, next }, signal),
     fetch: async (descriptor, signal) => {
       // Inline content was checked when its descriptor was parsed.
       if (descriptor.data !== undefined) return oneChunk(Buffer.from(descriptor.data, "base64"));

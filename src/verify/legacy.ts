@@ -49,7 +49,7 @@ export async function* legacyMaterial(request: VerifyRequest, annotations: Reado
 
 async function resolveTag({ repository, signal }: VerifyRequest, tag: string): Promise<Descriptor | undefined> {
   try {
-    return await repository.resolve(tag, signal);
+    return await repository.resolve(tag, signal, "read");
   } catch (error) {
     if (error instanceof CodedError && error.code === "NotFound") return undefined;
     throw error;

@@ -31,8 +31,8 @@ function opened(): Repository {
   };
   return {
     name: memory.name,
-    resolve: async (reference) => {
-      note(`resolve ${reference}`);
+    resolve: async (reference, _, next) => {
+      note(`${next ?? "resolve"} ${reference}`);
       return await memory.resolve(reference);
     },
     fetch: async (descriptor, signal) => {
@@ -90,6 +90,29 @@ describe("a reference", () => {
     fail = undefined;
     await waiting;
     expect(await share(0).resolve("1.0.0", never)).toEqual(root);
+  });
+
+  it("that somebody has resolved before is asked for alone, also by those who read on", async () => {
+    expect(await share(0).resolve("1.0.0", never, "read")).toEqual(root);
+    expect(await share(performance.now()).resolve("1.0.0", never, "read")).toEqual(root);
+    expect(asked).toEqual(["read 1.0.0", "resolve 1.0.0"]);
+  });
+
+  it.each<[string, unknown, () => string]>([
+    ["others have resolved with other credentials", "bob", () => "1.0.0"],
+    ["is not one of those resolved before", "alice", () => root.digest],
+  ])("that %s is read at once", async (_, access, reference) => {
+    await share(0).resolve("1.0.0", never);
+    await share(0, access).resolve(reference(), never, "read");
+    expect(asked).toEqual(["resolve 1.0.0", `read ${reference()}`]);
+  });
+
+  it("that could not be resolved is read at once the next time, too", async () => {
+    fail = new CodedError("RegistryUnavailable", "503");
+    await expect(share(0).resolve("1.0.0", never, "read")).rejects.toMatchObject({ code: "RegistryUnavailable" });
+    fail = undefined;
+    expect(await share(performance.now()).resolve("1.0.0", never, "read")).toEqual(root);
+    expect(asked).toEqual(["read 1.0.0", "read 1.0.0"]);
   });
 });
 

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { LRUCache } from "lru-cache";
 import { codeOf } from "../errors.ts";
-import type { Repository } from "../oci/content.ts";
+import type { NextStep, Repository } from "../oci/content.ts";
 import { isIndexType, isManifestType } from "../oci/media-types.ts";
 import type { Descriptor } from "../oci/types.ts";
 
@@ -50,11 +50,17 @@ export class SharedReads {
     const prefix = createHash("sha256").update(this.#salt).update(JSON.stringify([repository.name, access])).digest("base64");
     return {
       name: repository.name,
-      resolve: async (reference, signal) => await shared(this.#roots, { key: `${prefix} ${reference}`, since, ask: async () => await repository.resolve(reference, signal) }, signal),
+      resolve: async (reference, signal, next) => await this.#resolved(repository, { key: `${prefix} ${reference}`, since, reference, next }, signal),
       tags: (signal) => this.#listed(repository, { key: prefix, since: tagsSince }, signal),
       fetch: async (descriptor, signal) => await this.#fetched(repository, `${prefix} ${descriptor.digest}`, descriptor, signal),
       referrers: async (subject, artifactType, signal) => await repository.referrers(subject, artifactType, signal),
     };
+  }
+
+  async #resolved(repository: Repository, { key, since, reference, next }: { key: string; since: number; reference: string; next: NextStep }, signal: AbortSignal): Promise<Descriptor> {
+    // What others have resolved they have mostly read, too.
+    const ask = async (): Promise<Descriptor> => await repository.resolve(reference, signal, this.#roots.has(key) ? undefined : next);
+    return await shared(this.#roots, { key, since, ask }, signal);
   }
 
   async *#listed(repository: Repository, { key, since }: { key: string; since: number }, signal: AbortSignal): AsyncGenerator<readonly string[]> {

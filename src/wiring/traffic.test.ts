@@ -1,11 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defaultLimits } from "../config.ts";
+import { ReconcileMemory } from "../controller/memory.ts";
+import { reconcile } from "../controller/reconcile.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/reconciler.ts";
 import type { AuthOptions } from "../testing/registry-auth.ts";
+import { testClient } from "../testing/registry-client.ts";
 import { startRegistry, type RegistryOptions, type RequestRecord, type TestRegistry } from "../testing/registry.ts";
 import { tarOf } from "../testing/tar.ts";
+import { cloudCredentials } from "./clouds.ts";
+import { clusterSources } from "./sources.ts";
 
 /**
  * What a reconcile costs a registry, to the request and to the byte: the figures that the performance page promises. Each
@@ -53,22 +61,40 @@ async function reconciled(name: string, object?: object): Promise<RequestRecord[
   return [...registry.requests];
 }
 
+/** The requests of one reconcile by a process that has read nothing yet, as after a restart. */
+async function requestsAnew(name: string, memory = new ReconcileMemory()): Promise<string[]> {
+  const client = testClient();
+  const sources = clusterSources({ registry: client, kube: controller.kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "" });
+  registry.requests.length = 0;
+  try {
+    await reconcile((await controller.get(name))!, { memory, deps: { ...controller.deps, sources }, askedAt: performance.now(), signal: new AbortController().signal });
+  } finally {
+    await client.close();
+  }
+  return lines(registry.requests);
+}
+
 const lines = (requests: readonly RequestRecord[]): string[] => requests.map(({ method, path }) => `${method} ${path.replace("/v2/", "").replace(/\?.*/, "")}`);
 /** Where requests run side by side their order says nothing. */
 const sorted = (list: readonly string[]): string[] => list.toSorted();
 const sentBytes = (requests: readonly RequestRecord[]): number => requests.reduce((sum, { sent }) => sum + sent, 0);
 
 describe("requests of a first reconcile", () => {
-  it("are three: the tag, its manifest, its layer", async () => {
-    const { root, layers } = put("app", { tag: "1.0.0" });
-    expect(lines(await reconciled("app", spec("app")))).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`]);
+  it("are two: the manifest by its tag, and its layer", async () => {
+    const { layers } = put("app", { tag: "1.0.0" });
+    expect(lines(await reconciled("app", spec("app")))).toEqual(["GET app/manifests/1.0.0", `GET app/blobs/${layers[0]!.digest}`]);
   });
 
-  it("are four for two layers", async () => {
-    const { root, layers } = put("app", { tag: "1.0.0", layers: ["a", "b"] });
+  it("are two also where the spec names a digest", async () => {
+    const { root, layers } = put("app");
+    expect(lines(await reconciled("app", spec("app", { ref: { digest: root.digest } })))).toEqual([`GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`]);
+  });
+
+  it("are three for two layers", async () => {
+    const { layers } = put("app", { tag: "1.0.0", layers: ["a", "b"] });
     const requests = lines(await reconciled("app", spec("app", extractAll)));
-    expect(requests.slice(0, 2)).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`]);
-    expect(sorted(requests.slice(2))).toEqual(sorted(layers.map(({ digest }) => `GET app/blobs/${digest}`)));
+    expect(requests[0]).toBe("GET app/manifests/1.0.0");
+    expect(sorted(requests.slice(1))).toEqual(sorted(layers.map(({ digest }) => `GET app/blobs/${digest}`)));
   });
 
   it("are one for each manifest that a nested index leads to, whatever names it twice", async () => {
@@ -76,19 +102,19 @@ describe("requests of a first reconcile", () => {
     const other = put("app", { artifactType: "application/vnd.test.other", layers: ["b"] });
     const inner = registry.store.putIndex("app", [other.root, wanted.root]);
     const twin = registry.store.putIndex("app", [wanted.root], { artifactType: "application/vnd.test.twin" });
-    const root = registry.store.putIndex("app", [inner, twin, other.root], { tag: "1.0.0" });
+    registry.store.putIndex("app", [inner, twin, other.root], { tag: "1.0.0" });
     const requests = lines(await reconciled("app", spec("app", { indexSelector: { artifactType: "application/vnd.test.wanted" } })));
-    const walked = [root, inner, twin, wanted.root, other.root].map(({ digest }) => `GET app/manifests/${digest}`);
-    expect(sorted(requests)).toEqual(sorted(["HEAD app/manifests/1.0.0", ...walked, `GET app/blobs/${wanted.layers[0]!.digest}`]));
+    const walked = [inner, twin, wanted.root, other.root].map(({ digest }) => `GET app/manifests/${digest}`);
+    expect(sorted(requests)).toEqual(sorted(["GET app/manifests/1.0.0", ...walked, `GET app/blobs/${wanted.layers[0]!.digest}`]));
   });
 
-  it("are three for all objects that ask for the same at once", async () => {
-    const { root, layers } = put("app", { tag: "1.0.0" });
+  it("are two for all objects that ask for the same at once", async () => {
+    const { layers } = put("app", { tag: "1.0.0" });
     const names = Array.from({ length: 20 }, (_, at) => `app-${at}`);
     for (const name of names) await controller.apply(name, spec("app"));
     const askedAt = performance.now();
     await Promise.all(names.map(async (name) => await controller.reconcile(name, askedAt)));
-    expect(lines(registry.requests)).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`]);
+    expect(lines(registry.requests)).toEqual(["GET app/manifests/1.0.0", `GET app/blobs/${layers[0]!.digest}`]);
     for (const name of names) expect((await controller.get(name))?.status?.artifact?.digest).toBe(layers[0]!.digest);
   });
 });
@@ -113,6 +139,55 @@ describe("requests of a reconcile without news", () => {
   });
 });
 
+describe("requests where something is to be built again", () => {
+  const blob = ({ layers }: ReturnType<typeof put>): string => `GET app/blobs/${layers[0]!.digest}`;
+
+  it("are three where the tag has moved: a HEAD, the new manifest by its digest, its layer", async () => {
+    put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    const second = put("app", { tag: "1.0.0" });
+    expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${second.root.digest}`, blob(second)]);
+    const third = put("app", { tag: "1.0.0" });
+    expect(await requestsAnew("app")).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${third.root.digest}`, blob(third)]);
+  });
+
+  it("are two where the spec asks for something else: the manifest by its tag, its layer", async () => {
+    const first = put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    await controller.apply("app", spec("app", { ignore: "/docs" }));
+    expect(await requestsAnew("app")).toEqual(["GET app/manifests/1.0.0", blob(first)]);
+    expect(await requestsAnew("app")).toEqual(["HEAD app/manifests/1.0.0"]);
+  });
+
+  it("are two where the stored file is lost: the manifest by its tag, its layer", async () => {
+    const first = put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    await rm(join(controller.root, (await controller.get("app"))!.status!.artifact!.path));
+    expect(await requestsAnew("app")).toEqual(["GET app/manifests/1.0.0", blob(first)]);
+    expect(await requestsAnew("app")).toEqual(["HEAD app/manifests/1.0.0"]);
+  });
+
+  it("are a HEAD and the layer where this process has read the manifest before", async () => {
+    const first = put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    expect(lines(await reconciled("app", spec("app", { ignore: "/docs" })))).toEqual(["HEAD app/manifests/1.0.0", blob(first)]);
+    await rm(join(controller.root, (await controller.get("app"))!.status!.artifact!.path));
+    expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0", blob(first)]);
+  });
+
+  it("are one HEAD where building the same has failed for good", async () => {
+    const parts = ["a", "b"].map((name) => put("app", { layers: [name] }).root);
+    registry.store.putIndex("app", parts, { tag: "1.0.0" });
+    await controller.apply("app", spec("app"));
+    const memory = new ReconcileMemory();
+    const [first, ...children] = await requestsAnew("app", memory);
+    expect(first).toBe("GET app/manifests/1.0.0");
+    expect(sorted(children)).toEqual(sorted(parts.map(({ digest }) => `GET app/manifests/${digest}`)));
+    expect(conditionOf(await controller.get("app"), "Stalled")).toMatchObject({ status: "True", reason: "AmbiguousManifest" });
+    expect(await requestsAnew("app", memory)).toEqual(["HEAD app/manifests/1.0.0"]);
+  });
+});
+
 describe("a registry that wants tokens", () => {
   const auth: AuthOptions = { kind: "token", accounts: {}, anonymous: (_, action) => action === "pull" };
   beforeEach(async () => {
@@ -124,11 +199,11 @@ describe("a registry that wants tokens", () => {
   it("is asked how once, and for a token once per repository", async () => {
     const first = put("app", { tag: "1.0.0" });
     const second = put("other", { tag: "1.0.0" });
-    const work = ({ root, layers }: typeof first, name: string): string[] => [`GET ${name}/manifests/${root.digest}`, `GET ${name}/blobs/${layers[0]!.digest}`];
-    expect(lines(await reconciled("app", spec("app")))).toEqual(["HEAD app/manifests/1.0.0", "GET /token", "HEAD app/manifests/1.0.0", ...work(first, "app")]);
+    const work = ({ layers }: typeof first, name: string): string[] => [`GET ${name}/manifests/1.0.0`, `GET ${name}/blobs/${layers[0]!.digest}`];
+    expect(lines(await reconciled("app", spec("app")))).toEqual(["GET app/manifests/1.0.0", "GET /token", ...work(first, "app")]);
     expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0"]);
     expect(lines(await reconciled("neighbour", spec("app", { ignore: "/docs" })))).toEqual(["HEAD app/manifests/1.0.0", `GET app/blobs/${first.layers[0]!.digest}`]);
-    expect(lines(await reconciled("other", spec("other")))).toEqual(["GET /token", "HEAD other/manifests/1.0.0", ...work(second, "other")]);
+    expect(lines(await reconciled("other", spec("other")))).toEqual(["GET /token", ...work(second, "other")]);
   });
 });
 
@@ -136,16 +211,36 @@ describe("a registry that fails", () => {
   /** Of the test client; the real one has one more. */
   const attempts = 4;
 
+  /** The requests in their order, of which the one at `failing` is made until the client gives up. */
+  const expectAttempts = async (order: readonly string[], failing: number): Promise<void> => {
+    registry.requests.length = 0;
+    expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
+    const answers = registry.requests.map(({ status }, at) => `${lines(registry.requests)[at]} ${status}`);
+    expect(answers).toEqual([...order.slice(0, failing).map((line) => `${line} 200`), ...Array.from({ length: attempts }, () => `${order[failing]} 503`)]);
+  };
+
+  it.each<[string, RegExp, number]>([
+    ["the tag", /manifests\/1/, 0],
+    ["the manifest in its index", /manifests\/sha256/, 1],
+    ["the layer", /blobs/, 2],
+  ])("is asked for %s as often as the client tries, and no layer above tries again", async (_, path, failing) => {
+    const { root, layers } = put("app");
+    registry.store.putIndex("app", [root], { tag: "1.0.0" });
+    registry.faults.add({ path, status: 503, times: 1000 });
+    await controller.apply("app", spec("app"));
+    await expectAttempts(["GET app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`], failing);
+  });
+
   it.each<[string, RegExp, number]>([
     ["the tag", /manifests\/1/, 0],
     ["the manifest", /manifests\/sha256/, 1],
     ["the layer", /blobs/, 2],
-  ])("is asked for %s as often as the client tries, and no layer above tries again", async (_, path, before) => {
+  ])("is asked for %s of something newer as often as the client tries, too", async (_, path, failing) => {
     put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    const { root, layers } = put("app", { tag: "1.0.0" });
     registry.faults.add({ path, status: 503, times: 1000 });
-    await controller.apply("app", spec("app"));
-    expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
-    expect(registry.requests.map(({ status }) => status)).toEqual([...Array.from({ length: before }, () => 200), ...Array.from({ length: attempts }, () => 503)]);
+    await expectAttempts(["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`], failing);
   });
 });
 
@@ -158,7 +253,7 @@ describe("bytes of a first reconcile", () => {
   ])("are the manifest and the selected layer, each once: a layer that is %s", async (_, more, verbatim) => {
     const { root, layers } = put("app", { tag: "1.0.0" });
     const requests = await reconciled("app", spec("app", more));
-    expect(requests.map(({ sent }) => sent)).toEqual([0, root.size, layers[0]!.size]);
+    expect(requests.map(({ sent }) => sent)).toEqual([root.size, layers[0]!.size]);
     expect((await controller.get("app"))?.status?.artifact?.digest === layers[0]!.digest).toBe(verbatim);
   });
 
@@ -173,7 +268,7 @@ describe("bytes of a first reconcile", () => {
   it("are only the rest after a cut in the middle of the layer", async () => {
     const { layers } = put("app", { tag: "1.0.0" });
     registry.faults.add({ path: /blobs/, cutAfterBytes: 500_000 });
-    const [, , first, second, ...more] = await reconciled("app", spec("app"));
+    const [, first, second, ...more] = await reconciled("app", spec("app"));
     const [, from] = /^bytes=(\d+)-$/.exec(second?.headers.range ?? "") ?? [];
     expect([first?.sent, more]).toEqual([500_000, []]);
     expect(Number(from)).toBeGreaterThan(0);
