@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { closeSync, constants, fsync, open as openWithCallback } from "node:fs";
 import { lstat, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { CodedError, messageOf } from "../errors.ts";
+
+const openDescriptor = promisify(openWithCallback) as (path: string, flags: number) => Promise<number>;
+const sync = promisify(fsync);
 
 /** Creates a file that must not exist yet; tests stand in a full disk here. */
 export type CreateFile = (path: string) => Promise<FileHandle>;
@@ -36,7 +40,13 @@ export async function placeFile(target: string, fill: Fill): Promise<void> {
 
 /** Makes what was created in or renamed into `directory` survive a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
-  await syncAndClose(await openToSync(directory));
+  const descriptor = await openDescriptor(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await sync(descriptor);
+  } finally {
+    // Of what was only read, nothing is left to be written.
+    closeSync(descriptor);
+  }
 }
 
 async function openToSync(path: string): Promise<FileHandle> {
@@ -58,6 +68,38 @@ const makeAttempts = 5;
 export interface Directories {
   readonly root: string;
   readonly seen: Set<string>;
+  readonly syncs: SharedSyncs;
+}
+
+/** Flushes a directory once for all who have created something in it before. */
+export class SharedSyncs {
+  /** Those that have not begun. */
+  readonly #next = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<void>>();
+  readonly #flush: (directory: string) => Promise<void>;
+
+  constructor(flush = syncDirectory) {
+    this.#flush = flush;
+  }
+
+  async sync(directory: string): Promise<void> {
+    const waiting = this.#next.get(directory);
+    if (waiting) return await waiting;
+    const flushed = this.#after(this.#last.get(directory), directory);
+    this.#next.set(directory, flushed);
+    this.#last.set(directory, flushed);
+    try {
+      await flushed;
+    } finally {
+      if (this.#last.get(directory) === flushed) this.#last.delete(directory);
+    }
+  }
+
+  async #after(running: Promise<void> | undefined, directory: string): Promise<void> {
+    await running?.catch(() => undefined);
+    this.#next.delete(directory);
+    await this.#flush(directory);
+  }
 }
 
 /**
@@ -75,7 +117,8 @@ export async function ensureDirectory(directories: Directories, relative: string
   }
 }
 
-async function makeDirectories({ root, seen }: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
+async function makeDirectories(directories: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
+  const { root, seen } = directories;
   const directory = join(root, relative);
   let path = root;
   let isNew = false;
@@ -83,7 +126,7 @@ async function makeDirectories({ root, seen }: Directories, relative: string): P
     const parent = path;
     path = join(parent, part);
     if (seen.has(path)) continue;
-    isNew = await makeDirectory(path, parent, relative);
+    isNew = await makeDirectory(path, parent, directories, relative);
     // Those of owners are many, and are looked at each time.
     if (path !== directory) seen.add(path);
   }
@@ -91,16 +134,14 @@ async function makeDirectories({ root, seen }: Directories, relative: string): P
 }
 
 /** False where it is there already. */
-async function makeDirectory(path: string, parent: string, relative: string): Promise<boolean> {
-  if (await isDirectory(path, relative)) return false;
+async function makeDirectory(path: string, parent: string, { syncs }: Directories, relative: string): Promise<boolean> {
   try {
     await mkdir(path);
   } catch (error) {
-    // Somebody else has made it meanwhile.
     if (!hasErrno(error, "EEXIST") || !(await isDirectory(path, relative))) throw error;
     return false;
   }
-  await syncDirectory(parent);
+  await syncs.sync(parent);
   return true;
 }
 

@@ -3,7 +3,7 @@ import { mkdir, realpath } from "node:fs/promises";
 import pLimit from "p-limit";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
 import { collectOrphans, removeOwner, sweep } from "./cleanup.ts";
-import { createFile, storageError, type CreateFile } from "./durable.ts";
+import { createFile, SharedSyncs, storageError, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./publish.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./publisher.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -55,7 +55,7 @@ async function prepare(options: StorageOptions): Promise<Storage> {
   const root = await realpath(options.root);
   return {
     root,
-    directories: { root, seen: new Set() },
+    directories: { root, seen: new Set(), syncs: new SharedSyncs() },
     url: (path) => `${base}/${path}`,
     retention: options.retention,
     verifying: pLimit(options.verifyConcurrency),
