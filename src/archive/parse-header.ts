@@ -24,6 +24,12 @@ const MTIME = [136, 12] as const;
 const CHECKSUM = [148, 8] as const;
 const DEVMAJOR = [329, 8] as const;
 const DEVMINOR = [337, 8] as const;
+const UNUSED = [UID, GID, MTIME] as const;
+const USTAR_UNUSED = [...UNUSED, DEVMAJOR, DEVMINOR] as const;
+
+const MAGIC = Buffer.from("ustar\0");
+const VERSION = Buffer.from("00");
+const STAR = Buffer.from("tar\0");
 
 /**
  * Reads the header at `at`: ustar, GNU, star or v7.
@@ -32,15 +38,14 @@ const DEVMINOR = [337, 8] as const;
 export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
   if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
-  const magic = block.toString("latin1", at + 257, at + 265);
   // The version decides nothing for other readers either; without the prefix the name would be another one.
-  const isUstar = magic.startsWith("ustar\0");
-  if (magic !== "ustar\u000000") notes.add("a header is not ustar");
+  const isUstar = hasBytes(block, at + 257, MAGIC);
+  if (!isUstar || !hasBytes(block, at + 263, VERSION)) notes.add("a header is not ustar");
   const mode = numeric(block, at, MODE, notes);
   // Go takes the file type from such bits, whatever the type flag says.
   if (mode > PERMISSIONS) notes.add("a mode has more than permission bits");
   const size = numeric(block, at, SIZE, notes);
-  for (const field of isUstar ? [UID, GID, MTIME, DEVMAJOR, DEVMINOR] : [UID, GID, MTIME]) unused(block, at, field, notes);
+  for (const field of isUstar ? USTAR_UNUSED : UNUSED) unused(block, at, field, notes);
   const name = text(block, at, 100, notes);
   const prefix = isUstar ? text(block, at + 345, prefixLength(block, at, notes), notes) : "";
   return {
@@ -56,6 +61,11 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
 /** Whether a block could be the first of a tar: a header with a good checksum. */
 export function looksLikeHeader(block: Buffer): boolean {
   return block.length >= BLOCK && block[0] !== 0 && checksumMatches(block, 0);
+}
+
+function hasBytes(block: Buffer, at: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (block[at + i] !== bytes[i]) return false;
+  return true;
 }
 
 export function isZero(buffer: Buffer, start: number, end: number): boolean {
@@ -79,7 +89,7 @@ class Oddities {
 
 /** star keeps times in the last bytes of the prefix and says so at the end of the block. */
 function prefixLength(block: Buffer, at: number, notes: Oddities): number {
-  if (block.toString("latin1", at + 508, at + 512) === "tar\0") {
+  if (hasBytes(block, at + 508, STAR)) {
     notes.add("a header is of star's kind");
     return 131;
   }
@@ -90,7 +100,8 @@ function prefixLength(block: Buffer, at: number, notes: Oddities): number {
 /** Some old writers took the bytes for signed ones. */
 function checksumMatches(block: Buffer, at: number): boolean {
   const stated = octal(block, at + CHECKSUM[0], CHECKSUM[1]);
-  return stated !== undefined && (stated.value === sumOf(block, at) || stated.value === sumOf(block, at) - 256 * countNegative(block, at));
+  const sum = sumOf(block, at);
+  return stated === sum || stated === sum - 256 * countNegative(block, at);
 }
 
 /** Of all bytes, those of the checksum counting as spaces. */
@@ -119,16 +130,15 @@ function numeric(block: Buffer, at: number, [offset, length]: Field, notes: Oddi
     if (value === undefined) throw invalid("a tar header has a negative or immense number");
     return value;
   }
-  const parsed = octal(block, start, length);
-  if (parsed === undefined) throw invalid("a tar header has a malformed number");
-  if (!parsed.plain) notes.add("a number is written unusually");
-  return parsed.value;
+  const value = octal(block, start, length);
+  if (value === undefined) throw invalid("a tar header has a malformed number");
+  if (!isPlainOctal(block, start, length)) notes.add("a number is written unusually");
+  return value;
 }
 
 /** A number that only a reader who restores owners and times cares about: a time before 1970 is no reason to refuse a file. */
 function unused(block: Buffer, at: number, [offset, length]: Field, notes: Oddities): void {
-  const parsed = octal(block, at + offset, length);
-  if (parsed?.plain !== true) notes.add("a number is written unusually");
+  if (!isPlainOctal(block, at + offset, length)) notes.add("a number is written unusually");
 }
 
 /** GNU's binary numbers: the top bit of the first byte marks them, the next one is the sign. */
@@ -139,21 +149,23 @@ function base256(block: Buffer, start: number, length: number): number | undefin
   return isNegative || !Number.isSafeInteger(value) ? undefined : value;
 }
 
-interface Octal {
-  readonly value: number;
-  /** Digits first, then nothing but NUL and space: what every reader reads alike. */
-  readonly plain: boolean;
-}
-
-function octal(block: Buffer, start: number, length: number): Octal | undefined {
+function octal(block: Buffer, start: number, length: number): number | undefined {
   let i = start;
   const end = start + length;
   while (i < end && isBlank(block[i]!)) i++;
-  const firstDigit = i;
   let value = 0;
   for (; i < end && block[i]! >= 0x30 && block[i]! <= 0x37; i++) value = value * 8 + block[i]! - 0x30;
   for (let j = i; j < end; j++) if (!isBlank(block[j]!)) return undefined;
-  return { value, plain: firstDigit === start || firstDigit === end };
+  return value;
+}
+
+/** Digits first, then nothing but NUL and space: what every reader reads alike. */
+function isPlainOctal(block: Buffer, start: number, length: number): boolean {
+  const end = start + length;
+  let i = start;
+  while (i < end && block[i]! >= 0x30 && block[i]! <= 0x37) i++;
+  while (i < end && isBlank(block[i]!)) i++;
+  return i === end;
 }
 
 function isBlank(byte: number): boolean {
