@@ -8,6 +8,7 @@ import { CanonicalTar } from "./canonical.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
 import type { Body, FileEntry, Tree } from "./tree.ts";
+import { YoungBuffers } from "./young-buffers.ts";
 
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
@@ -142,6 +143,7 @@ class GzipWriter {
   readonly #hash: Hash = createHash("sha256");
   readonly #jobs: Job[] = [];
   readonly #free: Buffer[] = [];
+  readonly #outputs = new YoungBuffers();
   #crc = 0;
   #inputBytes = 0;
 
@@ -188,6 +190,8 @@ class GzipWriter {
   async #writeOldest(): Promise<void> {
     const { input, output } = this.#jobs.shift()!;
     await this.#write(await output);
+    // Each output was made in a buffer as large as its input.
+    this.#outputs.add(BLOCK_BYTES);
     if (input.length === BLOCK_BYTES) this.#free.push(input);
   }
 
