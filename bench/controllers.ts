@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import pLimit from "p-limit";
 import { findBinary } from "../e2e/binaries.ts";
 import type { ControlPlane } from "../e2e/controlplane.ts";
@@ -53,7 +55,7 @@ let started = 0;
 /** With a storage of its own, which is empty. */
 export async function startController(at: { workspace: Workspace; plane: ControlPlane }, side: Side, options: ControllerOptions): Promise<Controller> {
   started += 1;
-  const storage = await at.workspace.directory(`${side}-storage-${started}`);
+  const storage = await storageOf(at.workspace, `${side}-${started}`);
   const artifacts = await freePort();
   const healthPort = await freePort();
   const flags = [
@@ -69,6 +71,16 @@ export async function startController(at: { workspace: Workspace; plane: Control
     return controllerOf(side, { server, startedAt, readyMs, launch });
   };
   return await launch();
+}
+
+/**
+ * Storages are kept apart as volumes are: ext4 would put them where source-controller's temporary files were, and looks through
+ * all that were removed there for each new one. Other file systems do not have that flag, nor that trouble.
+ */
+async function storageOf(workspace: Workspace, name: string): Promise<string> {
+  const storages = await workspace.directory("storages");
+  await promisify(execFile)("chattr", ["+T", storages]).catch(() => undefined);
+  return await workspace.directory(`storages/${name}`);
 }
 
 function controllerOf(side: Side, run: { server: Server; startedAt: number; readyMs: number; launch: () => Promise<Controller> }): Controller {
