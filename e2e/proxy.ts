@@ -17,7 +17,8 @@ export interface CuttingProxy {
 }
 
 export async function startCuttingProxy(workspace: Workspace, targetPort: number): Promise<CuttingProxy> {
-  const [down, up] = [{ limit: Number.POSITIVE_INFINITY, cuts: 0 }, { limit: Number.POSITIVE_INFINITY, cuts: 0 }];
+  // A reset drops what the kernel has not delivered yet: a client gets time to take it. What a server does not get is sent again.
+  const [down, up] = [{ limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 200 }, { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 0 }];
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(targetPort, "127.0.0.1");
@@ -54,7 +55,7 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
   };
 }
 
-function carry(from: Socket, to: Socket, state: { limit: number; cuts: number }): void {
+function carry(from: Socket, to: Socket, state: { readonly limit: number; cuts: number; readonly lingerMs: number }): void {
   let carried = 0;
   from.on("data", (chunk: Buffer) => {
     const rest = chunk.subarray(0, Math.max(0, state.limit - carried));
@@ -63,8 +64,8 @@ function carry(from: Socket, to: Socket, state: { limit: number; cuts: number })
     if (rest.length < chunk.length) {
       state.cuts += 1;
       from.removeAllListeners("data").pause();
-      // A reset drops what the kernel has not delivered yet: the other side gets time to take it.
-      to.end(() => setTimeout(() => to.resetAndDestroy(), 200));
+      if (state.lingerMs === 0) from.destroy();
+      to.end(() => setTimeout(() => to.resetAndDestroy(), state.lingerMs));
     } else if (!goesOn) {
       from.pause();
       to.once("drain", () => from.resume());
