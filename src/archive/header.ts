@@ -10,12 +10,16 @@ const DIRECTORY_MODE = 0o755;
 /** The largest size that eleven octal digits can state. */
 const MAX_OCTAL_SIZE = 0o77777777777;
 
-/** Where the fields begin that are not always zero; the name is the first. */
-const MODE_AT = 100;
-const SIZE_AT = 124;
-const CHECKSUM_AT = 148;
-const TYPEFLAG_AT = 156;
-const PREFIX_AT = 345;
+export type Field = readonly [offset: number, length: number];
+
+/** Offset and length of the fields that are both written and read (POSIX ustar). */
+export const MODE: Field = [100, 8];
+export const SIZE: Field = [124, 12];
+export const CHECKSUM: Field = [148, 8];
+export const TYPEFLAG_AT = 156;
+export const MAGIC_AT = 257;
+export const PREFIX_AT = 345;
+const DEVICES_AT = 329;
 const ZERO = 0x30;
 
 export interface CanonicalHeader {
@@ -57,43 +61,34 @@ interface UstarFields {
   readonly size: number;
 }
 
-/** A header of nothing: every number is zero, and the checksum blank, as it counts in its own sum. */
+/** A header of nothing: every number is zero. */
 const emptyHeader = Buffer.alloc(BLOCK);
-emptyHeader.write(`0000000\0${"0000000\0".repeat(2)}${"00000000000\0".repeat(2)}        `, MODE_AT, "latin1");
-emptyHeader.write("ustar\u000000", 257, "latin1");
-emptyHeader.write("0000000\0".repeat(2), 329, "latin1");
-const emptySum = emptyHeader.reduce((sum, byte) => sum + byte, 0);
+emptyHeader.write(`${"0000000\0".repeat(3)}${"00000000000\0".repeat(2)}000000\0 `, MODE[0], "latin1");
+emptyHeader.write("ustar\u000000", MAGIC_AT, "latin1");
+emptyHeader.write("0000000\0".repeat(2), DEVICES_AT, "latin1");
 const scratch = Buffer.alloc(BLOCK);
 
 function ustarBlock({ name, prefix, mode, typeflag, size }: UstarFields): Buffer {
   scratch.set(emptyHeader);
-  const type = typeflag.charCodeAt(0);
-  scratch[TYPEFLAG_AT] = type;
-  const sum = emptySum + type + writeAscii(name, 0) + writeAscii(prefix, PREFIX_AT) + writeOctal(mode, MODE_AT + 7) + writeOctal(size, SIZE_AT + 11);
-  scratch.fill(ZERO, CHECKSUM_AT, CHECKSUM_AT + 6);
-  writeOctal(sum, CHECKSUM_AT + 6);
-  scratch[CHECKSUM_AT + 6] = 0;
+  scratch.write(name, 0, "latin1");
+  scratch.write(prefix, PREFIX_AT, "latin1");
+  scratch.write(typeflag, TYPEFLAG_AT, "latin1");
+  writeOctal(mode, MODE[0] + 7);
+  writeOctal(size, SIZE[0] + 11);
+  writeOctal(checksumOf(scratch, 0), CHECKSUM[0] + 6);
   return scratch;
 }
 
-/** Returns the sum of the bytes. */
-function writeAscii(text: string, at: number): number {
-  let sum = 0;
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.charCodeAt(i);
-    scratch[at + i] = byte;
-    sum += byte;
-  }
-  return sum;
+/** Writes the digits, which end before `end`, over zeros. */
+function writeOctal(value: number, end: number): void {
+  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8)) scratch[at] = ZERO + (left % 8);
 }
 
-/** Writes the digits, which end before `end`, over zeros; returns what they add to the sum of the bytes. */
-function writeOctal(value: number, end: number): number {
-  let sum = 0;
-  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8)) {
-    scratch[at] = ZERO + (left % 8);
-    sum += left % 8;
-  }
+/** The sum of all bytes of the header at `at`, those of the checksum counting as spaces. */
+export function checksumOf(block: Buffer, at: number): number {
+  let sum = CHECKSUM[1] * 0x20;
+  for (let i = at; i < at + CHECKSUM[0]; i++) sum += block[i]!;
+  for (let i = at + CHECKSUM[0] + CHECKSUM[1]; i < at + BLOCK; i++) sum += block[i]!;
   return sum;
 }
 

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { CodedError } from "../errors.ts";
-import { BLOCK } from "./header.ts";
+import { BLOCK, CHECKSUM, checksumOf, MAGIC_AT, MODE, PREFIX_AT, SIZE, TYPEFLAG_AT, type Field } from "./header.ts";
 
 /** The fields of one tar header that decide what an entry is. */
 export interface RawHeader {
@@ -15,13 +15,10 @@ export interface RawHeader {
 
 const PERMISSIONS = 0o777;
 
-/** Offset and length of the numeric fields (POSIX ustar). */
-const MODE = [100, 8] as const;
+/** Offset and length of numbers that are read but never used (POSIX ustar). */
 const UID = [108, 8] as const;
 const GID = [116, 8] as const;
-const SIZE = [124, 12] as const;
 const MTIME = [136, 12] as const;
-const CHECKSUM = [148, 8] as const;
 const DEVMAJOR = [329, 8] as const;
 const DEVMINOR = [337, 8] as const;
 const UNUSED = [UID, GID, MTIME] as const;
@@ -39,17 +36,17 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
   if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
   // The version decides nothing for other readers either; without the prefix the name would be another one.
-  const isUstar = hasBytes(block, at + 257, MAGIC);
-  if (!isUstar || !hasBytes(block, at + 263, VERSION)) notes.add("a header is not ustar");
+  const isUstar = hasBytes(block, at + MAGIC_AT, MAGIC);
+  if (!isUstar || !hasBytes(block, at + MAGIC_AT + MAGIC.length, VERSION)) notes.add("a header is not ustar");
   const mode = numeric(block, at, MODE, notes);
   // Go takes the file type from such bits, whatever the type flag says.
   if (mode > PERMISSIONS) notes.add("a mode has more than permission bits");
   const size = numeric(block, at, SIZE, notes);
   for (const field of isUstar ? USTAR_UNUSED : UNUSED) unused(block, at, field, notes);
   const name = text(block, at, 100, notes);
-  const prefix = isUstar ? text(block, at + 345, prefixLength(block, at, notes), notes) : "";
+  const prefix = isUstar ? text(block, at + PREFIX_AT, prefixLength(block, at, notes), notes) : "";
   return {
-    typeflag: String.fromCharCode(block[at + 156]!),
+    typeflag: String.fromCharCode(block[at + TYPEFLAG_AT]!),
     name: prefix === "" ? name : `${prefix}/${name}`,
     link: text(block, at + 157, 100, notes),
     mode,
@@ -100,16 +97,8 @@ function prefixLength(block: Buffer, at: number, notes: Oddities): number {
 /** Some old writers took the bytes for signed ones. */
 function checksumMatches(block: Buffer, at: number): boolean {
   const stated = octal(block, at + CHECKSUM[0], CHECKSUM[1]);
-  const sum = sumOf(block, at);
+  const sum = checksumOf(block, at);
   return stated === sum || stated === sum - 256 * countNegative(block, at);
-}
-
-/** Of all bytes, those of the checksum counting as spaces. */
-function sumOf(block: Buffer, at: number): number {
-  let sum = CHECKSUM[1] * 0x20;
-  for (let i = at; i < at + CHECKSUM[0]; i++) sum += block[i]!;
-  for (let i = at + CHECKSUM[0] + CHECKSUM[1]; i < at + BLOCK; i++) sum += block[i]!;
-  return sum;
 }
 
 /** How many bytes are negative where they count as signed ones; the checksum's, which are digits, are none. */
@@ -118,8 +107,6 @@ function countNegative(block: Buffer, at: number): number {
   for (let i = at; i < at + BLOCK; i++) if (block[i]! >= 128) count += 1;
   return count;
 }
-
-type Field = readonly [offset: number, length: number];
 
 /** @throws ArchiveInvalid */
 function numeric(block: Buffer, at: number, [offset, length]: Field, notes: Oddities): number {

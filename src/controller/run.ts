@@ -64,7 +64,7 @@ export class Run {
 
   /** What is known to be built reads the manifest at once; what has failed may fail again, and HEAD counts for no pull. */
   #nextStep(): NextStep {
-    const isNeeded = this.stored === undefined || this.before.observedContentConfigChecksum !== this.checksum;
+    const isNeeded = reasonToBuild(this.stored, this.before, undefined, this.checksum) !== undefined;
     return isNeeded && !this.#context.memory.hasStalled(this.owner.uid, this.owner.generation) ? "read" : undefined;
   }
 

@@ -33,12 +33,15 @@ export async function storedArtifact(owner: Identified, status: ArtifactReposito
   return current;
 }
 
-/** Why the artifact has to be built; undefined where it is what the spec and upstream ask for already. */
-export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepositoryStatus, resolved: Resolved, checksum: string): string | undefined {
+/**
+ * Why the artifact has to be built; undefined where it is what the spec and upstream ask for already.
+ * @param resolved undefined before it is known: whatever upstream has, is there a reason?
+ */
+export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepositoryStatus, resolved: Resolved | undefined, checksum: string): string | undefined {
   if (status.artifact === undefined) return "nothing is published yet";
   if (stored === undefined) return "the stored file is missing";
-  if (stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest) return `upstream is now ${resolved.root.digest}`;
-  if (tagOfRevision(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
+  if (resolved !== undefined && stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest) return `upstream is now ${resolved.root.digest}`;
+  if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
 }
 

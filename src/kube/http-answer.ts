@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 export interface Answer {
   readonly status: number;
   /** Of the header Retry-After. */
-  readonly retryAfter: string | undefined;
+  readonly retryAfter: string | string[] | undefined;
   readonly body: Buffer;
   /** False where the body is longer than what was to be read, or where that of an error broke off. */
   readonly isWhole: boolean;
@@ -24,7 +24,7 @@ export async function collectAnswer(dispatcher: Dispatcher, request: Dispatcher.
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const chunks: Buffer[] = [];
   let [size, status] = [0, 0];
-  let retryAfter: string | undefined;
+  let retryAfter: Answer["retryAfter"];
   let running: Dispatcher.DispatchController | undefined;
   const stop = (): void => {
     reject(signal.reason as Error);
@@ -39,8 +39,7 @@ export async function collectAnswer(dispatcher: Dispatcher, request: Dispatcher.
       if (signal.aborted) stop();
     },
     onResponseStart: (_, code, headers) => {
-      const wait = headers["retry-after"];
-      [status, retryAfter] = [code, typeof wait === "string" ? wait : undefined];
+      [status, retryAfter] = [code, headers["retry-after"]];
     },
     onResponseData: (controller, chunk) => {
       size += chunk.length;

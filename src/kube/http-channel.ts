@@ -16,7 +16,7 @@ export interface ChannelOptions {
 }
 
 /** `watch` has connections of its own, so that no watch keeps a request waiting. */
-export type Traffic = "request" | "watch";
+type Traffic = "request" | "watch";
 
 export interface Link {
   readonly material: Material;

@@ -68,8 +68,8 @@ function parseStatus(body: string): Status {
 }
 
 /** `Retry-After` in seconds, which is the form that API servers use; at most five minutes. */
-export function retryAfterMs(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d+$/.test(header.trim()) ? Math.min(Number(header) * 1000, maxRetryAfterMs) : undefined;
+export function retryAfterMs(header: string | string[] | undefined): number | undefined {
+  return typeof header === "string" && /^\d+$/.test(header.trim()) ? Math.min(Number(header) * 1000, maxRetryAfterMs) : undefined;
 }
 
 /** The error for a request that got no answer, or only a part of one. */

@@ -114,9 +114,8 @@ export class Exchange {
   async #open(call: Call, link: Link, signal: AbortSignal): Promise<Readable> {
     const response = await link.dispatchers.watch.request({ ...this.#request(call, link, this.#wire.options.watchIdleMs), signal });
     if (response.statusCode < 300) return response.body;
-    const wait = response.headers["retry-after"];
     const body = await readStart(response.body, maxErrorBytes);
-    throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(typeof wait === "string" ? wait : undefined) });
+    throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(response.headers["retry-after"]) });
   }
 
   #request(call: Call, { material }: Link, bodyTimeout: number): Dispatcher.DispatchOptions {

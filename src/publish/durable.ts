@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { CodedError, messageOf } from "../errors.ts";
 
 const openDescriptor = promisify(openWithCallback) as (path: string, flags: number) => Promise<number>;
-const sync = promisify(fsync);
+const syncDescriptor = promisify(fsync);
 
 /** Creates a file that must not exist yet; tests stand in a full disk here. */
 export type CreateFile = (path: string) => Promise<FileHandle>;
@@ -30,7 +30,8 @@ export type Fill = (temp: string) => Promise<FileHandle | undefined>;
 export async function placeFile(target: string, fill: Fill): Promise<void> {
   const temp = join(dirname(target), `.${basename(target)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await syncAndClose((await fill(temp)) ?? (await openToSync(temp)));
+    const handle = await fill(temp);
+    await (handle === undefined ? syncPath(temp) : syncAndClose(handle));
     await rename(temp, target);
   } catch (error) {
     await rm(temp, { force: true }).catch(() => {});
@@ -40,17 +41,17 @@ export async function placeFile(target: string, fill: Fill): Promise<void> {
 
 /** Makes what was created in or renamed into `directory` survive a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
-  const descriptor = await openDescriptor(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  await syncPath(directory);
+}
+
+async function syncPath(path: string): Promise<void> {
+  const descriptor = await openDescriptor(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    await sync(descriptor);
+    await syncDescriptor(descriptor);
   } finally {
     // Of what was only read, nothing is left to be written.
     closeSync(descriptor);
   }
-}
-
-async function openToSync(path: string): Promise<FileHandle> {
-  return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 }
 
 async function syncAndClose(handle: FileHandle): Promise<void> {
@@ -68,38 +69,8 @@ const makeAttempts = 5;
 export interface Directories {
   readonly root: string;
   readonly seen: Set<string>;
-  readonly syncs: SharedSyncs;
-}
-
-/** Flushes a directory once for all who have created something in it before. */
-export class SharedSyncs {
-  /** Those that have not begun. */
-  readonly #next = new Map<string, Promise<void>>();
-  readonly #last = new Map<string, Promise<void>>();
-  readonly #flush: (directory: string) => Promise<void>;
-
-  constructor(flush = syncDirectory) {
-    this.#flush = flush;
-  }
-
-  async sync(directory: string): Promise<void> {
-    const waiting = this.#next.get(directory);
-    if (waiting) return await waiting;
-    const flushed = this.#after(this.#last.get(directory), directory);
-    this.#next.set(directory, flushed);
-    this.#last.set(directory, flushed);
-    try {
-      await flushed;
-    } finally {
-      if (this.#last.get(directory) === flushed) this.#last.delete(directory);
-    }
-  }
-
-  async #after(running: Promise<void> | undefined, directory: string): Promise<void> {
-    await running?.catch(() => undefined);
-    this.#next.delete(directory);
-    await this.#flush(directory);
-  }
+  /** `syncDirectory`, perhaps one for several. */
+  readonly sync: (directory: string) => Promise<void>;
 }
 
 /**
@@ -134,14 +105,14 @@ async function makeDirectories(directories: Directories, relative: string): Prom
 }
 
 /** False where it is there already. */
-async function makeDirectory(path: string, parent: string, { syncs }: Directories, relative: string): Promise<boolean> {
+async function makeDirectory(path: string, parent: string, { sync }: Directories, relative: string): Promise<boolean> {
   try {
     await mkdir(path);
   } catch (error) {
     if (!hasErrno(error, "EEXIST") || !(await isDirectory(path, relative))) throw error;
     return false;
   }
-  await syncs.sync(parent);
+  await sync(parent);
   return true;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SharedSyncs } from "./durable.ts";
+import { SharedSyncs } from "./shared-syncs.ts";
 
 /** Flushes that end when the test says so. */
 function held(): { syncs: SharedSyncs; begun: string[]; ends: PromiseWithResolvers<void>[] } {

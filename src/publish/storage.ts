@@ -3,12 +3,13 @@ import { mkdir, realpath } from "node:fs/promises";
 import pLimit from "p-limit";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
 import { collectOrphans, removeOwner, sweep } from "./cleanup.ts";
-import { createFile, SharedSyncs, storageError, type CreateFile } from "./durable.ts";
+import { createFile, storageError, syncDirectory, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./publish.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./publisher.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { reuse } from "./reuse.ts";
 import { currentArtifact, hasArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
+import { SharedSyncs } from "./shared-syncs.ts";
 import { storedImages } from "./stored-image.ts";
 
 export interface StorageOptions {
@@ -53,9 +54,10 @@ async function prepare(options: StorageOptions): Promise<Storage> {
   const address = options.advertisedAddress.replace(/\/+$/, "");
   const base = /^https?:\/\//.test(address) ? address : `http://${address}`;
   const root = await realpath(options.root);
+  const syncs = new SharedSyncs(syncDirectory);
   return {
     root,
-    directories: { root, seen: new Set(), syncs: new SharedSyncs() },
+    directories: { root, seen: new Set(), sync: (directory) => syncs.sync(directory) },
     url: (path) => `${base}/${path}`,
     retention: options.retention,
     verifying: pLimit(options.verifyConcurrency),
