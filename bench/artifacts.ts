@@ -5,8 +5,17 @@ import { tarball, type TreeSpec } from "./content.ts";
 
 /** What the Flux CLI and Timoni push; each pulls its own kind only. */
 const kinds = {
-  flux: { layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip" }, config: "application/vnd.cncf.flux.config.v1+json" },
-  timoni: { layer: { mediaType: "application/vnd.timoni.content.v1.tar+gzip", annotations: { "sh.timoni.content.type": "module" } }, config: "application/vnd.timoni.config.v1+json" },
+  flux: {
+    layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip" },
+    config: "application/vnd.cncf.flux.config.v1+json",
+  },
+  timoni: {
+    layer: {
+      mediaType: "application/vnd.timoni.content.v1.tar+gzip",
+      annotations: { "sh.timoni.content.type": "module" },
+    },
+    config: "application/vnd.timoni.config.v1+json",
+  },
 } as const;
 const TAG = "1.0.0";
 
@@ -16,9 +25,15 @@ const trees = {
   mid: [{ seed: "mid", files: 2500, fileBytes: 4000 }],
   big: [{ seed: "big", files: 25_000, fileBytes: 4000 }],
   fewFiles: [{ seed: "few files", files: 1000, fileBytes: 100_000 }],
-  twoOf50: [{ seed: "first half", files: 12_500, fileBytes: 4000 }, { seed: "second half", files: 12_500, fileBytes: 4000, directory: "second/" }],
+  twoOf50: [
+    { seed: "first half", files: 12_500, fileBytes: 4000 },
+    { seed: "second half", files: 12_500, fileBytes: 4000, directory: "second/" },
+  ],
   /** Pulled by Timoni. */
-  module: [{ seed: "first", files: 25_000, fileBytes: 4000 }, { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" }],
+  module: [
+    { seed: "first", files: 25_000, fileBytes: 4000 },
+    { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" },
+  ],
   huge: [{ seed: "huge", files: 10_000, fileBytes: 100_000 }],
 } as const satisfies Record<string, readonly TreeSpec[]>;
 
@@ -50,6 +65,10 @@ export function pushedTo(registry: Registry): Artifacts {
   };
   return {
     url: (name) => once(`bench/${name.toLowerCase()}`, trees[name], name === "module" ? "timoni" : "flux"),
-    many: (count, use = "work") => pLimit(8).map(Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`), (name) => once(`bench/${name}`, [{ ...trees.small[0], seed: name }])),
+    many: (count, use = "work") =>
+      pLimit(8).map(
+        Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`),
+        (name) => once(`bench/${name}`, [{ ...trees.small[0], seed: name }]),
+      ),
   };
 }

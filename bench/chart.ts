@@ -19,7 +19,10 @@ export function renderChart(rows: readonly Row[]): string {
     "<title>Time of Strata as a share of source-controller's</title>",
     `<rect width="${layout.width}" height="${height}" fill="#ffffff"/>`,
     `<text x="16" y="24" font-size="16" fill="#1c2530">Time of Strata as a share of source-controller's: shorter is better</text>`,
-    ...measures.map(({ name, colour }, i) => `<rect x="${16 + i * 70}" y="36" width="12" height="12" fill="${colour}"/><text x="${34 + i * 70}" y="46" fill="#1c2530">${name}</text>`),
+    ...measures.map(
+      ({ name, colour }, i) =>
+        `<rect x="${16 + i * 70}" y="36" width="12" height="12" fill="${colour}"/><text x="${34 + i * 70}" y="46" fill="#1c2530">${name}</text>`,
+    ),
     `<line x1="${whole}" y1="52" x2="${whole}" y2="${height - 12}" stroke="#8a94a0" stroke-dasharray="3 3"/><text x="${whole}" y="46" text-anchor="middle" fill="#5a6470">source-controller</text>`,
     ...compared.map((row, i) => renderRow(row, layout.top + i * layout.row)),
     "</svg>",

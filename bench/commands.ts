@@ -22,7 +22,11 @@ exit $code`;
  * Runs a program that ends by itself. Its output directory is a new one and stays until the end: for minutes after thousands of
  * files were removed, ext4 looks through all their inodes for each new file, which takes 20 times as long as the rest.
  */
-export async function measureCommand(bench: Bench, program: readonly string[], argsFor: (out: string) => readonly string[]): Promise<Measurement> {
+export async function measureCommand(
+  bench: Bench,
+  program: readonly string[],
+  argsFor: (out: string) => readonly string[],
+): Promise<Measurement> {
   const out = await mkdtemp(join(bench.workspace.dir, "out-"));
   const traffic = await watchTraffic(bench.registry);
   const run = await timed([...program, ...argsFor(out)]);
@@ -31,7 +35,9 @@ export async function measureCommand(bench: Bench, program: readonly string[], a
 
 async function timed(command: readonly string[]): Promise<Pick<Measurement, "wallMs" | "cpuMs" | "peakRssBytes">> {
   const from = performance.now();
-  const shell = spawn("/bin/sh", ["-c", TIMED, "sh", ...command], { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"] });
+  const shell = spawn("/bin/sh", ["-c", TIMED, "sh", ...command], {
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+  });
   const [errors, times] = [text(shell.stderr as Readable), text(shell.stdio[4] as Readable)];
   const ended = once(shell, "exit") as Promise<[number | null]>;
   const peak = peakWhile(Number(await text(shell.stdio[3] as Readable)), shell);
@@ -46,7 +52,9 @@ async function peakWhile(pid: number, shell: ChildProcess): Promise<number> {
   let peak = 0;
   while (shell.exitCode === null && shell.signalCode === null) {
     // A process that is about to end has no memory left to tell of.
-    peak = await readFile(`/proc/${pid}/status`, "utf8").then((status) => memoryOf(status).peakRssBytes).catch(() => peak);
+    peak = await readFile(`/proc/${pid}/status`, "utf8")
+      .then((status) => memoryOf(status).peakRssBytes)
+      .catch(() => peak);
     await sleep(10);
   }
   return peak;
@@ -61,13 +69,23 @@ export function cpuMsOfChildren(times: string): number {
 }
 
 /** `strata` from its bundle. */
-export const strataProgram: readonly string[] = [process.execPath, fileURLToPath(new URL("../dist/strata.js", import.meta.url))];
+export const strataProgram: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL("../dist/strata.js", import.meta.url)),
+];
 
 /** A program on the PATH, or undefined. */
 export async function findProgram(name: string): Promise<readonly string[] | undefined> {
   for (const dir of (process.env["PATH"] ?? "").split(delimiter)) {
     const path = join(dir, name);
-    if (dir !== "" && (await access(path, constants.X_OK).then(() => true, () => false))) return [path];
+    if (
+      dir !== "" &&
+      (await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return [path];
   }
   return undefined;
 }

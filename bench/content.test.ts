@@ -23,7 +23,10 @@ it("is YAML, of exactly the size that was asked for", () => {
     expect(bytes.length).toBe(5001);
     const [document] = parseAllDocuments(bytes.toString("utf8"));
     expect(document?.errors).toEqual([]);
-    expect(document?.toJS()).toMatchObject({ kind: "ConfigMap", metadata: { name: path.slice(path.indexOf("/") + 1, -".yaml".length) } });
+    expect(document?.toJS()).toMatchObject({
+      kind: "ConfigMap",
+      metadata: { name: path.slice(path.indexOf("/") + 1, -".yaml".length) },
+    });
   }
 });
 
@@ -38,9 +41,20 @@ it("makes a tar that others read, and that gzip halves", async () => {
 });
 
 it("walks in the order of the paths, directories first", () => {
-  const paths = [...yamlFiles({ seed: "order", files: 25, fileBytes: 300, directory: "second/" })].map(({ path }) => path);
+  const paths = [...yamlFiles({ seed: "order", files: 25, fileBytes: 300, directory: "second/" })].map(
+    ({ path }) => path,
+  );
   expect(paths).toEqual(paths.toSorted());
   expect(new Set(paths.map((path) => path.split("/")[1])).size).toBe(10);
-  const names = [...tarBlocks(yamlFiles({ seed: "order", files: 2, fileBytes: 300, directory: "second/" }))].filter((block) => block.subarray(257, 262).toString() === "ustar").map((block) => block.subarray(0, 100).toString().replaceAll("\0", ""));
-  expect(names).toEqual([".", "second", "second/group-0", "second/group-0/config-000000.yaml", "second/group-5", "second/group-5/config-000001.yaml"]);
+  const names = [...tarBlocks(yamlFiles({ seed: "order", files: 2, fileBytes: 300, directory: "second/" }))]
+    .filter((block) => block.subarray(257, 262).toString() === "ustar")
+    .map((block) => block.subarray(0, 100).toString().replaceAll("\0", ""));
+  expect(names).toEqual([
+    ".",
+    "second",
+    "second/group-0",
+    "second/group-0/config-000000.yaml",
+    "second/group-5",
+    "second/group-5/config-000001.yaml",
+  ]);
 });

@@ -21,7 +21,9 @@ interface TreeFile {
 
 /** What keys and values are made of. */
 const words =
-  "annotations api app args backend backup batch cache capacity claim class cluster command component config container controller cpu cron data database default deploy domain enabled endpoint env events external false frontend gateway group health host image ingress instance interval job key labels limit log manager memory metrics mode monitor name namespace network node owner path policy pool port priority probe protocol proxy queue ready region release replicas request resource restart role rollout route rule scale secret selector server service session size source spec status storage strategy system target team template tier timeout token true type update user value version volume webhook weight worker zone".split(" ");
+  "annotations api app args backend backup batch cache capacity claim class cluster command component config container controller cpu cron data database default deploy domain enabled endpoint env events external false frontend gateway group health host image ingress instance interval job key labels limit log manager memory metrics mode monitor name namespace network node owner path policy pool port priority probe protocol proxy queue ready region release replicas request resource restart role rollout route rule scale secret selector server service session size source spec status storage strategy system target team template tier timeout token true type update user value version volume webhook weight worker zone".split(
+    " ",
+  );
 const GROUPS = 10;
 const WORDS = 4;
 const RANDOM_BYTES = 21;
@@ -85,7 +87,15 @@ export function* tarBlocks(files: Iterable<TreeFile>): Generator<Buffer> {
 function headerOf(path: string, size: number | undefined): Buffer {
   const block = Buffer.alloc(512);
   const type = size === undefined ? "Directory" : "File";
-  new Header({ path, mode: size === undefined ? 0o755 : 0o644, size: size ?? 0, type, mtime: new Date(0), uid: 0, gid: 0 }).encode(block);
+  new Header({
+    path,
+    mode: size === undefined ? 0o755 : 0o644,
+    size: size ?? 0,
+    type,
+    mtime: new Date(0),
+    uid: 0,
+    gid: 0,
+  }).encode(block);
   return block;
 }
 

@@ -19,7 +19,10 @@ export type Side = (typeof sides)[number];
 
 export const namespace = "default";
 export const kindOf = { strata: "ArtifactRepository", flux: "OCIRepository" } as const satisfies Record<Side, Kind>;
-export const apiVersionOf = { strata: "source.strata.dev/v1beta1", flux: "source.toolkit.fluxcd.io/v1" } as const satisfies Record<Side, string>;
+export const apiVersionOf = {
+  strata: "source.strata.dev/v1beta1",
+  flux: "source.toolkit.fluxcd.io/v1",
+} as const satisfies Record<Side, string>;
 
 const path = (relative: string): string => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
@@ -53,19 +56,36 @@ interface Command {
 let started = 0;
 
 /** With a storage of its own, which is empty. */
-export async function startController(at: { workspace: Workspace; plane: ControlPlane }, side: Side, options: ControllerOptions): Promise<Controller> {
+export async function startController(
+  at: { workspace: Workspace; plane: ControlPlane },
+  side: Side,
+  options: ControllerOptions,
+): Promise<Controller> {
   started += 1;
   const storage = await storageOf(at.workspace, `${side}-${started}`);
   const artifacts = await freePort();
   const healthPort = await freePort();
   const flags = [
-    `--storage-path=${storage}`, `--storage-addr=127.0.0.1:${artifacts}`, `--storage-adv-addr=127.0.0.1:${artifacts}`, `--health-addr=127.0.0.1:${healthPort}`,
-    `--metrics-addr=127.0.0.1:${await freePort()}`, "--events-addr=", "--enable-leader-election=false", ...options.flags,
+    `--storage-path=${storage}`,
+    `--storage-addr=127.0.0.1:${artifacts}`,
+    `--storage-adv-addr=127.0.0.1:${artifacts}`,
+    `--health-addr=127.0.0.1:${healthPort}`,
+    `--metrics-addr=127.0.0.1:${await freePort()}`,
+    "--events-addr=",
+    "--enable-leader-election=false",
+    ...options.flags,
   ];
   const { command, args, env } = await commandOf(at.plane, side, options);
   const launch = async (): Promise<Controller> => {
     const startedAt = performance.now();
-    const server = await startServer({ name: `${side}-${started}`, command, args: [...args, ...flags], env, logs: at.workspace.logs, ready: () => soonReady(`http://127.0.0.1:${healthPort}/readyz`) });
+    const server = await startServer({
+      name: `${side}-${started}`,
+      command,
+      args: [...args, ...flags],
+      env,
+      logs: at.workspace.logs,
+      ready: () => soonReady(`http://127.0.0.1:${healthPort}/readyz`),
+    });
     const readyMs = performance.now() - startedAt;
     at.workspace.onEnd(() => server.kill());
     return controllerOf(side, { server, startedAt, readyMs, launch });
@@ -83,7 +103,10 @@ async function storageOf(workspace: Workspace, name: string): Promise<string> {
   return await workspace.directory(`storages/${name}`);
 }
 
-function controllerOf(side: Side, run: { server: Server; startedAt: number; readyMs: number; launch: () => Promise<Controller> }): Controller {
+function controllerOf(
+  side: Side,
+  run: { server: Server; startedAt: number; readyMs: number; launch: () => Promise<Controller> },
+): Controller {
   return {
     side,
     pid: run.server.pid,
@@ -98,9 +121,20 @@ function controllerOf(side: Side, run: { server: Server; startedAt: number; read
 }
 
 async function commandOf(plane: ControlPlane, side: Side, options: ControllerOptions): Promise<Command> {
-  if (side === "flux") return { command: await findBinary("source-controller"), args: [], env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig } };
-  const env = { RUNTIME_NAMESPACE: "strata-system", KUBECONFIG: await plane.kubeconfigFor("strata-system", "strata-controller") };
-  const args = options.inspectorPort === undefined ? controllerArgs : [...nodeFlags, `--inspect=127.0.0.1:${options.inspectorPort}`, path("src/main.ts")];
+  if (side === "flux")
+    return {
+      command: await findBinary("source-controller"),
+      args: [],
+      env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig },
+    };
+  const env = {
+    RUNTIME_NAMESPACE: "strata-system",
+    KUBECONFIG: await plane.kubeconfigFor("strata-system", "strata-controller"),
+  };
+  const args =
+    options.inspectorPort === undefined
+      ? controllerArgs
+      : [...nodeFlags, `--inspect=127.0.0.1:${options.inspectorPort}`, path("src/main.ts")];
   return { command: process.execPath, args, env };
 }
 

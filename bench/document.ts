@@ -7,14 +7,20 @@ import type { Report } from "./report.ts";
 import { renderFacts, renderTable } from "./table.ts";
 
 const docs = new URL("../docs/", import.meta.url);
-const marks = { begin: "<!-- bench: begin. Written by `npm run bench -- --write`. -->", end: "<!-- bench: end -->" } as const;
+const marks = {
+  begin: "<!-- bench: begin. Written by `npm run bench -- --write`. -->",
+  end: "<!-- bench: end -->",
+} as const;
 
 /** Replaces what stands between the marks; without marks, it is appended with them. */
 export function replaceMarked(text: string, content: string): string {
   const block = `${marks.begin}\n\n${content}\n\n${marks.end}`;
   const [from, to] = [text.indexOf(marks.begin), text.indexOf(marks.end)];
   if (from === -1 && to === -1) return `${text.trimEnd()}\n\n${block}\n`;
-  if (from === -1 || to < from) throw new Error(`docs/performance.md has only one of the marks ${marks.begin} and ${marks.end}, or the wrong way round`);
+  if (from === -1 || to < from)
+    throw new Error(
+      `docs/performance.md has only one of the marks ${marks.begin} and ${marks.end}, or the wrong way round`,
+    );
   return `${text.slice(0, from)}${block}${text.slice(to + marks.end.length)}`;
 }
 
@@ -31,5 +37,13 @@ export async function writeDocument(report: Report): Promise<void> {
 
 function renderMarkdown(report: Report): string {
   const chart = "![Time of Strata as a share of source-controller's, row by row](performance.svg)";
-  return [renderFacts(report), chart, renderTable(report.rows), "### Goals", renderGoals(judgeGoals(report.rows)), "### What this machine can do", renderLimits(report.limits)].join("\n\n");
+  return [
+    renderFacts(report),
+    chart,
+    renderTable(report.rows),
+    "### Goals",
+    renderGoals(judgeGoals(report.rows)),
+    "### What this machine can do",
+    renderLimits(report.limits),
+  ].join("\n\n");
 }

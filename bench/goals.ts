@@ -21,20 +21,41 @@ type Rows = ReadonlyMap<string, Row>;
 const MiB = 2 ** 20;
 
 const goals: readonly Goal[] = [
-  { goal: "extract 100 MB with nothing to change: a tenth of source-controller's CPU", judge: times("extract-big", "cpuMs", 10) },
-  { goal: "extract 100 MB with nothing to change: an eighth of its wall time", judge: times("extract-big", "wallMs", 8) },
+  {
+    goal: "extract 100 MB with nothing to change: a tenth of source-controller's CPU",
+    judge: times("extract-big", "cpuMs", 10),
+  },
+  {
+    goal: "extract 100 MB with nothing to change: an eighth of its wall time",
+    judge: times("extract-big", "wallMs", 8),
+  },
   { goal: "extract 100 MB with ignored paths: a quarter of its CPU", judge: times("extract-ignore", "cpuMs", 4) },
-  { goal: "ExtractAll of two layers of 50 MB: a quarter of its CPU for the same bytes", judge: times("extract-all", "cpuMs", 4) },
-  { goal: "`strata build` of 100 MB → directory: less wall time than `flux pull artifact`", judge: times("build-directory", "wallMs", 1) },
-  { goal: "two layers of 100 MB → directory: less wall time than `timoni mod pull`", judge: times("build-all", "wallMs", 1) },
+  {
+    goal: "ExtractAll of two layers of 50 MB: a quarter of its CPU for the same bytes",
+    judge: times("extract-all", "cpuMs", 4),
+  },
+  {
+    goal: "`strata build` of 100 MB → directory: less wall time than `flux pull artifact`",
+    judge: times("build-directory", "wallMs", 1),
+  },
+  {
+    goal: "two layers of 100 MB → directory: less wall time than `timoni mod pull`",
+    judge: times("build-all", "wallMs", 1),
+  },
   { goal: "first reconcile: 3 registry requests", judge: atMost("extract-small", "requests", 3, String) },
   { goal: "nothing new: 1 registry request", judge: atMost("noop-small", "requests", 1, String) },
   { goal: "nothing new: the same CPU whatever the size", judge: constantNoOp },
   { goal: "1,000 objects: half of its wall time", judge: times("objects-1000", "wallMs", 2) },
   { goal: "1,000 objects: half of its CPU", judge: times("objects-1000", "cpuMs", 2) },
   { goal: "1,000 objects: no more memory", judge: times("objects-1000", "peakRssBytes", 1) },
-  { goal: "1,000 objects with one reference: one HEAD and one download between them (3 requests)", judge: atMost("objects-shared", "requests", 3, String) },
-  { goal: "memory while extracting 1 GB: at most 64 MiB more than before", judge: memoryGrowth("extract-huge", 64 * MiB) },
+  {
+    goal: "1,000 objects with one reference: one HEAD and one download between them (3 requests)",
+    judge: atMost("objects-shared", "requests", 3, String),
+  },
+  {
+    goal: "memory while extracting 1 GB: at most 64 MiB more than before",
+    judge: memoryGrowth("extract-huge", 64 * MiB),
+  },
   { goal: "ready in half a second", judge: atMost("start", "wallMs", 500, seconds) },
   { goal: "at most 80 MiB idle", judge: atMost("start", "idleRssBytes", 80 * MiB, mebibytes) },
 ];
@@ -49,7 +70,11 @@ export function judgeGoals(rows: readonly Row[]): readonly Verdict[] {
 
 export function renderGoals(verdicts: readonly Verdict[]): string {
   const word = { true: "reached", false: "**not reached**", undefined: "–" } as const;
-  return ["| goal | measured | |", "| --- | --- | --- |", ...verdicts.map(({ goal, measured, reached }) => `| ${goal} | ${measured} | ${word[`${reached}`]} |`)].join("\n");
+  return [
+    "| goal | measured | |",
+    "| --- | --- | --- |",
+    ...verdicts.map(({ goal, measured, reached }) => `| ${goal} | ${measured} | ${word[`${reached}`]} |`),
+  ].join("\n");
 }
 
 function times(name: string, key: keyof Figures, least: number): Goal["judge"] {
@@ -72,7 +97,10 @@ function memoryGrowth(name: string, most: number): Goal["judge"] {
     const strata = rows.get(name)?.figures.strata;
     if (strata === undefined) return undefined;
     const growth = strata.peakRssBytes.median - strata.idleRssBytes.median;
-    return { measured: `${mebibytes(growth)} more than ${mebibytes(strata.idleRssBytes.median)}`, reached: growth <= most };
+    return {
+      measured: `${mebibytes(growth)} more than ${mebibytes(strata.idleRssBytes.median)}`,
+      reached: growth <= most,
+    };
   };
 }
 
@@ -81,5 +109,8 @@ function constantNoOp(rows: Rows): ReturnType<Goal["judge"]> {
   const small = rows.get("noop-small")?.figures.strata?.cpuMs.median;
   const big = rows.get("noop-big")?.figures.strata?.cpuMs.median;
   if (small === undefined || big === undefined) return undefined;
-  return { measured: `${seconds(big)} for 100 MB, ${seconds(small)} for 40 kB`, reached: big <= Math.max(2 * small, small + 10) };
+  return {
+    measured: `${seconds(big)} for 100 MB, ${seconds(small)} for 40 kB`,
+    reached: big <= Math.max(2 * small, small + 10),
+  };
 }

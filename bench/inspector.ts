@@ -34,7 +34,9 @@ interface Session {
 
 /** One command at a time, as the Chrome DevTools Protocol has it. */
 async function openSession(port: number): Promise<Session> {
-  const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { webSocketDebuggerUrl: string }[];
+  const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as {
+    webSocketDebuggerUrl: string;
+  }[];
   const [target] = targets;
   if (target === undefined) throw new Error(`nothing to profile at the inspector's port ${port}`);
   const socket = new WebSocket(target.webSocketDebuggerUrl);

@@ -23,7 +23,8 @@ const CHUNK_BYTES = 1 << 18;
 export async function measureLimits(): Promise<Limits> {
   const packed = await tarball({ seed: "limits", files: 5000, fileBytes: 4000 });
   const tar = gunzipSync(packed, { chunkSize: CHUNK_BYTES });
-  const rate = (work: () => unknown): number => tar.length / 1e6 / median(Array.from({ length: TRIES }, () => secondsOf(work)));
+  const rate = (work: () => unknown): number =>
+    tar.length / 1e6 / median(Array.from({ length: TRIES }, () => secondsOf(work)));
   return {
     inflate: rate(() => gunzipSync(packed, { chunkSize: CHUNK_BYTES })),
     sha256: rate(() => createHash("sha256").update(tar).digest()),
@@ -43,7 +44,10 @@ function secondsOf(work: () => unknown): number {
 /** The least CPU time for a tar of `megabytes`: inflated once, hashed with its compressed form, and compressed again where it changes. */
 export function floorMs(limits: Limits, megabytes: number, changed: boolean): number {
   const { inflate, sha256, deflate, ratio } = limits;
-  const seconds = megabytes / inflate + (megabytes * (1 + ratio)) / sha256 + (changed ? megabytes / deflate + (megabytes * ratio) / sha256 : 0);
+  const seconds =
+    megabytes / inflate +
+    (megabytes * (1 + ratio)) / sha256 +
+    (changed ? megabytes / deflate + (megabytes * ratio) / sha256 : 0);
   return seconds * 1000;
 }
 

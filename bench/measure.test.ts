@@ -5,15 +5,28 @@ import type { LoggedRequest } from "../e2e/registry.ts";
 import { cpuMsOfChildren, findProgram } from "./commands.ts";
 import { lastBusy, trafficOf } from "./measure.ts";
 
-const request = (agent: string, change: Partial<LoggedRequest> = {}): LoggedRequest => ({ method: "GET", path: "/v2/", status: 200, bytes: 100, agent, ...change });
+const request = (agent: string, change: Partial<LoggedRequest> = {}): LoggedRequest => ({
+  method: "GET",
+  path: "/v2/",
+  status: 200,
+  bytes: 100,
+  agent,
+  ...change,
+});
 
 describe("traffic", () => {
   it("is that of the controllers, not that of the benchmark", () => {
-    expect(trafficOf([request("node"), request("strata"), request("flux/v2"), request("undici")])).toEqual({ requests: 2, bytes: 200 });
+    expect(trafficOf([request("node"), request("strata"), request("flux/v2"), request("undici")])).toEqual({
+      requests: 2,
+      bytes: 200,
+    });
   });
 
   it("has no bytes in answers to HEAD", () => {
-    expect(trafficOf([request("strata", { method: "HEAD", bytes: 525 }), request("strata", { bytes: 7 })])).toEqual({ requests: 2, bytes: 7 });
+    expect(trafficOf([request("strata", { method: "HEAD", bytes: 525 }), request("strata", { bytes: 7 })])).toEqual({
+      requests: 2,
+      bytes: 7,
+    });
   });
 });
 
@@ -37,7 +50,11 @@ it("a program is found on the PATH or not at all", async () => {
 
 it.runIf(process.platform === "linux")("a process that rests is told from one that works", async () => {
   const from = performance.now();
-  const child = spawn(process.execPath, ["-e", "const until = performance.now() + 1500; while (performance.now() < until); setTimeout(() => {}, 60_000)"], { stdio: "ignore" });
+  const child = spawn(
+    process.execPath,
+    ["-e", "const until = performance.now() + 1500; while (performance.now() < until); setTimeout(() => {}, 60_000)"],
+    { stdio: "ignore" },
+  );
   try {
     await once(child, "spawn");
     const busyMs = (await lastBusy(child.pid!, 12_000)) - from;

@@ -43,7 +43,12 @@ export interface Profiler {
 const SETTLE_MS = 1000;
 
 /** CPU, memory and requests of `controller` during `body`, and a second longer. Several equal pieces of work are divided by `times`. */
-export async function measure(bench: Bench, controller: Controller, body: () => Promise<void>, times = 1): Promise<Measurement> {
+export async function measure(
+  bench: Bench,
+  controller: Controller,
+  body: () => Promise<void>,
+  times = 1,
+): Promise<Measurement> {
   const traffic = await watchTraffic(bench.registry);
   await resetPeak(controller.pid);
   const before = await usageOf(controller.pid);
@@ -76,7 +81,10 @@ export async function watchTraffic(registry: Registry): Promise<() => Promise<{ 
 /** HEAD answers state the size of a body that is not sent. */
 export function trafficOf(requests: readonly LoggedRequest[]): { requests: number; bytes: number } {
   const ofControllers = requests.filter(({ agent }) => !isOurs(agent));
-  return { requests: ofControllers.length, bytes: ofControllers.reduce((sum, { method, bytes }) => sum + (method === "HEAD" ? 0 : bytes), 0) };
+  return {
+    requests: ofControllers.length,
+    bytes: ofControllers.reduce((sum, { method, bytes }) => sum + (method === "HEAD" ? 0 : bytes), 0),
+  };
 }
 
 /** The user agent of `fetch` in Node, with which this program pushes and looks whether the registry is there. */

@@ -4,18 +4,40 @@ import { chooseCases, controllerFlagsOf, parseOptions } from "./options.ts";
 
 describe("options", () => {
   it("have defaults", () => {
-    expect(parseOptions([])).toEqual({ only: undefined, rounds: 3, quick: false, concurrent: 10, kubeApiQps: undefined, json: undefined, write: false, profile: false, list: false, help: false });
+    expect(parseOptions([])).toEqual({
+      only: undefined,
+      rounds: 3,
+      quick: false,
+      concurrent: 10,
+      kubeApiQps: undefined,
+      json: undefined,
+      write: false,
+      profile: false,
+      list: false,
+      help: false,
+    });
     expect(parseOptions(["--quick"])).toMatchObject({ quick: true, rounds: 1 });
     expect(parseOptions(["--quick", "--rounds=5"]).rounds).toBe(5);
   });
 
-  it.each([["--rounds", "0"], ["--rounds", "many"], ["--concurrent", "-1"], ["--kube-api-qps", "1.5"], ["--unknown"], ["stray"]])("refuse %s %s", (...args) => {
+  it.each([
+    ["--rounds", "0"],
+    ["--rounds", "many"],
+    ["--concurrent", "-1"],
+    ["--kube-api-qps", "1.5"],
+    ["--unknown"],
+    ["stray"],
+  ])("refuse %s %s", (...args) => {
     expect(() => parseOptions(args)).toThrow();
   });
 
   it("become flags that both controllers take", () => {
     expect(controllerFlagsOf(parseOptions([]))).toEqual(["--concurrent=10"]);
-    expect(controllerFlagsOf(parseOptions(["--concurrent=4", "--kube-api-qps=500"]))).toEqual(["--concurrent=4", "--kube-api-qps=500", "--kube-api-burst=3000"]);
+    expect(controllerFlagsOf(parseOptions(["--concurrent=4", "--kube-api-qps=500"]))).toEqual([
+      "--concurrent=4",
+      "--kube-api-qps=500",
+      "--kube-api-burst=3000",
+    ]);
   });
 });
 

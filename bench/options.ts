@@ -62,14 +62,21 @@ export function parseOptions(args: readonly string[]): BenchOptions {
 /** The flags that both controllers are started with. */
 export function controllerFlagsOf(options: Pick<BenchOptions, "concurrent" | "kubeApiQps">): readonly string[] {
   const { concurrent, kubeApiQps } = options;
-  return [`--concurrent=${concurrent}`, ...(kubeApiQps === undefined ? [] : [`--kube-api-qps=${kubeApiQps}`, `--kube-api-burst=${6 * kubeApiQps}`])];
+  return [
+    `--concurrent=${concurrent}`,
+    ...(kubeApiQps === undefined ? [] : [`--kube-api-qps=${kubeApiQps}`, `--kube-api-burst=${6 * kubeApiQps}`]),
+  ];
 }
 
 /** The named rows, in the table's order; without names all of them, or those that are not slow. */
-export function chooseCases<C extends { readonly name: string; readonly slow?: boolean }>(cases: readonly C[], { only, quick }: Pick<BenchOptions, "only" | "quick">): readonly C[] {
+export function chooseCases<C extends { readonly name: string; readonly slow?: boolean }>(
+  cases: readonly C[],
+  { only, quick }: Pick<BenchOptions, "only" | "quick">,
+): readonly C[] {
   if (only === undefined) return cases.filter(({ slow }) => !(quick && slow));
   const unknown = only.filter((name) => !cases.some((one) => one.name === name));
-  if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}; there are ${cases.map(({ name }) => name).join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`there is no row ${unknown.join(", ")}; there are ${cases.map(({ name }) => name).join(", ")}`);
   return cases.filter(({ name }) => only.includes(name));
 }
 

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { cpuMsByThread, cpuMsOf, memoryOf, resetPeak, usageOf } from "./process.ts";
 
-const stat = (name: string): string => `1234 (${name}) S 1 1234 1234 0 -1 4194560 5000 7 0 0 1160 93 40 50 20 0 12 0 1000 2000000 21000 18446744073709551615`;
+const stat = (name: string): string =>
+  `1234 (${name}) S 1 1234 1234 0 -1 4194560 5000 7 0 0 1160 93 40 50 20 0 12 0 1000 2000000 21000 18446744073709551615`;
 
 describe("CPU time", () => {
   it.each(["node", "a (b) c", "MainThread", ") 9 9 9"])("is user and system, without that of children: %s", (name) => {
@@ -47,7 +48,8 @@ describe.runIf(process.platform === "linux")("this process", () => {
 });
 
 it.runIf(process.platform === "linux")("a peak can be forgotten", async () => {
-  const program = "let ballast = Buffer.alloc(256 << 20, 1); ballast = undefined; gc(); console.log('done'); setInterval(() => {}, 1000)";
+  const program =
+    "let ballast = Buffer.alloc(256 << 20, 1); ballast = undefined; gc(); console.log('done'); setInterval(() => {}, 1000)";
   const child = spawn(process.execPath, ["--expose-gc", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     await once(child.stdout, "data");

@@ -32,13 +32,19 @@ function kilobytes(status: string, field: string): number {
 }
 
 export async function usageOf(pid: number): Promise<Usage> {
-  const [stat, status] = await Promise.all([readFile(`/proc/${pid}/stat`, "utf8"), readFile(`/proc/${pid}/status`, "utf8")]);
+  const [stat, status] = await Promise.all([
+    readFile(`/proc/${pid}/stat`, "utf8"),
+    readFile(`/proc/${pid}/status`, "utf8"),
+  ]);
   return { cpuMs: cpuMsOf(stat), ...memoryOf(status) };
 }
 
 /** Makes the peak that `usageOf` states start anew. False where the kernel does not let us: the peak is then since the start. */
 export function resetPeak(pid: number): Promise<boolean> {
-  return writeFile(`/proc/${pid}/clear_refs`, "5").then(() => true, () => false);
+  return writeFile(`/proc/${pid}/clear_refs`, "5").then(
+    () => true,
+    () => false,
+  );
 }
 
 /** CPU time by the names of the threads that live now, such as MainThread and libuv-worker. */

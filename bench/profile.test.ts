@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
 import { renderProfile, topFunctions, type CpuProfile } from "./profile.ts";
 
-const frame = (functionName: string, url = "", lineNumber = 0): CpuProfile["nodes"][number]["callFrame"] => ({ functionName, url, lineNumber });
+const frame = (functionName: string, url = "", lineNumber = 0): CpuProfile["nodes"][number]["callFrame"] => ({
+  functionName,
+  url,
+  lineNumber,
+});
 
 const profile: CpuProfile = {
   nodes: [
@@ -30,6 +34,19 @@ it("takes a profile without samples", () => {
 });
 
 it("tells the threads apart, the busiest first", () => {
-  const lines = renderProfile(topFunctions(profile, 1), new Map([["libuv-worker", 20], ["MainThread", 110], ["V8Worker", 0]])).split("\n");
-  expect(lines.map((line) => line.trim())).toEqual(["CPU by thread:", "110 ms  MainThread", "20 ms  libuv-worker", "The main thread, by self time:", "4.0 ms  read src/archive/read.ts:10"]);
+  const lines = renderProfile(
+    topFunctions(profile, 1),
+    new Map([
+      ["libuv-worker", 20],
+      ["MainThread", 110],
+      ["V8Worker", 0],
+    ]),
+  ).split("\n");
+  expect(lines.map((line) => line.trim())).toEqual([
+    "CPU by thread:",
+    "110 ms  MainThread",
+    "20 ms  libuv-worker",
+    "The main thread, by self time:",
+    "4.0 ms  read src/archive/read.ts:10",
+  ]);
 });

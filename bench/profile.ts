@@ -27,7 +27,10 @@ export function topFunctions(profile: CpuProfile, count: number): readonly Funct
     selfMs.set(name, (selfMs.get(name) ?? 0) + (profile.timeDeltas?.[i] ?? 0) / 1000);
   }
   selfMs.delete("(idle)");
-  return [...selfMs].map(([name, selfMs]) => ({ name, selfMs })).sort((a, b) => b.selfMs - a.selfMs).slice(0, count);
+  return [...selfMs]
+    .map(([name, selfMs]) => ({ name, selfMs }))
+    .sort((a, b) => b.selfMs - a.selfMs)
+    .slice(0, count);
 }
 
 function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
@@ -38,7 +41,10 @@ function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): 
 }
 
 export function renderProfile(functions: readonly FunctionTime[], threads: ReadonlyMap<string, number>): string {
-  const threadLines = [...threads].sort(([, a], [, b]) => b - a).filter(([, ms]) => ms > 0).map(([name, ms]) => `${String(Math.round(ms)).padStart(8)} ms  ${name}`);
+  const threadLines = [...threads]
+    .sort(([, a], [, b]) => b - a)
+    .filter(([, ms]) => ms > 0)
+    .map(([name, ms]) => `${String(Math.round(ms)).padStart(8)} ms  ${name}`);
   const functionLines = functions.map(({ name, selfMs }) => `${selfMs.toFixed(1).padStart(8)} ms  ${name}`);
   return ["CPU by thread:", ...threadLines, "The main thread, by self time:", ...functionLines].join("\n");
 }

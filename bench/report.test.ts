@@ -10,35 +10,77 @@ import { renderFacts, renderTable, seconds } from "./table.ts";
 const MiB = 2 ** 20;
 
 function figures(change: Partial<Measurement> = {}): Figures {
-  return figuresOf([{ wallMs: 1000, cpuMs: 500, idleRssBytes: 70 * MiB, peakRssBytes: 80 * MiB, requests: 3, bytes: 55_000_000, ...change }]);
+  return figuresOf([
+    {
+      wallMs: 1000,
+      cpuMs: 500,
+      idleRssBytes: 70 * MiB,
+      peakRssBytes: 80 * MiB,
+      requests: 3,
+      bytes: 55_000_000,
+      ...change,
+    },
+  ]);
 }
 
 function row(name: string, strata?: Partial<Measurement>, flux?: Partial<Measurement>): Row {
-  return { name, title: `the <${name}>`, against: "source-controller", rounds: 1, figures: { ...(strata && { strata: figures(strata) }), ...(flux && { flux: figures(flux) }) } };
+  return {
+    name,
+    title: `the <${name}>`,
+    against: "source-controller",
+    rounds: 1,
+    figures: { ...(strata && { strata: figures(strata) }), ...(flux && { flux: figures(flux) }) },
+  };
 }
 
 it("figures are medians with extremes", () => {
-  const all = [3, 1, 2].map((n) => ({ wallMs: n * 100, cpuMs: n, idleRssBytes: 1, peakRssBytes: n, requests: 3, bytes: n }));
-  expect(figuresOf(all)).toMatchObject({ wallMs: { median: 200, min: 100, max: 300 }, requests: { median: 3, min: 3, max: 3 } });
+  const all = [3, 1, 2].map((n) => ({
+    wallMs: n * 100,
+    cpuMs: n,
+    idleRssBytes: 1,
+    peakRssBytes: n,
+    requests: 3,
+    bytes: n,
+  }));
+  expect(figuresOf(all)).toMatchObject({
+    wallMs: { median: 200, min: 100, max: 300 },
+    requests: { median: 3, min: 3, max: 3 },
+  });
   expect(() => figuresOf([])).toThrow(RangeError);
 });
 
 it("the two take turns at being first", () => {
-  expect([0, 1, 2].map(orderOf)).toEqual([["strata", "flux"], ["flux", "strata"], ["strata", "flux"]]);
+  expect([0, 1, 2].map(orderOf)).toEqual([
+    ["strata", "flux"],
+    ["flux", "strata"],
+    ["strata", "flux"],
+  ]);
 });
 
-it.each([[0, "0.0 ms"], [4.56, "4.6 ms"], [456, "456 ms"], [4560, "4.6 s"], [456_000, "456 s"]])("%d ms reads %s", (ms, expected) => {
+it.each([
+  [0, "0.0 ms"],
+  [4.56, "4.6 ms"],
+  [456, "456 ms"],
+  [4560, "4.6 s"],
+  [456_000, "456 s"],
+])("%d ms reads %s", (ms, expected) => {
   expect(seconds(ms)).toBe(expected);
 });
 
 describe("the table", () => {
   it("has ours, theirs and the factor", () => {
     const table = renderTable([row("a", { wallMs: 100, cpuMs: 2000 }, { wallMs: 1250, cpuMs: 1000, requests: 5 })]);
-    expect(table.split("\n")[2]).toBe("| the <a> | 100 ms / 1.3 s (13×) | 2.0 s / 1.0 s (0.5×) | 80 MiB / 80 MiB (1.0×) | 3 / 5 | 55 MB / 55 MB |");
+    expect(table.split("\n")[2]).toBe(
+      "| the <a> | 100 ms / 1.3 s (13×) | 2.0 s / 1.0 s (0.5×) | 80 MiB / 80 MiB (1.0×) | 3 / 5 | 55 MB / 55 MB |",
+    );
   });
 
   it("has gaps where nothing was measured", () => {
-    const [, , ours, theirs, neither] = renderTable([row("ours", {}), row("theirs", undefined, {}), row("neither")]).split("\n");
+    const [, , ours, theirs, neither] = renderTable([
+      row("ours", {}),
+      row("theirs", undefined, {}),
+      row("neither"),
+    ]).split("\n");
     expect(ours).toContain("| 1.0 s / – |");
     expect(theirs).toContain("| – / 1.0 s |");
     expect(neither).toBe("| the <neither> | – | – | – | – | – |");
@@ -62,12 +104,32 @@ describe("goals", () => {
     [/3 registry requests$/, [row("extract-small", { requests: 3 })], true, "3"],
     [/3 registry requests$/, [row("extract-small", { requests: 4 })], false, "4"],
     [/1 registry request$/, [row("noop-small", { requests: 1 })], true, "1"],
-    [/whatever the size/, [row("noop-small", { cpuMs: 2 }), row("noop-big", { cpuMs: 12 })], true, "12 ms for 100 MB, 2.0 ms for 40 kB"],
-    [/whatever the size/, [row("noop-small", { cpuMs: 20 }), row("noop-big", { cpuMs: 41 })], false, "41 ms for 100 MB, 20 ms for 40 kB"],
+    [
+      /whatever the size/,
+      [row("noop-small", { cpuMs: 2 }), row("noop-big", { cpuMs: 12 })],
+      true,
+      "12 ms for 100 MB, 2.0 ms for 40 kB",
+    ],
+    [
+      /whatever the size/,
+      [row("noop-small", { cpuMs: 20 }), row("noop-big", { cpuMs: 41 })],
+      false,
+      "41 ms for 100 MB, 20 ms for 40 kB",
+    ],
     [/1,000 objects: half of its CPU/, [row("objects-1000", { cpuMs: 10 }, { cpuMs: 19 })], false, "1.9×"],
     [/1,000 objects: no more memory/, [row("objects-1000", { peakRssBytes: 90 }, { peakRssBytes: 90 })], true, "1.0×"],
-    [/1 GB/, [row("extract-huge", { idleRssBytes: 80 * MiB, peakRssBytes: 144 * MiB })], true, "64 MiB more than 80 MiB"],
-    [/1 GB/, [row("extract-huge", { idleRssBytes: 80 * MiB, peakRssBytes: 145 * MiB })], false, "65 MiB more than 80 MiB"],
+    [
+      /1 GB/,
+      [row("extract-huge", { idleRssBytes: 80 * MiB, peakRssBytes: 144 * MiB })],
+      true,
+      "64 MiB more than 80 MiB",
+    ],
+    [
+      /1 GB/,
+      [row("extract-huge", { idleRssBytes: 80 * MiB, peakRssBytes: 145 * MiB })],
+      false,
+      "65 MiB more than 80 MiB",
+    ],
     [/half a second/, [row("start", { wallMs: 501 })], false, "501 ms"],
     [/idle$/, [row("start", { idleRssBytes: 80 * MiB })], true, "80 MiB"],
   ])("%s", (goal, rows, reached, measured) => {
@@ -85,13 +147,21 @@ describe("goals", () => {
   });
 
   it("are listed with their outcome", () => {
-    const text = renderGoals([{ goal: "a", measured: "1", reached: true }, { goal: "b", measured: "2", reached: false }, { goal: "c", measured: "3", reached: undefined }]);
+    const text = renderGoals([
+      { goal: "a", measured: "1", reached: true },
+      { goal: "b", measured: "2", reached: false },
+      { goal: "c", measured: "3", reached: undefined },
+    ]);
     expect(text.split("\n").slice(2)).toEqual(["| a | 1 | reached |", "| b | 2 | **not reached** |", "| c | 3 | – |"]);
   });
 });
 
 describe("the chart", () => {
-  const chart = renderChart([row("quick", { wallMs: 100, cpuMs: 500 }, { wallMs: 1000 }), row("slow", { wallMs: 9000 }, { wallMs: 1000 }), row("alone", {})]);
+  const chart = renderChart([
+    row("quick", { wallMs: 100, cpuMs: 500 }, { wallMs: 1000 }),
+    row("slow", { wallMs: 9000 }, { wallMs: 1000 }),
+    row("alone", {}),
+  ]);
 
   it("has a pair of bars for each row that has a rival", () => {
     expect(chart.match(/<rect x="300"/g)).toHaveLength(4);
@@ -119,13 +189,23 @@ describe("docs/performance.md", () => {
     expect(replaceMarked(`${first}\nafter\n`, "new")).toBe(`# Performance\n\n${begin}\n\nnew\n\n${end}\n\nafter\n`);
   });
 
-  it.each([`text ${begin} text`, `text ${end} text`, `${end} ${begin}`])("with broken marks is left alone: %s", (text) => {
-    expect(() => replaceMarked(text, "new")).toThrow(/marks/);
-  });
+  it.each([`text ${begin} text`, `text ${end} text`, `${end} ${begin}`])(
+    "with broken marks is left alone: %s",
+    (text) => {
+      expect(() => replaceMarked(text, "new")).toThrow(/marks/);
+    },
+  );
 });
 
 it("the facts name the machine, but nothing of its file system", () => {
-  const report: Report = { date: "2026-11-21", machine: thisMachine(), versions: { node: process.version }, flags: ["--concurrent=10"], limits: { inflate: 500, sha256: 1000, deflate: 200, deflateLevel: 3, ratio: 0.5 }, rows: [{ ...row("a", {}, {}), note: "as it is" }] };
+  const report: Report = {
+    date: "2026-11-21",
+    machine: thisMachine(),
+    versions: { node: process.version },
+    flags: ["--concurrent=10"],
+    limits: { inflate: 500, sha256: 1000, deflate: 200, deflateLevel: 3, ratio: 0.5 },
+    rows: [{ ...row("a", {}, {}), note: "as it is" }],
+  };
   const facts = renderFacts(report);
   expect(facts).toContain(`${report.machine.cores} cores`);
   expect(facts).toContain(`node ${process.version}`);

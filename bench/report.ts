@@ -44,7 +44,12 @@ export function figuresOf(measurements: readonly Measurement[]): Figures {
 
 export function thisMachine(): Machine {
   const [cpu] = cpus();
-  return { cpu: cpu?.model.trim() ?? "unknown", cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), system: `${type()} ${release().split(".").slice(0, 2).join(".")}` };
+  return {
+    cpu: cpu?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release().split(".").slice(0, 2).join(".")}`,
+  };
 }
 
 /** The order of one round: every second one begins with the other program, so that neither always has the warmer machine. */

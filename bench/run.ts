@@ -28,11 +28,13 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function main(options: BenchOptions): Promise<void> {
   if (process.platform !== "linux") throw new Error("the benchmark reads /proc: it runs on Linux only");
-  if (!existsSync(new URL("../dist/strata-controller.js", import.meta.url))) throw new Error('the bundles are missing: run "npm run build" first');
+  if (!existsSync(new URL("../dist/strata-controller.js", import.meta.url)))
+    throw new Error('the bundles are missing: run "npm run build" first');
   const chosen = chooseCases(cases, options);
   for (const name of servers) await prepareBinary(name);
   const workspace = await openBenchWorkspace();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void workspace.close(false).finally(() => process.exit(1)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void workspace.close(false).finally(() => process.exit(1)));
   let failed = true;
   try {
     const bench = await openBench(workspace, options);
@@ -50,7 +52,14 @@ async function openBench(workspace: BenchWorkspace, options: BenchOptions): Prom
   await installStrata(plane);
   const registry = await startRegistry(workspace);
   const profiler = options.profile ? inspectorProfiler(await freePort(), say) : undefined;
-  return { workspace, plane, registry, artifacts: pushedTo(registry), flags: controllerFlagsOf(options), ...(profiler && { profiler }) };
+  return {
+    workspace,
+    plane,
+    registry,
+    artifacts: pushedTo(registry),
+    flags: controllerFlagsOf(options),
+    ...(profiler && { profiler }),
+  };
 }
 
 async function profile(bench: Bench, chosen: readonly Case[]): Promise<void> {
@@ -62,7 +71,13 @@ async function profile(bench: Bench, chosen: readonly Case[]): Promise<void> {
 
 async function compare(bench: Bench, chosen: readonly Case[], options: BenchOptions): Promise<void> {
   const names = { node: process.version, ...Object.fromEntries(servers.map((name) => [name, versionOf(name)])) };
-  const facts = { date: new Date().toISOString().slice(0, 10), machine: thisMachine(), versions: names, flags: bench.flags, limits: await measureLimits() };
+  const facts = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: thisMachine(),
+    versions: names,
+    flags: bench.flags,
+    limits: await measureLimits(),
+  };
   const rows: Row[] = [];
   const failures: unknown[] = [];
   for (const one of chosen) {
@@ -76,13 +91,16 @@ async function compare(bench: Bench, chosen: readonly Case[], options: BenchOpti
     await writeFigures({ ...facts, rows }, options);
   }
   const report: Report = { ...facts, rows };
-  process.stdout.write(`\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(rows))}\n\n${renderLimits(report.limits)}\n`);
+  process.stdout.write(
+    `\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(rows))}\n\n${renderLimits(report.limits)}\n`,
+  );
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} rows failed`);
   if (options.write) await writeDocument(report);
 }
 
 async function writeFigures(report: Report, options: BenchOptions): Promise<void> {
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(report.rows) }, null, 2)}\n`);
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(report.rows) }, null, 2)}\n`);
 }
 
 async function measureRow(bench: Bench, one: Case, rounds: number): Promise<Row> {
@@ -92,11 +110,24 @@ async function measureRow(bench: Bench, one: Case, rounds: number): Promise<Row>
       const measurement = await one.scenario(bench, side);
       if (measurement === undefined) continue;
       found[side].push(measurement);
-      say(`${one.name} ${round + 1}/${rounds} ${side === "strata" ? "strata" : (one.against ?? "source-controller")}: ${describe(measurement)}`);
+      say(
+        `${one.name} ${round + 1}/${rounds} ${side === "strata" ? "strata" : (one.against ?? "source-controller")}: ${describe(measurement)}`,
+      );
     }
   }
-  const figures = Object.fromEntries(Object.entries(found).filter(([, all]) => all.length > 0).map(([side, all]) => [side, figuresOf(all)]));
-  return { name: one.name, title: one.title, against: one.against ?? "source-controller", rounds, figures, ...(one.note !== undefined && { note: one.note }) };
+  const figures = Object.fromEntries(
+    Object.entries(found)
+      .filter(([, all]) => all.length > 0)
+      .map(([side, all]) => [side, figuresOf(all)]),
+  );
+  return {
+    name: one.name,
+    title: one.title,
+    against: one.against ?? "source-controller",
+    rounds,
+    figures,
+    ...(one.note !== undefined && { note: one.note }),
+  };
 }
 
 function describe({ wallMs, cpuMs, peakRssBytes, requests }: Measurement): string {
@@ -105,5 +136,6 @@ function describe({ wallMs, cpuMs, peakRssBytes, requests }: Measurement): strin
 
 const options = parseOptions(process.argv.slice(2));
 if (options.help) process.stdout.write(help.trimStart());
-else if (options.list) process.stdout.write(`${cases.map(({ name, title }) => `${name.padEnd(18)}${title}`).join("\n")}\n`);
+else if (options.list)
+  process.stdout.write(`${cases.map(({ name, title }) => `${name.padEnd(18)}${title}`).join("\n")}\n`);
 else await main(options);

@@ -3,7 +3,15 @@ import pLimit from "p-limit";
 import type { KubeObject } from "../e2e/kube.ts";
 import { isReady } from "../e2e/kube.ts";
 import { artifactRef, type ArtifactName } from "./artifacts.ts";
-import { apiVersionOf, kindOf, namespace, removeObjects, startController, type Controller, type Side } from "./controllers.ts";
+import {
+  apiVersionOf,
+  kindOf,
+  namespace,
+  removeObjects,
+  startController,
+  type Controller,
+  type Side,
+} from "./controllers.ts";
 import { lastBusy, measure, watchTraffic, type Bench, type Measurement } from "./measure.ts";
 import { usageOf } from "./process.ts";
 import { Watcher } from "./watcher.ts";
@@ -37,10 +45,19 @@ export function firstReconcile(work: (side: Side) => Work): Scenario {
 
 /** First reconciles of so many objects, one at a time, because one is too short to measure; each has an artifact of its own. */
 export function smallReconciles(times: number): Scenario {
-  return async (bench, side) => await oneAfterAnother(bench, side, (await bench.artifacts.many(times)).map((url) => ({ url })));
+  return async (bench, side) =>
+    await oneAfterAnother(
+      bench,
+      side,
+      (await bench.artifacts.many(times)).map((url) => ({ url })),
+    );
 }
 
-function oneAfterAnother(bench: Bench, side: Side, specs: readonly Readonly<Record<string, unknown>>[]): Promise<Measurement> {
+function oneAfterAnother(
+  bench: Bench,
+  side: Side,
+  specs: readonly Readonly<Record<string, unknown>>[],
+): Promise<Measurement> {
   return withController(bench, side, ({ controller, watcher }) => {
     const work = async (): Promise<void> => {
       for (const [n, spec] of specs.entries()) {
@@ -59,39 +76,53 @@ export function noOpReconcile(artifact: ArtifactName, times: number): Scenario {
       await bench.plane.admin.create(objectOf(side, "work", { url: await bench.artifacts.url(artifact) }));
       await watcher.until(["work"], isReady, TIMEOUT.one);
       await sleep(2000);
-      return await measure(bench, controller, async () => {
-        for (let n = 0; n < times; n += 1) {
-          const requestedAt = `bench-${n}`;
-          await bench.plane.admin.patch({ kind: kindOf[side], namespace, name: "work" }, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": requestedAt } } });
-          await watcher.until(["work"], (object) => object.status?.["lastHandledReconcileAt"] === requestedAt && isReady(object), TIMEOUT.one);
-        }
-      }, times);
+      return await measure(
+        bench,
+        controller,
+        async () => {
+          for (let n = 0; n < times; n += 1) {
+            const requestedAt = `bench-${n}`;
+            await bench.plane.admin.patch(
+              { kind: kindOf[side], namespace, name: "work" },
+              { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": requestedAt } } },
+            );
+            await watcher.until(
+              ["work"],
+              (object) => object.status?.["lastHandledReconcileAt"] === requestedAt && isReady(object),
+              TIMEOUT.one,
+            );
+          }
+        },
+        times,
+      );
     });
 }
 
 /** So many objects at once; the same reference for all, or an artifact for each. */
 export function manyObjects(count: number, references: "shared" | "own"): Scenario {
-  return (bench, side) => withController(bench, side, async ({ controller, watcher }) => {
-    const urls = await urlsOf(bench, count, references);
-    return await measure(bench, controller, () => createAll(bench, { side, watcher, urls }));
-  });
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      const urls = await urlsOf(bench, count, references);
+      return await measure(bench, controller, () => createAll(bench, { side, watcher, urls }));
+    });
 }
 
 /** A new process over the storage and the objects of an earlier one, until it rests. */
 export function restart(count: number): Scenario {
-  return (bench, side) => withController(bench, side, async ({ controller, watcher }) => {
-    await createAll(bench, { side, watcher, urls: await urlsOf(bench, count, "own") });
-    await sleep(2000);
-    const traffic = await watchTraffic(bench.registry);
-    const again = await controller.restart();
-    try {
-      const wallMs = (await lastBusy(again.pid, TIMEOUT.many)) - again.startedAt;
-      const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
-      return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, ...(await traffic()) };
-    } finally {
-      await again.end();
-    }
-  });
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      await createAll(bench, { side, watcher, urls: await urlsOf(bench, count, "own") });
+      await sleep(2000);
+      const traffic = await watchTraffic(bench.registry);
+      const again = await controller.restart();
+      try {
+        const wallMs = (await lastBusy(again.pid, TIMEOUT.many)) - again.startedAt;
+        const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
+        return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, ...(await traffic()) };
+      } finally {
+        await again.end();
+      }
+    });
 }
 
 /** From its start until it is ready; memory and CPU are those of three seconds later, without any object. */
@@ -107,9 +138,16 @@ export const startUp: Scenario = async (bench, side) => {
 };
 
 /** A process of its own for each measurement, so that none inherits memory; some small objects warm it up. */
-async function withController(bench: Bench, side: Side, body: (running: Running) => Promise<Measurement>): Promise<Measurement> {
+async function withController(
+  bench: Bench,
+  side: Side,
+  body: (running: Running) => Promise<Measurement>,
+): Promise<Measurement> {
   const inspectorPort = bench.profiler?.inspectorPort;
-  const controller = await startController(bench, side, { flags: bench.flags, ...(inspectorPort !== undefined && { inspectorPort }) });
+  const controller = await startController(bench, side, {
+    flags: bench.flags,
+    ...(inspectorPort !== undefined && { inspectorPort }),
+  });
   const watcher = new Watcher(bench.plane.admin, kindOf[side], namespace);
   try {
     await createAll(bench, { side, watcher, urls: await bench.artifacts.many(WARM_UP, "warm-up"), prefix: "warm-up" });
@@ -122,10 +160,15 @@ async function withController(bench: Bench, side: Side, body: (running: Running)
   }
 }
 
-async function createAll(bench: Bench, work: { side: Side; watcher: Watcher; urls: readonly string[]; prefix?: string }): Promise<void> {
+async function createAll(
+  bench: Bench,
+  work: { side: Side; watcher: Watcher; urls: readonly string[]; prefix?: string },
+): Promise<void> {
   const names = work.urls.map((_, n) => `${work.prefix ?? "work"}-${n}`);
   const ready = work.watcher.until(names, isReady, TIMEOUT.many);
-  const created = pLimit(8).map(work.urls, (url, n) => bench.plane.admin.create(objectOf(work.side, names[n]!, { url })));
+  const created = pLimit(8).map(work.urls, (url, n) =>
+    bench.plane.admin.create(objectOf(work.side, names[n]!, { url })),
+  );
   await Promise.all([ready, created]);
 }
 
@@ -136,5 +179,10 @@ async function urlsOf(bench: Bench, count: number, references: "shared" | "own")
 }
 
 function objectOf(side: Side, name: string, spec: Readonly<Record<string, unknown>>): KubeObject {
-  return { apiVersion: apiVersionOf[side], kind: kindOf[side], metadata: { name, namespace }, spec: { interval: "24h", timeout: "10m", insecure: true, ref: artifactRef, ...spec } };
+  return {
+    apiVersion: apiVersionOf[side],
+    kind: kindOf[side],
+    metadata: { name, namespace },
+    spec: { interval: "24h", timeout: "10m", insecure: true, ref: artifactRef, ...spec },
+  };
 }

@@ -7,7 +7,14 @@ const columns = ["work", "wall", "CPU", "peak RSS", "registry requests", "downlo
 
 /** The Markdown table of all rows: Strata first, then what it is compared with, then the factor in Strata's favour. */
 export function renderTable(rows: readonly Row[]): string {
-  const lines = rows.map((row) => [row.title, pair(row, "wallMs", seconds), pair(row, "cpuMs", seconds), pair(row, "peakRssBytes", mebibytes), pair(row, "requests", count, false), pair(row, "bytes", megabytes, false)]);
+  const lines = rows.map((row) => [
+    row.title,
+    pair(row, "wallMs", seconds),
+    pair(row, "cpuMs", seconds),
+    pair(row, "peakRssBytes", mebibytes),
+    pair(row, "requests", count, false),
+    pair(row, "bytes", megabytes, false),
+  ]);
   const markdown = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [markdown(columns), markdown(columns.map(() => "---")), ...lines.map(markdown)].join("\n");
 }
@@ -51,7 +58,9 @@ export function renderFacts(report: Report): string {
   const notes = rows.filter((row) => row.note !== undefined).map((row) => `- ${row.title}: ${row.note}`);
   return [
     `Measured on ${report.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; everything on this one machine, over loopback.`,
-    `Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}. Both controllers run with \`${flags.join(" ")}\` and otherwise their defaults.`,
+    `Versions: ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", ")}. Both controllers run with \`${flags.join(" ")}\` and otherwise their defaults.`,
     "",
     "Each cell is Strata / source-controller (or the named program), medians over the rounds, and how many times as much the latter took.",
     "A controller is started anew for each measurement and warmed up with ten small objects; the two take turns.",

@@ -26,7 +26,15 @@ export class Watcher {
     if (pending.size === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { pending, test, resolve, reject };
-    const timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms in vain for ${pending.size} of ${names.length} objects; one of them: ${this.#describeOne(pending)}`)), timeoutMs);
+    const timer = setTimeout(
+      () =>
+        reject(
+          new Error(
+            `waited ${timeoutMs} ms in vain for ${pending.size} of ${names.length} objects; one of them: ${this.#describeOne(pending)}`,
+          ),
+        ),
+      timeoutMs,
+    );
     this.#waiters.add(waiter);
     try {
       await promise;

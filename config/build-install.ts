@@ -11,7 +11,10 @@ export function installManifest(image?: string): string {
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { image: { type: "string" }, out: { type: "string", default: join(import.meta.dirname, "../dist/install.yaml") } },
+    options: {
+      image: { type: "string" },
+      out: { type: "string", default: join(import.meta.dirname, "../dist/install.yaml") },
+    },
   });
   mkdirSync(dirname(values.out), { recursive: true });
   writeFileSync(values.out, installManifest(values.image));

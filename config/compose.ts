@@ -13,7 +13,8 @@ const understood = new Set(["apiVersion", "kind", "resources"]);
 export function composedFiles(directory: string): string[] {
   const kustomization = parse(readFileSync(join(directory, KUSTOMIZATION), "utf8")) as Record<string, unknown>;
   const foreign = Object.keys(kustomization).filter((key) => !understood.has(key));
-  if (foreign.length > 0) throw new Error(`${join(directory, KUSTOMIZATION)}: only kustomize can apply ${foreign.join(", ")}`);
+  if (foreign.length > 0)
+    throw new Error(`${join(directory, KUSTOMIZATION)}: only kustomize can apply ${foreign.join(", ")}`);
   const resources = kustomization["resources"] as string[];
   return resources.flatMap((resource) => {
     const path = join(directory, resource);

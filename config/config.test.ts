@@ -27,7 +27,10 @@ const installed = documents(installManifest());
 describe("dist/install.yaml", () => {
   it("holds every object once, the namespace and the CRD before what needs them", () => {
     const names = installed.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
-    expect(names.slice(0, 2)).toEqual(["Namespace/strata-system", "CustomResourceDefinition/artifactrepositories.source.strata.dev"]);
+    expect(names.slice(0, 2)).toEqual([
+      "Namespace/strata-system",
+      "CustomResourceDefinition/artifactrepositories.source.strata.dev",
+    ]);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain("Deployment/strata-controller");
     expect(names).toContain("NetworkPolicy/strata-controller");
@@ -41,7 +44,9 @@ describe("dist/install.yaml", () => {
   it("leaves out no file of the directories it composes", () => {
     const used = composedFiles(join(here, "default"));
     for (const directory of ["default", "crd", "rbac", "manager", "network-policy"]) {
-      const there = yamlFiles(directory).filter((name) => name !== "kustomization.yaml").map((name) => join(here, directory, name));
+      const there = yamlFiles(directory)
+        .filter((name) => name !== "kustomization.yaml")
+        .map((name) => join(here, directory, name));
       expect(used).toEqual(expect.arrayContaining(there));
     }
   });
@@ -55,10 +60,13 @@ describe("the controller's permissions", () => {
   const roles = installed.filter(({ kind }) => kind === "ClusterRole" || kind === "Role") as unknown as (KubeObject & {
     rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
   })[];
-  const controller = roles.filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/name"] === "strata-controller");
+  const controller = roles.filter(
+    ({ metadata }) => metadata.labels?.["app.kubernetes.io/name"] === "strata-controller",
+  );
 
   const rules = controller.flatMap(({ rules }) => rules);
-  const verbsOn = (resource: string) => rules.filter(({ resources }) => resources.includes(resource)).flatMap(({ verbs }) => verbs);
+  const verbsOn = (resource: string) =>
+    rules.filter(({ resources }) => resources.includes(resource)).flatMap(({ verbs }) => verbs);
 
   it("have no wildcard", () => {
     expect(controller).toHaveLength(2);
@@ -78,7 +86,10 @@ describe("the controller's permissions", () => {
 
 describe("the Deployment", () => {
   const deployment = only(installed, "Deployment") as {
-    spec: { selector: { matchLabels: Record<string, string> }; template: { metadata: { labels: Record<string, string> }; spec: PodSpec } };
+    spec: {
+      selector: { matchLabels: Record<string, string> };
+      template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
+    };
   };
   interface PodSpec {
     securityContext: Record<string, unknown>;
@@ -107,14 +118,28 @@ describe("the Deployment", () => {
   });
 
   it("meets the restricted pod security standard, on a read-only root", () => {
-    expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } });
-    expect(container?.securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } });
+    expect(spec.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    expect(container?.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
   });
 
   it("is what the Service and the NetworkPolicy select", () => {
     const service = only(installed, "Service") as { spec: { selector: Record<string, string> } };
-    const policy = only(installed, "NetworkPolicy") as { spec: { podSelector: { matchLabels: Record<string, string> } } };
-    for (const selector of [service.spec.selector, policy.spec.podSelector.matchLabels, deployment.spec.selector.matchLabels]) {
+    const policy = only(installed, "NetworkPolicy") as {
+      spec: { podSelector: { matchLabels: Record<string, string> } };
+    };
+    for (const selector of [
+      service.spec.selector,
+      policy.spec.podSelector.matchLabels,
+      deployment.spec.selector.matchLabels,
+    ]) {
       expect(metadata.labels).toMatchObject(selector);
     }
   });
@@ -126,7 +151,9 @@ describe("the Deployment", () => {
 });
 
 describe("samples", () => {
-  const samples = ["samples", "cluster-samples"].flatMap((directory) => yamlFiles(directory).map((name) => `${directory}/${name}`));
+  const samples = ["samples", "cluster-samples"].flatMap((directory) =>
+    yamlFiles(directory).map((name) => `${directory}/${name}`),
+  );
 
   it.each(samples)("%s says what it shows, and its ArtifactRepository is valid", (path) => {
     expect(readFileSync(join(here, path), "utf8")).toMatch(/^# \S/);
@@ -153,7 +180,11 @@ describe("samples", () => {
   });
 
   it("consume ExternalArtifacts that a sample publishes", () => {
-    const published = new Set(yamlFiles("samples").flatMap((name) => inFile(`samples/${name}`)).map(({ metadata }) => metadata.name));
+    const published = new Set(
+      yamlFiles("samples")
+        .flatMap((name) => inFile(`samples/${name}`))
+        .map(({ metadata }) => metadata.name),
+    );
     const files = yamlFiles("cluster-samples").filter((name) => name.startsWith("consume-"));
     const consumers = files.flatMap((name) => inFile(`cluster-samples/${name}`));
     const sources = consumers.map((object) => {
@@ -171,7 +202,9 @@ interface Component {
 }
 
 it("components pass only flags that the controller knows", () => {
-  const files = readdirSync(join(here, "components"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(join(here, "components"), { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   const texts = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"));
   const args = texts.flatMap((text) => [...text.matchAll(/"(--[a-z-]+=[^"]*)"/g)].map(([, arg = ""]) => arg));
   expect(controllerConfig(args, {}).flags["oci-endpoint-addr"]).toBe(":5000");
@@ -183,7 +216,11 @@ it("components name files that exist", () => {
     const component = parse(readFileSync(join(directory, "kustomization.yaml"), "utf8")) as Component;
     const { resources = [], patches = [] } = component;
     const named = [...resources, ...patches.map(({ path }) => path)];
-    expect(named.sort()).toEqual(readdirSync(directory).filter((file) => file !== "kustomization.yaml").sort());
+    expect(named.sort()).toEqual(
+      readdirSync(directory)
+        .filter((file) => file !== "kustomization.yaml")
+        .sort(),
+    );
   }
 });
 
@@ -194,14 +231,18 @@ describe("the Dockerfile", () => {
   it("runs the controller's bundle with its flags, as the user that the Deployment expects, without node_modules", () => {
     const { bin } = JSON.parse(readFileSync(join(here, "../package.json"), "utf8")) as { bin: Record<string, string> };
     const bundle = bin["strata-controller"]?.replace("dist/", "/app/");
-    expect(image).toContain(`ENTRYPOINT ${JSON.stringify(["/nodejs/bin/node", ...nodeFlags, bundle]).replaceAll(",", ", ")}`);
+    expect(image).toContain(
+      `ENTRYPOINT ${JSON.stringify(["/nodejs/bin/node", ...nodeFlags, bundle]).replaceAll(",", ", ")}`,
+    );
     expect(image).toMatch(/^USER 65532:65532$/m);
     expect(image).not.toContain("node_modules/");
     expect(image.match(/^COPY .*/gm)).toEqual(["COPY --from=build /src/dist ./"]);
   });
 
   it("builds with scripts that package.json has", () => {
-    const { scripts } = JSON.parse(readFileSync(join(here, "../package.json"), "utf8")) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(readFileSync(join(here, "../package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
     const used = [...stages.join("").matchAll(/npm run ([\w:]+)/g)].map(([, name = ""]) => name);
     expect(used.filter((name) => !(name in scripts))).toEqual([]);
   });

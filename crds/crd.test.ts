@@ -46,7 +46,10 @@ describe("the schema", () => {
     const spec = all.filter(([path]) => path.startsWith(".spec"));
     const unbounded = spec.filter(
       ([, node]) =>
-        (node.type === "string" && node["maxLength"] === undefined && node["enum"] === undefined && !node.pattern?.includes("{64}")) ||
+        (node.type === "string" &&
+          node["maxLength"] === undefined &&
+          node["enum"] === undefined &&
+          !node.pattern?.includes("{64}")) ||
         (node.type === "array" && node["maxItems"] === undefined) ||
         (node.additionalProperties !== undefined && node["maxProperties"] === undefined),
     );
@@ -80,7 +83,14 @@ describe("structuralSchema", () => {
     ["a union", z.union([z.string(), z.int()])],
     ["a tuple", z.tuple([z.string()])],
     ["anything", z.any()],
-    ["recursion", z.object({ get self() { return z.array(z.object({ name: z.string() }).meta({ id: "Named" })); } })],
+    [
+      "recursion",
+      z.object({
+        get self() {
+          return z.array(z.object({ name: z.string() }).meta({ id: "Named" }));
+        },
+      }),
+    ],
   ])("refuses %s", (_, schema) => {
     expect(() => structuralSchema(schema)).toThrow();
   });
@@ -106,7 +116,9 @@ describe("config/testdata/crd", () => {
   });
 
   it("breaks every rule", () => {
-    const rules = nodes(resourceSchema()).flatMap(([, node]) => (node["x-kubernetes-validations"] ?? []) as { message: string }[]);
+    const rules = nodes(resourceSchema()).flatMap(
+      ([, node]) => (node["x-kubernetes-validations"] ?? []) as { message: string }[],
+    );
     const texts = cases("invalid").map(([, text]) => text.split("\n")[0]?.split(": ")[1] ?? "\0");
     expect(rules.filter(({ message }) => !texts.some((text) => message.startsWith(text)))).toEqual([]);
     expect(rules.length).toBeGreaterThan(8);

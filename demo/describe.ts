@@ -19,7 +19,11 @@ export async function describeObjects(objects: readonly RawObject[], say: (text?
   return failed;
 }
 
-async function describeArtifact(name: string, status: ArtifactRepositoryStatus, say: (text?: string) => void): Promise<void> {
+async function describeArtifact(
+  name: string,
+  status: ArtifactRepositoryStatus,
+  say: (text?: string) => void,
+): Promise<void> {
   const { artifact, upstream, conditions = [] } = status;
   const verified = conditions.find(({ type }) => type === "SourceVerified");
   say(`✓ ${name}`);

@@ -16,7 +16,8 @@ const keep = process.argv.includes("--keep");
 const say = (text = ""): void => void process.stdout.write(`${text}\n`);
 
 const stopped = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stopped.abort(new DOMException(`stopped by ${name}`, "AbortError")));
+for (const name of ["SIGINT", "SIGTERM"] as const)
+  process.once(name, () => stopped.abort(new DOMException(`stopped by ${name}`, "AbortError")));
 
 /** The samples, with the address of the demo's registry in them. */
 async function copySamples(to: string, host: string): Promise<void> {
@@ -31,7 +32,12 @@ async function copySamples(to: string, host: string): Promise<void> {
 async function printTree(reference: string): Promise<void> {
   say(`\n$ strata tree ${reference} --insecure\n`);
   const code = await runCommand(["tree", reference, "--insecure"], {
-    stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, terminal: false, environment: { ...cliEnvironment({}), dockerConfigDir: join(work, "no-docker") }, signal: stopped.signal,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    terminal: false,
+    environment: { ...cliEnvironment({}), dockerConfigDir: join(work, "no-docker") },
+    signal: stopped.signal,
   });
   if (code !== 0) throw new Error(`strata tree ended with ${code}`);
 }
@@ -40,13 +46,26 @@ const work = await mkdtemp(join(tmpdir(), "strata-demo-"));
 const registry = await startRegistry({ fixtures: true });
 const client = new RegistryClient({ ...registryDefaults, environmentProxy: proxyFromEnv({}) });
 try {
-  say(`A registry with sample artifacts, made by flux, helm, timoni, oras, kyverno and cosign, runs at ${registry.host}.`);
+  say(
+    `A registry with sample artifacts, made by flux, helm, timoni, oras, kyverno and cosign, runs at ${registry.host}.`,
+  );
   await printTree(`oci://${registry.host}/product:1.0.0`);
   await copySamples(join(work, "manifests"), registry.host);
-  const standalone = await startStandalone({
-    dir: join(work, "manifests"), storage: join(work, "storage"), address: "127.0.0.1:0", ociAddress: "127.0.0.1:0", registry: client, ownCredentials: undefined, concurrent: 4,
-    onProblem: (problem) => say(`! ${problem}`), onEvent: () => undefined, log: () => undefined,
-  }, stopped.signal);
+  const standalone = await startStandalone(
+    {
+      dir: join(work, "manifests"),
+      storage: join(work, "storage"),
+      address: "127.0.0.1:0",
+      ociAddress: "127.0.0.1:0",
+      registry: client,
+      ownCredentials: undefined,
+      concurrent: 4,
+      onProblem: (problem) => say(`! ${problem}`),
+      onEvent: () => undefined,
+      log: () => undefined,
+    },
+    stopped.signal,
+  );
   await standalone.settled(AbortSignal.any([stopped.signal, AbortSignal.timeout(timeoutMs)]));
   say("\nReconciled config/samples without a cluster:\n");
   const failed = await describeObjects(standalone.list(), say);

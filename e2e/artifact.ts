@@ -24,7 +24,8 @@ export async function download(artifact: PublishedArtifact): Promise<Buffer> {
   const response = await fetch(artifact.url, { signal: AbortSignal.timeout(30_000) });
   if (!response.ok) throw new Error(`${artifact.url} answered ${response.status}`);
   const bytes = Buffer.from(await response.arrayBuffer());
-  if (digestOf(bytes) !== artifact.digest) throw new Error(`${artifact.url} is ${digestOf(bytes)}, its status says ${artifact.digest}`);
+  if (digestOf(bytes) !== artifact.digest)
+    throw new Error(`${artifact.url} is ${digestOf(bytes)}, its status says ${artifact.digest}`);
   return bytes;
 }
 
@@ -59,14 +60,18 @@ export async function filesOfDirectory(dir: string): Promise<Files> {
     if (entry.isDirectory()) continue;
     const path = join(entry.parentPath, entry.name);
     if (!entry.isFile()) throw new Error(`${path} is no regular file`);
-    files[relative(dir, path).split(sep).join("/")] = createHash("sha256").update(await readFile(path)).digest("hex");
+    files[relative(dir, path).split(sep).join("/")] = createHash("sha256")
+      .update(await readFile(path))
+      .digest("hex");
   }
   return sorted(files);
 }
 
 /** The lines that `sha256sum` writes. */
 export function parseChecksums(text: string): Files {
-  return sorted(Object.fromEntries([...text.matchAll(/^([0-9a-f]{64}) [ *](?:\.\/)?(.+)$/gm)].map(([, sum, path]) => [path, sum])));
+  return sorted(
+    Object.fromEntries([...text.matchAll(/^([0-9a-f]{64}) [ *](?:\.\/)?(.+)$/gm)].map(([, sum, path]) => [path, sum])),
+  );
 }
 
 function sorted(files: Record<string, string>): Files {

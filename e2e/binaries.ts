@@ -5,7 +5,15 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { buildBinary } from "./build.ts";
 
-export const binaryNames = ["etcd", "kube-apiserver", "kubectl", "source-controller", "kustomize-controller", "registry", "crane"] as const;
+export const binaryNames = [
+  "etcd",
+  "kube-apiserver",
+  "kubectl",
+  "source-controller",
+  "kustomize-controller",
+  "registry",
+  "crane",
+] as const;
 export type BinaryName = (typeof binaryNames)[number];
 
 /** Unpacked and built servers are kept here between runs; git ignores it. */
@@ -16,7 +24,9 @@ const run = promisify(execFile);
 /** The path of a test server that `prepareBinary` has found or made. */
 export async function findBinary(name: BinaryName): Promise<string> {
   for (const path of candidates(name)) if (await isExecutable(path)) return path;
-  throw new Error(`${name} is missing: set KUBEBUILDER_ASSETS to a directory that has it, or run "npm run e2e", which builds it`);
+  throw new Error(
+    `${name} is missing: set KUBEBUILDER_ASSETS to a directory that has it, or run "npm run e2e", which builds it`,
+  );
 }
 
 /**
@@ -42,15 +52,24 @@ async function unpack(archive: string, to: string): Promise<void> {
   try {
     await run("/bin/sh", ["-c", 'xz -dc "$1" >"$2" && chmod +x "$2"', "sh", archive, part]);
   } catch (error) {
-    throw new Error(`${archive} could not be unpacked: install xz (Debian: xz-utils), or unpack it and set KUBEBUILDER_ASSETS to that directory`, { cause: error });
+    throw new Error(
+      `${archive} could not be unpacked: install xz (Debian: xz-utils), or unpack it and set KUBEBUILDER_ASSETS to that directory`,
+      { cause: error },
+    );
   }
   await rename(part, to);
 }
 
 function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(() => true, () => false);
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }

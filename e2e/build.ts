@@ -15,14 +15,25 @@ interface GoModule {
 
 const kubernetes = { module: "k8s.io/kubernetes", version: "v1.36.3" };
 /** Both Flux controllers replace this module in their go.mod. */
-const goDigest = "github.com/opencontainers/go-digest=github.com/opencontainers/go-digest@v1.0.1-0.20220411205349-bde1400a84be";
+const goDigest =
+  "github.com/opencontainers/go-digest=github.com/opencontainers/go-digest@v1.0.1-0.20220411205349-bde1400a84be";
 
 const modules: Readonly<Record<BinaryName, GoModule>> = {
   "kube-apiserver": { ...kubernetes, command: "/cmd/kube-apiserver" },
   kubectl: { ...kubernetes, command: "/cmd/kubectl" },
   etcd: { module: "go.etcd.io/etcd/server/v3", version: "v3.6.8", command: "" },
-  "source-controller": { module: "github.com/fluxcd/source-controller", version: "v1.9.1", command: "", replace: goDigest },
-  "kustomize-controller": { module: "github.com/fluxcd/kustomize-controller", version: "v1.9.5", command: "", replace: goDigest },
+  "source-controller": {
+    module: "github.com/fluxcd/source-controller",
+    version: "v1.9.1",
+    command: "",
+    replace: goDigest,
+  },
+  "kustomize-controller": {
+    module: "github.com/fluxcd/kustomize-controller",
+    version: "v1.9.5",
+    command: "",
+    replace: goDigest,
+  },
   registry: { module: "github.com/distribution/distribution/v3", version: "v3.1.2", command: "/cmd/registry" },
   crane: { module: "github.com/google/go-containerregistry", version: "v0.22.1", command: "/cmd/crane" },
 };
@@ -37,11 +48,17 @@ const run = promisify(execFile);
 /** Builds the command in a Go module of its own, at the pinned version, and puts it at `to`. */
 export async function buildBinary(name: BinaryName, to: string): Promise<void> {
   const from = modules[name];
-  process.stderr.write(`e2e: building ${name} ${from.version} from ${from.module}; set KUBEBUILDER_ASSETS to a directory that has it to avoid this\n`);
+  process.stderr.write(
+    `e2e: building ${name} ${from.version} from ${from.module}; set KUBEBUILDER_ASSETS to a directory that has it to avoid this\n`,
+  );
   const dir = `${to}.build-${process.pid}`;
   await mkdir(dir, { recursive: true });
   const go = async (...args: readonly string[]): Promise<string> => {
-    const { stdout } = await run("go", args, { cwd: dir, env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=mod -buildvcs=false" }, maxBuffer: 64 << 20 });
+    const { stdout } = await run("go", args, {
+      cwd: dir,
+      env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=mod -buildvcs=false" },
+      maxBuffer: 64 << 20,
+    });
     return stdout;
   };
   try {
@@ -52,16 +69,23 @@ export async function buildBinary(name: BinaryName, to: string): Promise<void> {
     await mkdir(dirname(to), { recursive: true });
     await rename(join(dir, "binary"), to);
   } catch (error) {
-    throw new Error(`${name} is neither in KUBEBUILDER_ASSETS nor could it be built with Go: ${String(error)}`, { cause: error });
+    throw new Error(`${name} is neither in KUBEBUILDER_ASSETS nor could it be built with Go: ${String(error)}`, {
+      cause: error,
+    });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
 /** Kubernetes replaces its staging modules by directories of its own repository, which the module proxy does not serve. */
-async function replacements(from: GoModule, go: (...args: readonly string[]) => Promise<string>): Promise<readonly string[]> {
+async function replacements(
+  from: GoModule,
+  go: (...args: readonly string[]) => Promise<string>,
+): Promise<readonly string[]> {
   if (from.module !== kubernetes.module) return from.replace === undefined ? [] : [from.replace];
-  const { GoMod } = JSON.parse(await go("mod", "download", "-json", `${from.module}@${from.version}`)) as { GoMod: string };
+  const { GoMod } = JSON.parse(await go("mod", "download", "-json", `${from.module}@${from.version}`)) as {
+    GoMod: string;
+  };
   const staged = (await readFile(GoMod, "utf8")).matchAll(/^\s*(\S+) => \.\/staging\//gm);
   return [...staged].map(([, module]) => `${module}=${module}@${from.version.replace("v1.", "v0.")}`);
 }
@@ -70,6 +94,15 @@ async function replacements(from: GoModule, go: (...args: readonly string[]) => 
 function versionFlags(from: GoModule): string {
   if (from.module !== kubernetes.module) return "";
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(from.version) ?? [];
-  const facts = { gitVersion: from.version, gitMajor: major, gitMinor: minor, gitTreeState: "clean", gitCommit: "0".repeat(40), buildDate: "1970-01-01T00:00:00Z" };
-  return Object.entries(facts).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`).join(" ");
+  const facts = {
+    gitVersion: from.version,
+    gitMajor: major,
+    gitMinor: minor,
+    gitTreeState: "clean",
+    gitCommit: "0".repeat(40),
+    buildDate: "1970-01-01T00:00:00Z",
+  };
+  return Object.entries(facts)
+    .map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)
+    .join(" ");
 }

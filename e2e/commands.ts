@@ -11,22 +11,45 @@ export interface BuildReport {
   readonly size: number;
   readonly operation: string;
   readonly profile: string | null;
-  readonly layers: readonly { readonly digest: string; readonly mediaType: string; readonly size: number; readonly offset: number; readonly title?: string; readonly manifest: string }[];
+  readonly layers: readonly {
+    readonly digest: string;
+    readonly mediaType: string;
+    readonly size: number;
+    readonly offset: number;
+    readonly title?: string;
+    readonly manifest: string;
+  }[];
   readonly skipped: Readonly<Record<string, number>>;
 }
 
 /** What a refusal prints with `--output json`. */
 export interface ErrorReport {
-  readonly error: { readonly code: string; readonly message: string; readonly candidates?: readonly { readonly digest: string; readonly artifactType: string | null; readonly platform: string | null }[] };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly candidates?: readonly {
+      readonly digest: string;
+      readonly artifactType: string | null;
+      readonly platform: string | null;
+    }[];
+  };
 }
 
 export type Environment = Readonly<Record<string, string>>;
 
 /** A DOCKER_CONFIG directory as `docker login` leaves it, with the test account for each host. */
-export async function dockerLogin(workspace: Workspace, name: string, hosts: readonly string[], password = account.password): Promise<Environment> {
+export async function dockerLogin(
+  workspace: Workspace,
+  name: string,
+  hosts: readonly string[],
+  password = account.password,
+): Promise<Environment> {
   const dir = await workspace.directory(name);
   const auth = Buffer.from(`${account.username}:${password}`).toString("base64");
-  await writeFile(join(dir, "config.json"), JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) }));
+  await writeFile(
+    join(dir, "config.json"),
+    JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) }),
+  );
   return { DOCKER_CONFIG: dir };
 }
 

@@ -28,7 +28,14 @@ export async function startControlPlane(workspace: Workspace): Promise<ControlPl
   const url = `https://127.0.0.1:${port}`;
   const token = randomBytes(16).toString("hex");
   await writeFile(join(dir, "tokens.csv"), `${token},admin,admin,system:masters\n`);
-  await writeFile(join(dir, "sa.key"), generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } }).privateKey);
+  await writeFile(
+    join(dir, "sa.key"),
+    generateKeyPairSync("rsa", {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      publicKeyEncoding: { type: "spki", format: "pem" },
+    }).privateKey,
+  );
 
   let api: Server | undefined = await startApiServer(workspace, { dir, port, etcdUrl });
   workspace.onEnd(async () => api?.kill());
@@ -44,7 +51,10 @@ export async function startControlPlane(workspace: Workspace): Promise<ControlPl
     kubeconfig,
     kubeconfigFor: async (namespace, serviceAccount) => {
       const path = join(dir, `${namespace}-${serviceAccount}.kubeconfig`);
-      await writeFile(path, kubeconfigText({ url, ca, token: await admin.serviceAccountToken(namespace, serviceAccount) }));
+      await writeFile(
+        path,
+        kubeconfigText({ url, ca, token: await admin.serviceAccountToken(namespace, serviceAccount) }),
+      );
       return path;
     },
     stopApi: async () => {
@@ -64,8 +74,12 @@ async function startEtcd(workspace: Workspace, dir: string): Promise<string> {
     name: "etcd",
     command: await findBinary("etcd"),
     args: [
-      `--data-dir=${join(dir, "etcd")}`, `--listen-client-urls=${url}`, `--advertise-client-urls=${url}`,
-      `--listen-peer-urls=http://127.0.0.1:${await freePort()}`, "--unsafe-no-fsync", "--log-level=warn",
+      `--data-dir=${join(dir, "etcd")}`,
+      `--listen-client-urls=${url}`,
+      `--advertise-client-urls=${url}`,
+      `--listen-peer-urls=http://127.0.0.1:${await freePort()}`,
+      "--unsafe-no-fsync",
+      "--log-level=warn",
     ],
     logs: workspace.logs,
     ready: () => answers(`${url}/health`),
@@ -74,16 +88,26 @@ async function startEtcd(workspace: Workspace, dir: string): Promise<string> {
   return url;
 }
 
-async function startApiServer(workspace: Workspace, at: { dir: string; port: number; etcdUrl: string }): Promise<Server> {
+async function startApiServer(
+  workspace: Workspace,
+  at: { dir: string; port: number; etcdUrl: string },
+): Promise<Server> {
   const file = (name: string): string => join(at.dir, name);
   return startServer({
     name: "kube-apiserver",
     command: await findBinary("kube-apiserver"),
     args: [
-      `--etcd-servers=${at.etcdUrl}`, `--secure-port=${at.port}`, "--bind-address=127.0.0.1", `--cert-dir=${file("pki")}`,
-      "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://kubernetes.default.svc",
-      `--service-account-key-file=${file("sa.key")}`, `--service-account-signing-key-file=${file("sa.key")}`,
-      `--token-auth-file=${file("tokens.csv")}`, "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
+      `--etcd-servers=${at.etcdUrl}`,
+      `--secure-port=${at.port}`,
+      "--bind-address=127.0.0.1",
+      `--cert-dir=${file("pki")}`,
+      "--service-cluster-ip-range=10.0.0.0/24",
+      "--service-account-issuer=https://kubernetes.default.svc",
+      `--service-account-key-file=${file("sa.key")}`,
+      `--service-account-signing-key-file=${file("sa.key")}`,
+      `--token-auth-file=${file("tokens.csv")}`,
+      "--authorization-mode=RBAC",
+      "--disable-admission-plugins=ServiceAccount",
       "--shutdown-delay-duration=0s",
     ],
     logs: workspace.logs,
@@ -107,7 +131,12 @@ function kubeconfigText(access: { url: string; ca: string; token: string }): str
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "e2e", cluster: { server: access.url, "certificate-authority-data": Buffer.from(access.ca).toString("base64") } }],
+    clusters: [
+      {
+        name: "e2e",
+        cluster: { server: access.url, "certificate-authority-data": Buffer.from(access.ca).toString("base64") },
+      },
+    ],
     users: [{ name: "e2e", user: { token: access.token } }],
     contexts: [{ name: "e2e", context: { cluster: "e2e", user: "e2e" } }],
     "current-context": "e2e",

@@ -6,7 +6,11 @@ const run = promisify(execFile);
 
 /** Runs crane, which speaks plain HTTP to loopback addresses; what it prints, trimmed. Throws where it fails. */
 export async function crane(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const { stdout } = await run(await findBinary("crane"), args, { env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env }, maxBuffer: 16 << 20, timeout: 30_000 });
+  const { stdout } = await run(await findBinary("crane"), args, {
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+    maxBuffer: 16 << 20,
+    timeout: 30_000,
+  });
   return stdout.trim();
 }
 

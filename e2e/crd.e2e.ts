@@ -12,7 +12,9 @@ const testdata = new URL("../config/testdata/crd/", import.meta.url);
 
 function cases(kind: "valid" | "invalid"): { file: string; text: string }[] {
   const dir = new URL(`${kind}/`, testdata);
-  return readdirSync(dir).sort().map((file) => ({ file, text: readFileSync(new URL(file, dir), "utf8") }));
+  return readdirSync(dir)
+    .sort()
+    .map((file) => ({ file, text: readFileSync(new URL(file, dir), "utf8") }));
 }
 
 function only(text: string): KubeObject {
@@ -24,7 +26,10 @@ function only(text: string): KubeObject {
 
 /** The API server drops a null where a field is not nullable, and puts the default there. */
 function withoutNulls(spec: unknown): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(spec, (_, value: unknown) => (value === null ? undefined : value))) as Record<string, unknown>;
+  return JSON.parse(JSON.stringify(spec, (_, value: unknown) => (value === null ? undefined : value))) as Record<
+    string,
+    unknown
+  >;
 }
 
 describe("the CRD on a real API server", () => {
@@ -32,15 +37,26 @@ describe("the CRD on a real API server", () => {
   beforeAll(async () => {
     plane = await startControlPlane(workspace);
     await installStrata(plane);
-    await plane.admin.waitFor({ kind: "CustomResourceDefinition", name: "artifactrepositories.source.strata.dev" }, "established", (crd) =>
-      crd.status?.["conditions"]?.some((condition: { type: string; status: string }) => condition.type === "Established" && condition.status === "True"),
+    await plane.admin.waitFor(
+      { kind: "CustomResourceDefinition", name: "artifactrepositories.source.strata.dev" },
+      "established",
+      (crd) =>
+        crd.status?.["conditions"]?.some(
+          (condition: { type: string; status: string }) =>
+            condition.type === "Established" && condition.status === "True",
+        ),
     );
   });
 
   it("is structural, and nothing in it is ignored", async () => {
-    const crd = await plane.admin.get({ kind: "CustomResourceDefinition", name: "artifactrepositories.source.strata.dev" });
+    const crd = await plane.admin.get({
+      kind: "CustomResourceDefinition",
+      name: "artifactrepositories.source.strata.dev",
+    });
     const conditions = crd.status?.["conditions"] as { type: string; status: string; message: string }[];
-    expect(conditions.filter((condition) => condition.type === "NonStructuralSchema" && condition.status === "True")).toEqual([]);
+    expect(
+      conditions.filter((condition) => condition.type === "NonStructuralSchema" && condition.status === "True"),
+    ).toEqual([]);
     expect(conditions).toContainEqual(expect.objectContaining({ type: "NamesAccepted", status: "True" }));
   });
 
@@ -60,7 +76,12 @@ describe("the CRD on a real API server", () => {
   });
 
   it("fills in the defaults that OCIRepository has", async () => {
-    const object = { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name: "defaults", namespace: "default" }, spec: { url: "oci://registry.example/app", interval: "1m" } };
+    const object = {
+      apiVersion: "source.strata.dev/v1beta1",
+      kind: "ArtifactRepository",
+      metadata: { name: "defaults", namespace: "default" },
+      spec: { url: "oci://registry.example/app", interval: "1m" },
+    };
     const created = await plane.admin.create(object);
     expect(created.spec).toMatchObject({ provider: "generic", timeout: "60s" });
   });

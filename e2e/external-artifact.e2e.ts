@@ -8,10 +8,22 @@ import { codeOf } from "../src/errors.ts";
 import type { KubeClient } from "../src/kube/client.ts";
 import { connectKube } from "../src/kube/http.ts";
 import { sha256Of } from "../src/oci/digest.ts";
-import { externalArtifacts, publishExternalArtifact, withdrawExternalArtifact, type ExternalArtifactRequest } from "../src/publish/external-artifact.ts";
+import {
+  externalArtifacts,
+  publishExternalArtifact,
+  withdrawExternalArtifact,
+  type ExternalArtifactRequest,
+} from "../src/publish/external-artifact.ts";
 import { listen } from "../src/publish/listen.ts";
 import { ociHandler } from "../src/publish/oci-endpoint.ts";
-import { ociRepositories, publishOciRepository, pullSource, withdrawOciRepository, type OciRepositoryRequest, type PullSource } from "../src/publish/oci-repository.ts";
+import {
+  ociRepositories,
+  publishOciRepository,
+  pullSource,
+  withdrawOciRepository,
+  type OciRepositoryRequest,
+  type PullSource,
+} from "../src/publish/oci-repository.ts";
 import type { Artifact, StoredImage } from "../src/publish/publisher.ts";
 import { openStorage } from "../src/publish/storage.ts";
 import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts";
@@ -27,7 +39,13 @@ const workspace = await openWorkspace();
 const signal = new AbortController().signal;
 const fieldManager = "strata-controller";
 const namespace = "default";
-const otherRef: OwnerReference = { apiVersion: "apps.example/v1", kind: "Composition", name: "stack", uid: "7a9f2c1e-0000-4000-8000-000000000001", controller: true };
+const otherRef: OwnerReference = {
+  apiVersion: "apps.example/v1",
+  kind: "Composition",
+  name: "stack",
+  uid: "7a9f2c1e-0000-4000-8000-000000000001",
+  controller: true,
+};
 
 let plane: ControlPlane;
 /** With the token of the shipped service account. */
@@ -37,7 +55,14 @@ beforeAll(async () => {
   plane = await startControlPlane(workspace);
   await installStrata(plane);
   const kubeconfig = await plane.kubeconfigFor("strata-system", "strata-controller");
-  const connection = await connectKube({ ...kubeDefaults, kubeconfig, inCluster: { server: "", directory: "" }, qps: 0, burst: 0, userAgent: "strata-controller/e2e" });
+  const connection = await connectKube({
+    ...kubeDefaults,
+    kubeconfig,
+    inCluster: { server: "", directory: "" },
+    qps: 0,
+    burst: 0,
+    userAgent: "strata-controller/e2e",
+  });
   workspace.onEnd(() => connection.close());
   client = connection.client;
 });
@@ -45,21 +70,38 @@ beforeAll(async () => {
 function artifact(content: string, metadata?: Record<string, string>): Artifact {
   const digest = sha256Of(content);
   const path = `artifactrepository/default/${digest}.tar.gz`;
-  return { path, url: `http://strata.example/${path}`, revision: `1.0.0@${digest}`, digest, size: content.length, lastUpdateTime: "2026-11-21T06:59:00Z", ...(metadata && { metadata }) };
+  return {
+    path,
+    url: `http://strata.example/${path}`,
+    revision: `1.0.0@${digest}`,
+    digest,
+    size: content.length,
+    lastUpdateTime: "2026-11-21T06:59:00Z",
+    ...(metadata && { metadata }),
+  };
 }
 
 async function newOwner(name: string): Promise<{ name: string; namespace: string; uid: string }> {
-  const made = await plane.admin.create({ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name, namespace }, spec: { url: "oci://registry.example/app", interval: "1m" } });
+  const made = await plane.admin.create({
+    apiVersion: "source.strata.dev/v1beta1",
+    kind: "ArtifactRepository",
+    metadata: { name, namespace },
+    spec: { url: "oci://registry.example/app", interval: "1m" },
+  });
   return { name, namespace, uid: String(made.metadata.uid) };
 }
 
 type Owner = Awaited<ReturnType<typeof newOwner>>;
 
 async function announce(owner: Owner, change: Partial<ExternalArtifactRequest> = {}): Promise<void> {
-  await publishExternalArtifact({ client, owner, artifact: artifact("one"), fieldManager, current: null, now: new Date(), ...change }, signal);
+  await publishExternalArtifact(
+    { client, owner, artifact: artifact("one"), fieldManager, current: null, now: new Date(), ...change },
+    signal,
+  );
 }
 
-const find = async (name: string): Promise<ExternalArtifact | undefined> => await client.get<ExternalArtifact>(externalArtifacts, { namespace, name }, signal);
+const find = async (name: string): Promise<ExternalArtifact | undefined> =>
+  await client.get<ExternalArtifact>(externalArtifacts, { namespace, name }, signal);
 
 async function read(name: string): Promise<ExternalArtifact> {
   const object = await find(name);
@@ -67,8 +109,17 @@ async function read(name: string): Promise<ExternalArtifact> {
   return object;
 }
 
-async function put(name: string, ownerReferences: readonly OwnerReference[], kind = "ArtifactRepository"): Promise<ExternalArtifact> {
-  await plane.admin.create({ apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { name, namespace, ownerReferences }, spec: { sourceRef: { kind, name } } });
+async function put(
+  name: string,
+  ownerReferences: readonly OwnerReference[],
+  kind = "ArtifactRepository",
+): Promise<ExternalArtifact> {
+  await plane.admin.create({
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "ExternalArtifact",
+    metadata: { name, namespace, ownerReferences },
+    spec: { sourceRef: { kind, name } },
+  });
   return await read(name);
 }
 
@@ -76,7 +127,10 @@ describe("the API server", () => {
   it("says that Flux is missing, before it is installed", async () => {
     const owner = await newOwner("early");
     // The authorizer takes a moment to learn the new bindings.
-    await eventually("the right to publish", async () => codeOf(await announce(owner).catch((error: unknown) => error)) === "CrdMissing");
+    await eventually(
+      "the right to publish",
+      async () => codeOf(await announce(owner).catch((error: unknown) => error)) === "CrdMissing",
+    );
     await expect(announce(owner)).rejects.toThrow(/install Flux 2\.7 or later/);
     await withdrawExternalArtifact({ client, owner }, signal);
     await installFluxCrds(plane);
@@ -90,19 +144,37 @@ describe("the API server", () => {
 describe("an ExternalArtifact on a real API server", () => {
   it("is made with its status, and not written again", async () => {
     const owner = await newOwner("made");
-    const request = { artifact: artifact("one", { a: "1", b: "2" }), sourceVerified: { type: "SourceVerified", status: "True", reason: "Succeeded", message: "verified" } } as const;
+    const request = {
+      artifact: artifact("one", { a: "1", b: "2" }),
+      sourceVerified: { type: "SourceVerified", status: "True", reason: "Succeeded", message: "verified" },
+    } as const;
     await announce(owner, request);
     const made = await read("made");
     expect(made.status?.artifact).toEqual(request.artifact);
-    expect(made.status?.conditions).toMatchObject([{ type: "Ready", status: "True", observedGeneration: 1 }, { type: "SourceVerified" }]);
-    expect(made.metadata.ownerReferences).toEqual([{ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", name: "made", uid: owner.uid, controller: true, blockOwnerDeletion: true }]);
+    expect(made.status?.conditions).toMatchObject([
+      { type: "Ready", status: "True", observedGeneration: 1 },
+      { type: "SourceVerified" },
+    ]);
+    expect(made.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: "source.strata.dev/v1beta1",
+        kind: "ArtifactRepository",
+        name: "made",
+        uid: owner.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ]);
     for (const current of [made, null, undefined]) await announce(owner, { ...request, current });
     expect((await read("made")).metadata.resourceVersion).toBe(made.metadata.resourceVersion);
   });
 
   it("loses what is said no more", async () => {
     const owner = await newOwner("changed");
-    await announce(owner, { artifact: artifact("one", { a: "1", b: "2" }), sourceVerified: { type: "SourceVerified", status: "True", reason: "Succeeded", message: "verified" } });
+    await announce(owner, {
+      artifact: artifact("one", { a: "1", b: "2" }),
+      sourceVerified: { type: "SourceVerified", status: "True", reason: "Succeeded", message: "verified" },
+    });
     const made = await read("changed");
     await announce(owner, { artifact: artifact("one", { b: "2" }), current: made });
     const { status } = await read("changed");
@@ -113,7 +185,13 @@ describe("an ExternalArtifact on a real API server", () => {
   it("is set right where somebody has edited it", async () => {
     const owner = await newOwner("edited");
     await announce(owner);
-    await plane.admin.patch({ kind: "ExternalArtifact", namespace, name: "edited" }, { metadata: { labels: { "app.kubernetes.io/managed-by": "hand", extra: "kept" } }, spec: { sourceRef: { name: "wrong" } } });
+    await plane.admin.patch(
+      { kind: "ExternalArtifact", namespace, name: "edited" },
+      {
+        metadata: { labels: { "app.kubernetes.io/managed-by": "hand", extra: "kept" } },
+        spec: { sourceRef: { name: "wrong" } },
+      },
+    );
     await announce(owner, { current: await read("edited") });
     const after = await read("edited");
     expect(after.spec.sourceRef.name).toBe("edited");
@@ -130,7 +208,8 @@ describe("an ExternalArtifact of the same name", () => {
   ])("that is somebody else's is not touched: %s", async (name, references, kind) => {
     const owner = await newOwner(name);
     const foreign = await put(name, references, kind);
-    for (const current of [null, undefined, foreign]) await expect(announce(owner, { current })).rejects.toMatchObject({ code: "NotOwned" });
+    for (const current of [null, undefined, foreign])
+      await expect(announce(owner, { current })).rejects.toMatchObject({ code: "NotOwned" });
     await withdrawExternalArtifact({ client, owner }, signal);
     expect(await read(name)).toEqual(foreign);
   });
@@ -157,7 +236,10 @@ describe("an old cache", () => {
     const owner = await newOwner("adopted");
     await announce(owner);
     const cached = await read("adopted");
-    await plane.admin.patch({ kind: "ExternalArtifact", namespace, name: "adopted" }, { metadata: { ownerReferences: [otherRef], labels: { "app.kubernetes.io/managed-by": "other" } } });
+    await plane.admin.patch(
+      { kind: "ExternalArtifact", namespace, name: "adopted" },
+      { metadata: { ownerReferences: [otherRef], labels: { "app.kubernetes.io/managed-by": "other" } } },
+    );
     const foreign = await read("adopted");
     const stale = { ...cached, metadata: { ...cached.metadata, labels: {} } };
     await expect(announce(owner, { current: stale })).rejects.toMatchObject({ code: "NotOwned" });
@@ -177,25 +259,45 @@ describe("an old cache", () => {
     const foreign = await put("replaced", [otherRef]);
     await expect(announce(owner, { current: stale })).rejects.toMatchObject({ code: "NotOwned" });
     // Only the status differs as far as this cache can see.
-    await expect(announce(owner, { current: cached, artifact: artifact("two") })).rejects.toMatchObject({ code: "NotOwned" });
+    await expect(announce(owner, { current: cached, artifact: artifact("two") })).rejects.toMatchObject({
+      code: "NotOwned",
+    });
     expect(await read("replaced")).toEqual(foreign);
   });
 });
 
 describe("a managed OCIRepository", () => {
-  const publish = async (owner: Owner, source: PullSource, image: OciRepositoryRequest["image"], current?: OciRepository) =>
-    await publishOciRepository({ client, owner, source, image, interval: "10m", fieldManager, current }, signal);
-  const readRepository = async (name: string): Promise<OciRepository> => (await client.get<OciRepository>(ociRepositories, { namespace, name }, signal))!;
+  const publish = async (
+    owner: Owner,
+    source: PullSource,
+    image: OciRepositoryRequest["image"],
+    current?: OciRepository,
+  ) => await publishOciRepository({ client, owner, source, image, interval: "10m", fieldManager, current }, signal);
+  const readRepository = async (name: string): Promise<OciRepository> =>
+    (await client.get<OciRepository>(ociRepositories, { namespace, name }, signal))!;
 
   it("drops the fields that are wanted no more, and keeps those of others", async () => {
     const owner = await newOwner("target");
-    const image = { descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of("one"), size: 1 }, layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", digest: sha256Of("layer"), size: 1 } };
+    const image = {
+      descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of("one"), size: 1 },
+      layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", digest: sha256Of("layer"), size: 1 },
+    };
     const plain: PullSource = { url: "oci://registry.example/target", provider: "generic" };
     await publish(owner, { ...plain, secretRef: { name: "regcred" }, insecure: true }, image);
-    await plane.admin.patch({ kind: "OCIRepository", namespace, name: "target" }, { spec: { suspend: true, ref: { semver: ">=1.0.0" } } });
+    await plane.admin.patch(
+      { kind: "OCIRepository", namespace, name: "target" },
+      { spec: { suspend: true, ref: { semver: ">=1.0.0" } } },
+    );
     await publish(owner, plain, image);
     const after = await readRepository("target");
-    expect(after.spec).toEqual({ ...plain, interval: "10m", timeout: "60s", suspend: true, ref: { digest: sha256Of("one") }, layerSelector: { mediaType: image.layer.mediaType, operation: "copy" } });
+    expect(after.spec).toEqual({
+      ...plain,
+      interval: "10m",
+      timeout: "60s",
+      suspend: true,
+      ref: { digest: sha256Of("one") },
+      layerSelector: { mediaType: image.layer.mediaType, operation: "copy" },
+    });
     for (const current of [after, undefined]) await publish(owner, plain, image, current);
     expect((await readRepository("target")).metadata.resourceVersion).toBe(after.metadata.resourceVersion);
   });
@@ -206,7 +308,12 @@ describe("a managed OCIRepository", () => {
     await startSourceController(workspace, plane);
     const source = pullSource(owner, undefined, { address, insecure: true });
     await publish(owner, source, stored.image);
-    const repository = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name: "embedded" }, "ready", hasArtifact, 60_000);
+    const repository = await plane.admin.waitFor(
+      { kind: "OCIRepository", namespace, name: "embedded" },
+      "ready",
+      hasArtifact,
+      60_000,
+    );
     const published = repository.status!["artifact"] as PublishedArtifact;
     expect(published).toMatchObject({ digest: sha256Of(bytes), revision: stored.image.descriptor.digest });
     // Flux leaves pictures out of what it archives itself.
@@ -214,7 +321,10 @@ describe("a managed OCIRepository", () => {
     await publish(owner, source, stored.image);
     expect((await readRepository("embedded")).metadata.generation).toBe(1);
     await withdrawOciRepository({ client, owner }, signal);
-    await eventually("its deletion", async () => (await plane.admin.find({ kind: "OCIRepository", namespace, name: "embedded" })) === undefined);
+    await eventually(
+      "its deletion",
+      async () => (await plane.admin.find({ kind: "OCIRepository", namespace, name: "embedded" })) === undefined,
+    );
   });
 });
 
@@ -228,10 +338,25 @@ async function serve(owner: Owner): Promise<{ stored: StoredImage; bytes: Buffer
   const bytes = await readFile(path);
   const digest = sha256Of(bytes);
   const place = { kind: "ArtifactRepository", ...owner };
-  const store = await openStorage({ root, advertisedAddress: "strata.example", retention: { ttlMs: 60_000, records: 2 }, verifyConcurrency: 1 });
-  await store.publish({ owner: place, blob: { path, digest, size: bytes.length, contentDigest: digest, verbatim: true }, revision: `1.0.0@${digest}`, metadata: {} }, signal);
-  const server = await listen(ociHandler({ root, kind: "ArtifactRepository", ready: () => true }), { address: "127.0.0.1:0", limits: serverLimits });
+  const store = await openStorage({
+    root,
+    advertisedAddress: "strata.example",
+    retention: { ttlMs: 60_000, records: 2 },
+    verifyConcurrency: 1,
+  });
+  await store.publish(
+    {
+      owner: place,
+      blob: { path, digest, size: bytes.length, contentDigest: digest, verbatim: true },
+      revision: `1.0.0@${digest}`,
+      metadata: {},
+    },
+    signal,
+  );
+  const server = await listen(ociHandler({ root, kind: "ArtifactRepository", ready: () => true }), {
+    address: "127.0.0.1:0",
+    limits: serverLimits,
+  });
   workspace.onEnd(() => server.close(0));
   return { stored: (await store.image(place))!, bytes, address: `127.0.0.1:${server.port}` };
 }
-

@@ -6,10 +6,19 @@ import type { Server } from "./server.ts";
 import { answers, freePort, startServer } from "./server.ts";
 import type { Workspace } from "./workspace.ts";
 
-const crds = ["source.toolkit.fluxcd.io_externalartifacts", "source.toolkit.fluxcd.io_ocirepositories", "kustomize.toolkit.fluxcd.io_kustomizations"];
+const crds = [
+  "source.toolkit.fluxcd.io_externalartifacts",
+  "source.toolkit.fluxcd.io_ocirepositories",
+  "kustomize.toolkit.fluxcd.io_kustomizations",
+];
 
 /** Both controllers refuse to start without these kinds, which no test uses: any content will do. */
-const unused = { GitRepository: "gitrepositories", Bucket: "buckets", HelmRepository: "helmrepositories", HelmChart: "helmcharts" };
+const unused = {
+  GitRepository: "gitrepositories",
+  Bucket: "buckets",
+  HelmRepository: "helmrepositories",
+  HelmChart: "helmcharts",
+};
 
 export async function installFluxCrds(plane: ControlPlane): Promise<void> {
   for (const [kind, plural] of Object.entries(unused)) await plane.admin.apply(openCrd(kind, plural));
@@ -24,20 +33,37 @@ function openCrd(kind: string, plural: string): KubeObject {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
     metadata: { name: `${plural}.${group}` },
-    spec: { group, scope: "Namespaced", names: { kind, plural }, versions: [{ name: "v1", served: true, storage: true, subresources: { status: {} }, schema }] },
+    spec: {
+      group,
+      scope: "Namespaced",
+      names: { kind, plural },
+      versions: [{ name: "v1", served: true, storage: true, subresources: { status: {} }, schema }],
+    },
   };
 }
 
 /** @param env such as SSL_CERT_FILE, the certificates it trusts */
-export async function startSourceController(workspace: Workspace, plane: ControlPlane, env: Readonly<Record<string, string>> = {}): Promise<Server> {
+export async function startSourceController(
+  workspace: Workspace,
+  plane: ControlPlane,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const storage = await workspace.directory("source-controller");
   const port = await freePort();
-  const flags = [`--storage-path=${storage}`, `--storage-addr=127.0.0.1:${port}`, `--storage-adv-addr=127.0.0.1:${port}`];
+  const flags = [
+    `--storage-path=${storage}`,
+    `--storage-addr=127.0.0.1:${port}`,
+    `--storage-adv-addr=127.0.0.1:${port}`,
+  ];
   return startController(workspace, plane, { name: "source-controller", flags, env });
 }
 
 export function startKustomizeController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
-  return startController(workspace, plane, { name: "kustomize-controller", flags: ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"], env: {} });
+  return startController(workspace, plane, {
+    name: "kustomize-controller",
+    flags: ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"],
+    env: {},
+  });
 }
 
 interface FluxController {
@@ -46,12 +72,22 @@ interface FluxController {
   readonly env: Readonly<Record<string, string>>;
 }
 
-async function startController(workspace: Workspace, plane: ControlPlane, { name, flags, env }: FluxController): Promise<Server> {
+async function startController(
+  workspace: Workspace,
+  plane: ControlPlane,
+  { name, flags, env }: FluxController,
+): Promise<Server> {
   const healthPort = await freePort();
   const server = await startServer({
     name,
     command: await findBinary(name),
-    args: [...flags, "--events-addr=", "--enable-leader-election=false", `--health-addr=127.0.0.1:${healthPort}`, `--metrics-addr=127.0.0.1:${await freePort()}`],
+    args: [
+      ...flags,
+      "--events-addr=",
+      "--enable-leader-election=false",
+      `--health-addr=127.0.0.1:${healthPort}`,
+      `--metrics-addr=127.0.0.1:${await freePort()}`,
+    ],
     env: { RUNTIME_NAMESPACE: "flux-system", KUBECONFIG: plane.kubeconfig, ...env },
     logs: workspace.logs,
     ready: () => answers(`http://127.0.0.1:${healthPort}/readyz`),

@@ -21,11 +21,19 @@ export async function startChunkingProxy(workspace: Workspace, targetPort: numbe
   const server = createServer((incoming, response) => {
     response.on("finish", () => statuses.push(response.statusCode));
     const refusal = incoming.method === "GET" ? refusals.shift() : undefined;
-    if (refusal !== undefined) response.writeHead(refusal.status, refusal.headers).end('{"errors":[{"code":"TOOMANYREQUESTS","message":"later"}]}');
+    if (refusal !== undefined)
+      response
+        .writeHead(refusal.status, refusal.headers)
+        .end('{"errors":[{"code":"TOOMANYREQUESTS","message":"later"}]}');
     else forward(incoming, response, targetPort);
   });
   const host = await listenOnLoopback(workspace, server);
-  return { host, url: `http://${host}`, refuse: (next, headers = {}) => void refusals.push(...next.map((status) => ({ status, headers }))), statuses };
+  return {
+    host,
+    url: `http://${host}`,
+    refuse: (next, headers = {}) => void refusals.push(...next.map((status) => ({ status, headers }))),
+    statuses,
+  };
 }
 
 function forward(incoming: IncomingMessage, response: ServerResponse, port: number): void {

@@ -8,7 +8,14 @@ import { eventually } from "./wait.ts";
 export interface KubeObject {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; uid?: string; generation?: number; resourceVersion?: string; [field: string]: unknown };
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    generation?: number;
+    resourceVersion?: string;
+    [field: string]: unknown;
+  };
   spec?: Record<string, any>; // oxlint-disable-line typescript/no-explicit-any -- tests look into every kind of object
   status?: Record<string, any>; // oxlint-disable-line typescript/no-explicit-any -- as above
   [field: string]: unknown;
@@ -53,7 +60,12 @@ const kinds = {
 
 export type Kind = keyof typeof kinds;
 
-const clusterScoped: ReadonlySet<Kind> = new Set<Kind>(["Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"]);
+const clusterScoped: ReadonlySet<Kind> = new Set<Kind>([
+  "Namespace",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "CustomResourceDefinition",
+]);
 
 /** A small client for tests: the API server's own answers, nothing cached, nothing retried. */
 export class Kube {
@@ -91,7 +103,12 @@ export class Kube {
 
   /** Server-side apply. */
   apply(object: KubeObject): Promise<KubeObject> {
-    return this.#call("PATCH", `${pathOf(refOf(object))}?fieldManager=e2e&force=true`, object, "application/apply-patch+yaml");
+    return this.#call(
+      "PATCH",
+      `${pathOf(refOf(object))}?fieldManager=e2e&force=true`,
+      object,
+      "application/apply-patch+yaml",
+    );
   }
 
   /** Applies every document of a YAML file, in its order. */
@@ -109,10 +126,16 @@ export class Kube {
   }
 
   /** Waits until the object exists and `test` holds; the error shows the object as it was last. */
-  waitFor(ref: ObjectRef, what: string, test: (object: KubeObject) => boolean, timeoutMs?: number): Promise<KubeObject> {
+  waitFor(
+    ref: ObjectRef,
+    what: string,
+    test: (object: KubeObject) => boolean,
+    timeoutMs?: number,
+  ): Promise<KubeObject> {
     const check = async (): Promise<KubeObject> => {
       const object = await this.get(ref);
-      if (!test(object)) throw new Error(JSON.stringify({ generation: object.metadata.generation, status: object.status }));
+      if (!test(object))
+        throw new Error(JSON.stringify({ generation: object.metadata.generation, status: object.status }));
       return object;
     };
     return eventually(`${ref.kind} ${ref.namespace ?? ""}/${ref.name}: ${what}`, check, timeoutMs);
@@ -121,8 +144,13 @@ export class Kube {
   /** A token valid for a day; the account is made when it is missing. */
   async serviceAccountToken(namespace: string, name: string): Promise<string> {
     const account = { kind: "ServiceAccount", name, namespace } as const;
-    if ((await this.find(account)) === undefined) await this.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } });
-    const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: 86_400 } };
+    if ((await this.find(account)) === undefined)
+      await this.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } });
+    const request = {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { expirationSeconds: 86_400 },
+    };
     const answer = await this.#call("POST", `${pathOf(account)}/token`, request);
     return String(answer.status?.["token"]);
   }
@@ -155,11 +183,20 @@ export class Kube {
   async #call(method: Method, path: string, body?: unknown, contentType?: string): Promise<KubeObject> {
     const { status, text } = await this.#send(method, path, body, contentType);
     const answer = parse(text);
-    if (status >= 300) throw new KubeStatusError(status, typeof answer["message"] === "string" ? answer["message"] : text.slice(0, 1000));
+    if (status >= 300)
+      throw new KubeStatusError(
+        status,
+        typeof answer["message"] === "string" ? answer["message"] : text.slice(0, 1000),
+      );
     return answer;
   }
 
-  async #send(method: Method, path: string, body?: unknown, contentType = "application/json"): Promise<{ status: number; text: string }> {
+  async #send(
+    method: Method,
+    path: string,
+    body?: unknown,
+    contentType = "application/json",
+  ): Promise<{ status: number; text: string }> {
     const response = await request(`${this.#url}${path}`, {
       method,
       dispatcher: this.#dispatcher,
@@ -173,17 +210,24 @@ export class Kube {
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export function parseDocuments(yaml: string): KubeObject[] {
-  return parseAllDocuments(yaml).map((document) => document.toJS() as KubeObject | null).filter((object) => object !== null);
+  return parseAllDocuments(yaml)
+    .map((document) => document.toJS() as KubeObject | null)
+    .filter((object) => object !== null);
 }
 
-export function condition(object: KubeObject, type: string): { type: string; status: string; reason: string; message: string; observedGeneration?: number } | undefined {
+export function condition(
+  object: KubeObject,
+  type: string,
+): { type: string; status: string; reason: string; message: string; observedGeneration?: number } | undefined {
   return object.status?.["conditions"]?.find((candidate: { type: string }) => candidate.type === type);
 }
 
 /** Ready=True for the present generation. */
 export function isReady(object: KubeObject): boolean {
   const ready = condition(object, "Ready");
-  return ready?.status === "True" && (ready.observedGeneration ?? object.metadata.generation) === object.metadata.generation;
+  return (
+    ready?.status === "True" && (ready.observedGeneration ?? object.metadata.generation) === object.metadata.generation
+  );
 }
 
 /** Ready, with its artifact: Flux's controllers write their conditions first, and the rest of the status a moment later. */

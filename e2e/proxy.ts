@@ -18,7 +18,10 @@ export interface CuttingProxy {
 
 export async function startCuttingProxy(workspace: Workspace, targetPort: number): Promise<CuttingProxy> {
   // A reset drops what the kernel has not delivered yet: a client gets time to take it. What a server does not get is sent again.
-  const [down, up] = [{ limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 200 }, { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 0 }];
+  const [down, up] = [
+    { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 200 },
+    { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 0 },
+  ];
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(targetPort, "127.0.0.1");
@@ -55,7 +58,11 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
   };
 }
 
-function carry(from: Socket, to: Socket, state: { readonly limit: number; cuts: number; readonly lingerMs: number }): void {
+function carry(
+  from: Socket,
+  to: Socket,
+  state: { readonly limit: number; cuts: number; readonly lingerMs: number },
+): void {
   let carried = 0;
   from.on("data", (chunk: Buffer) => {
     const rest = chunk.subarray(0, Math.max(0, state.limit - carried));

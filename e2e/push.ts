@@ -28,7 +28,9 @@ export interface ArtifactContent {
 /** Pushes every fixture layout with its tags. The registry must not ask for credentials. */
 export async function pushFixtures(registry: Registry): Promise<readonly string[]> {
   const entries = await readdir(layoutsDir, { recursive: true, withFileTypes: true });
-  const repositories = entries.filter((entry) => entry.name === "oci-layout").map((entry) => relative(layoutsDir, entry.parentPath).split(sep).join("/"));
+  const repositories = entries
+    .filter((entry) => entry.name === "oci-layout")
+    .map((entry) => relative(layoutsDir, entry.parentPath).split(sep).join("/"));
   for (const repository of repositories) await pushLayout(registry, join(layoutsDir, repository), repository);
   return repositories.sort();
 }
@@ -39,17 +41,28 @@ async function pushLayout(registry: Registry, dir: string, repository: string): 
   const pushed = new Set<string>();
   const push = async (descriptor: Descriptor, reference: string): Promise<void> => {
     const bytes = await read(descriptor.digest);
-    const { manifests = [], config, layers = [] } = JSON.parse(bytes.toString("utf8")) as { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] };
+    const {
+      manifests = [],
+      config,
+      layers = [],
+    } = JSON.parse(bytes.toString("utf8")) as { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] };
     for (const child of manifests) if (!pushed.has(child.digest)) await push(child, child.digest);
-    for (const blob of config ? [config, ...layers] : layers) if (!pushed.has(blob.digest)) await pushBlob(registry, repository, await read(blob.digest));
+    for (const blob of config ? [config, ...layers] : layers)
+      if (!pushed.has(blob.digest)) await pushBlob(registry, repository, await read(blob.digest));
     for (const done of [...layers, descriptor]) pushed.add(done.digest);
     await pushManifest(registry, repository, { mediaType: descriptor.mediaType, bytes }, reference);
   };
-  for (const descriptor of index.manifests) await push(descriptor, descriptor.annotations?.["org.opencontainers.image.ref.name"] ?? descriptor.digest);
+  for (const descriptor of index.manifests)
+    await push(descriptor, descriptor.annotations?.["org.opencontainers.image.ref.name"] ?? descriptor.digest);
 }
 
 /** Pushes a manifest made of these layers under `tag`. */
-export async function pushArtifact(registry: Registry, repository: string, tag: string, artifact: ArtifactContent): Promise<Descriptor> {
+export async function pushArtifact(
+  registry: Registry,
+  repository: string,
+  tag: string,
+  artifact: ArtifactContent,
+): Promise<Descriptor> {
   const config = artifact.config ?? EMPTY_CONFIG;
   for (const blob of [config, ...artifact.layers]) await pushBlob(registry, repository, blob.bytes);
   const manifest = {
@@ -66,14 +79,27 @@ export async function pushArtifact(registry: Registry, repository: string, tag: 
 }
 
 /** Pushes an index of manifests that are in the repository already. */
-export async function pushIndex(registry: Registry, repository: string, tag: string, index: { manifests: readonly Descriptor[]; annotations?: Readonly<Record<string, string>> }): Promise<Descriptor> {
-  const content = { mediaType: INDEX, bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, ...index })) };
+export async function pushIndex(
+  registry: Registry,
+  repository: string,
+  tag: string,
+  index: { manifests: readonly Descriptor[]; annotations?: Readonly<Record<string, string>> },
+): Promise<Descriptor> {
+  const content = {
+    mediaType: INDEX,
+    bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, ...index })),
+  };
   await pushManifest(registry, repository, content, tag);
   return describe(content);
 }
 
 function describe(content: Content): Descriptor {
-  return { mediaType: content.mediaType, digest: digestOf(content.bytes), size: content.bytes.length, ...(content.annotations && { annotations: content.annotations }) };
+  return {
+    mediaType: content.mediaType,
+    digest: digestOf(content.bytes),
+    size: content.bytes.length,
+    ...(content.annotations && { annotations: content.annotations }),
+  };
 }
 
 export function digestOf(bytes: Uint8Array): Digest {
@@ -85,15 +111,32 @@ async function pushBlob(registry: Registry, repository: string, bytes: Uint8Arra
   const start = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: "POST" });
   const location = new URL(start.headers.get("location") ?? "", registry.url);
   location.searchParams.set("digest", digest);
-  await expectStatus(await fetch(location, { method: "PUT", body: new Blob([Uint8Array.from(bytes)]), headers: { "content-type": "application/octet-stream" } }), 201);
+  await expectStatus(
+    await fetch(location, {
+      method: "PUT",
+      body: new Blob([Uint8Array.from(bytes)]),
+      headers: { "content-type": "application/octet-stream" },
+    }),
+    201,
+  );
 }
 
-async function pushManifest(registry: Registry, repository: string, content: Content, reference: string): Promise<void> {
-  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, { method: "PUT", body: new Blob([Uint8Array.from(content.bytes)]), headers: { "content-type": content.mediaType } });
+async function pushManifest(
+  registry: Registry,
+  repository: string,
+  content: Content,
+  reference: string,
+): Promise<void> {
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, {
+    method: "PUT",
+    body: new Blob([Uint8Array.from(content.bytes)]),
+    headers: { "content-type": content.mediaType },
+  });
   await expectStatus(response, 201);
 }
 
 async function expectStatus(response: Response, status: number): Promise<void> {
   const answer = await response.text();
-  if (response.status !== status) throw new Error(`${response.url} answered ${response.status}: ${answer.slice(0, 500)}`);
+  if (response.status !== status)
+    throw new Error(`${response.url} answered ${response.status}: ${answer.slice(0, 500)}`);
 }

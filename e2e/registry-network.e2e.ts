@@ -22,14 +22,27 @@ const noise = randomBytes(5 * MB);
 
 beforeAll(async () => {
   registry = await startRegistry(workspace);
-  [proxy, cutting] = await Promise.all([startChunkingProxy(workspace, registry.port), startCuttingProxy(workspace, registry.port)]);
+  [proxy, cutting] = await Promise.all([
+    startChunkingProxy(workspace, registry.port),
+    startCuttingProxy(workspace, registry.port),
+  ]);
   await pushArtifact(registry, "raw", "1.0.0", { layers: [{ mediaType: "application/octet-stream", bytes: noise }] });
 });
 
 let outputs = 0;
 async function buildRaw(host: string): Promise<{ report: BuildReport; bytes: Buffer }> {
   const out = join(await workspace.directory("out"), String(outputs++));
-  const report = await strataJson<BuildReport>(["build", `oci://${host}/raw:1.0.0`, "--insecure", "--operation", "Copy", "--filename", "noise", "-o", out]);
+  const report = await strataJson<BuildReport>([
+    "build",
+    `oci://${host}/raw:1.0.0`,
+    "--insecure",
+    "--operation",
+    "Copy",
+    "--filename",
+    "noise",
+    "-o",
+    out,
+  ]);
   return { report, bytes: await readFile(join(out, "noise")) };
 }
 
@@ -46,14 +59,24 @@ describe("a download", () => {
     const { bytes } = await buildRaw(cutting.host);
     expect(digestOf(bytes)).toBe(digestOf(noise));
     expect(cutting.cuts()).toBeGreaterThanOrEqual(2);
-    const blobs = (await registry.requests()).slice(before.length).filter(({ method, path }) => method === "GET" && path.includes("/blobs/"));
+    const blobs = (await registry.requests())
+      .slice(before.length)
+      .filter(({ method, path }) => method === "GET" && path.includes("/blobs/"));
     expect(blobs.map(({ status }) => status)).toEqual([200, ...blobs.slice(1).map(() => 206)]);
   });
 
   it("that never gets anywhere is given up, and leaves nothing", async () => {
     cutting.cutAfter(0);
     const out = join(workspace.dir, "never.tar.gz");
-    const error = await strataRefusal(["build", `oci://${cutting.host}/raw:1.0.0`, "--insecure", "--operation", "Copy", "-o", out]);
+    const error = await strataRefusal([
+      "build",
+      `oci://${cutting.host}/raw:1.0.0`,
+      "--insecure",
+      "--operation",
+      "Copy",
+      "-o",
+      out,
+    ]);
     expect(error.code).toBe("RegistryUnreachable");
     await expect(stat(out)).rejects.toMatchObject({ code: "ENOENT" });
   });
@@ -76,12 +99,26 @@ describe("a busy registry", () => {
 
   it("is left alone when it asks for an hour", async () => {
     proxy.refuse([429], { "retry-after": "3600" });
-    const error = await strataRefusal(["build", `oci://${proxy.host}/raw:1.0.0`, "--insecure", "--operation", "Copy", "-o", join(workspace.dir, "later.tar.gz")]);
+    const error = await strataRefusal([
+      "build",
+      `oci://${proxy.host}/raw:1.0.0`,
+      "--insecure",
+      "--operation",
+      "Copy",
+      "-o",
+      join(workspace.dir, "later.tar.gz"),
+    ]);
     expect(error.code).toBe("RateLimited");
   });
 
   it("that is none is told of in words", async () => {
-    const error = await strataRefusal(["build", "oci://127.0.0.1:1/raw:1.0.0", "--insecure", "-o", join(workspace.dir, "nobody.tar.gz")]);
+    const error = await strataRefusal([
+      "build",
+      "oci://127.0.0.1:1/raw:1.0.0",
+      "--insecure",
+      "-o",
+      join(workspace.dir, "nobody.tar.gz"),
+    ]);
     expect(error.code).toBe("RegistryUnreachable");
     expect(error.message).toContain("127.0.0.1:1");
   });
@@ -92,10 +129,22 @@ describe("100 MB of manifests with nothing to change", () => {
   let layer: Buffer;
   beforeAll(async () => {
     layer = await tarball({ seed: "100 MB", files, fileBytes: 100_000 });
-    await pushArtifact(registry, "big", "1.0.0", { config: { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") }, layers: [{ mediaType: flux, bytes: layer }] });
+    await pushArtifact(registry, "big", "1.0.0", {
+      config: { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") },
+      layers: [{ mediaType: flux, bytes: layer }],
+    });
   });
 
-  const buildBig = async (): Promise<Measured> => await measureStrata(workspace, ["build", `oci://${registry.host}/big:1.0.0`, "--insecure", "-o", join(workspace.dir, "big.tar.gz"), "--output", "json"]);
+  const buildBig = async (): Promise<Measured> =>
+    await measureStrata(workspace, [
+      "build",
+      `oci://${registry.host}/big:1.0.0`,
+      "--insecure",
+      "-o",
+      join(workspace.dir, "big.tar.gz"),
+      "--output",
+      "json",
+    ]);
 
   it("take little time and memory, and keep every byte", async () => {
     // The goal is 1.5 s on a machine of our own. Others may share this one, whose caches they push ours out of: a second
@@ -105,9 +154,15 @@ describe("100 MB of manifests with nothing to change", () => {
       const again = await buildBig();
       if (again.cpuMs < best.cpuMs) best = again;
     }
-    process.stderr.write(`e2e: 100 MB took ${Math.round(best.cpuMs)} ms of CPU and ${Math.round(best.peakRssBytes / MB)} MB of memory at most\n`);
+    process.stderr.write(
+      `e2e: 100 MB took ${Math.round(best.cpuMs)} ms of CPU and ${Math.round(best.peakRssBytes / MB)} MB of memory at most\n`,
+    );
     expect(best.code).toBe(0);
-    expect(JSON.parse(best.stdout)).toMatchObject({ operation: "Extract", digest: digestOf(layer), size: layer.length });
+    expect(JSON.parse(best.stdout)).toMatchObject({
+      operation: "Extract",
+      digest: digestOf(layer),
+      size: layer.length,
+    });
     expect(digestOf(await readFile(join(workspace.dir, "big.tar.gz")))).toBe(digestOf(layer));
     expect(best.cpuMs).toBeLessThan(2500);
     expect(best.peakRssBytes).toBeLessThan(200 * 1024 * 1024);

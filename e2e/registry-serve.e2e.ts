@@ -28,7 +28,9 @@ async function copySamples(host: string): Promise<readonly string[]> {
   for (const file of (await readdir(samples)).filter((name) => name.endsWith(".yaml"))) {
     const text = (await readFile(join(samples, file), "utf8")).replaceAll("registry.strata.local:5000", host);
     await writeFile(join(dir, file), text);
-    const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; metadata: { name: string } });
+    const objects = parseAllDocuments(text).map(
+      (document) => document.toJS() as { kind: string; metadata: { name: string } },
+    );
     found.push(...objects.filter(({ kind }) => kind === "ArtifactRepository").map(({ metadata }) => metadata.name));
   }
   return found;
@@ -44,12 +46,21 @@ beforeAll(async () => {
   const address = `127.0.0.1:${await freePort()}`;
   ociHost = `127.0.0.1:${await freePort()}`;
   url = `http://${address}`;
-  server = await startServer({ name: "serve", command: process.execPath, args: [bundle, "serve", "-f", dir, "--listen", address, "--oci-listen", ociHost], env: login, logs: workspace.logs, ready: () => answers(`${url}/`) });
+  server = await startServer({
+    name: "serve",
+    command: process.execPath,
+    args: [bundle, "serve", "-f", dir, "--listen", address, "--oci-listen", ociHost],
+    env: login,
+    logs: workspace.logs,
+    ready: () => answers(`${url}/`),
+  });
   workspace.onEnd(() => server.kill());
 });
 
 async function latest(name: string): Promise<Buffer | undefined> {
-  const response = await fetch(`${url}/artifactrepository/default/${name}/latest.tar.gz`, { signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(`${url}/artifactrepository/default/${name}/latest.tar.gz`, {
+    signal: AbortSignal.timeout(10_000),
+  });
   const bytes = Buffer.from(await response.arrayBuffer());
   return response.status === 200 ? bytes : undefined;
 }
@@ -83,13 +94,22 @@ describe("strata serve", () => {
 
   it("serves what strata build makes of the same file", async () => {
     for (const name of ["timoni-module", "helm-chart"]) {
-      const report = await strataJson<BuildReport>(["build", "-f", join(dir, `${name}.yaml`), "-o", join(workspace.dir, `${name}.tar.gz`)], login);
+      const report = await strataJson<BuildReport>(
+        ["build", "-f", join(dir, `${name}.yaml`), "-o", join(workspace.dir, `${name}.tar.gz`)],
+        login,
+      );
       expect(digestOf((await latest(name))!)).toBe(report.digest);
     }
   });
 
   it("serves it as a registry, too", async () => {
-    const report = await strataJson<BuildReport>(["build", `oci://${ociHost}/default/timoni-module`, "--insecure", "-o", join(workspace.dir, "pulled.tar.gz")]);
+    const report = await strataJson<BuildReport>([
+      "build",
+      `oci://${ociHost}/default/timoni-module`,
+      "--insecure",
+      "-o",
+      join(workspace.dir, "pulled.tar.gz"),
+    ]);
     expect(report.digest).toBe(digestOf((await latest("timoni-module"))!));
   });
 });

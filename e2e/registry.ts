@@ -73,12 +73,22 @@ export async function startRegistry(workspace: Workspace, options: RegistryOptio
     port,
     storage,
     server,
-    requests: async () => [...(await server.log()).matchAll(ACCESS)].map(([, method = "", path = "", status, bytes, agent = ""]) => ({ method, path, status: Number(status), bytes: Number(bytes), agent })),
+    requests: async () =>
+      [...(await server.log()).matchAll(ACCESS)].map(([, method = "", path = "", status, bytes, agent = ""]) => ({
+        method,
+        path,
+        status: Number(status),
+        bytes: Number(bytes),
+        agent,
+      })),
     stop: () => server.stop(),
   };
 }
 
-async function configOf(options: RegistryOptions, at: { dir: string; storage: string; port: number }): Promise<unknown> {
+async function configOf(
+  options: RegistryOptions,
+  at: { dir: string; storage: string; port: number },
+): Promise<unknown> {
   return {
     version: 0.1,
     log: { level: "warn", accesslog: { disabled: false } },
@@ -86,7 +96,13 @@ async function configOf(options: RegistryOptions, at: { dir: string; storage: st
     http: {
       addr: `127.0.0.1:${at.port}`,
       secret: "e2e",
-      ...(options.tls && { tls: { certificate: options.tls.certFile, key: options.tls.keyFile, ...(options.tls.clientCaFile !== undefined && { clientcas: [options.tls.clientCaFile] }) } }),
+      ...(options.tls && {
+        tls: {
+          certificate: options.tls.certFile,
+          key: options.tls.keyFile,
+          ...(options.tls.clientCaFile !== undefined && { clientcas: [options.tls.clientCaFile] }),
+        },
+      }),
     },
     ...(options.auth !== undefined && { auth: await authOf(options.auth, at.dir) }),
   };
@@ -100,12 +116,16 @@ async function authOf(auth: "htpasswd" | TokenServer, dir: string): Promise<unkn
   }
   const jwks = join(dir, "jwks.json");
   await writeFile(jwks, JSON.stringify({ keys: [auth.jwk] }));
-  return { token: { realm: auth.realm, service: auth.service, issuer: auth.issuer, jwks, signingalgorithms: ["ES256"] } };
+  return {
+    token: { realm: auth.realm, service: auth.service, issuer: auth.issuer, jwks, signingalgorithms: ["ES256"] },
+  };
 }
 
 /** A TLS registry is ready when it accepts connections: its certificate is judged by the program under test. */
 function listens(port: number, tls: Certificate | undefined): Promise<boolean> {
   return tls === undefined
     ? answers(`http://127.0.0.1:${port}/v2/`)
-    : answers(`http://127.0.0.1:${port}/`).catch((error: unknown) => !/ECONNREFUSED/.test(String((error as Error).cause)));
+    : answers(`http://127.0.0.1:${port}/`).catch(
+        (error: unknown) => !/ECONNREFUSED/.test(String((error as Error).cause)),
+      );
 }

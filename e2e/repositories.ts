@@ -9,7 +9,11 @@ export const namespace = "default";
 export type Spec = Record<string, unknown>;
 
 /** An ArtifactRepository of a repository in the test registry, which is asked only when something asks for it. */
-export function artifactRepository(name: string, from: { readonly registry: Pick<Registry, "host">; readonly path: string }, spec: Spec = {}): KubeObject {
+export function artifactRepository(
+  name: string,
+  from: { readonly registry: Pick<Registry, "host">; readonly path: string },
+  spec: Spec = {},
+): KubeObject {
   return {
     apiVersion: "source.strata.dev/v1beta1",
     kind: "ArtifactRepository",
@@ -37,7 +41,11 @@ export async function publishedArtifact({ admin }: ControlPlane, name: string): 
 export async function reconcileNow({ admin }: ControlPlane, name: string): Promise<KubeObject> {
   const token = `${Date.now()}-${Math.random()}`;
   await admin.patch(repositoryRef(name), { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": token } } });
-  return await admin.waitFor(repositoryRef(name), "the request handled", ({ status }) => status?.["lastHandledReconcileAt"] === token);
+  return await admin.waitFor(
+    repositoryRef(name),
+    "the request handled",
+    ({ status }) => status?.["lastHandledReconcileAt"] === token,
+  );
 }
 
 export function isCondition(object: KubeObject, type: string, status: string, reason?: string): boolean {
@@ -51,7 +59,14 @@ export function kustomization(name: string, path: string): KubeObject {
     apiVersion: "kustomize.toolkit.fluxcd.io/v1",
     kind: "Kustomization",
     metadata: { name, namespace },
-    spec: { interval: "1h", retryInterval: "2s", sourceRef: { kind: "ExternalArtifact", name }, path, prune: true, targetNamespace: namespace },
+    spec: {
+      interval: "1h",
+      retryInterval: "2s",
+      sourceRef: { kind: "ExternalArtifact", name },
+      path,
+      prune: true,
+      targetNamespace: namespace,
+    },
   };
 }
 

@@ -3,7 +3,14 @@ import { download } from "./artifact.ts";
 import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import type { Registry } from "./registry.ts";
-import { artifactRepository, namespace, publishedArtifact, readyRepository, reconcileNow, repositoryRef } from "./repositories.ts";
+import {
+  artifactRepository,
+  namespace,
+  publishedArtifact,
+  readyRepository,
+  reconcileNow,
+  repositoryRef,
+} from "./repositories.ts";
 import { startStrata, type Strata } from "./strata.ts";
 import { eventually, throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -22,7 +29,8 @@ async function create(name: string, labels?: Record<string, string>): Promise<vo
 }
 
 const urlOf = async (name: string): Promise<string> => (await publishedArtifact(plane, name)).url;
-const leads = async (replica: Strata): Promise<boolean> => /^leader_election_master_status\{.*\} 1$/m.test(await replica.metrics());
+const leads = async (replica: Strata): Promise<boolean> =>
+  /^leader_election_master_status\{.*\} 1$/m.test(await replica.metrics());
 
 const names = Array.from({ length: 20 }, (_, at) => `shared-${at}`);
 let first: Strata;
@@ -44,10 +52,14 @@ describe("two replicas with one storage", () => {
       const artifact = await publishedArtifact(plane, name);
       expect(artifact.url).toContain(first.address);
       await download(artifact);
-      await eventually("the standby to serve", async () => (await download({ ...artifact, url: artifact.url.replace(first.address, second.address) })).length > 0, 15_000);
+      await eventually(
+        "the standby to serve",
+        async () =>
+          (await download({ ...artifact, url: artifact.url.replace(first.address, second.address) })).length > 0,
+        15_000,
+      );
     }
   });
-
 });
 
 describe("a standby", () => {
@@ -74,7 +86,9 @@ describe("a standby", () => {
     await reconcileNow(plane, names[0]!);
     expect(await urlOf(names[0]!)).toContain(first.address);
     await first.server.stop();
-    await eventually("the Lease to be given up", async () => (await plane.admin.list("Lease", "strata-system")).every(({ spec }) => spec?.["holderIdentity"] === ""));
+    await eventually("the Lease to be given up", async () =>
+      (await plane.admin.list("Lease", "strata-system")).every(({ spec }) => spec?.["holderIdentity"] === ""),
+    );
   });
 });
 
@@ -90,7 +104,11 @@ describe("the only replica", () => {
     // As the kubelet restarts it.
     await eventually("its end", async () => !replica.server.running());
     replica = await replica.restart({ waitForReady: false });
-    await eventually("everything to be served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 5000);
+    await eventually(
+      "everything to be served",
+      async () => (await Promise.all(artifacts.map(download))).length === names.length,
+      5000,
+    );
     await plane.startApi();
     await eventually("it to lead again", () => leads(replica), 40_000);
     await reconcileNow(plane, names[0]!);
@@ -113,13 +131,25 @@ describe("controllers with label selectors", () => {
     await create("in-shard-2", { [label]: "shard2" });
     await create("in-no-shard");
     await create("in-unknown-shard", { [label]: "shard9" });
-    for (const [name, controller] of [["in-shard-1", one], ["in-shard-2", two], ["in-no-shard", rest]] as const) {
+    for (const [name, controller] of [
+      ["in-shard-1", one],
+      ["in-shard-2", two],
+      ["in-no-shard", rest],
+    ] as const) {
       await readyRepository(plane, name);
       expect(await urlOf(name)).toContain(controller.address);
       await download(await publishedArtifact(plane, name));
     }
-    await throughout("the object of no controller is left alone", async () => (await plane.admin.get(repositoryRef("in-unknown-shard"))).status?.["artifact"] === undefined, 1500, 250);
-    await plane.admin.patch({ kind: "ArtifactRepository", namespace, name: "in-shard-1" }, { metadata: { labels: { [label]: "shard3" } } });
+    await throughout(
+      "the object of no controller is left alone",
+      async () => (await plane.admin.get(repositoryRef("in-unknown-shard"))).status?.["artifact"] === undefined,
+      1500,
+      250,
+    );
+    await plane.admin.patch(
+      { kind: "ArtifactRepository", namespace, name: "in-shard-1" },
+      { metadata: { labels: { [label]: "shard3" } } },
+    );
     await eventually("the other shard to publish it", async () => (await urlOf("in-shard-1")).includes(two.address));
     await download(await publishedArtifact(plane, "in-shard-1"));
     await Promise.all([one, two, rest].map(async ({ server }) => await server.stop()));

@@ -13,7 +13,14 @@ import { condition, isReady } from "./kube.ts";
 import { digestOf, pushArtifact } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
-import { artifactRepository, isCondition, namespace, publishedArtifact, readyRepository, repositoryRef } from "./repositories.ts";
+import {
+  artifactRepository,
+  isCondition,
+  namespace,
+  publishedArtifact,
+  readyRepository,
+  repositoryRef,
+} from "./repositories.ts";
 import { installStrata, startStrata, type Strata } from "./strata.ts";
 import { eventually, throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -38,8 +45,12 @@ interface Pushed {
 
 async function push(path: string, size = 128 * 1024): Promise<Pushed> {
   const bytes = randomBytes(size);
-  const layers = [{ mediaType: "application/octet-stream", bytes, annotations: { "org.opencontainers.image.title": "data.bin" } }];
-  const manifest = (await pushArtifact(registry, path, "1.0.0", { artifactType: "application/vnd.example.data", layers })).digest;
+  const layers = [
+    { mediaType: "application/octet-stream", bytes, annotations: { "org.opencontainers.image.title": "data.bin" } },
+  ];
+  const manifest = (
+    await pushArtifact(registry, path, "1.0.0", { artifactType: "application/vnd.example.data", layers })
+  ).digest;
   return { manifest, file: digestOf(bytes) };
 }
 
@@ -49,7 +60,15 @@ async function create(name: string, path: string, interval = "1s"): Promise<void
 
 /** Ready, published and served with the content that was pushed last. */
 async function settled(name: string, { manifest, file }: Pushed, timeoutMs?: number): Promise<void> {
-  await plane.admin.waitFor(repositoryRef(name), `ready with ${manifest}`, (object) => isReady(object) && object.status?.["upstream"]?.digest === manifest && condition(object, "Reconciling") === undefined, timeoutMs);
+  await plane.admin.waitFor(
+    repositoryRef(name),
+    `ready with ${manifest}`,
+    (object) =>
+      isReady(object) &&
+      object.status?.["upstream"]?.digest === manifest &&
+      condition(object, "Reconciling") === undefined,
+    timeoutMs,
+  );
   const files = await filesOfTarball(await download(await publishedArtifact(plane, name)));
   expect(files).toEqual({ "data.bin": file.slice("sha256:".length) });
 }
@@ -64,7 +83,13 @@ async function stored(): Promise<readonly string[]> {
 async function expectWholeFiles(): Promise<void> {
   for (const path of await stored()) {
     const [, hex] = /^([0-9a-f]{64})\.tar\.gz$/.exec(basename(path)) ?? [];
-    if (hex !== undefined) expect(createHash("sha256").update(await readFile(path)).digest("hex"), path).toBe(hex);
+    if (hex !== undefined)
+      expect(
+        createHash("sha256")
+          .update(await readFile(path))
+          .digest("hex"),
+        path,
+      ).toBe(hex);
   }
 }
 
@@ -74,12 +99,21 @@ describe("a disk that is full", () => {
     await create("disk", "disk");
     await settled("disk", first);
     // No file of the controller may become larger than this, which ends in the same place as a full disk.
-    const limit = async (bytes: number | "unlimited") => await promisify(execFile)("prlimit", [`--pid=${controller.server.pid}`, `--fsize=${bytes}:unlimited`]);
+    const limit = async (bytes: number | "unlimited") =>
+      await promisify(execFile)("prlimit", [`--pid=${controller.server.pid}`, `--fsize=${bytes}:unlimited`]);
     await limit(4 * MiB);
     const second = await push("disk", 8 * MiB);
-    await plane.admin.waitFor(repositoryRef("disk"), "storage failed", (object) => isCondition(object, "StorageOperationFailed", "True") && isCondition(object, "Ready", "False"));
+    await plane.admin.waitFor(
+      repositoryRef("disk"),
+      "storage failed",
+      (object) => isCondition(object, "StorageOperationFailed", "True") && isCondition(object, "Ready", "False"),
+    );
     await download(await publishedArtifact(plane, "disk"));
-    expect((await stored()).filter((path) => !path.startsWith(join(controller.storage, ".scratch")) && basename(path).endsWith(".tar.gz"))).toHaveLength(1);
+    expect(
+      (await stored()).filter(
+        (path) => !path.startsWith(join(controller.storage, ".scratch")) && basename(path).endsWith(".tar.gz"),
+      ),
+    ).toHaveLength(1);
     await limit("unlimited");
     await settled("disk", second);
     await plane.admin.delete(repositoryRef("disk"));
@@ -93,10 +127,19 @@ describe("a registry that is down", () => {
     await readyRepository(plane, "down");
     const { port, storage } = registry;
     await registry.stop();
-    const failed = await plane.admin.waitFor(repositoryRef("down"), "fetching failed", (object) => isCondition(object, "FetchFailed", "True") && isCondition(object, "Ready", "False"));
+    const failed = await plane.admin.waitFor(
+      repositoryRef("down"),
+      "fetching failed",
+      (object) => isCondition(object, "FetchFailed", "True") && isCondition(object, "Ready", "False"),
+    );
     expect(failed).toMatchObject({ status: { artifact: {} } });
     expect(condition(failed, "ArtifactInStorage")?.status).toBe("True");
-    await throughout("it is served", async () => (await download(await publishedArtifact(plane, "down"))).length > 0, 3000, 500);
+    await throughout(
+      "it is served",
+      async () => (await download(await publishedArtifact(plane, "down"))).length > 0,
+      3000,
+      500,
+    );
     registry = await startRegistry(workspace, { name: "registry-again", port, storage });
     await settled("down", await push("down"), 20_000);
     await plane.admin.delete(repositoryRef("down"));
@@ -115,7 +158,10 @@ describe("a storage that has lost a file, and torn another", () => {
       if (path.includes("/torn/") && path.endsWith(".tar.gz")) await truncate(path, 1000);
     }
     controller = await controller.restart();
-    for (const [name, pushed] of [["lost", lost], ["torn", torn]] as const) {
+    for (const [name, pushed] of [
+      ["lost", lost],
+      ["torn", torn],
+    ] as const) {
       await eventually(`${name} to be served`, async () => {
         await settled(name, pushed, 100);
         return true;
@@ -128,15 +174,22 @@ describe("a storage that has lost a file, and torn another", () => {
 describe("an API server that is down", () => {
   it("holds nothing up once it is back", async () => {
     const names = Array.from({ length: 8 }, (_, at) => `away-${at}`);
-    await Promise.all(names.map(async (name) => {
-      await push(name);
-      await create(name, name);
-    }));
+    await Promise.all(
+      names.map(async (name) => {
+        await push(name);
+        await create(name, name);
+      }),
+    );
     for (const name of names) await readyRepository(plane, name);
     const artifacts = await Promise.all(names.map(async (name) => await publishedArtifact(plane, name)));
     await plane.stopApi();
     const pushed = await Promise.all(names.map(async (name) => ({ name, last: await push(name) })));
-    await throughout("everything is served", async () => (await Promise.all(artifacts.map(download))).length === names.length, 20_000, 2000);
+    await throughout(
+      "everything is served",
+      async () => (await Promise.all(artifacts.map(download))).length === names.length,
+      20_000,
+      2000,
+    );
     await plane.startApi();
     expect(controller.server.running()).toBe(true);
     const fresh = await push("fresh");
@@ -197,9 +250,13 @@ async function everythingServed(): Promise<boolean> {
 
 async function expectNothingLeft(): Promise<void> {
   for (const round of [kills - 2, kills - 1]) await plane.admin.delete(repositoryRef(`churn-${round}`));
-  const remaining = async (kind: "ArtifactRepository" | "ExternalArtifact") => (await plane.admin.list(kind, namespace)).map(({ metadata }) => metadata.name).sort();
-  for (const kind of ["ArtifactRepository", "ExternalArtifact"] as const) await expect.poll(async () => await remaining(kind), { timeout: 15_000 }).toEqual([...loaded].sort());
+  const remaining = async (kind: "ArtifactRepository" | "ExternalArtifact") =>
+    (await plane.admin.list(kind, namespace)).map(({ metadata }) => metadata.name).sort();
+  for (const kind of ["ArtifactRepository", "ExternalArtifact"] as const)
+    await expect.poll(async () => await remaining(kind), { timeout: 15_000 }).toEqual([...loaded].sort());
   const directory = join(controller.storage, "artifactrepository", namespace);
   expect((await readdir(directory)).sort()).toEqual([...loaded].sort());
-  await eventually("the end of all scratch", async () => (await stored()).every((path) => path.startsWith(directory) || basename(path) === ".leader"));
+  await eventually("the end of all scratch", async () =>
+    (await stored()).every((path) => path.startsWith(directory) || basename(path) === ".leader"),
+  );
 }

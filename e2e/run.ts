@@ -16,7 +16,11 @@ for (const bundle of bundles) {
 }
 for (const name of binaryNames) await prepareBinary(name);
 
-const vitest = spawn(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, "run", "--config", `${root}e2e/vitest.config.ts`, ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+const vitest = spawn(
+  process.execPath,
+  [`${root}node_modules/vitest/vitest.mjs`, "run", "--config", `${root}e2e/vitest.config.ts`, ...process.argv.slice(2)],
+  { cwd: root, stdio: "inherit" },
+);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => vitest.kill(signal));
 const [code] = await once(vitest, "exit");
 process.exitCode = Number(code ?? 1);

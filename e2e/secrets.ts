@@ -9,7 +9,9 @@ export function secret(name: string, stringData: Readonly<Record<string, string>
 
 /** What `kubectl create secret docker-registry` makes, with the test account for each host. */
 export function pullSecret(name: string, hosts: readonly string[], password = account.password): KubeObject {
-  const auths = Object.fromEntries(hosts.map((host) => [host, { username: account.username, password, auth: basicAuth(account.username, password) }]));
+  const auths = Object.fromEntries(
+    hosts.map((host) => [host, { username: account.username, password, auth: basicAuth(account.username, password) }]),
+  );
   return secret(name, { ".dockerconfigjson": JSON.stringify({ auths }) }, "kubernetes.io/dockerconfigjson");
 }
 

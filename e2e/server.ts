@@ -62,8 +62,13 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
   closeSync(log);
   const server = serverOf(spec.name, shell, Number(await text(shell.stdio[3] as Readable)), logFile);
   try {
-    await eventually(`${spec.name} to be ready`, async () => !server.running() || (await spec.ready()), spec.readyTimeoutMs);
-    if (!server.running()) throw new Error(`${spec.name} exited; its log ends with:\n${(await server.log()).slice(-4000)}`);
+    await eventually(
+      `${spec.name} to be ready`,
+      async () => !server.running() || (await spec.ready()),
+      spec.readyTimeoutMs,
+    );
+    if (!server.running())
+      throw new Error(`${spec.name} exited; its log ends with:\n${(await server.log()).slice(-4000)}`);
   } catch (error) {
     await server.kill();
     throw error;

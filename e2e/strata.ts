@@ -14,9 +14,12 @@ const path = (relative: string): string => fileURLToPath(new URL(`../${relative}
 
 /** Installs the CRD, the namespace and exactly the RBAC that the project ships. */
 export async function installStrata(plane: ControlPlane): Promise<void> {
-  for (const name of await readdir(path("crds"))) if (name.startsWith("source.strata.dev_")) await plane.admin.applyFile(path(`crds/${name}`));
+  for (const name of await readdir(path("crds")))
+    if (name.startsWith("source.strata.dev_")) await plane.admin.applyFile(path(`crds/${name}`));
   await plane.admin.applyFile(path("config/default/namespace.yaml"));
-  const { resources } = parse(await readFile(path("config/rbac/kustomization.yaml"), "utf8")) as { resources: readonly string[] };
+  const { resources } = parse(await readFile(path("config/rbac/kustomization.yaml"), "utf8")) as {
+    resources: readonly string[];
+  };
   for (const resource of resources) await plane.admin.applyFile(path(`config/rbac/${resource}`));
 }
 
@@ -54,7 +57,11 @@ export interface Strata {
   restart(options?: { readonly waitForReady: boolean }): Promise<Strata>;
 }
 
-export async function startStrata(workspace: Workspace, plane: ControlPlane, options: StrataOptions = {}): Promise<Strata> {
+export async function startStrata(
+  workspace: Workspace,
+  plane: ControlPlane,
+  options: StrataOptions = {},
+): Promise<Strata> {
   const name = options.name ?? "strata-controller";
   const storage = options.storage ?? (await workspace.directory(`${name}-storage`));
   const ports = { artifacts: await freePort(), health: await freePort(), metrics: await freePort() };
@@ -63,9 +70,17 @@ export async function startStrata(workspace: Workspace, plane: ControlPlane, opt
     name,
     command: process.execPath,
     args: [
-      ...controllerArgs, `--storage-path=${storage}`, `--storage-addr=127.0.0.1:${ports.artifacts}`, `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
-      `--health-addr=127.0.0.1:${ports.health}`, `--metrics-addr=127.0.0.1:${ports.metrics}`, "--events-addr=", "--log-level=debug",
-      "--enable-leader-election=false", "--requeue-dependency=2s", ...(options.flags ?? []),
+      ...controllerArgs,
+      `--storage-path=${storage}`,
+      `--storage-addr=127.0.0.1:${ports.artifacts}`,
+      `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
+      `--health-addr=127.0.0.1:${ports.health}`,
+      `--metrics-addr=127.0.0.1:${ports.metrics}`,
+      "--events-addr=",
+      "--log-level=debug",
+      "--enable-leader-election=false",
+      "--requeue-dependency=2s",
+      ...(options.flags ?? []),
     ],
     env: { KUBECONFIG: kubeconfig, RUNTIME_NAMESPACE: "strata-system", ...options.env },
     logs: workspace.logs,
@@ -93,8 +108,14 @@ export interface CommandResult {
 }
 
 /** Runs the command line from its bundle. */
-export async function strata(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
-  const child = spawn(process.execPath, [path("dist/strata.js"), ...args], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"], HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...env } });
+export async function strata(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [path("dist/strata.js"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...env },
+  });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: Number(code ?? 1), stdout, stderr };
 }

@@ -22,16 +22,28 @@ export interface TokenGrant {
 }
 
 /** Grants whatever is asked for to the one account, and nothing to others. */
-export async function startTokenServer(workspace: Workspace, account: { readonly username: string; readonly password: string }): Promise<TokenServer> {
+export async function startTokenServer(
+  workspace: Workspace,
+  account: { readonly username: string; readonly password: string },
+): Promise<TokenServer> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const issue: Issue = { privateKey, kid: randomUUID(), service: "e2e-registry", issuer: "e2e-issuer", subject: account.username, lifetime: 300 };
+  const issue: Issue = {
+    privateKey,
+    kid: randomUUID(),
+    service: "e2e-registry",
+    issuer: "e2e-issuer",
+    subject: account.username,
+    lifetime: 300,
+  };
   const grants: TokenGrant[] = [];
   const expected = `Basic ${Buffer.from(`${account.username}:${account.password}`).toString("base64")}`;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://token");
     const granted = url.pathname === "/token" && request.headers.authorization === expected;
     grants.push({ scope: url.searchParams.get("scope") ?? undefined, granted });
-    const answer = granted ? { token: makeToken(issue, url.searchParams.getAll("scope")), expires_in: issue.lifetime } : { errors: [{ code: "UNAUTHORIZED", message: "who are you" }] };
+    const answer = granted
+      ? { token: makeToken(issue, url.searchParams.getAll("scope")), expires_in: issue.lifetime }
+      : { errors: [{ code: "UNAUTHORIZED", message: "who are you" }] };
     response.writeHead(granted ? 200 : 401, { "content-type": "application/json" }).end(JSON.stringify(answer));
   });
   const host = await listenOnLoopback(workspace, server);
@@ -58,16 +70,29 @@ interface Issue {
 
 function makeToken(issue: Issue, scopes: readonly string[]): string {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: issue.issuer, aud: issue.service, sub: issue.subject, iat: now, nbf: now - 5, exp: now + issue.lifetime, jti: randomUUID(), access: accessOf(scopes) };
-  const signed = [{ alg: "ES256", typ: "JWT", kid: issue.kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  const claims = {
+    iss: issue.issuer,
+    aud: issue.service,
+    sub: issue.subject,
+    iat: now,
+    nbf: now - 5,
+    exp: now + issue.lifetime,
+    jti: randomUUID(),
+    access: accessOf(scopes),
+  };
+  const signed = [{ alg: "ES256", typ: "JWT", kid: issue.kid }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+    .join(".");
   const signature = sign("sha256", Buffer.from(signed), { key: issue.privateKey, dsaEncoding: "ieee-p1363" });
   return `${signed}.${signature.toString("base64url")}`;
 }
 
 /** `repository:team/app:pull,push` */
 function accessOf(scopes: readonly string[]): unknown[] {
-  return scopes.flatMap((scope) => scope.split(" ")).map((scope) => {
-    const [type, ...rest] = scope.split(":");
-    return { type, name: rest.slice(0, -1).join(":"), actions: (rest.at(-1) ?? "").split(",") };
-  });
+  return scopes
+    .flatMap((scope) => scope.split(" "))
+    .map((scope) => {
+      const [type, ...rest] = scope.split(":");
+      return { type, name: rest.slice(0, -1).join(":"), actions: (rest.at(-1) ?? "").split(",") };
+    });
 }

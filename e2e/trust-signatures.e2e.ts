@@ -11,14 +11,29 @@ import { installFluxCrds } from "./flux.ts";
 import { condition, type KubeObject } from "./kube.ts";
 import { pushArtifact, pushFixtures } from "./push.ts";
 import { startRegistry, type Registry } from "./registry.ts";
-import { artifactRepository, externalArtifactRef, isCondition, publishedArtifact, readyRepository, reconcileNow, repositoryRef, type Spec } from "./repositories.ts";
+import {
+  artifactRepository,
+  externalArtifactRef,
+  isCondition,
+  publishedArtifact,
+  readyRepository,
+  reconcileNow,
+  repositoryRef,
+  type Spec,
+} from "./repositories.ts";
 import { secret } from "./secrets.ts";
 import { installStrata, startStrata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
-const fixture = async (name: string): Promise<string> => await readFile(new URL(`../src/testing/fixtures/${name}`, import.meta.url), "utf8");
-const newKey = (): string => generateKeyPairSync("ec", { namedCurve: "P-256", publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } }).publicKey;
+const fixture = async (name: string): Promise<string> =>
+  await readFile(new URL(`../src/testing/fixtures/${name}`, import.meta.url), "utf8");
+const newKey = (): string =>
+  generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  }).publicKey;
 
 let plane: ControlPlane;
 let registry: Registry;
@@ -26,23 +41,46 @@ let registry: Registry;
 let cosignKey: string;
 
 beforeAll(async () => {
-  [plane, registry, cosignKey] = await Promise.all([startControlPlane(workspace), startRegistry(workspace), fixture("cosign.pub")]);
+  [plane, registry, cosignKey] = await Promise.all([
+    startControlPlane(workspace),
+    startRegistry(workspace),
+    fixture("cosign.pub"),
+  ]);
   await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
   // The fixtures' certificate was valid for one day; notation's policy decides whether that matters.
   const verification = { level: "strict", override: { authenticTimestamp: "log" } };
-  const policy = { name: "all", registryScopes: ["*"], signatureVerification: verification, trustStores: ["ca:fixtures"], trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"] };
+  const policy = {
+    name: "all",
+    registryScopes: ["*"],
+    signatureVerification: verification,
+    trustStores: ["ca:fixtures"],
+    trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"],
+  };
   await plane.admin.create(secret("cosign", { "cosign.pub": cosignKey }));
   await plane.admin.create(secret("several", { "other.pub": newKey(), "cosign.pub": cosignKey }));
   await plane.admin.create(secret("wrong", { "cosign.pub": newKey() }));
-  await plane.admin.create(secret("notation", { "trustpolicy.json": JSON.stringify({ version: "1.0", trustPolicies: [policy] }), "ca.crt": await fixture("notation.crt") }));
+  await plane.admin.create(
+    secret("notation", {
+      "trustpolicy.json": JSON.stringify({ version: "1.0", trustPolicies: [policy] }),
+      "ca.crt": await fixture("notation.crt"),
+    }),
+  );
   await startStrata(workspace, plane);
 });
 
-const signed = (name: string, path: string, verify: Spec, spec: Spec = {}): KubeObject => artifactRepository(name, { registry, path }, { ref: { tag: "1.0.0" }, verify, ...spec });
+const signed = (name: string, path: string, verify: Spec, spec: Spec = {}): KubeObject =>
+  artifactRepository(name, { registry, path }, { ref: { tag: "1.0.0" }, verify, ...spec });
 const byKey = (name: string): Spec => ({ provider: "cosign", secretRef: { name } });
-const ready = async (name: string): Promise<PublishedArtifact> => (await readyRepository(plane, name)).status?.["artifact"] as PublishedArtifact;
+const ready = async (name: string): Promise<PublishedArtifact> =>
+  (await readyRepository(plane, name)).status?.["artifact"] as PublishedArtifact;
 const refused = async (name: string): Promise<KubeObject> =>
-  await plane.admin.waitFor(repositoryRef(name), "refused", (object) => isCondition(object, "SourceVerified", "False", "VerificationError") && isCondition(object, "Ready", "False", "VerificationError"));
+  await plane.admin.waitFor(
+    repositoryRef(name),
+    "refused",
+    (object) =>
+      isCondition(object, "SourceVerified", "False", "VerificationError") &&
+      isCondition(object, "Ready", "False", "VerificationError"),
+  );
 
 async function expectNothing(name: string): Promise<void> {
   const { status } = await refused(name);
@@ -69,8 +107,15 @@ describe("a good signature", () => {
     await plane.admin.create(signed(name, path, verify, spec));
     const object = await readyRepository(plane, name);
     const verified = condition(object, "SourceVerified");
-    expect(verified).toMatchObject({ status: "True", reason: "Succeeded", message: expect.stringContaining(String(verify["provider"])) });
-    expect(condition(await plane.admin.get(externalArtifactRef(name)), "SourceVerified")).toMatchObject({ status: "True", message: verified?.message });
+    expect(verified).toMatchObject({
+      status: "True",
+      reason: "Succeeded",
+      message: expect.stringContaining(String(verify["provider"])),
+    });
+    expect(condition(await plane.admin.get(externalArtifactRef(name)), "SourceVerified")).toMatchObject({
+      status: "True",
+      message: verified?.message,
+    });
     expect((await download(await publishedArtifact(plane, name))).length).toBeGreaterThan(0);
   });
 
@@ -78,15 +123,29 @@ describe("a good signature", () => {
     const sigstore = new TestSigstore();
     const digest = await crane(["digest", `${registry.host}/flux/app:1.0.0`]);
     await crane(["copy", `${registry.host}/flux/app:1.0.0`, `${registry.host}/keyless/app:1.0.0`]);
-    const [payload, leaf] = [simpleSigning(digest), sigstore.leaf({ issuer: "https://issuer.test", subject: "https://ci.test/app/release" })];
+    const [payload, leaf] = [
+      simpleSigning(digest),
+      sigstore.leaf({ issuer: "https://issuer.test", subject: "https://ci.test/app/release" }),
+    ];
     const signature = signWith(leaf.privateKey)(payload);
     const { promised, promise } = sigstore.logEntry(payload, signature, leaf);
-    const { bytes, ...layer } = legacyLayer(payload, signature, { "dev.sigstore.cosign/certificate": leaf.certificate.toString(), "dev.sigstore.cosign/bundle": JSON.stringify({ SignedEntryTimestamp: promise, Payload: promised }) });
-    await pushArtifact(registry, "keyless/app", `${digest.replace(":", "-")}.sig`, { layers: [{ ...layer, bytes: Buffer.from(bytes) }] });
+    const { bytes, ...layer } = legacyLayer(payload, signature, {
+      "dev.sigstore.cosign/certificate": leaf.certificate.toString(),
+      "dev.sigstore.cosign/bundle": JSON.stringify({ SignedEntryTimestamp: promise, Payload: promised }),
+    });
+    await pushArtifact(registry, "keyless/app", `${digest.replace(":", "-")}.sig`, {
+      layers: [{ ...layer, bytes: Buffer.from(bytes) }],
+    });
     await plane.admin.create(secret("root", { "trusted_root.json": sigstore.trustedRoot() }));
-    const by = (subject: string): Spec => ({ provider: "cosign", trustedRootSecretRef: { name: "root" }, matchOIDCIdentity: [{ issuer: "^https://issuer\\.test$", subject }] });
+    const by = (subject: string): Spec => ({
+      provider: "cosign",
+      trustedRootSecretRef: { name: "root" },
+      matchOIDCIdentity: [{ issuer: "^https://issuer\\.test$", subject }],
+    });
     await plane.admin.create(signed("keyless", "keyless/app", by("^https://ci\\.test/app/.*$")));
-    expect(condition(await readyRepository(plane, "keyless"), "SourceVerified")?.message).toContain("https://ci.test/app/release");
+    expect(condition(await readyRepository(plane, "keyless"), "SourceVerified")?.message).toContain(
+      "https://ci.test/app/release",
+    );
     await plane.admin.create(signed("keyless-other", "keyless/app", by("^https://ci\\.test/other/.*$")));
     await expectNothing("keyless-other");
   });
@@ -106,9 +165,15 @@ describe("nothing is published", () => {
   });
 
   it("of an artifact under another's signature", async () => {
-    const [good, bad] = await Promise.all(["signed/legacy:1.0.0", "flux/app:1.1.0"].map((reference) => crane(["digest", `${registry.host}/${reference}`])));
+    const [good, bad] = await Promise.all(
+      ["signed/legacy:1.0.0", "flux/app:1.1.0"].map((reference) => crane(["digest", `${registry.host}/${reference}`])),
+    );
     await crane(["copy", `${registry.host}/flux/app:1.1.0`, `${registry.host}/replayed/app:1.0.0`]);
-    await crane(["copy", `${registry.host}/signed/legacy:${good?.replace(":", "-")}.sig`, `${registry.host}/replayed/app:${bad?.replace(":", "-")}.sig`]);
+    await crane([
+      "copy",
+      `${registry.host}/signed/legacy:${good?.replace(":", "-")}.sig`,
+      `${registry.host}/replayed/app:${bad?.replace(":", "-")}.sig`,
+    ]);
     await plane.admin.create(signed("replayed", "replayed/app", byKey("cosign")));
     await expectNothing("replayed");
   });
@@ -134,8 +199,12 @@ describe("the last good artifact stays", () => {
   it("when its tag is moved onto what nobody has signed, and no alias follows", async () => {
     const [path, target] = ["moving/app", "pushed/moving"];
     const digest = await crane(["digest", `${registry.host}/signed/legacy:1.0.0`]);
-    for (const tag of ["1.0.0", `${digest.replace(":", "-")}.sig`]) await crane(["copy", `${registry.host}/signed/legacy:${tag}`, `${registry.host}/${path}:${tag}`]);
-    const publish = { externalArtifact: {}, oci: { url: `oci://${registry.host}/${target}`, insecure: true, tags: ["stable"] } };
+    for (const tag of ["1.0.0", `${digest.replace(":", "-")}.sig`])
+      await crane(["copy", `${registry.host}/signed/legacy:${tag}`, `${registry.host}/${path}:${tag}`]);
+    const publish = {
+      externalArtifact: {},
+      oci: { url: `oci://${registry.host}/${target}`, insecure: true, tags: ["stable"] },
+    };
     await plane.admin.create(signed("moving", path, byKey("cosign"), { publish }));
     const [artifact, pushed] = [await ready("moving"), await digestOfTag(`${registry.host}/${target}:stable`)];
     await crane(["copy", `${registry.host}/flux/app:1.1.0`, `${registry.host}/${path}:1.0.0`]);

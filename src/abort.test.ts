@@ -28,7 +28,10 @@ describe("unlessAborted", () => {
   it("ends with the signal, while the work goes on", async () => {
     const abort = new AbortController();
     const work = Promise.withResolvers<string>();
-    const [one, other] = [unlessAborted(work.promise, abort.signal, givenUp), unlessAborted(work.promise, new AbortController().signal, givenUp)];
+    const [one, other] = [
+      unlessAborted(work.promise, abort.signal, givenUp),
+      unlessAborted(work.promise, new AbortController().signal, givenUp),
+    ];
     abort.abort();
     await expect(one).rejects.toThrow("given up");
     work.resolve("done");

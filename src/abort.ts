@@ -8,7 +8,11 @@ export async function aborted(signal: AbortSignal): Promise<void> {
  * Waits for work that others may wait for as well, no longer than the signal lets it; the work itself goes on.
  * @throws what `errorOf` makes of the signal once it is aborted, what the work fails with
  */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, errorOf: (signal: AbortSignal) => Error): Promise<T> {
+export async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  errorOf: (signal: AbortSignal) => Error,
+): Promise<T> {
   const { promise: given, reject } = Promise.withResolvers<never>();
   const giveUp = (): void => reject(errorOf(signal));
   if (signal.aborted) giveUp();

@@ -27,7 +27,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
   // Adapters. Each knows the model and its own outside world, never another adapter.
   "src/kube": ["src/errors", "src/abort", "src/http-failures", "api"],
-  "src/registry": ["src/errors", "src/abort", "src/http-failures", "src/oci", "src/credentials/provider", "src/system-roots"],
+  "src/registry": [
+    "src/errors",
+    "src/abort",
+    "src/http-failures",
+    "src/oci",
+    "src/credentials/provider",
+    "src/system-roots",
+  ],
   "src/credentials": ["src/errors", "src/abort", "src/oci", "src/system-roots"],
   "src/credentials/secret": ["src/kube/client"],
   "src/verify": ["src/errors", "src/oci", "src/kube/client"],
@@ -122,7 +129,10 @@ function importsOf(source: string): Import[] {
     /\bimport\(\s*"(?<specifier>[^"]+)"/g,
   ];
   return patterns.flatMap((pattern) =>
-    [...source.matchAll(pattern)].map(({ groups }) => ({ specifier: groups?.["specifier"] ?? "", typeOnly: groups?.["types"] !== undefined })),
+    [...source.matchAll(pattern)].map(({ groups }) => ({
+      specifier: groups?.["specifier"] ?? "",
+      typeOnly: groups?.["types"] !== undefined,
+    })),
   );
 }
 
@@ -135,12 +145,18 @@ function refusal(file: string, { specifier, typeOnly }: Import): string | undefi
   if (!specifier.startsWith(".")) return packageRefusal(from, specifier);
   if (!/\.(ts|json)$/.test(specifier)) return "relative imports carry their suffix";
   const target = withoutSuffix(posix.normalize(posix.join(posix.dirname(file), specifier)));
-  if (isUnder(target, "src/testing") && !testingUsers.some((user) => isUnder(from, user))) return "src/testing is for tests";
+  if (isUnder(target, "src/testing") && !testingUsers.some((user) => isUnder(from, user)))
+    return "src/testing is for tests";
   const rows = Object.keys(mayImport).filter((part) => isUnder(from, part));
   const bound = isUnder(from, "src") || rows.length > 0;
   if (!bound || rows.some((part) => isUnder(target, part))) return undefined;
-  const allowed = rows.flatMap((part) => [...(mayImport[part] ?? []), ...(typeOnly ? (mayImportTypes[part] ?? []) : [])]);
-  return allowed.some((part) => isUnder(target, part)) ? undefined : `${rows.join(", ") || from} may import only: ${allowed.join(", ")}`;
+  const allowed = rows.flatMap((part) => [
+    ...(mayImport[part] ?? []),
+    ...(typeOnly ? (mayImportTypes[part] ?? []) : []),
+  ]);
+  return allowed.some((part) => isUnder(target, part))
+    ? undefined
+    : `${rows.join(", ") || from} may import only: ${allowed.join(", ")}`;
 }
 
 function packageRefusal(from: string, specifier: string): string | undefined {
@@ -196,7 +212,9 @@ describe("imports", () => {
     const specifier = "./registry/client.ts";
     expect(refusal("src/config.ts", { specifier, typeOnly: true })).toBeUndefined();
     expect(refusal("src/config.ts", { specifier, typeOnly: false })).toMatch(/may import only/);
-    expect(refusal("src/controller/build.ts", { specifier: "../registry/client.ts", typeOnly: true })).toMatch(/may import only/);
+    expect(refusal("src/controller/build.ts", { specifier: "../registry/client.ts", typeOnly: true })).toMatch(
+      /may import only/,
+    );
   });
 
   it("are found in every form", () => {
@@ -214,7 +232,8 @@ describe("imports", () => {
 
   it("use only packages that the bundles carry", () => {
     const { dependencies } = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
-    const carried = (specifier: string) => /^(\.|node:)/.test(specifier) || Object.keys(dependencies).some((name) => isUnder(specifier, name));
+    const carried = (specifier: string) =>
+      /^(\.|node:)/.test(specifier) || Object.keys(dependencies).some((name) => isUnder(specifier, name));
     const bundled = product.filter((file) => /^(src|api)\//.test(file) && !isUnder(file, "src/testing"));
     const foreign = bundled.flatMap((file) =>
       importsOf(read(file)).flatMap(({ specifier }) => (carried(specifier) ? [] : [`${file} → ${specifier}`])),
@@ -232,11 +251,19 @@ describe("house rules", () => {
 
   it("no folder is named after nothing", () => {
     const vague = new Set(["utils", "util", "helpers", "common", "misc", "lib"]);
-    expect(typescript.filter((file) => dirname(file).split("/").some((name) => vague.has(name)))).toEqual([]);
+    expect(
+      typescript.filter((file) =>
+        dirname(file)
+          .split("/")
+          .some((name) => vague.has(name)),
+      ),
+    ).toEqual([]);
   });
 
   it("exports have names", () => {
-    expect(offenders(product, /^export default /m).filter((file) => !/(^|\/)vitest\.[a-z.]*ts$/.test(file))).toEqual([]);
+    expect(offenders(product, /^export default /m).filter((file) => !/(^|\/)vitest\.[a-z.]*ts$/.test(file))).toEqual(
+      [],
+    );
   });
 
   it("no test replaces a module", () => {
@@ -245,12 +272,17 @@ describe("house rules", () => {
   });
 
   it("only src/config.ts reads the environment", () => {
-    const readers = offenders(product.filter((file) => /^(src|api|crds|config)\//.test(file)), /\bprocess\.env\b|\bprocess\["env"\]|\benv\b[^;\n]*from "node:process"/);
+    const readers = offenders(
+      product.filter((file) => /^(src|api|crds|config)\//.test(file)),
+      /\bprocess\.env\b|\bprocess\["env"\]|\benv\b[^;\n]*from "node:process"/,
+    );
     expect(readers).toEqual(["src/config.ts"]);
   });
 
   it("no file names a machine's path or a package registry", () => {
-    const text = allFiles.filter((file) => /\.(ts|js|json|ya?ml|md|sh|html|svg|txt)$|(^|\/)(Dockerfile|\.npmrc|run)$/.test(file));
+    const text = allFiles.filter((file) =>
+      /\.(ts|js|json|ya?ml|md|sh|html|svg|txt)$|(^|\/)(Dockerfile|\.npmrc|run)$/.test(file),
+    );
     const machinePath = /(^|[\s"'`=(:])\/(work|root|Users|tmp\/[a-z_]+jobs)\//m;
     expect(offenders(text, machinePath)).toEqual([]);
     expect(offenders(["package-lock.json"], /"resolved":/)).toEqual([]);

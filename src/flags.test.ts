@@ -11,7 +11,12 @@ const table = {
 
 describe("parseFlags", () => {
   it("gives the defaults, durations in milliseconds", () => {
-    expect(parseFlags(table, [], {})).toEqual({ "storage-path": "/data", "watch-all-namespaces": true, concurrent: 4, "max-retry-delay": 900_000 });
+    expect(parseFlags(table, [], {})).toEqual({
+      "storage-path": "/data",
+      "watch-all-namespaces": true,
+      concurrent: 4,
+      "max-retry-delay": 900_000,
+    });
   });
 
   it.each([

@@ -34,9 +34,11 @@ function* tokens(table: Record<string, FlagSpec>, argv: readonly string[]): Gene
   for (let i = 0; i < argv.length; i++) {
     const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(argv[i]!);
     const name = match?.[1];
-    if (match === null || name === undefined) throw new CodedError("InvalidSpec", `"${argv[i]}" is no flag; flags look like --name=value`);
+    if (match === null || name === undefined)
+      throw new CodedError("InvalidSpec", `"${argv[i]}" is no flag; flags look like --name=value`);
     const spec = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (spec === undefined) throw new CodedError("InvalidSpec", `unknown flag --${name}${suggestion(name, Object.keys(table))}`);
+    if (spec === undefined)
+      throw new CodedError("InvalidSpec", `unknown flag --${name}${suggestion(name, Object.keys(table))}`);
     if (match[2] !== undefined) yield [name, match[2]];
     else if (spec.type === "boolean") yield [name, "true"];
     else if (i + 1 < argv.length) yield [name, argv[++i]!];
@@ -45,7 +47,9 @@ function* tokens(table: Record<string, FlagSpec>, argv: readonly string[]): Gene
 }
 
 function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find((candidate) => candidate.includes(name) || name.includes(candidate) || candidate.slice(0, 6) === name.slice(0, 6));
+  const near = known.find(
+    (candidate) => candidate.includes(name) || name.includes(candidate) || candidate.slice(0, 6) === name.slice(0, 6),
+  );
   return near === undefined ? "; --help lists them" : `; did you mean --${near}?`;
 }
 
@@ -72,7 +76,7 @@ function convert(name: string, spec: FlagSpec, text: string): string | boolean |
   }
 }
 
-const unitMs = { ns: 1e-6, us: 1e-3, "µs": 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const unitMs = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /** Go's time.ParseDuration for non-negative durations, in milliseconds; undefined where it does not parse. */
 export function parseGoDuration(text: string): number | undefined {
@@ -88,6 +92,9 @@ export function parseGoDuration(text: string): number | undefined {
 /** The `--help` text of a flag table. */
 export function describeFlags(table: Record<string, FlagSpec>): string {
   return Object.entries(table)
-    .map(([name, spec]) => `  --${name} (${spec.type}, default ${JSON.stringify(spec.default)}${spec.env === undefined ? "" : `, env ${spec.env}`})\n      ${spec.description}`)
+    .map(
+      ([name, spec]) =>
+        `  --${name} (${spec.type}, default ${JSON.stringify(spec.default)}${spec.env === undefined ? "" : `, env ${spec.env}`})\n      ${spec.description}`,
+    )
     .join("\n");
 }

@@ -6,7 +6,9 @@ const MAX_ITEMS = 64;
 /** A reference to an object in the same namespace; there is no field for another namespace. */
 export function localRef(description: string) {
   return z
-    .strictObject({ name: z.string().min(1).max(253).describe("Name of the object, in the namespace of the ArtifactRepository.") })
+    .strictObject({
+      name: z.string().min(1).max(253).describe("Name of the object, in the namespace of the ArtifactRepository."),
+    })
     .describe(description);
 }
 
@@ -41,9 +43,7 @@ export const registryAccess = {
       "Where the credentials come from: `generic` (secretRef, serviceAccountName or none), or the workload identity " +
         "of `aws`, `azure` or `gcp`.",
     ),
-  secretRef: localRef(
-    "A Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.",
-  ).optional(),
+  secretRef: localRef("A Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.").optional(),
   serviceAccountName: text(
     "The ServiceAccount whose imagePullSecrets are used; with provider aws, azure or gcp the one whose workload identity is used.",
     253,
@@ -51,7 +51,9 @@ export const registryAccess = {
   certSecretRef: localRef(
     "A Secret with `ca.crt`, which extends the system's roots, and/or `tls.crt` and `tls.key`, the client certificate.",
   ).optional(),
-  proxySecretRef: localRef("A Secret with the proxy's `address` and, where it asks for them, `username` and `password`.").optional(),
+  proxySecretRef: localRef(
+    "A Secret with the proxy's `address` and, where it asks for them, `username` and `password`.",
+  ).optional(),
   insecure: z
     .boolean()
     .describe("Speak plain HTTP with the registry. The verification of TLS certificates cannot be switched off.")

@@ -25,7 +25,9 @@ export function describeIssues(schema: z.ZodType, object: unknown, issues: reado
 /** One line an issue: `spec.interval: found "10 minutes"; write a duration such as 10m or 1h30m`. */
 export function formatIssues(issues: readonly SpecIssue[]): string {
   return issues
-    .map(({ path, found, hint }) => `${path || "object"}: ${found === undefined ? "missing" : `found ${found}`}; ${hint}`)
+    .map(
+      ({ path, found, hint }) => `${path || "object"}: ${found === undefined ? "missing" : `found ${found}`}; ${hint}`,
+    )
     .join("\n");
 }
 
@@ -36,7 +38,10 @@ function unknownField(schema: z.ZodType, object: unknown, path: readonly Propert
   return {
     path: formatPath(path),
     found: show(valueAt(object, path)),
-    hint: near === undefined ? `remove this unknown field; ${list}` : `this field is unknown, did you mean ${near}? ${list}`,
+    hint:
+      near === undefined
+        ? `remove this unknown field; ${list}`
+        : `this field is unknown, did you mean ${near}? ${list}`,
   };
 }
 
@@ -70,7 +75,9 @@ const sizeUnits: Readonly<Record<string, string>> = { string: " characters", arr
 
 /** `a, b or c`, without the spellings that differ from an earlier one only in case. */
 function alternatives(values: readonly string[]): string {
-  const distinct = values.filter((value, at) => values.findIndex((other) => other.toLowerCase() === value.toLowerCase()) === at);
+  const distinct = values.filter(
+    (value, at) => values.findIndex((other) => other.toLowerCase() === value.toLowerCase()) === at,
+  );
   const last = distinct.at(-1) ?? "";
   return distinct.length < 2 ? last : `${distinct.slice(0, -1).join(", ")} or ${last}`;
 }
@@ -102,7 +109,9 @@ function valueAt(object: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function formatPath(path: readonly PropertyKey[]): string {
-  return path.map((key, at) => (typeof key === "number" ? `[${key}]` : `${at === 0 ? "" : "."}${String(key)}`)).join("");
+  return path
+    .map((key, at) => (typeof key === "number" ? `[${key}]` : `${at === 0 ? "" : "."}${String(key)}`))
+    .join("");
 }
 
 const MAX_SHOWN = 80;

@@ -18,7 +18,8 @@ export function nearestName(name: string, known: readonly string[]): string | un
   let best: { name: string; distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(wanted, candidate.toLowerCase());
-    if (distance < (best?.distance ?? Math.max(2, Math.ceil(candidate.length / 3)))) best = { name: candidate, distance };
+    if (distance < (best?.distance ?? Math.max(2, Math.ceil(candidate.length / 3))))
+      best = { name: candidate, distance };
   }
   return best?.name;
 }

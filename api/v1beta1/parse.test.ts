@@ -6,7 +6,13 @@ import { parseArtifactRepository } from "./parse.ts";
 const minimal = { url: "oci://ghcr.io/org/app", interval: "10m" };
 
 function manifest(spec: unknown, rest: Record<string, unknown> = {}): Record<string, unknown> {
-  return { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name: "app" }, spec, ...rest };
+  return {
+    apiVersion: "source.strata.dev/v1beta1",
+    kind: "ArtifactRepository",
+    metadata: { name: "app" },
+    spec,
+    ...rest,
+  };
 }
 
 function accepted(object: unknown): ArtifactRepository {
@@ -31,7 +37,13 @@ describe("what is accepted", () => {
 
   it("fills in the defaults of nested fields only where the parent is present", () => {
     const { spec } = accepted(
-      withSpec({ indexSelector: {}, layerSelector: {}, verify: {}, publish: { oci: { url: "oci://r.example/a" } }, ref: { policy: { numerical: {} } } }),
+      withSpec({
+        indexSelector: {},
+        layerSelector: {},
+        verify: {},
+        publish: { oci: { url: "oci://r.example/a" } },
+        ref: { policy: { numerical: {} } },
+      }),
     );
     expect(spec.indexSelector).toEqual({ match: "One" });
     expect(spec.layerSelector).toEqual({ offset: 0, onConflict: "Fail", symlinks: "Skip" });
@@ -45,10 +57,22 @@ describe("what is accepted", () => {
   });
 
   it("takes null for absent, wherever it stands, as the API server does", () => {
-    const resource = accepted(manifest({ ...minimal, provider: null, ref: null, layerSelector: { mediaType: null, offset: null } }, { metadata: { name: "app", labels: null } }));
-    expect(resource.spec).toEqual({ ...minimal, timeout: "60s", provider: "generic", layerSelector: { offset: 0, onConflict: "Fail", symlinks: "Skip" } });
+    const resource = accepted(
+      manifest(
+        { ...minimal, provider: null, ref: null, layerSelector: { mediaType: null, offset: null } },
+        { metadata: { name: "app", labels: null } },
+      ),
+    );
+    expect(resource.spec).toEqual({
+      ...minimal,
+      timeout: "60s",
+      provider: "generic",
+      layerSelector: { offset: 0, onConflict: "Fail", symlinks: "Skip" },
+    });
     expect(resource.metadata).toEqual({ name: "app" });
-    expect(refused(manifest({ ...minimal, url: null })).map(({ path, found }) => [path, found])).toEqual([["spec.url", "null"]]);
+    expect(refused(manifest({ ...minimal, url: null })).map(({ path, found }) => [path, found])).toEqual([
+      ["spec.url", "null"],
+    ]);
   });
 
   it.each([
@@ -66,11 +90,31 @@ describe("what is accepted", () => {
     ["an empty semver beside a policy", { ref: { semver: "", policy: { semver: { range: "1.x" } } } }],
     ["semverFilter without semver, which Flux ignores", { ref: { semverFilter: ".*" } }],
     ["a tag pinned by digest", { ref: { tag: `1.0.0@${digest}` } }],
-    ["every policy field", { ref: { filterTags: { pattern: "^main-(?P<ts>.*)", extract: "$ts" }, policy: { alphabetical: { order: "desc" } } } }],
+    [
+      "every policy field",
+      {
+        ref: {
+          filterTags: { pattern: "^main-(?P<ts>.*)", extract: "$ts" },
+          policy: { alphabetical: { order: "desc" } },
+        },
+      },
+    ],
     ["keys without identities", { verify: { secretRef: { name: "keys" }, matchOIDCIdentity: [] } }],
-    ["an explicit default layout beside Extract", { layerSelector: { operation: "Extract", layout: "Merge", onConflict: "Fail", filename: "{title}" } }],
+    [
+      "an explicit default layout beside Extract",
+      { layerSelector: { operation: "Extract", layout: "Merge", onConflict: "Fail", filename: "{title}" } },
+    ],
     ["a layout for the operation of a profile", { layerSelector: { layout: "LayerPerDir" } }],
-    ["several publishers", { publish: { externalArtifact: {}, ociRepository: {}, oci: { url: "oci://r.example:5000/a/b", tags: ["{tag}"], retain: 5 } } }],
+    [
+      "several publishers",
+      {
+        publish: {
+          externalArtifact: {},
+          ociRepository: {},
+          oci: { url: "oci://r.example:5000/a/b", tags: ["{tag}"], retain: 5 },
+        },
+      },
+    ],
   ])("accepts %s", (_, more) => {
     accepted(withSpec(more));
   });
@@ -86,11 +130,14 @@ describe("what is accepted", () => {
     expect(resource.status).toEqual({ observedGeneration: 3 });
   });
 
-  it.each([{ conditions: "Ready" }, "lost", { artifact: {} }])("drops the status %j, which it cannot read", (status) => {
-    const resource = accepted(manifest(minimal, { status }));
-    expect(resource.status).toBeUndefined();
-    expect(resource.spec.url).toBe(minimal.url);
-  });
+  it.each([{ conditions: "Ready" }, "lost", { artifact: {} }])(
+    "drops the status %j, which it cannot read",
+    (status) => {
+      const resource = accepted(manifest(minimal, { status }));
+      expect(resource.status).toBeUndefined();
+      expect(resource.spec.url).toBe(minimal.url);
+    },
+  );
 });
 
 describe("what is refused", () => {
@@ -104,26 +151,113 @@ describe("what is refused", () => {
     ["a number for a tag", withSpec({ ref: { tag: 1.1 } }), "spec.ref.tag", /quotes/],
     ["https", withSpec({ url: "https://ghcr.io/org/app" }), "spec.url", /oci:\/\//],
     ["a short digest", withSpec({ ref: { digest: "sha256:abc" } }), "spec.ref.digest", /64/],
-    ["an unknown operation", withSpec({ layerSelector: { operation: "Unpack" } }), "spec.layerSelector.operation", /^write Extract, Copy or ExtractAll$/],
-    ["a platform without architecture", withSpec({ indexSelector: { platform: "linux" } }), "spec.indexSelector.platform", /os\/architecture/],
-    ["an unnamed issuer", withSpec({ verify: { matchOIDCIdentity: [{ subject: "x" }] } }), "spec.verify.matchOIDCIdentity[0].issuer", /text/],
-    ["semver beside policy", withSpec({ ref: { semver: "1.x", policy: { numerical: {} } } }), "spec.ref", /either semver or policy/],
-    ["semverFilter beside policy", withSpec({ ref: { semverFilter: "x", policy: { numerical: {} } } }), "spec.ref", /filterTags\.pattern/],
+    [
+      "an unknown operation",
+      withSpec({ layerSelector: { operation: "Unpack" } }),
+      "spec.layerSelector.operation",
+      /^write Extract, Copy or ExtractAll$/,
+    ],
+    [
+      "a platform without architecture",
+      withSpec({ indexSelector: { platform: "linux" } }),
+      "spec.indexSelector.platform",
+      /os\/architecture/,
+    ],
+    [
+      "an unnamed issuer",
+      withSpec({ verify: { matchOIDCIdentity: [{ subject: "x" }] } }),
+      "spec.verify.matchOIDCIdentity[0].issuer",
+      /text/,
+    ],
+    [
+      "semver beside policy",
+      withSpec({ ref: { semver: "1.x", policy: { numerical: {} } } }),
+      "spec.ref",
+      /either semver or policy/,
+    ],
+    [
+      "semverFilter beside policy",
+      withSpec({ ref: { semverFilter: "x", policy: { numerical: {} } } }),
+      "spec.ref",
+      /filterTags\.pattern/,
+    ],
     ["filterTags without policy", withSpec({ ref: { filterTags: { pattern: "x" } } }), "spec.ref", /needs a policy/],
-    ["imagePolicyRef beside tag", withSpec({ ref: { imagePolicyRef: { name: "p" }, tag: "1" } }), "spec.ref", /stands alone/],
-    ["two policies", withSpec({ ref: { policy: { numerical: {}, alphabetical: {} } } }), "spec.ref.policy", /exactly one/],
+    [
+      "imagePolicyRef beside tag",
+      withSpec({ ref: { imagePolicyRef: { name: "p" }, tag: "1" } }),
+      "spec.ref",
+      /stands alone/,
+    ],
+    [
+      "two policies",
+      withSpec({ ref: { policy: { numerical: {}, alphabetical: {} } } }),
+      "spec.ref.policy",
+      /exactly one/,
+    ],
     ["no policy", withSpec({ ref: { policy: {} } }), "spec.ref.policy", /exactly one/],
-    ["notation without keys", withSpec({ verify: { provider: "notation" } }), "spec.verify", /notation needs secretRef/],
-    ["keys and identities", withSpec({ verify: { secretRef: { name: "k" }, matchOIDCIdentity: [{ issuer: "i", subject: "s" }] } }), "spec.verify", /either/],
-    ["layout with Copy", withSpec({ layerSelector: { operation: "Copy", layout: "LayerPerDir" } }), "spec.layerSelector", /ExtractAll/],
-    ["onConflict with extract", withSpec({ layerSelector: { operation: "extract", onConflict: "Keep" } }), "spec.layerSelector", /ExtractAll/],
-    ["onConflict where nothing conflicts", withSpec({ layerSelector: { layout: "LayerPerDir", onConflict: "Keep" } }), "spec.layerSelector", /Merge/],
-    ["offset with ExtractAll", withSpec({ layerSelector: { operation: "ExtractAll", offset: 1 } }), "spec.layerSelector", /offset/],
+    [
+      "notation without keys",
+      withSpec({ verify: { provider: "notation" } }),
+      "spec.verify",
+      /notation needs secretRef/,
+    ],
+    [
+      "keys and identities",
+      withSpec({ verify: { secretRef: { name: "k" }, matchOIDCIdentity: [{ issuer: "i", subject: "s" }] } }),
+      "spec.verify",
+      /either/,
+    ],
+    [
+      "layout with Copy",
+      withSpec({ layerSelector: { operation: "Copy", layout: "LayerPerDir" } }),
+      "spec.layerSelector",
+      /ExtractAll/,
+    ],
+    [
+      "onConflict with extract",
+      withSpec({ layerSelector: { operation: "extract", onConflict: "Keep" } }),
+      "spec.layerSelector",
+      /ExtractAll/,
+    ],
+    [
+      "onConflict where nothing conflicts",
+      withSpec({ layerSelector: { layout: "LayerPerDir", onConflict: "Keep" } }),
+      "spec.layerSelector",
+      /Merge/,
+    ],
+    [
+      "offset with ExtractAll",
+      withSpec({ layerSelector: { operation: "ExtractAll", offset: 1 } }),
+      "spec.layerSelector",
+      /offset/,
+    ],
     ["publish to nowhere", withSpec({ publish: {} }), "spec.publish", /at least one/],
-    ["a tag in the push url", withSpec({ publish: { oci: { url: "oci://r.example/a:1" } } }), "spec.publish.oci.url", /without a tag/],
-    ["retaining nothing", withSpec({ publish: { oci: { url: "oci://r.example/a", retain: 0 } } }), "spec.publish.oci.retain", /at least 1/],
-    ["65 annotations", withSpec({ indexSelector: { annotations: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, "v"])) } }), "spec.indexSelector.annotations", /at most 64/],
-    ["33 tags", withSpec({ publish: { oci: { url: "oci://r.example/a", tags: Array.from({ length: 33 }, () => "x") } } }), "spec.publish.oci.tags", /at most 32 items/],
+    [
+      "a tag in the push url",
+      withSpec({ publish: { oci: { url: "oci://r.example/a:1" } } }),
+      "spec.publish.oci.url",
+      /without a tag/,
+    ],
+    [
+      "retaining nothing",
+      withSpec({ publish: { oci: { url: "oci://r.example/a", retain: 0 } } }),
+      "spec.publish.oci.retain",
+      /at least 1/,
+    ],
+    [
+      "65 annotations",
+      withSpec({
+        indexSelector: { annotations: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, "v"])) },
+      }),
+      "spec.indexSelector.annotations",
+      /at most 64/,
+    ],
+    [
+      "33 tags",
+      withSpec({ publish: { oci: { url: "oci://r.example/a", tags: Array.from({ length: 33 }, () => "x") } } }),
+      "spec.publish.oci.tags",
+      /at most 32 items/,
+    ],
     ["a list", [], "", /map of fields/],
     ["nothing", undefined, "", /map of fields/],
   ])("refuses %s", (_, object, path, hint) => {
@@ -141,9 +275,13 @@ describe("what is refused", () => {
   });
 
   it("names fields within lists and beside far-off names", () => {
-    const issues = refused(withSpec({ verify: { matchOIDCIdentity: [{ issuer: "i", subject: "s", audience: "a" }] }, zzz: 1 }));
+    const issues = refused(
+      withSpec({ verify: { matchOIDCIdentity: [{ issuer: "i", subject: "s", audience: "a" }] }, zzz: 1 }),
+    );
     expect(issues.map(({ path }) => path).sort()).toEqual(["spec.verify.matchOIDCIdentity[0].audience", "spec.zzz"]);
-    expect(issues.find(({ path }) => path === "spec.zzz")?.hint).toMatch(/^remove this unknown field; the fields here are url, ref/);
+    expect(issues.find(({ path }) => path === "spec.zzz")?.hint).toMatch(
+      /^remove this unknown field; the fields here are url, ref/,
+    );
   });
 
   it("reports every issue at once, a line each", () => {

@@ -1,7 +1,8 @@
 import { artifactRepositorySchema, type ArtifactRepository } from "./artifact-repository.ts";
 import { describeIssues, type SpecIssue } from "./issues.ts";
 
-export type ParsedArtifactRepository = { readonly resource: ArtifactRepository } | { readonly issues: readonly SpecIssue[] };
+export type ParsedArtifactRepository =
+  { readonly resource: ArtifactRepository } | { readonly issues: readonly SpecIssue[] };
 
 /**
  * Checks an object out of a manifest or from the API server against the schema, fills in defaults and normalises

@@ -8,7 +8,10 @@ const publishOciSchema = z
     url: z
       .string()
       .max(512)
-      .regex(/^oci:\/\/[^/@]+(\/[^/:@]+)+$/, "write oci://registry/repository without a tag; tags belong in publish.oci.tags")
+      .regex(
+        /^oci:\/\/[^/@]+(\/[^/:@]+)+$/,
+        "write oci://registry/repository without a tag; tags belong in publish.oci.tags",
+      )
       .describe("The repository to push to, `oci://registry/repository`, without a tag."),
     tags: list(
       z.string().min(1).max(512),
@@ -22,7 +25,12 @@ const publishOciSchema = z
       .max(255)
       .default(FLUX_CONTENT_MEDIA_TYPE)
       .describe("Media type of the one layer. Argo CD reads `application/vnd.oci.image.layer.v1.tar+gzip`."),
-    retain: z.int().min(1).max(100).describe("How many pushed manifests to keep; older ones are deleted. Without it none is.").optional(),
+    retain: z
+      .int()
+      .min(1)
+      .max(100)
+      .describe("How many pushed manifests to keep; older ones are deleted. Without it none is.")
+      .optional(),
   })
   .describe("Push the result to a registry as an artifact with one layer.");
 export type PublishOci = z.output<typeof publishOciSchema>;

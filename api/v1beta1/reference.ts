@@ -19,7 +19,9 @@ const policy = withRules(
   z
     .strictObject({
       semver: z
-        .strictObject({ range: text("Semantic version range, such as `^1.x-0`; the highest version in it is taken.").min(1) })
+        .strictObject({
+          range: text("Semantic version range, such as `^1.x-0`; the highest version in it is taken.").min(1),
+        })
         .describe("Takes the highest version within a range.")
         .optional(),
       numerical: z
@@ -50,14 +52,21 @@ export const refSchema = withRules(
         .regex(/^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})?$/, "write sha256: and 64 lower-case hexadecimal digits")
         .describe("Digest of the manifest or index, `sha256:…`; takes precedence over everything else.")
         .optional(),
-      tag: text("Tag to follow, `latest` when nothing is said. `tag@sha256:…` names the tag and pins its digest.", 256).optional(),
+      tag: text(
+        "Tag to follow, `latest` when nothing is said. `tag@sha256:…` names the tag and pins its digest.",
+        256,
+      ).optional(),
       semver: text(
         "Semantic version range (`>=1.0.0 <2.0.0`, `~1.4`, `1.x || 2.x`, `>=1.0.0-0` with pre-releases); takes precedence over tag.",
       ).optional(),
-      semverFilter: text("RE2 regular expression; only tags that it matches are considered for the semver range.").optional(),
+      semverFilter: text(
+        "RE2 regular expression; only tags that it matches are considered for the semver range.",
+      ).optional(),
       filterTags: filterTags.optional(),
       policy: policy.optional(),
-      imagePolicyRef: localRef("A Flux ImagePolicy in the same namespace whose `status.latestRef` is followed.").optional(),
+      imagePolicyRef: localRef(
+        "A Flux ImagePolicy in the same namespace whose `status.latestRef` is followed.",
+      ).optional(),
     })
     .describe("The tag, digest, range or policy to follow. Precedence: digest, then semver or policy, then tag."),
   [
@@ -80,7 +89,8 @@ export const refSchema = withRules(
       cel:
         "!has(self.imagePolicyRef) || (!has(self.policy) && (!has(self.digest) || self.digest == '') && " +
         "(!has(self.tag) || self.tag == '') && (!has(self.semver) || self.semver == ''))",
-      holds: ({ imagePolicyRef, digest, tag, semver, policy }) => !isSet(imagePolicyRef) || ![digest, tag, semver, policy].some(isSet),
+      holds: ({ imagePolicyRef, digest, tag, semver, policy }) =>
+        !isSet(imagePolicyRef) || ![digest, tag, semver, policy].some(isSet),
       message: "imagePolicyRef stands alone; remove digest, tag, semver and policy",
     },
   ],

@@ -23,7 +23,9 @@ export const indexSelectorSchema = z
     match: z
       .enum(["One", "First", "All"])
       .default("One")
-      .describe("`One`: more than one match is an error. `First` and `All` take matches in the order of the index, depth first."),
+      .describe(
+        "`One`: more than one match is an error. `First` and `All` take matches in the order of the index, depth first.",
+      ),
   })
   .describe("Which manifests of a (nested) index to take. Every condition must hold.");
 
@@ -37,7 +39,9 @@ function canonicalOperation(operation: "Extract" | "Copy" | "ExtractAll" | "extr
 export const layerSelectorSchema = withRules(
   z
     .strictObject({
-      mediaType: text("Media type of the layers, exact or a glob. It also selects the config blob when it matches its type.").optional(),
+      mediaType: text(
+        "Media type of the layers, exact or a glob. It also selects the config blob when it matches its type.",
+      ).optional(),
       annotations: stringMap("Globs by annotation key; every one must match the layer's annotations.").optional(),
       offset: z
         .int()
@@ -60,7 +64,9 @@ export const layerSelectorSchema = withRules(
       ).optional(),
       layout: z
         .enum(["Merge", "LayerPerDir", "ManifestPerDir"])
-        .describe("ExtractAll: one directory for everything (`Merge`, the default), for each layer, or for each manifest.")
+        .describe(
+          "ExtractAll: one directory for everything (`Merge`, the default), for each layer, or for each manifest.",
+        )
         .optional(),
       onConflict: z
         .enum(["Fail", "Overwrite", "Keep"])

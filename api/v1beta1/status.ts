@@ -12,7 +12,9 @@ export const conditionSchema = z
     type: z
       .string()
       .max(316)
-      .regex(/^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$/)
+      .regex(
+        /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$/,
+      )
       .describe("Type of the condition, such as Ready or FetchFailed."),
     status: z.enum(["True", "False", "Unknown"]).describe("Whether the condition holds."),
     observedGeneration: z
@@ -46,7 +48,10 @@ export const artifactSchema = z
       .describe("Digest of the file."),
     size: int64("Bytes of the file.").optional(),
     lastUpdateTime: timestamp("When this file was first published."),
-    metadata: z.record(z.string(), z.string()).describe("Annotations of the upstream manifest, and where it came from.").optional(),
+    metadata: z
+      .record(z.string(), z.string())
+      .describe("Annotations of the upstream manifest, and where it came from.")
+      .optional(),
   })
   .describe("The artifact last published, as Flux describes one.");
 
@@ -84,7 +89,10 @@ const skippedSchema = z
 const selectedSchema = z
   .object({
     operation: z.enum(["Extract", "Copy", "ExtractAll"]).describe("The operation that was done."),
-    layout: z.enum(["Merge", "LayerPerDir", "ManifestPerDir"]).describe("ExtractAll: the layout that was made.").optional(),
+    layout: z
+      .enum(["Merge", "LayerPerDir", "ManifestPerDir"])
+      .describe("ExtractAll: the layout that was made.")
+      .optional(),
     profile: line("The known layout that the artifact was recognised as.").optional(),
     note: line("What was decided for want of a selector, such as the platform that was taken.").optional(),
     layerCount: z.int().min(0).describe("How many layers were selected."),
@@ -114,9 +122,15 @@ export const statusSchema = z
     conditions: z
       .array(conditionSchema)
       .max(32)
-      .meta({ description: "The state of the object, by aspect.", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+      .meta({
+        description: "The state of the object, by aspect.",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+      })
       .optional(),
-    lastHandledReconcileAt: line("The last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.").optional(),
+    lastHandledReconcileAt: line(
+      "The last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.",
+    ).optional(),
     observedIgnore: line("`spec.ignore` as it was when the artifact was made.").optional(),
     observedContentConfigChecksum: line(
       "Checksum of those fields of the spec that decide the content of the artifact. While it, the upstream digest and " +

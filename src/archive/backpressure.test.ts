@@ -40,7 +40,8 @@ const compressions: Readonly<Record<Compression, (part: Buffer) => Buffer>> = {
   zstd: (part) => zstdCompressSync(part),
 };
 const kinds = Object.keys(compressions) as Compression[];
-const layer = (compression: Compression): CountedSource => countedSource(compressed(tarOfNoise(sourceMiB), compressions[compression]));
+const layer = (compression: Compression): CountedSource =>
+  countedSource(compressed(tarOfNoise(sourceMiB), compressions[compression]));
 
 /**
  * Runs `work` on a disk that takes nothing until the count stands still, and returns the count then. After that the disk
@@ -48,13 +49,17 @@ const layer = (compression: Compression): CountedSource => countedSource(compres
  */
 async function onStalledDisk(count: () => number, work: () => Promise<unknown>): Promise<number> {
   const disk = Promise.withResolvers<DiskMood>();
-  return await onDisk(dir, () => disk.promise, async () => {
-    const done = work();
-    const held = await settled(count);
-    disk.resolve("good");
-    await done;
-    return held;
-  });
+  return await onDisk(
+    dir,
+    () => disk.promise,
+    async () => {
+      const done = work();
+      const held = await settled(count);
+      disk.resolve("good");
+      await done;
+      return held;
+    },
+  );
 }
 
 describe("decompression", () => {
@@ -99,7 +104,9 @@ describe("a verbatim scan", () => {
   test("takes no piece before it has judged what came before, 1 MiB at most behind", async () => {
     const whole = gzipSync(Buffer.concat([...tarOfNoise(sourceMiB)]), { level: 0 });
     let judged = 0;
-    const budget = Object.assign(budgetOf({}, whole.length), { checkExpanded: (bytes: number) => void (judged = bytes) });
+    const budget = Object.assign(budgetOf({}, whole.length), {
+      checkExpanded: (bytes: number) => void (judged = bytes),
+    });
     const scan = new VerbatimScan(ignoreRules([], undefined), budget);
     let behind = 0;
     const { chunks, pulled } = countedSource([whole]);
@@ -117,7 +124,9 @@ describe("unpacking", () => {
   test.each(kinds)("a tar, %s: waits for the disk, 3 MiB at most ahead of it", async (compression) => {
     const { chunks, pulled } = layer(compression);
     const request = { compression, spoolPath: join(dir, "spool"), budget: budgetOf({}, sourceMiB * MiB), signal };
-    const held = await onStalledDisk(pulled, async () => expect((await readTar(chunks, request)).tree.paths()).toEqual(["noise"]));
+    const held = await onStalledDisk(pulled, async () =>
+      expect((await readTar(chunks, request)).tree.paths()).toEqual(["noise"]),
+    );
     expect(held).toBeLessThanOrEqual(3 * MiB);
   });
 
@@ -128,7 +137,9 @@ describe("unpacking", () => {
     const { chunks, pulled } = countedSource(parts());
     const size = sourceMiB * MiB;
     const held = await onStalledDisk(pulled, async () => {
-      expect(await unpackLayer({ source: chunks, size, dir, index: 0, budget: budgetOf({}, size), signal })).toMatchObject({ content });
+      expect(
+        await unpackLayer({ source: chunks, size, dir, index: 0, budget: budgetOf({}, size), signal }),
+      ).toMatchObject({ content });
     });
     expect(held).toBeLessThanOrEqual(3 * MiB);
   });
@@ -141,7 +152,10 @@ describe("unpacking", () => {
     await writeFile(zipPath, zipOf({ name: "zeros", method, content: Buffer.alloc(sourceMiB * MiB) }));
     let made = 0;
     const budget = Object.assign(budgetOf({}, sourceMiB * MiB), { spend: (bytes: number) => void (made += bytes) });
-    const held = await onStalledDisk(() => made, async () => await readZip({ zipPath, spoolPath: join(dir, "spool"), budget, signal }));
+    const held = await onStalledDisk(
+      () => made,
+      async () => await readZip({ zipPath, spoolPath: join(dir, "spool"), budget, signal }),
+    );
     expect(held).toBeLessThanOrEqual(3 * MiB);
     expect(made).toBe(sourceMiB * MiB);
   });

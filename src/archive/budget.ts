@@ -37,7 +37,10 @@ export class Budget {
     const { maxExpandedBytes, maxRatio, ratioFloorBytes } = this.limits;
     if (bytes > maxExpandedBytes) throw tooLarge(maxExpandedBytes);
     if (bytes > ratioFloorBytes && bytes > maxRatio * this.#compressedBytes) {
-      throw new CodedError("ArchiveRatioExceeded", `the layer expands to more than ${maxRatio} times its ${this.#compressedBytes} bytes`);
+      throw new CodedError(
+        "ArchiveRatioExceeded",
+        `the layer expands to more than ${maxRatio} times its ${this.#compressedBytes} bytes`,
+      );
     }
   }
 
@@ -52,9 +55,13 @@ export class Budget {
     const { maxEntries } = this.limits;
     this.#shared.entries = (this.#shared.entries ?? 0) + 1;
     this.#shared.namesLength = (this.#shared.namesLength ?? 0) + namesLength;
-    if (this.#shared.entries > maxEntries) throw new CodedError("ArchiveTooManyEntries", `there are more than ${maxEntries} entries`);
+    if (this.#shared.entries > maxEntries)
+      throw new CodedError("ArchiveTooManyEntries", `there are more than ${maxEntries} entries`);
     if (this.#shared.namesLength > MAX_NAMES_LENGTH) {
-      throw new CodedError("ArchiveTooManyEntries", `the names of all entries are longer than ${MAX_NAMES_LENGTH} characters together`);
+      throw new CodedError(
+        "ArchiveTooManyEntries",
+        `the names of all entries are longer than ${MAX_NAMES_LENGTH} characters together`,
+      );
     }
   }
 }

@@ -42,7 +42,7 @@ export class CanonicalTar {
   }
 
   #append(source: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const take = Math.min(end - at, this.#block.length - this.#used);
       source.copy(this.#block, this.#used, at, at + take);
       this.#used += take;

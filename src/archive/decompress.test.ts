@@ -6,7 +6,11 @@ import { inPieces } from "../testing/trees.ts";
 import { decompress, inflateMember, type Compression } from "./decompress.ts";
 
 const content = Buffer.concat([randomBytes(700_000), Buffer.alloc(2_000_000, "text ")]);
-const forms: [Compression, Buffer][] = [["none", content], ["gzip", gzipSync(content, { level: 1 })], ["zstd", zstdCompressSync(content)]];
+const forms: [Compression, Buffer][] = [
+  ["none", content],
+  ["gzip", gzipSync(content, { level: 1 })],
+  ["zstd", zstdCompressSync(content)],
+];
 
 describe.each(forms)("%s", (compression, bytes) => {
   test.each([100, 65_536, 5_000_000])("in pieces of %i bytes", async (pieceBytes) => {
@@ -40,7 +44,12 @@ describe.each(forms)("%s", (compression, bytes) => {
 
   test("what the sink throws, now or later, comes out; the source is closed", async () => {
     const failure = new CodedError("ArchiveTooLarge", "the content expands to more than 1 bytes");
-    for (const sink of [(): never => { throw failure; }, (): Promise<void> => Promise.reject(failure)]) {
+    for (const sink of [
+      (): never => {
+        throw failure;
+      },
+      (): Promise<void> => Promise.reject(failure),
+    ]) {
       let isClosed = false;
       async function* source(): AsyncGenerator<Buffer> {
         try {
@@ -66,7 +75,11 @@ test("a deflate stream says how much of the input was its own", async () => {
       used += taken;
       if (taken < piece.length) break;
     }
-    expect([used, member.consumed, Buffer.concat(pieces).toString()]).toEqual([deflated.length, deflated.length, "hello"]);
+    expect([used, member.consumed, Buffer.concat(pieces).toString()]).toEqual([
+      deflated.length,
+      deflated.length,
+      "hello",
+    ]);
     member.destroy();
   }
 });

@@ -24,7 +24,11 @@ const engineOptions = { chunkSize: CHUNK_BYTES, readableHighWaterMark: 2 * CHUNK
  * @throws ArchiveInvalid for broken, truncated or trailing data
  * @throws ArchiveUnsupported for a zstd window above 32 MiB; whatever the sink throws
  */
-export async function decompress(compression: Compression, source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {
+export async function decompress(
+  compression: Compression,
+  source: AsyncIterable<Buffer>,
+  sink: ChunkSink,
+): Promise<void> {
   if (compression === "none") {
     for await (const chunk of source) await sink(chunk);
   } else if (compression === "gzip") {
@@ -38,7 +42,8 @@ async function gunzip(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<v
   const member = new Member(createGunzip(engineOptions), sink);
   try {
     for await (const chunk of source) {
-      if ((await member.write(chunk)) < chunk.length) throw new CodedError("ArchiveInvalid", "there is data after the end of the gzip stream");
+      if ((await member.write(chunk)) < chunk.length)
+        throw new CodedError("ArchiveInvalid", "there is data after the end of the gzip stream");
     }
     await member.end();
   } finally {
@@ -50,7 +55,7 @@ async function unzstd(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<v
   const frames = new ZstdFrames(sink);
   try {
     for await (const chunk of source) {
-      for (let rest = chunk; rest.length > 0; ) rest = rest.subarray(await frames.write(rest));
+      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await frames.write(rest));
     }
     await frames.end();
   } finally {
@@ -86,8 +91,12 @@ class ZstdFrames {
   }
 
   #open(): Member {
-    if (++this.#count > MAX_ZSTD_FRAMES) throw new CodedError("ArchiveUnsupported", `the zstd stream has more than ${MAX_ZSTD_FRAMES} frames`);
-    return new Member(createZstdDecompress({ ...engineOptions, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }), this.#sink);
+    if (++this.#count > MAX_ZSTD_FRAMES)
+      throw new CodedError("ArchiveUnsupported", `the zstd stream has more than ${MAX_ZSTD_FRAMES} frames`);
+    return new Member(
+      createZstdDecompress({ ...engineOptions, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+      this.#sink,
+    );
   }
 }
 
@@ -185,7 +194,11 @@ export class Member {
 function explain(error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   if (error instanceof Error && "code" in error && String(error.code).includes("windowTooLarge")) {
-    return new CodedError("ArchiveUnsupported", "the zstd stream needs a window above 32 MiB; compress it without --ultra and --long", { cause: error });
+    return new CodedError(
+      "ArchiveUnsupported",
+      "the zstd stream needs a window above 32 MiB; compress it without --ultra and --long",
+      { cause: error },
+    );
   }
   return new CodedError("ArchiveInvalid", `the compressed data cannot be read: ${messageOf(error)}`, { cause: error });
 }

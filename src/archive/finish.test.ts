@@ -9,7 +9,10 @@ const dir = mkdtempSync(join(tmpdir(), "strata-finish-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const signal = new AbortController().signal;
 
-async function left(items: Record<string, TreeItem>, specIgnore?: string): Promise<{ paths: string[]; ignored: number }> {
+async function left(
+  items: Record<string, TreeItem>,
+  specIgnore?: string,
+): Promise<{ paths: string[]; ignored: number }> {
   const tree = treeOf(dir, items);
   const ignored = await applyIgnore(tree, specIgnore, signal);
   return { paths: tree.paths(), ignored };
@@ -17,17 +20,53 @@ async function left(items: Record<string, TreeItem>, specIgnore?: string): Promi
 
 describe("ignore rules", () => {
   test.each<[string, Record<string, TreeItem>, string | undefined, string[], number]>([
-    ["the default exclusions", { "a.yaml": "", "img.png": "", ".git/config": "", ".github/x": "" }, undefined, ["a.yaml"], 3],
+    [
+      "the default exclusions",
+      { "a.yaml": "", "img.png": "", ".git/config": "", ".github/x": "" },
+      undefined,
+      ["a.yaml"],
+      3,
+    ],
     ["a directory goes with all in it", { "docs/a/b": "", "docs/c": "", k: "" }, "/docs", ["k"], 2],
     ["an empty directory is no file", { d: null, k: "" }, "d/", ["k"], 0],
     ["what is excluded is put back", { "a.png": "", "b.png": "" }, "*.png\n!b.png", ["b.png"], 1],
     ["nothing below an excluded directory is put back", { "d/keep": "", k: "" }, "d/\n!d/keep", ["k"], 1],
-    ["a .sourceignore in the tree", { ".sourceignore": "*.md\n", "a.md": "", "a.yaml": "" }, undefined, [".sourceignore", "a.yaml"], 1],
-    ["a nested .sourceignore", { "d/.sourceignore": "*.md\n", "d/a.md": "", "a.md": "" }, undefined, ["a.md", "d", "d/.sourceignore"], 1],
-    ["the nearest file decides", { ".sourceignore": "*.md\n", "d/.sourceignore": "!*.md\n", "d/a.md": "", "a.md": "" }, undefined, [".sourceignore", "d", "d/.sourceignore", "d/a.md"], 1],
-    ["spec.ignore has the last word", { ".sourceignore": "*.md\n", "a.md": "", "b.md": "" }, "!a.md", [".sourceignore", "a.md"], 1],
+    [
+      "a .sourceignore in the tree",
+      { ".sourceignore": "*.md\n", "a.md": "", "a.yaml": "" },
+      undefined,
+      [".sourceignore", "a.yaml"],
+      1,
+    ],
+    [
+      "a nested .sourceignore",
+      { "d/.sourceignore": "*.md\n", "d/a.md": "", "a.md": "" },
+      undefined,
+      ["a.md", "d", "d/.sourceignore"],
+      1,
+    ],
+    [
+      "the nearest file decides",
+      { ".sourceignore": "*.md\n", "d/.sourceignore": "!*.md\n", "d/a.md": "", "a.md": "" },
+      undefined,
+      [".sourceignore", "d", "d/.sourceignore", "d/a.md"],
+      1,
+    ],
+    [
+      "spec.ignore has the last word",
+      { ".sourceignore": "*.md\n", "a.md": "", "b.md": "" },
+      "!a.md",
+      [".sourceignore", "a.md"],
+      1,
+    ],
     ["a .sourceignore in .git says nothing", { ".git/.sourceignore": "*\n", a: "" }, undefined, ["a"], 1],
-    ["a directory called .sourceignore says nothing", { ".sourceignore/a": "*\n", a: "" }, undefined, [".sourceignore", ".sourceignore/a", "a"], 0],
+    [
+      "a directory called .sourceignore says nothing",
+      { ".sourceignore/a": "*\n", a: "" },
+      undefined,
+      [".sourceignore", ".sourceignore/a", "a"],
+      0,
+    ],
   ])("%s", async (_, items, specIgnore, paths, ignored) => {
     expect(await left(items, specIgnore)).toEqual({ paths, ignored });
   });
@@ -39,12 +78,17 @@ describe("ignore rules", () => {
   });
 
   test("too many patterns are refused", async () => {
-    await expect(left({ ".sourceignore": "a\n".repeat(1500), "d/.sourceignore": "b\n".repeat(1500) })).rejects.toMatchObject({ code: "InvalidPattern" });
+    await expect(
+      left({ ".sourceignore": "a\n".repeat(1500), "d/.sourceignore": "b\n".repeat(1500) }),
+    ).rejects.toMatchObject({ code: "InvalidPattern" });
   });
 
   test("an abort while a hostile .sourceignore is matched", async () => {
     const patterns = `*${"a".repeat(100)}b*\n`.repeat(1900);
-    const tree = treeOf(dir, { ".sourceignore": patterns, ...Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${"a".repeat(200)}${i}`, ""])) });
+    const tree = treeOf(dir, {
+      ".sourceignore": patterns,
+      ...Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${"a".repeat(200)}${i}`, ""])),
+    });
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 1);
     await expect(applyIgnore(tree, undefined, abort.signal)).rejects.toMatchObject({ code: "Aborted" });

@@ -1,5 +1,13 @@
 import { CodedError } from "../errors.ts";
-import { checkPatternCount, IGNORE_FILE, MAX_IGNORE_BYTES, ignoreRules, readPatterns, type Ignore, type IgnorePattern } from "./ignore.ts";
+import {
+  checkPatternCount,
+  IGNORE_FILE,
+  MAX_IGNORE_BYTES,
+  ignoreRules,
+  readPatterns,
+  type Ignore,
+  type IgnorePattern,
+} from "./ignore.ts";
 import { baseName, parentOf, quote, unpublishable } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import type { Body, Tree } from "./tree.ts";
@@ -27,9 +35,13 @@ export function checkPublishable(tree: Tree): void {
   for (const path of tree.entries.keys()) {
     const reason = unpublishable(path);
     if (reason === undefined) continue;
-    throw new CodedError("ArchiveUnsafePath", `Flux cannot unpack the path ${quote(path)}: ${reason}; leave it out with spec.ignore`);
+    throw new CodedError(
+      "ArchiveUnsafePath",
+      `Flux cannot unpack the path ${quote(path)}: ${reason}; leave it out with spec.ignore`,
+    );
   }
-  if (countFiles(tree) === 0) throw new CodedError("EmptyResult", "no file is left to publish; check spec.ignore and the layer selector");
+  if (countFiles(tree) === 0)
+    throw new CodedError("EmptyResult", "no file is left to publish; check spec.ignore and the layer selector");
 }
 
 async function matching(tree: Tree, ignores: Ignore, signal: AbortSignal): Promise<Set<string>> {
@@ -57,7 +69,11 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
       if (entry.kind !== "file") continue;
       checkAbort(signal);
       bytes += entry.body.size;
-      if (bytes > MAX_IGNORE_BYTES) throw new CodedError("ArchiveTooLarge", `with ${quote(path)} the ${IGNORE_FILE} files have ${bytes} bytes; at most ${MAX_IGNORE_BYTES} are read`);
+      if (bytes > MAX_IGNORE_BYTES)
+        throw new CodedError(
+          "ArchiveTooLarge",
+          `with ${quote(path)} the ${IGNORE_FILE} files have ${bytes} bytes; at most ${MAX_IGNORE_BYTES} are read`,
+        );
       patterns.push(...readPatterns(await readText(entry.body, readers), parentOf(path)));
       checkPatternCount(patterns);
     }
@@ -68,13 +84,15 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
 }
 
 function ignoreFiles(tree: Tree): string[] {
-  const paths = [...tree.entries.keys()].filter((path) => baseName(path) === IGNORE_FILE && !parentOf(path).split("/").includes(".git"));
+  const paths = [...tree.entries.keys()].filter(
+    (path) => baseName(path) === IGNORE_FILE && !parentOf(path).split("/").includes(".git"),
+  );
   return paths.sort((a, b) => (parentOf(a) < parentOf(b) ? -1 : 1));
 }
 
 async function readText(body: Body, readers: SpoolReaders): Promise<string> {
   const pieces: Buffer[] = [];
-  for (let at = 0; at < body.size; ) {
+  for (let at = 0; at < body.size;) {
     const piece = Buffer.from(await readers.read(body.file, body.offset + at, body.size - at));
     pieces.push(piece);
     at += piece.length;

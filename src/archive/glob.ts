@@ -5,7 +5,8 @@
  */
 export type PartMatcher = (name: string) => boolean;
 
-type Token = { readonly kind: "star" } | { readonly kind: "any" } | { readonly kind: "char"; readonly char: string } | ClassToken;
+type Token =
+  { readonly kind: "star" } | { readonly kind: "any" } | { readonly kind: "char"; readonly char: string } | ClassToken;
 
 interface ClassToken {
   readonly kind: "class";

@@ -43,8 +43,15 @@ export function encodeHeader(header: CanonicalHeader): Buffer {
   if (split === undefined) records.push(["path", path]);
   if (size > MAX_OCTAL_SIZE) records.push(["size", String(size)]);
   const body = Buffer.from(records.map(([key, value]) => paxRecord(key, value)).join(""));
-  const meta = Buffer.from(ustarBlock({ name: "PaxHeader", prefix: "", mode: FILE_MODE, typeflag: "x", size: body.length }));
-  const block = ustarBlock({ ...(split ?? { name: asciiStub(path), prefix: "" }), mode, typeflag, size: size > MAX_OCTAL_SIZE ? 0 : size });
+  const meta = Buffer.from(
+    ustarBlock({ name: "PaxHeader", prefix: "", mode: FILE_MODE, typeflag: "x", size: body.length }),
+  );
+  const block = ustarBlock({
+    ...(split ?? { name: asciiStub(path), prefix: "" }),
+    mode,
+    typeflag,
+    size: size > MAX_OCTAL_SIZE ? 0 : size,
+  });
   return Buffer.concat([meta, body, Buffer.alloc(paddingOf(body.length)), block]);
 }
 
@@ -104,7 +111,10 @@ function splitName(path: string): { name: string; prefix: string } | undefined {
 
 /** What a reader without PAX shows in place of the path. */
 function asciiStub(path: string): string {
-  return path.replace(/[^\x20-\x7e]/g, "_").slice(-100).replace(/^\/+/, "");
+  return path
+    .replace(/[^\x20-\x7e]/g, "_")
+    .slice(-100)
+    .replace(/^\/+/, "");
 }
 
 /** `<length> <key>=<value>\n`, where the length counts itself. */

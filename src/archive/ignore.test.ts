@@ -8,7 +8,9 @@ interface Table {
   readonly cases: readonly { readonly patterns: string; readonly ignored: readonly string[] }[];
 }
 
-const table = JSON.parse(readFileSync(new URL("../testing/fixtures/expected/sourceignore.json", import.meta.url), "utf8")) as Table;
+const table = JSON.parse(
+  readFileSync(new URL("../testing/fixtures/expected/sourceignore.json", import.meta.url), "utf8"),
+) as Table;
 
 describe("what fluxcd/pkg/sourceignore answered", () => {
   test.each(table.cases.map(({ patterns, ignored }) => [patterns, ignored] as const))("%j", (patterns, ignored) => {
@@ -71,16 +73,21 @@ describe("one pattern", () => {
 describe("rules of a tree", () => {
   test("the patterns of a nested file count below its directory only", () => {
     const ignore = createIgnore(readPatterns("/x.yaml\n*.md", "sub/dir"));
-    expect(["x.yaml", "sub/dir/x.yaml", "sub/dir/deep/x.yaml", "sub/dir/deep/a.md", "a.md", "sub/dirt/a.md"].filter((path) => ignore(path, false))).toEqual([
-      "sub/dir/x.yaml",
-      "sub/dir/deep/a.md",
-    ]);
+    expect(
+      ["x.yaml", "sub/dir/x.yaml", "sub/dir/deep/x.yaml", "sub/dir/deep/a.md", "a.md", "sub/dirt/a.md"].filter((path) =>
+        ignore(path, false),
+      ),
+    ).toEqual(["sub/dir/x.yaml", "sub/dir/deep/a.md"]);
     expect(ignore("sub/dir", true)).toBe(false);
   });
 
   test("patterns of its own replace the default exclusions but for version control", () => {
     const ignore = ignoreRules([], "/docs");
-    expect(["docs/a", "img.png", ".git/config", ".gitignore"].filter((path) => ignore(path, false))).toEqual(["docs/a", ".git/config", ".gitignore"]);
+    expect(["docs/a", "img.png", ".git/config", ".gitignore"].filter((path) => ignore(path, false))).toEqual([
+      "docs/a",
+      ".git/config",
+      ".gitignore",
+    ]);
   });
 
   test("an empty spec.ignore is as none, as in Flux", () => {

@@ -5,9 +5,26 @@ import { parentOf } from "./path.ts";
 /** Flux's default exclusions (fluxcd/pkg/sourceignore): version control, then media and archives, CI and tools. */
 const vcsPatterns = [".git/", ".gitignore", ".gitmodules", ".gitattributes"];
 const defaultPatterns = [
-  "*.jpg", "*.jpeg", "*.gif", "*.png", "*.wmv", "*.flv", "*.tar.gz", "*.zip",
-  ".github/", ".circleci/", ".travis.yml", ".gitlab-ci.yml", "appveyor.yml", ".drone.yml", "cloudbuild.yaml", "codeship-services.yml", "codeship-steps.yml",
-  "**/.goreleaser.yml", "**/.sops.yaml", "**/.flux.yaml",
+  "*.jpg",
+  "*.jpeg",
+  "*.gif",
+  "*.png",
+  "*.wmv",
+  "*.flv",
+  "*.tar.gz",
+  "*.zip",
+  ".github/",
+  ".circleci/",
+  ".travis.yml",
+  ".gitlab-ci.yml",
+  "appveyor.yml",
+  ".drone.yml",
+  "cloudbuild.yaml",
+  "codeship-services.yml",
+  "codeship-steps.yml",
+  "**/.goreleaser.yml",
+  "**/.sops.yaml",
+  "**/.flux.yaml",
 ];
 
 export const IGNORE_FILE = ".sourceignore";
@@ -28,7 +45,8 @@ export interface IgnorePattern {
   readonly anchored: boolean;
 }
 
-type PatternPart = { readonly kind: "empty" | "any-depth" | "never" } | { readonly kind: "name"; readonly matches: PartMatcher };
+type PatternPart =
+  { readonly kind: "empty" | "any-depth" | "never" } | { readonly kind: "name"; readonly matches: PartMatcher };
 
 /** Says whether a path is left out of the artifact. */
 export type Ignore = (path: string, isDirectory: boolean) => boolean;
@@ -36,7 +54,9 @@ export type Ignore = (path: string, isDirectory: boolean) => boolean;
 /** @throws InvalidPattern where there are too many lines to match in reasonable time */
 export function readPatterns(text: string, domain = ""): IgnorePattern[] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
-  const patterns = lines.filter((line) => !line.startsWith("#") && line.trim() !== "").map((line) => parsePattern(line, domain));
+  const patterns = lines
+    .filter((line) => !line.startsWith("#") && line.trim() !== "")
+    .map((line) => parsePattern(line, domain));
   checkPatternCount(patterns);
   return patterns;
 }
@@ -59,7 +79,9 @@ export function createIgnore(patterns: readonly IgnorePattern[]): Ignore {
   const decide = (path: string, isDirectory: boolean): boolean => {
     if (isIgnoredDirectory(parentOf(path))) return true;
     const names = path.split("/");
-    const decisive = lastFirst.find((pattern) => path.startsWith(pattern.domain) && matches(pattern, names, isDirectory));
+    const decisive = lastFirst.find(
+      (pattern) => path.startsWith(pattern.domain) && matches(pattern, names, isDirectory),
+    );
     return decisive !== undefined && !decisive.includes;
   };
   const isIgnoredDirectory = (path: string): boolean => {
@@ -139,6 +161,9 @@ function findPart(matches: PartMatcher, names: readonly string[], at: number, an
 /** @throws InvalidPattern */
 export function checkPatternCount(patterns: readonly IgnorePattern[]): void {
   if (patterns.length > MAX_PATTERNS) {
-    throw new CodedError("InvalidPattern", `there are ${patterns.length} ignore patterns; at most ${MAX_PATTERNS} are allowed`);
+    throw new CodedError(
+      "InvalidPattern",
+      `there are ${patterns.length} ignore patterns; at most ${MAX_PATTERNS} are allowed`,
+    );
   }
 }

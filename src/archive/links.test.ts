@@ -18,7 +18,11 @@ function follow(items: Record<string, TreeItem>, limits = defaultLimits): { path
 
 describe("Skip", () => {
   test("symlinks are left out and counted", () => {
-    const { tree, symlinks } = resolveLinks(treeOf(dir, { a: "1", s: to("a"), "d/t": to("/etc") }), "Skip", defaultLimits);
+    const { tree, symlinks } = resolveLinks(
+      treeOf(dir, { a: "1", s: to("a"), "d/t": to("/etc") }),
+      "Skip",
+      defaultLimits,
+    );
     expect([...tree.entries.keys()]).toEqual(["a", "d"]);
     expect(symlinks).toBe(2);
   });
@@ -29,7 +33,9 @@ describe("Skip", () => {
 
   test("a hard link to nothing is refused", () => {
     for (const policy of ["Skip", "Follow"] as const) {
-      expect(() => resolveLinks(treeOf(dir, { h: { hardlink: "gone" } }), policy, defaultLimits)).toThrow(expect.objectContaining({ code: "ArchiveInvalid" }) as Error);
+      expect(() => resolveLinks(treeOf(dir, { h: { hardlink: "gone" } }), policy, defaultLimits)).toThrow(
+        expect.objectContaining({ code: "ArchiveInvalid" }) as Error,
+      );
     }
   });
 });
@@ -38,11 +44,26 @@ describe("Follow", () => {
   test.each<[string, Record<string, TreeItem>, string[], number]>([
     ["a file", { a: "1", s: to("a") }, ["a", "s"], 0],
     ["a file elsewhere", { "d/a": "1", "e/s": to("../d/a") }, ["d/", "d/a", "e/", "e/s"], 0],
-    ["a directory, with all in it", { "d/a": "1", "d/e/b": "2", s: to("d") }, ["d/", "d/a", "d/e/", "d/e/b", "s/", "s/a", "s/e/", "s/e/b"], 0],
-    ["an absolute target begins at the root of the tree", { "d/a": "1", "e/s": to("/d/a") }, ["d/", "d/a", "e/", "e/s"], 0],
+    [
+      "a directory, with all in it",
+      { "d/a": "1", "d/e/b": "2", s: to("d") },
+      ["d/", "d/a", "d/e/", "d/e/b", "s/", "s/a", "s/e/", "s/e/b"],
+      0,
+    ],
+    [
+      "an absolute target begins at the root of the tree",
+      { "d/a": "1", "e/s": to("/d/a") },
+      ["d/", "d/a", "e/", "e/s"],
+      0,
+    ],
     ["a link to a link", { a: "1", s: to("t"), t: to("./a") }, ["a", "s", "t"], 0],
     ["a link inside a linked directory", { "d/l": to("../a"), a: "1", s: to("d") }, ["a", "d/", "d/l", "s/", "s/l"], 0],
-    [".. after a link counts from where that leads", { "d/e/x": "1", "d/y": "2", s: to("d/e"), t: to("s/../y") }, ["d/", "d/e/", "d/e/x", "d/y", "s/", "s/x", "t"], 0],
+    [
+      ".. after a link counts from where that leads",
+      { "d/e/x": "1", "d/y": "2", s: to("d/e"), t: to("s/../y") },
+      ["d/", "d/e/", "d/e/x", "d/y", "s/", "s/x", "t"],
+      0,
+    ],
     ["a broken one", { a: "1", s: to("gone") }, ["a"], 1],
     ["a path behind a file", { a: "1", s: to("a/b"), t: to("a/") }, ["a"], 2],
     ["one that leads out", { a: "1", s: to("../a"), t: to("d/../../a"), "d/x": "1" }, ["a", "d/", "d/x"], 2],
@@ -65,7 +86,11 @@ describe("Follow", () => {
   });
 
   test("41 links in a row are too many, 40 are not", () => {
-    const chain = (length: number): Record<string, TreeItem> => Object.fromEntries([["l0", "1"], ...Array.from({ length }, (_, i) => [`l${i + 1}`, to(`l${i}`)])]) as Record<string, TreeItem>;
+    const chain = (length: number): Record<string, TreeItem> =>
+      Object.fromEntries([["l0", "1"], ...Array.from({ length }, (_, i) => [`l${i + 1}`, to(`l${i}`)])]) as Record<
+        string,
+        TreeItem
+      >;
     expect(follow(chain(40)).symlinks).toBe(0);
     expect(follow(chain(41)).symlinks).toBe(1);
   });
@@ -93,6 +118,8 @@ describe("Follow", () => {
 
   test("copies count towards the size", () => {
     const items = { a: "x".repeat(600), s: to("a") };
-    expect(() => follow(items, { ...defaultLimits, maxExpandedBytes: 1000 })).toThrow(expect.objectContaining({ code: "ArchiveTooLarge" }) as Error);
+    expect(() => follow(items, { ...defaultLimits, maxExpandedBytes: 1000 })).toThrow(
+      expect.objectContaining({ code: "ArchiveTooLarge" }) as Error,
+    );
   });
 });

@@ -20,10 +20,17 @@ const STEP_WORK = 64;
  * @returns how many symlinks were left out, those that had given way to other entries included
  * @throws ArchiveInvalid for a hard link to nothing; ArchiveTooManyEntries, ArchiveTooLarge
  */
-export function resolveLinks(tree: Tree, policy: "Skip" | "Follow", limits: FollowLimits): { tree: Tree; symlinks: number } {
+export function resolveLinks(
+  tree: Tree,
+  policy: "Skip" | "Follow",
+  limits: FollowLimits,
+): { tree: Tree; symlinks: number } {
   for (const [path, entry] of tree.entries) {
     if (entry.kind !== "hardlink") continue;
-    throw new CodedError("ArchiveInvalid", `the archive has a hard link ${quote(path)} to ${quote(entry.target)}, which it does not contain; if that is in an earlier layer, use operation ExtractAll`);
+    throw new CodedError(
+      "ArchiveInvalid",
+      `the archive has a hard link ${quote(path)} to ${quote(entry.target)}, which it does not contain; if that is in an earlier layer, use operation ExtractAll`,
+    );
   }
   const links = [...tree.entries].filter(([, entry]) => entry.kind === "symlink").map(([path]) => path);
   if (links.length === 0) return { tree, symlinks: tree.displacedLinks };
@@ -70,7 +77,10 @@ class Follower {
     if (entry?.kind === "file") {
       this.#bytes += entry.body.size;
       if (this.#bytes > this.#limits.maxExpandedBytes) {
-        throw new CodedError("ArchiveTooLarge", `with symlinks followed there are more than ${this.#limits.maxExpandedBytes} bytes`);
+        throw new CodedError(
+          "ArchiveTooLarge",
+          `with symlinks followed there are more than ${this.#limits.maxExpandedBytes} bytes`,
+        );
       }
       this.#result.put(to, entry);
     } else if (open.has(from)) {
@@ -87,7 +97,7 @@ class Follower {
   #resolve(directory: string, name: string): string | undefined {
     const pending = [name];
     let resolved = directory;
-    for (let hops = 0; pending.length > 0; ) {
+    for (let hops = 0; pending.length > 0;) {
       const next = step(resolved, pending.pop()!);
       this.#spendWork(resolved.length);
       const entry = next === undefined ? undefined : this.#entry(next);
@@ -106,7 +116,11 @@ class Follower {
 
   #spendWork(characters: number): void {
     this.#work += characters + STEP_WORK;
-    if (this.#work > MAX_WORK) throw new CodedError("ArchiveTooManyEntries", "the symlinks lead to too many files; set layerSelector.symlinks to Skip");
+    if (this.#work > MAX_WORK)
+      throw new CodedError(
+        "ArchiveTooManyEntries",
+        "the symlinks lead to too many files; set layerSelector.symlinks to Skip",
+      );
   }
 
   #entry(path: string): Entry | undefined {

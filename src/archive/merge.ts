@@ -18,7 +18,12 @@ type ConflictPolicy = "Fail" | "Overwrite" | "Keep";
  * @param onConflict Overwrite: the later layer counts; Keep: the earlier one
  * @throws PathConflict under Fail: names the path and both layers; ArchiveTooManyEntries, StorageFailed, Aborted
  */
-export async function mergeTrees(parts: readonly LabelledTree[], onConflict: ConflictPolicy, maxEntries: number, signal?: AbortSignal): Promise<Tree> {
+export async function mergeTrees(
+  parts: readonly LabelledTree[],
+  onConflict: ConflictPolicy,
+  maxEntries: number,
+  signal?: AbortSignal,
+): Promise<Tree> {
   const merged = new Tree(maxEntries);
   const origin = new Map<string, string>();
   const bodies = new BodyComparer(signal);
@@ -26,7 +31,8 @@ export async function mergeTrees(parts: readonly LabelledTree[], onConflict: Con
     for (const { tree, label } of parts) {
       const conflicts = await findConflicts(merged, tree, bodies);
       const first = conflicts[0];
-      if (first !== undefined && onConflict === "Fail") throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
+      if (first !== undefined && onConflict === "Fail")
+        throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
       const lost = new Set(conflicts);
       (onConflict === "Keep" ? tree : merged).removeWhere((path) => lost.has(path));
       for (const path of add(merged, tree, onConflict)) origin.set(path, label);
@@ -50,7 +56,8 @@ async function findConflicts(merged: Tree, tree: Tree, bodies: BodyComparer): Pr
 }
 
 async function isSame(a: Entry, b: Entry, bodies: BodyComparer): Promise<boolean> {
-  if (a.kind === "file") return b.kind === "file" && a.body.size === b.body.size && (await bodies.areEqual(a.body, b.body));
+  if (a.kind === "file")
+    return b.kind === "file" && a.body.size === b.body.size && (await bodies.areEqual(a.body, b.body));
   return a.kind !== "dir" && a.kind === b.kind && a.target === b.target;
 }
 
@@ -83,11 +90,12 @@ class BodyComparer {
     const known = this.#digests.get(body);
     if (known !== undefined) return known;
     const hash = createHash("sha256");
-    for (let at = 0; at < body.size; ) {
+    for (let at = 0; at < body.size;) {
       const piece = await this.#readers.read(body.file, body.offset + at, body.size - at);
       hash.update(piece);
       at += piece.length;
-      if (this.#signal?.aborted === true) throw new CodedError("Aborted", "stopped while comparing files", { cause: this.#signal.reason });
+      if (this.#signal?.aborted === true)
+        throw new CodedError("Aborted", "stopped while comparing files", { cause: this.#signal.reason });
     }
     const digest = hash.digest("base64");
     this.#digests.set(body, digest);
@@ -99,7 +107,10 @@ class BodyComparer {
   }
 }
 
-function conflict(path: string, { merged, tree, earlier, later }: { merged: Tree; tree: Tree; earlier: string; later: string }): CodedError {
+function conflict(
+  path: string,
+  { merged, tree, earlier, later }: { merged: Tree; tree: Tree; earlier: string; later: string },
+): CodedError {
   const kinds = `${kindOf(merged, path)} in ${earlier} and ${kindOf(tree, path)} in ${later}`;
   const where = parentOf(path) === "" ? "" : ` (in directory ${quote(parentOf(path))})`;
   return new CodedError(

@@ -12,13 +12,28 @@ type Items = Record<string, TreeItem>;
 
 /** Path to the size of a file, `/` for directories, the target of links. */
 function lay(layers: readonly Items[], maxEntries = 100): Record<string, string | number> {
-  const { entries } = overlay(layers.map((items) => treeOf(dir, items)), maxEntries);
-  return Object.fromEntries([...entries].map(([path, entry]) => [path, entry.kind === "file" ? entry.body.size : entry.kind === "dir" ? "/" : entry.target]));
+  const { entries } = overlay(
+    layers.map((items) => treeOf(dir, items)),
+    maxEntries,
+  );
+  return Object.fromEntries(
+    [...entries].map(([path, entry]) => [
+      path,
+      entry.kind === "file" ? entry.body.size : entry.kind === "dir" ? "/" : entry.target,
+    ]),
+  );
 }
 
 describe("OCI image-spec, layer.md", () => {
   test.each<[string, readonly Items[], Record<string, string | number>]>([
-    ["files are added and replaced", [{ a: "1", "d/b": "1" }, { "d/b": "22", "d/c": "22" }], { a: 1, d: "/", "d/b": 2, "d/c": 2 }],
+    [
+      "files are added and replaced",
+      [
+        { a: "1", "d/b": "1" },
+        { "d/b": "22", "d/c": "22" },
+      ],
+      { a: 1, d: "/", "d/b": 2, "d/c": 2 },
+    ],
     ["a whiteout removes a file", [{ a: "1", b: "1" }, { ".wh.a": "" }], { b: 1 }],
     ["a whiteout removes a directory and all in it", [{ "d/e/x": "1", k: "1" }, { ".wh.d": "" }], { k: 1 }],
     ["a whiteout removes a symlink", [{ s: { symlink: "x" } }, { ".wh.s": "" }], {}],
@@ -26,8 +41,22 @@ describe("OCI image-spec, layer.md", () => {
     ["a whiteout leaves what its own layer has", [{ a: "1" }, { ".wh.a": "", a: "22" }], { a: 2 }],
     ["a whiteout below a directory that goes too", [{ "d/x": "1" }, { "d/.wh.x": "" }], { d: "/" }],
     ["a whiteout counts for lower layers only", [{ a: "1" }, { ".wh.a": "" }, { a: "333" }], { a: 3 }],
-    ["an opaque directory hides what lower layers have in it", [{ "d/a": "1", "d/e/b": "1", c: "1" }, { "d/.wh..wh..opq": "", "d/n": "22" }], { d: "/", c: 1, "d/n": 2 }],
-    ["an opaque root", [{ a: "1", "d/b": "1" }, { ".wh..wh..opq": "", n: "22" }], { n: 2 }],
+    [
+      "an opaque directory hides what lower layers have in it",
+      [
+        { "d/a": "1", "d/e/b": "1", c: "1" },
+        { "d/.wh..wh..opq": "", "d/n": "22" },
+      ],
+      { d: "/", c: 1, "d/n": 2 },
+    ],
+    [
+      "an opaque root",
+      [
+        { a: "1", "d/b": "1" },
+        { ".wh..wh..opq": "", n: "22" },
+      ],
+      { n: 2 },
+    ],
     ["book-keeping of AUFS is left out", [{ a: "1" }, { ".wh..wh.plnk/x": "", ".wh..wh.aufs": "" }], { a: 1 }],
     ["a whiteout in the first layer", [{ ".wh.a": "", b: "1" }], { b: 1 }],
     ["a file in place of a directory", [{ "d/x": "1" }, { d: "22" }], { d: 2 }],
@@ -44,9 +73,20 @@ describe("OCI image-spec, layer.md", () => {
     ["a whiteout without a name", [{ ".wh.": "" }], "ArchiveInvalid"],
     ["a whiteout of the directory above", [{ "d/.wh...": "" }], "ArchiveInvalid"],
     ["a hard link to nothing", [{ a: "1" }, { h: { hardlink: "gone" } }], "ArchiveInvalid"],
-    ["a hard link to what the layer itself removes", [{ a: "1" }, { ".wh.a": "", h: { hardlink: "a" } }], "ArchiveInvalid"],
+    [
+      "a hard link to what the layer itself removes",
+      [{ a: "1" }, { ".wh.a": "", h: { hardlink: "a" } }],
+      "ArchiveInvalid",
+    ],
     ["a hard link to a directory", [{ "d/x": "1" }, { h: { hardlink: "d" } }], "ArchiveInvalid"],
-    ["more entries than the limit", [Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`a${i}`, ""])), Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`b${i}`, ""]))], "ArchiveTooManyEntries"],
+    [
+      "more entries than the limit",
+      [
+        Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`a${i}`, ""])),
+        Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`b${i}`, ""])),
+      ],
+      "ArchiveTooManyEntries",
+    ],
   ])("refused: %s", (_, layers, code) => {
     expect(() => lay(layers)).toThrow(expect.objectContaining({ code }) as Error);
   });

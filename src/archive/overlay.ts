@@ -44,7 +44,8 @@ function whiteouts(layer: Tree): { removed: Set<string>; opaque: Set<string> } {
 }
 
 function whiteoutTarget(path: string, name: string): string {
-  if (name === "" || name === "." || name === "..") throw new CodedError("ArchiveInvalid", `the layer has a whiteout ${quote(path)} that names nothing`);
+  if (name === "" || name === "." || name === "..")
+    throw new CodedError("ArchiveInvalid", `the layer has a whiteout ${quote(path)} that names nothing`);
   const parent = parentOf(path);
   return parent === "" ? name : `${parent}/${name}`;
 }
@@ -60,7 +61,10 @@ function resolveHardLink(merged: Tree, layer: Tree, path: string): Entry {
   if (entry.kind !== "hardlink") return entry;
   const target = merged.entries.get(entry.target) ?? layer.entries.get(entry.target);
   if (target?.kind !== "file" && target?.kind !== "symlink") {
-    throw new CodedError("ArchiveInvalid", `the layer has a hard link ${quote(path)} to ${quote(entry.target)}, which does not exist`);
+    throw new CodedError(
+      "ArchiveInvalid",
+      `the layer has a hard link ${quote(path)} to ${quote(entry.target)}, which does not exist`,
+    );
   }
   return target;
 }

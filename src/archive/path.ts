@@ -71,5 +71,8 @@ export function quote(name: string): string {
 }
 
 function unsafe(name: string, reason: string): CodedError {
-  return new CodedError("ArchiveUnsafePath", `the archive has an entry named ${quote(name)}, which is refused: ${reason}`);
+  return new CodedError(
+    "ArchiveUnsafePath",
+    `the archive has an entry named ${quote(name)}, which is refused: ${reason}`,
+  );
 }

@@ -19,13 +19,19 @@ export function parsePax(body: Buffer): PaxRecords {
   const values = new Map<string, string>();
   let oddity: string | undefined;
   for (const [key, value] of splitRecords(body)) {
-    if (key.startsWith("GNU.sparse.")) throw new CodedError("ArchiveUnsupported", "the archive has a sparse file; pack it without --sparse");
+    if (key.startsWith("GNU.sparse."))
+      throw new CodedError("ArchiveUnsupported", "the archive has a sparse file; pack it without --sparse");
     oddity ??= oddityOf(key, value, values.has(key));
     values.set(key, value);
   }
   const [path, linkpath, size] = [values.get("path"), values.get("linkpath"), values.get("size")];
   // An empty record leaves the header's own value, as in Go's reader.
-  return { ...(path ? { path } : {}), ...(linkpath ? { linkpath } : {}), ...(size ? { size: parseSize(size) } : {}), oddity };
+  return {
+    ...(path ? { path } : {}),
+    ...(linkpath ? { linkpath } : {}),
+    ...(size ? { size: parseSize(size) } : {}),
+    oddity,
+  };
 }
 
 function oddityOf(key: string, value: string, isRepeated: boolean): string | undefined {
@@ -39,7 +45,10 @@ function oddityOf(key: string, value: string, isRepeated: boolean): string | und
 export function checkGlobalPax(body: Buffer): void {
   for (const [key] of splitRecords(body)) {
     if (key === "path" || key === "linkpath" || key === "size" || key.startsWith("GNU.sparse.")) {
-      throw new CodedError("ArchiveUnsupported", `the archive has a global PAX record '${key}', which readers disagree about`);
+      throw new CodedError(
+        "ArchiveUnsupported",
+        `the archive has a global PAX record '${key}', which readers disagree about`,
+      );
     }
   }
 }
@@ -47,7 +56,7 @@ export function checkGlobalPax(body: Buffer): void {
 /** Splits `<length> <key>=<value>\n` records, where the length counts the whole record. */
 function splitRecords(body: Buffer): [string, string][] {
   const records: [string, string][] = [];
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at);
     const digits = space === -1 ? "" : body.toString("latin1", at, Math.min(space, at + 8));
     const end = at + Number(digits);

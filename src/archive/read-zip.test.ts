@@ -28,7 +28,11 @@ async function summary(zip: Buffer): Promise<Record<string, string>> {
   const spool = await readFile(join(dir, "spool"));
   return Object.fromEntries(
     [...tree.entries].map(([path, entry]) => {
-      if (entry.kind === "file") return [path, `${spool.toString("latin1", entry.body.offset, entry.body.offset + entry.body.size)}${entry.executable ? "*" : ""}`];
+      if (entry.kind === "file")
+        return [
+          path,
+          `${spool.toString("latin1", entry.body.offset, entry.body.offset + entry.body.size)}${entry.executable ? "*" : ""}`,
+        ];
       return [path, entry.kind === "dir" ? "/" : `${entry.kind} ${entry.target}`];
     }),
   );
@@ -37,16 +41,43 @@ async function summary(zip: Buffer): Promise<Record<string, string>> {
 const noise = randomBytes(3_000_000);
 
 test.each<[string, Buffer, Record<string, string>]>([
-  ["stored and deflated", zipOf({ name: "a", content: "1" }, { name: "b", content: "2", method: 0 }, { name: "c", method: 0 }, { name: "e" }), { a: "1", b: "2", c: "", e: "" }],
-  ["data descriptors", zipOf({ name: "a", content: "hello", hasDescriptor: true }, { name: "b", content: "x", hasDescriptor: true, method: 0 }), { a: "hello", b: "x" }],
+  [
+    "stored and deflated",
+    zipOf({ name: "a", content: "1" }, { name: "b", content: "2", method: 0 }, { name: "c", method: 0 }, { name: "e" }),
+    { a: "1", b: "2", c: "", e: "" },
+  ],
+  [
+    "data descriptors",
+    zipOf(
+      { name: "a", content: "hello", hasDescriptor: true },
+      { name: "b", content: "x", hasDescriptor: true, method: 0 },
+    ),
+    { a: "hello", b: "x" },
+  ],
   ["zip64 sizes", zipOf({ name: "a", content: "hello", isZip64: true }), { a: "hello" }],
-  ["directories", zipOf({ name: "d/", mode: 0o040755 }, { name: "e", mode: 0o040755 }, { name: "f/g", content: "1" }), { d: "/", e: "/", f: "/", "f/g": "1" }],
-  ["executables, and modes that DOS left out", zipOf({ name: "a", mode: 0o100755 }, { name: "b", mode: 0 }), { a: "*", b: "" }],
+  [
+    "directories",
+    zipOf({ name: "d/", mode: 0o040755 }, { name: "e", mode: 0o040755 }, { name: "f/g", content: "1" }),
+    { d: "/", e: "/", f: "/", "f/g": "1" },
+  ],
+  [
+    "executables, and modes that DOS left out",
+    zipOf({ name: "a", mode: 0o100755 }, { name: "b", mode: 0 }),
+    { a: "*", b: "" },
+  ],
   ["symlinks", zipOf({ name: "s", content: "../t", mode: 0o120777 }), { s: "symlink ../t" }],
-  ["a backslash as a separator, as old programs for Windows write it", zipOf({ name: "d\\a", content: "1" }), { d: "/", "d/a": "1" }],
+  [
+    "a backslash as a separator, as old programs for Windows write it",
+    zipOf({ name: "d\\a", content: "1" }),
+    { d: "/", "d/a": "1" },
+  ],
   ["of two files the later", zipOf({ name: "a", content: "old" }, { name: "./a", content: "new" }), { a: "new" }],
   ["names beyond ASCII", zipOf({ name: "é/世界😀", content: "1" }), { é: "/", "é/世界😀": "1" }],
-  ["megabytes of both kinds", zipOf({ name: "a", content: noise, method: 0 }, { name: "b", content: noise }), { a: noise.toString("latin1"), b: noise.toString("latin1") }],
+  [
+    "megabytes of both kinds",
+    zipOf({ name: "a", content: noise, method: 0 }, { name: "b", content: noise }),
+    { a: noise.toString("latin1"), b: noise.toString("latin1") },
+  ],
 ])("%s", async (_, zip, expected) => {
   expect(await summary(zip)).toEqual(expected);
 });
@@ -58,7 +89,8 @@ test("devices are left out and counted", async () => {
 
 describe("refused", () => {
   const good = zipOf({ name: "a", content: "hello" });
-  const change = (at: number, value: number): Buffer => Buffer.from(good).fill(value, good.length + at, good.length + at + 1);
+  const change = (at: number, value: number): Buffer =>
+    Buffer.from(good).fill(value, good.length + at, good.length + at + 1);
   test.each<[string, Buffer, string]>([
     ["encryption", zipOf({ name: "a", content: "x", flags: 1 }), "ArchiveUnsupported"],
     ["strong encryption", zipOf({ name: "a", content: "x", flags: 0x41 }), "ArchiveInvalid"],
@@ -68,8 +100,16 @@ describe("refused", () => {
     ["fewer bytes than stated", zipOf({ name: "a", content: "hello", size: 9 }), "ArchiveInvalid"],
     ["a stored size that differs", zipOf({ name: "a", content: "hello", size: 9, method: 0 }), "ArchiveInvalid"],
     ["broken deflate", zipOf({ name: "a", content: "hello", body: Buffer.alloc(20, 0xff) }), "ArchiveInvalid"],
-    ["half a deflate stream", zipOf({ name: "a", content: "hello", body: deflateRawSync("hello").subarray(0, -2) }), "ArchiveInvalid"],
-    ["data after the deflate stream", zipOf({ name: "a", content: "hello", body: Buffer.concat([deflateRawSync("hello"), Buffer.from("junk")]) }), "ArchiveInvalid"],
+    [
+      "half a deflate stream",
+      zipOf({ name: "a", content: "hello", body: deflateRawSync("hello").subarray(0, -2) }),
+      "ArchiveInvalid",
+    ],
+    [
+      "data after the deflate stream",
+      zipOf({ name: "a", content: "hello", body: Buffer.concat([deflateRawSync("hello"), Buffer.from("junk")]) }),
+      "ArchiveInvalid",
+    ],
     ["an entry that begins elsewhere", zipOf({ name: "a", content: "x", offset: 1 }), "ArchiveInvalid"],
     ["an entry that begins behind the file", zipOf({ name: "a", content: "x", offset: 0xfffffffe }), "ArchiveInvalid"],
     ["..", zipOf({ name: "../a" }), "ArchiveUnsafePath"],
@@ -95,12 +135,20 @@ describe("refused", () => {
   });
 
   test("a zip with one byte changed is read, or refused with a code", async () => {
-    const zip = zipOf({ name: "d/a", content: "hello ".repeat(50) }, { name: "b", content: "x", hasDescriptor: true, isZip64: true });
+    const zip = zipOf(
+      { name: "d/a", content: "hello ".repeat(50) },
+      { name: "b", content: "x", hasDescriptor: true, isZip64: true },
+    );
     const outcomes = new Set<string>();
     for (let at = 0; at < zip.length; at++) {
       const broken = Buffer.from(zip);
       broken[at]! ^= 0xff;
-      outcomes.add(await read(broken).then(() => "read", (error: { code: string }) => error.code));
+      outcomes.add(
+        await read(broken).then(
+          () => "read",
+          (error: { code: string }) => error.code,
+        ),
+      );
       await rm(join(dir, "spool"), { force: true });
     }
     expect([...outcomes].filter((code) => code !== "read" && !code.startsWith("Archive"))).toEqual([]);
@@ -115,7 +163,12 @@ describe("refused", () => {
   });
 
   test("a file that is not there", async () => {
-    const request = { zipPath: join(dir, "none"), spoolPath: join(dir, "spool"), budget: budgetOf(), signal: new AbortController().signal };
+    const request = {
+      zipPath: join(dir, "none"),
+      spoolPath: join(dir, "spool"),
+      budget: budgetOf(),
+      signal: new AbortController().signal,
+    };
     await expect(readZip(request)).rejects.toMatchObject({ code: "StorageFailed" });
   });
 });

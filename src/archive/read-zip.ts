@@ -71,7 +71,8 @@ class ZipReader {
 
   async #add(entry: ZipEntry): Promise<void> {
     const { maxNameBytes } = this.#budget.limits;
-    if (Buffer.byteLength(entry.fileName) > maxNameBytes) throw new CodedError("ArchiveUnsafePath", `the zip file has a name longer than ${maxNameBytes} bytes`);
+    if (Buffer.byteLength(entry.fileName) > maxNameBytes)
+      throw new CodedError("ArchiveUnsafePath", `the zip file has a name longer than ${maxNameBytes} bytes`);
     const path = normalisePath(entry.fileName);
     this.#budget.spendEntry(path.length);
     const mode = entry.externalFileAttributes >>> 16;
@@ -84,7 +85,11 @@ class ZipReader {
     }
     const offset = this.#spool.size;
     await this.#spoolBody(entry);
-    this.tree.put(path, { kind: "file", executable: (mode & 0o111) !== 0, body: { file: this.#spool.path, offset, size: this.#spool.size - offset } });
+    this.tree.put(path, {
+      kind: "file",
+      executable: (mode & 0o111) !== 0,
+      body: { file: this.#spool.path, offset, size: this.#spool.size - offset },
+    });
   }
 
   async #spoolBody(entry: ZipEntry): Promise<void> {
@@ -96,11 +101,13 @@ class ZipReader {
       this.#budget.spend(chunk.length);
       return this.#spool.write(chunk);
     });
-    if (crc !== entry.crc32) throw new CodedError("ArchiveInvalid", `the zip file's entry ${quote(entry.fileName)} has a wrong checksum`);
+    if (crc !== entry.crc32)
+      throw new CodedError("ArchiveInvalid", `the zip file's entry ${quote(entry.fileName)} has a wrong checksum`);
   }
 
   async #readLink(entry: ZipEntry): Promise<string> {
-    if (entry.uncompressedSize > MAX_LINK_BYTES) throw new CodedError("ArchiveInvalid", `the zip file's symlink ${quote(entry.fileName)} has an immense target`);
+    if (entry.uncompressedSize > MAX_LINK_BYTES)
+      throw new CodedError("ArchiveInvalid", `the zip file's symlink ${quote(entry.fileName)} has an immense target`);
     const pieces: Buffer[] = [];
     await this.#zip.body(entry, (chunk) => void pieces.push(chunk));
     const target = Buffer.concat(pieces).toString("utf8");
@@ -109,6 +116,7 @@ class ZipReader {
   }
 
   #checkAbort(): void {
-    if (this.#signal.aborted) throw new CodedError("Aborted", "stopped while reading a zip file", { cause: this.#signal.reason });
+    if (this.#signal.aborted)
+      throw new CodedError("Aborted", "stopped while reading a zip file", { cause: this.#signal.reason });
   }
 }

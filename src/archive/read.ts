@@ -34,7 +34,10 @@ export type FileListener = (path: string, file: FileEntry, written: () => number
  * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
-export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest): Promise<{ tree: Tree; counts: ReadCounts }> {
+export async function readTar(
+  source: AsyncIterable<Buffer>,
+  request: TarRequest,
+): Promise<{ tree: Tree; counts: ReadCounts }> {
   const { compression, spoolPath, budget, signal, onFile } = request;
   const spool = await SpoolWriter.create(spoolPath);
   const tree = new Tree(budget.limits.maxEntries);
@@ -67,13 +70,22 @@ export async function readTar(source: AsyncIterable<Buffer>, request: TarRequest
   return { tree, counts };
 }
 
-function addEntry(tree: Tree, path: string, entry: ScannedEntry, { spoolPath, counts }: { readonly spoolPath: string; readonly counts: ReadCounts }): void {
+function addEntry(
+  tree: Tree,
+  path: string,
+  entry: ScannedEntry,
+  { spoolPath, counts }: { readonly spoolPath: string; readonly counts: ReadCounts },
+): void {
   switch (entry.type) {
     case "dir":
       return tree.putDirectory(path);
     case "file":
       if (path === "") throw new CodedError("ArchiveInvalid", "the archive's root is a file");
-      return tree.put(path, { kind: "file", executable: (entry.mode & 0o111) !== 0, body: { file: spoolPath, offset: entry.offset, size: entry.size } });
+      return tree.put(path, {
+        kind: "file",
+        executable: (entry.mode & 0o111) !== 0,
+        body: { file: spoolPath, offset: entry.offset, size: entry.size },
+      });
     case "symlink":
       return tree.put(path, { kind: "symlink", target: entry.link });
     case "hardlink":
@@ -87,7 +99,8 @@ function addEntry(tree: Tree, path: string, entry: ScannedEntry, { spoolPath, co
 function addHardLink(tree: Tree, path: string, link: string): void {
   const target = normalisePath(link);
   const entry = tree.entries.get(target);
-  if (entry?.kind === "dir" || target === "") throw new CodedError("ArchiveInvalid", `the archive has a hard link ${quote(path)} to a directory`);
+  if (entry?.kind === "dir" || target === "")
+    throw new CodedError("ArchiveInvalid", `the archive has a hard link ${quote(path)} to a directory`);
   if (target === path) return;
   tree.put(path, entry ?? { kind: "hardlink", target });
 }

@@ -20,7 +20,8 @@ function scan(tar: Buffer, pieceBytes = tar.length, more = limits): Scan {
         result.entries.push(entry);
         result.bodies.push("");
       },
-      data: (chunk, start, end) => void (result.bodies[result.bodies.length - 1] += chunk.toString("latin1", start, end)),
+      data: (chunk, start, end) =>
+        void (result.bodies[result.bodies.length - 1] += chunk.toString("latin1", start, end)),
       oddity: (reason) => void result.oddities.push(reason),
     },
     more,
@@ -45,40 +46,138 @@ const sumOf = (header: Buffer): number => Number.parseInt(header.toString("latin
 
 /** `[type, name, size, link]` of every entry. */
 function rows(tar: Buffer): unknown[][] {
-  return scan(tar).entries.map(({ type, name, size, link }) => (link === "" ? [type, name, size] : [type, name, size, link]));
+  return scan(tar).entries.map(({ type, name, size, link }) =>
+    link === "" ? [type, name, size] : [type, name, size, link],
+  );
 }
 
 describe("entries", () => {
   const long = `${"d".repeat(60)}/${"f".repeat(90)}`;
   test.each<[string, Buffer, unknown[][]]>([
-    ["files and directories", tarOf({ name: "d/", type: "5", mode: 0o755 }, { name: "d/a", content: "hello" }, { name: "empty" }), [["dir", "d/", 0], ["file", "d/a", 5], ["file", "empty", 0]]],
+    [
+      "files and directories",
+      tarOf({ name: "d/", type: "5", mode: 0o755 }, { name: "d/a", content: "hello" }, { name: "empty" }),
+      [
+        ["dir", "d/", 0],
+        ["file", "d/a", 5],
+        ["file", "empty", 0],
+      ],
+    ],
     ["a ustar prefix", tarOf({ name: "b", prefix: "long/a", content: "x" }), [["file", "long/a/b", 1]]],
-    ["a ustar prefix under another version", tarOf({ name: "b", prefix: "a", magic: "ustar\0\0\0", content: "x" }), [["file", "a/b", 1]]],
-    ["GNU's area in place of the prefix", tarOf({ name: "b", prefix: "00000000000", magic: "ustar  \0", content: "x" }), [["file", "b", 1]]],
-    ["a checksum of signed bytes", tarOf({ name: "é", content: "x", checksum: `${(sumOf(tarHeader({ name: "é", content: "x" })) - 2 * 256).toString(8).padStart(6, "0")}\0 ` }), [["file", "é", 1]]],
+    [
+      "a ustar prefix under another version",
+      tarOf({ name: "b", prefix: "a", magic: "ustar\0\0\0", content: "x" }),
+      [["file", "a/b", 1]],
+    ],
+    [
+      "GNU's area in place of the prefix",
+      tarOf({ name: "b", prefix: "00000000000", magic: "ustar  \0", content: "x" }),
+      [["file", "b", 1]],
+    ],
+    [
+      "a checksum of signed bytes",
+      tarOf({
+        name: "é",
+        content: "x",
+        checksum: `${(sumOf(tarHeader({ name: "é", content: "x" })) - 2 * 256).toString(8).padStart(6, "0")}\0 `,
+      }),
+      [["file", "é", 1]],
+    ],
     ["a header of before ustar", tarOf({ name: "b", type: "\0", magic: "", content: "x" }), [["file", "b", 1]]],
-    ["star's prefix", tarOf({ name: "b", prefix: "a", trailer: "\0\0\0\0\0\0\0\0tar\0", content: "x" }), [["file", "a/b", 1]]],
-    ["a directory of before ustar: a file with a slash", tarOf({ name: "d/", type: "\0", magic: "" }), [["dir", "d/", 0]]],
-    ["a PAX path and size", tarOf(paxEntry([["path", long], ["size", "3"]]), { name: "stub", size: 0, content: "abc" }), [["file", long, 3]]],
-    ["PAX with empty records, which leave the header's values", tarOf(paxEntry([["path", ""], ["size", ""]]), { name: "a", content: "x" }), [["file", "a", 1]]],
-    ["PAX, for the next entry only", tarOf(paxEntry([["path", "x"]]), { name: "a" }, { name: "b" }), [["file", "x", 0], ["file", "b", 0]]],
-    ["a PAX name with an equals sign and a newline", tarOf(paxEntry([["path", "a=b\nc"]]), { name: "s" }), [["file", "a=b\nc", 0]]],
+    [
+      "star's prefix",
+      tarOf({ name: "b", prefix: "a", trailer: "\0\0\0\0\0\0\0\0tar\0", content: "x" }),
+      [["file", "a/b", 1]],
+    ],
+    [
+      "a directory of before ustar: a file with a slash",
+      tarOf({ name: "d/", type: "\0", magic: "" }),
+      [["dir", "d/", 0]],
+    ],
+    [
+      "a PAX path and size",
+      tarOf(
+        paxEntry([
+          ["path", long],
+          ["size", "3"],
+        ]),
+        { name: "stub", size: 0, content: "abc" },
+      ),
+      [["file", long, 3]],
+    ],
+    [
+      "PAX with empty records, which leave the header's values",
+      tarOf(
+        paxEntry([
+          ["path", ""],
+          ["size", ""],
+        ]),
+        { name: "a", content: "x" },
+      ),
+      [["file", "a", 1]],
+    ],
+    [
+      "PAX, for the next entry only",
+      tarOf(paxEntry([["path", "x"]]), { name: "a" }, { name: "b" }),
+      [
+        ["file", "x", 0],
+        ["file", "b", 0],
+      ],
+    ],
+    [
+      "a PAX name with an equals sign and a newline",
+      tarOf(paxEntry([["path", "a=b\nc"]]), { name: "s" }),
+      [["file", "a=b\nc", 0]],
+    ],
     ["a global PAX comment", tarOf(paxEntry([["comment", "0f00"]], "g"), { name: "a" }), [["file", "a", 0]]],
-    ["GNU long names", tarOf(gnuLong("L", long), gnuLong("K", "target"), { name: "s", type: "2", link: "t" }), [["symlink", long, 0, "target"]]],
-    ["base-256 numbers", tarOf({ name: "a", size: base256(3n, 12), mode: base256(0o755n, 8), content: "abc" }), [["file", "a", 3]]],
-    ["links and special files", tarOf({ name: "h", type: "1", link: "a" }, { name: "s", type: "2", link: "../x" }, { name: "c", type: "3" }, { name: "b", type: "4" }, { name: "f", type: "6" }), [["hardlink", "h", 0, "a"], ["symlink", "s", 0, "../x"], ["special", "c", 0], ["special", "b", 0], ["special", "f", 0]]],
+    [
+      "GNU long names",
+      tarOf(gnuLong("L", long), gnuLong("K", "target"), { name: "s", type: "2", link: "t" }),
+      [["symlink", long, 0, "target"]],
+    ],
+    [
+      "base-256 numbers",
+      tarOf({ name: "a", size: base256(3n, 12), mode: base256(0o755n, 8), content: "abc" }),
+      [["file", "a", 3]],
+    ],
+    [
+      "links and special files",
+      tarOf(
+        { name: "h", type: "1", link: "a" },
+        { name: "s", type: "2", link: "../x" },
+        { name: "c", type: "3" },
+        { name: "b", type: "4" },
+        { name: "f", type: "6" },
+      ),
+      [
+        ["hardlink", "h", 0, "a"],
+        ["symlink", "s", 0, "../x"],
+        ["special", "c", 0],
+        ["special", "b", 0],
+        ["special", "f", 0],
+      ],
+    ],
     ["a contiguous file", tarOf({ name: "a", type: "7", content: "x" }), [["file", "a", 1]]],
     ["names beyond ASCII", tarOf({ name: "é/世界😀" }), [["file", "é/世界😀", 0]]],
     ["no entries", tarOf(), []],
-    ["a time before 1970 and an immense owner", tarOf({ name: "a", mtime: base256(-1n, 12), uid: base256(-2n, 8) }), [["file", "a", 0]]],
-    ["numbers in spaces", tarOf({ name: "a", mode: "   644 \0", size: "          1 ", content: "x" }), [["file", "a", 1]]],
+    [
+      "a time before 1970 and an immense owner",
+      tarOf({ name: "a", mtime: base256(-1n, 12), uid: base256(-2n, 8) }),
+      [["file", "a", 0]],
+    ],
+    [
+      "numbers in spaces",
+      tarOf({ name: "a", mode: "   644 \0", size: "          1 ", content: "x" }),
+      [["file", "a", 1]],
+    ],
   ])("%s", (_, tar, expected) => {
     expect(rows(tar)).toEqual(expected);
   });
 
   test("the offset of a body is where its bytes lie", () => {
     const tar = tarOf({ name: "a", content: "x".repeat(700) }, paxEntry([["path", "b"]]), { name: "s", content: "yy" });
-    for (const { offset, size } of scan(tar, 100).entries) expect(["x".repeat(700), "yy"]).toContain(tar.toString("latin1", offset, offset + size));
+    for (const { offset, size } of scan(tar, 100).entries)
+      expect(["x".repeat(700), "yy"]).toContain(tar.toString("latin1", offset, offset + size));
   });
 
   test("the mode is told as it stands", () => {
@@ -90,7 +189,18 @@ describe("what not every reader reads alike is told", () => {
   const file: TarFields = { name: "a", content: "x" };
   test.each<[string, Buffer, boolean]>([
     ["plain ustar", tarOf({ name: "d", type: "5" }, file), false],
-    ["plain PAX", tarOf(paxEntry([["path", "x"], ["size", "1"], ["mtime", "1700000000.5"]]), file), false],
+    [
+      "plain PAX",
+      tarOf(
+        paxEntry([
+          ["path", "x"],
+          ["size", "1"],
+          ["mtime", "1700000000.5"],
+        ]),
+        file,
+      ),
+      false,
+    ],
     ["no end", tarEntry(file), true],
     ["half an end", Buffer.concat([tarEntry(file), Buffer.alloc(512)]), true],
     ["GNU", tarOf({ ...file, magic: "ustar  \0" }), true],
@@ -106,7 +216,17 @@ describe("what not every reader reads alike is told", () => {
     ["a leading space", tarOf({ ...file, mode: " 000644\0" }), true],
     ["a device number in letters", tarOf({ ...file, devmajor: "zz" }), true],
     ["another PAX record", tarOf(paxEntry([["uname", "me"]]), file), true],
-    ["a PAX record twice", tarOf(paxEntry([["path", "b"], ["path", "c"]]), file), true],
+    [
+      "a PAX record twice",
+      tarOf(
+        paxEntry([
+          ["path", "b"],
+          ["path", "c"],
+        ]),
+        file,
+      ),
+      true,
+    ],
     ["an empty PAX record", tarOf(paxEntry([["path", ""]]), file), true],
     ["a PAX time that Go refuses", tarOf(paxEntry([["mtime", "yesterday"]]), file), true],
     ["a global PAX header", tarOf(paxEntry([["comment", "x"]], "g"), file), true],
@@ -132,23 +252,62 @@ describe("refused", () => {
     ["an immense size", tarOf({ name: "a", size: base256(1n << 80n, 12) }), "ArchiveInvalid"],
     ["a size of 2^53 - 1 with no body", tarOf({ name: "a", size: base256((1n << 53n) - 1n, 12) }), "ArchiveInvalid"],
     ["a directory with a size", tarOf({ name: "d", type: "5", size: 512, content: "x".repeat(512) }), "ArchiveInvalid"],
-    ["a directory with a PAX size", tarOf(paxEntry([["size", "512"]]), { name: "d", type: "5" }, Buffer.alloc(512)), "ArchiveInvalid"],
+    [
+      "a directory with a PAX size",
+      tarOf(paxEntry([["size", "512"]]), { name: "d", type: "5" }, Buffer.alloc(512)),
+      "ArchiveInvalid",
+    ],
     ["a hard link with a size", tarOf({ name: "h", type: "1", link: "a", content: "x" }), "ArchiveInvalid"],
     ["a name that is not UTF-8", tarOf({ name: badName }), "ArchiveInvalid"],
-    ["a PAX path that is not UTF-8", tarOf(tarEntry({ name: "p", type: "x", content: Buffer.concat([Buffer.from("11 path="), badName.subarray(0, 2), Buffer.from("\n")]) }), { name: "a" }), "ArchiveInvalid"],
+    [
+      "a PAX path that is not UTF-8",
+      tarOf(
+        tarEntry({
+          name: "p",
+          type: "x",
+          content: Buffer.concat([Buffer.from("11 path="), badName.subarray(0, 2), Buffer.from("\n")]),
+        }),
+        { name: "a" },
+      ),
+      "ArchiveInvalid",
+    ],
     ["a PAX path with a NUL", tarOf(paxEntry([["path", "a\0b"]]), { name: "a" }), "ArchiveInvalid"],
-    ["a PAX record that is too long", tarOf(tarEntry({ name: "p", type: "x", content: "99 path=a\n" }), { name: "a" }), "ArchiveInvalid"],
-    ["a PAX record that is too short", tarOf(tarEntry({ name: "p", type: "x", content: "3 path=a\n" }), { name: "a" }), "ArchiveInvalid"],
-    ["a PAX record without a length", tarOf(tarEntry({ name: "p", type: "x", content: "path=a\n" }), { name: "a" }), "ArchiveInvalid"],
-    ["a PAX record with a length of many digits", tarOf(tarEntry({ name: "p", type: "x", content: "999999999999 path=a\n" }), { name: "a" }), "ArchiveInvalid"],
-    ["a PAX record without a newline", tarOf(tarEntry({ name: "p", type: "x", content: "9 path=ab" }), { name: "a" }), "ArchiveInvalid"],
+    [
+      "a PAX record that is too long",
+      tarOf(tarEntry({ name: "p", type: "x", content: "99 path=a\n" }), { name: "a" }),
+      "ArchiveInvalid",
+    ],
+    [
+      "a PAX record that is too short",
+      tarOf(tarEntry({ name: "p", type: "x", content: "3 path=a\n" }), { name: "a" }),
+      "ArchiveInvalid",
+    ],
+    [
+      "a PAX record without a length",
+      tarOf(tarEntry({ name: "p", type: "x", content: "path=a\n" }), { name: "a" }),
+      "ArchiveInvalid",
+    ],
+    [
+      "a PAX record with a length of many digits",
+      tarOf(tarEntry({ name: "p", type: "x", content: "999999999999 path=a\n" }), { name: "a" }),
+      "ArchiveInvalid",
+    ],
+    [
+      "a PAX record without a newline",
+      tarOf(tarEntry({ name: "p", type: "x", content: "9 path=ab" }), { name: "a" }),
+      "ArchiveInvalid",
+    ],
     ["a negative PAX size", tarOf(paxEntry([["size", "-1"]]), { name: "a" }), "ArchiveInvalid"],
-    ["two PAX headers in a row", tarOf(paxEntry([["path", "x"]]), paxEntry([["path", "y"]]), { name: "a" }), "ArchiveInvalid"],
+    [
+      "two PAX headers in a row",
+      tarOf(paxEntry([["path", "x"]]), paxEntry([["path", "y"]]), { name: "a" }),
+      "ArchiveInvalid",
+    ],
     ["two long names in a row", tarOf(gnuLong("L", "x"), gnuLong("L", "y"), { name: "a" }), "ArchiveInvalid"],
     ["PAX and a long name", tarOf(paxEntry([["path", "x"]]), gnuLong("L", "y"), { name: "a" }), "ArchiveInvalid"],
     ["a PAX header at the end", tarOf(paxEntry([["path", "x"]])), "ArchiveInvalid"],
     ["a long name at the end", tarOf(gnuLong("L", "x")), "ArchiveInvalid"],
-    ["a name that is empty", tarOf({ name: "" , mode: 0o600 }), "ArchiveInvalid"],
+    ["a name that is empty", tarOf({ name: "", mode: 0o600 }), "ArchiveInvalid"],
     ["an empty long name", tarOf(gnuLong("L", ""), { name: "a" }), "ArchiveInvalid"],
     ["a symlink to nothing", tarOf({ name: "a", type: "2" }), "ArchiveInvalid"],
     ["a global path", tarOf(paxEntry([["path", "x"]], "g"), { name: "a" }), "ArchiveUnsupported"],
@@ -158,16 +317,40 @@ describe("refused", () => {
     ["an extended header of Solaris", tarOf({ name: "a", type: "X" }), "ArchiveUnsupported"],
     ["an immense PAX header", tarOf({ name: "p", type: "x", size: 2 ** 20 + 1 }), "ArchiveTooLarge"],
     ["an immense long name", tarOf({ name: "p", type: "L", size: base256(1n << 40n, 12) }), "ArchiveTooLarge"],
-    ["a name of more bytes than the limit", tarOf(paxEntry([["path", "é".repeat(101)]]), { name: "a" }), "ArchiveUnsafePath"],
-    ["a link target of more bytes than the limit", tarOf(gnuLong("K", "x".repeat(201)), { name: "a", type: "2" }), "ArchiveUnsafePath"],
-    ["more entries than the limit", tarOf(...Array.from({ length: 101 }, (_, i) => ({ name: `f${i}` }))), "ArchiveTooManyEntries"],
-    ["more global headers than the limit", tarOf(...Array.from({ length: 101 }, () => paxEntry([["comment", "x"]], "g"))), "ArchiveTooManyEntries"],
+    [
+      "a name of more bytes than the limit",
+      tarOf(paxEntry([["path", "é".repeat(101)]]), { name: "a" }),
+      "ArchiveUnsafePath",
+    ],
+    [
+      "a link target of more bytes than the limit",
+      tarOf(gnuLong("K", "x".repeat(201)), { name: "a", type: "2" }),
+      "ArchiveUnsafePath",
+    ],
+    [
+      "more entries than the limit",
+      tarOf(...Array.from({ length: 101 }, (_, i) => ({ name: `f${i}` }))),
+      "ArchiveTooManyEntries",
+    ],
+    [
+      "more global headers than the limit",
+      tarOf(...Array.from({ length: 101 }, () => paxEntry([["comment", "x"]], "g"))),
+      "ArchiveTooManyEntries",
+    ],
     ["data after the end", tail(Buffer.from("junk")), "ArchiveInvalid"],
     ["an entry after the end", tail(tarEntry({ name: "b" })), "ArchiveInvalid"],
-    ["an entry after one block of zeros", Buffer.concat([tarEntry({ name: "a" }), Buffer.alloc(512), tarOf({ name: "b" })]), "ArchiveInvalid"],
+    [
+      "an entry after one block of zeros",
+      Buffer.concat([tarEntry({ name: "a" }), Buffer.alloc(512), tarOf({ name: "b" })]),
+      "ArchiveInvalid",
+    ],
     ["half a header", tarHeader({ name: "a" }).subarray(0, 300), "ArchiveInvalid"],
     ["half a body", tarEntry({ name: "a", content: "x".repeat(600) }).subarray(0, 800), "ArchiveInvalid"],
-    ["a body without its padding", tarEntry({ name: "a", content: "x".repeat(600) }).subarray(0, 1112), "ArchiveInvalid"],
+    [
+      "a body without its padding",
+      tarEntry({ name: "a", content: "x".repeat(600) }).subarray(0, 1112),
+      "ArchiveInvalid",
+    ],
     ["half a PAX header", paxEntry([["path", "x"]]).subarray(0, 515), "ArchiveInvalid"],
   ])("%s", (_, tar, code) => {
     expect(codeOfScan(tar)).toBe(code);
@@ -192,7 +375,11 @@ function random(seed: number): () => number {
 function randomTar(next: () => number): Buffer {
   const parts = Array.from({ length: 1 + Math.floor(next() * 8) }, (_, i): (TarFields | Buffer)[] => {
     const content = Buffer.alloc(Math.floor(next() * 3) * 256 + Math.floor(next() * 300), i + 65);
-    const extra = [paxEntry([["path", `pax/${i}-${"p".repeat(next() * 150)}`]]), gnuLong("L", `gnu/${i}`), paxEntry([["comment", "c".repeat(next() * 900)]], "g")];
+    const extra = [
+      paxEntry([["path", `pax/${i}-${"p".repeat(next() * 150)}`]]),
+      gnuLong("L", `gnu/${i}`),
+      paxEntry([["comment", "c".repeat(next() * 900)]], "g"),
+    ];
     const before = next() < 0.5 ? [extra[Math.floor(next() * extra.length)]!] : [];
     return [...before, next() < 0.2 ? { name: `d${i}`, type: "5" } : { name: `f${i}`, content }];
   });
@@ -205,7 +392,8 @@ describe("pieces of any size make no difference", () => {
     const tar = randomTar(next);
     const whole = scan(tar);
     expect(whole.entries.length).toBeGreaterThan(0);
-    for (const size of [1, 7, 511, 512, 513, 1024, 1 + Math.floor(next() * 3000)]) expect(scan(tar, size)).toEqual(whole);
+    for (const size of [1, 7, 511, 512, 513, 1024, 1 + Math.floor(next() * 3000)])
+      expect(scan(tar, size)).toEqual(whole);
   });
 
   test("a tar with one bit changed is read, or refused with a code, but never hangs or ends otherwise", () => {

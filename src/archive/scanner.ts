@@ -37,7 +37,15 @@ const MAX_META_BYTES = 1024 * 1024;
 
 /** What each type flag is (POSIX ustar; GNU's and star's additions are refused unless they only carry a name). */
 const types: Readonly<Record<string, ScannedType>> = {
-  "0": "file", "\0": "file", "7": "file", "1": "hardlink", "2": "symlink", "3": "special", "4": "special", "5": "dir", "6": "special",
+  "0": "file",
+  "\0": "file",
+  "7": "file",
+  "1": "hardlink",
+  "2": "symlink",
+  "3": "special",
+  "4": "special",
+  "5": "dir",
+  "6": "special",
 };
 
 /**
@@ -96,7 +104,8 @@ export class TarScanner {
       case "padding":
         return this.#skipPadding(chunk, at);
       case "end":
-        if (!isZero(chunk, at, chunk.length)) throw new CodedError("ArchiveInvalid", "the archive has data after its end");
+        if (!isZero(chunk, at, chunk.length))
+          throw new CodedError("ArchiveInvalid", "the archive has data after its end");
         return chunk.length;
       default:
         return this.#block(chunk, at);
@@ -125,7 +134,8 @@ export class TarScanner {
       this.#state = this.#state === "half-end" ? "end" : "half-end";
       return;
     }
-    if (this.#state === "half-end") throw new CodedError("ArchiveInvalid", "the archive goes on after a block of zeros");
+    if (this.#state === "half-end")
+      throw new CodedError("ArchiveInvalid", "the archive goes on after a block of zeros");
     const header = parseHeader(block, at);
     if (header.oddity !== undefined) this.#note(header.oddity);
     const isMeta = "xLK".includes(header.typeflag);
@@ -163,7 +173,10 @@ export class TarScanner {
   #typeOf(typeflag: string, name: string): ScannedType {
     const type = types[typeflag];
     if (type === undefined) {
-      throw new CodedError("ArchiveUnsupported", `the archive's entry ${quote(name)} is of type ${quote(typeflag)}, which is not supported`);
+      throw new CodedError(
+        "ArchiveUnsupported",
+        `the archive's entry ${quote(name)} is of type ${quote(typeflag)}, which is not supported`,
+      );
     }
     if (typeflag !== "0" && typeflag !== "5") this.#note("an entry is neither a plain file nor a directory");
     if (type === "file" && name.endsWith("/")) {
@@ -176,12 +189,19 @@ export class TarScanner {
   #checkName(name: string): void {
     if (name.length === 0) throw new CodedError("ArchiveInvalid", "the archive has an entry without a name");
     if (Buffer.byteLength(name) > this.#limits.maxNameBytes) {
-      throw new CodedError("ArchiveUnsafePath", `the archive has a name longer than ${this.#limits.maxNameBytes} bytes: ${quote(name)}`);
+      throw new CodedError(
+        "ArchiveUnsafePath",
+        `the archive has a name longer than ${this.#limits.maxNameBytes} bytes: ${quote(name)}`,
+      );
     }
   }
 
   #startMeta(header: RawHeader): void {
-    if (header.size > MAX_META_BYTES) throw new CodedError("ArchiveTooLarge", `the archive has an extended header of ${header.size} bytes; at most ${MAX_META_BYTES} are read`);
+    if (header.size > MAX_META_BYTES)
+      throw new CodedError(
+        "ArchiveTooLarge",
+        `the archive has an extended header of ${header.size} bytes; at most ${MAX_META_BYTES} are read`,
+      );
     if (header.typeflag !== "x") this.#note("an extended header is not of PAX's local kind");
     this.#metaType = header.typeflag;
     this.#meta = [];

@@ -3,7 +3,8 @@ import { BLOCK } from "./header.ts";
 import { isZero, looksLikeHeader } from "./parse-header.ts";
 
 /** What the bytes of a layer are, whatever its media type says. */
-export type Content = { readonly archive: "tar"; readonly compression: Compression } | { readonly archive: "zip" | "none" };
+export type Content =
+  { readonly archive: "tar"; readonly compression: Compression } | { readonly archive: "zip" | "none" };
 
 /** Enough to see the first block of a tar through any compression: one zstd block is at most 128 KiB. */
 export const HEAD_BYTES = 160 * 1024;
@@ -49,7 +50,12 @@ function isTar(bytes: Buffer): boolean {
 }
 
 function isEmptyTar(bytes: Buffer): boolean {
-  return bytes.length >= 2 * BLOCK && bytes.length <= EMPTY_TAR_BYTES && bytes.length % BLOCK === 0 && isZero(bytes, 0, bytes.length);
+  return (
+    bytes.length >= 2 * BLOCK &&
+    bytes.length <= EMPTY_TAR_BYTES &&
+    bytes.length % BLOCK === 0 &&
+    isZero(bytes, 0, bytes.length)
+  );
 }
 
 /** What the content begins with behind the compression: enough to tell, or less where there is less. */
@@ -58,11 +64,17 @@ async function firstBytes(compression: Compression, head: Iterable<Buffer>): Pro
   const pieces: Buffer[] = [];
   let length = 0;
   const enough = new Error("enough");
-  await decompress(compression, (async function* () { yield* head; })(), (chunk) => {
-    pieces.push(chunk.subarray(0, wanted - length));
-    length += pieces.at(-1)!.length;
-    if (length >= wanted) throw enough;
-    return undefined;
-  }).catch(() => undefined);
+  await decompress(
+    compression,
+    (async function* () {
+      yield* head;
+    })(),
+    (chunk) => {
+      pieces.push(chunk.subarray(0, wanted - length));
+      length += pieces.at(-1)!.length;
+      if (length >= wanted) throw enough;
+      return undefined;
+    },
+  ).catch(() => undefined);
   return Buffer.concat(pieces);
 }

@@ -28,7 +28,10 @@ describe("writing", () => {
     ["nothing", []],
     ["small pieces", Array.from({ length: 5000 }, (_, i) => Buffer.from(`piece ${i};`))],
     ["large pieces", Array.from({ length: 5 }, (_, i) => Buffer.alloc(1_500_000, i))],
-    ["large and small ones", [Buffer.alloc(2_000_000, 1), Buffer.from("x"), Buffer.alloc(2_000_000, 2), Buffer.from("y")]],
+    [
+      "large and small ones",
+      [Buffer.alloc(2_000_000, 1), Buffer.from("x"), Buffer.alloc(2_000_000, 2), Buffer.from("y")],
+    ],
   ])("%s, in order", async (_, chunks) => {
     expect((await spooled(chunks)).equals(Buffer.concat(chunks))).toBe(true);
   });
@@ -37,38 +40,54 @@ describe("writing", () => {
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
     process.on("unhandledRejection", note);
-    const outcome = await onDisk(dir, () => "full", async () => {
-      const writer = await SpoolWriter.create(join(dir, "spool"));
-      try {
-        for (let i = 0; i < 4; i++) {
-          // Whoever looks at the bytes meanwhile awaits the write only afterwards.
-          const written = writer.write(Buffer.alloc(1_100_000));
-          await new Promise((resolve) => setTimeout(resolve, 5));
-          await written;
+    const outcome = await onDisk(
+      dir,
+      () => "full",
+      async () => {
+        const writer = await SpoolWriter.create(join(dir, "spool"));
+        try {
+          for (let i = 0; i < 4; i++) {
+            // Whoever looks at the bytes meanwhile awaits the write only afterwards.
+            const written = writer.write(Buffer.alloc(1_100_000));
+            await new Promise((resolve) => setTimeout(resolve, 5));
+            await written;
+          }
+          await writer.close();
+          return "written";
+        } catch (error) {
+          await writer.abandon();
+          return (error as { code: string }).code;
         }
-        await writer.close();
-        return "written";
-      } catch (error) {
-        await writer.abandon();
-        return (error as { code: string }).code;
-      }
-    });
+      },
+    );
     process.off("unhandledRejection", note);
     expect([outcome, unhandled]).toEqual(["StorageFailed", []]);
   });
 
   test("close tells of a failure of the last write", async () => {
-    const closing = onDisk(dir, () => "full", async () => {
-      const writer = await SpoolWriter.create(join(dir, "spool"));
-      void writer.write(Buffer.from("x"));
-      await writer.close();
-    });
+    const closing = onDisk(
+      dir,
+      () => "full",
+      async () => {
+        const writer = await SpoolWriter.create(join(dir, "spool"));
+        void writer.write(Buffer.from("x"));
+        await writer.close();
+      },
+    );
     await expect(closing).rejects.toMatchObject({ code: "StorageFailed" });
   });
 
   test("a disk that takes ten bytes at a time", async () => {
     const chunks = [Buffer.from("0123456789abcdef"), Buffer.from("ghi")];
-    expect((await onDisk(dir, () => "short", () => spooled(chunks))).toString()).toBe("0123456789abcdefghi");
+    expect(
+      (
+        await onDisk(
+          dir,
+          () => "short",
+          () => spooled(chunks),
+        )
+      ).toString(),
+    ).toBe("0123456789abcdefghi");
   });
 });
 
@@ -80,7 +99,16 @@ describe("reading", () => {
     const file = join(dir, "file");
     await writeFile(file, bytes);
     const reader = new SpoolReader(file);
-    for (const [offset, length] of [[0, 10], [10, 10], [20, 2_000_000], [2_999_990, 100], [5, 1], [1_048_000, 2000], [1_048_576, 1], [100, 3_000_000]] as const) {
+    for (const [offset, length] of [
+      [0, 10],
+      [10, 10],
+      [20, 2_000_000],
+      [2_999_990, 100],
+      [5, 1],
+      [1_048_000, 2000],
+      [1_048_576, 1],
+      [100, 3_000_000],
+    ] as const) {
       const piece = await reader.read(offset, length);
       expect(piece.length).toBeGreaterThan(0);
       expect(piece.length).toBeLessThanOrEqual(length);
@@ -104,7 +132,11 @@ describe("reading", () => {
   });
 });
 
-test.each([["ENOSPC", /larger volume/], ["EDQUOT", /larger volume/], ["EROFS", /EROFS$/]])("%s is told with advice where there is any", (code, message) => {
+test.each([
+  ["ENOSPC", /larger volume/],
+  ["EDQUOT", /larger volume/],
+  ["EROFS", /EROFS$/],
+])("%s is told with advice where there is any", (code, message) => {
   const failure = storageFailed(Object.assign(new Error("failed"), { code }));
   expect(failure.code).toBe("StorageFailed");
   expect(failure.message).toMatch(message);

@@ -100,7 +100,7 @@ export class SpoolWriter {
     if (bytesWritten < bytes) {
       // A short write: a full disk accepts part of the bytes before it says ENOSPC.
       const rest = Buffer.concat(pieces).subarray(bytesWritten);
-      for (let at = 0; at < rest.length; ) at += (await this.#file.write(rest, at)).bytesWritten;
+      for (let at = 0; at < rest.length;) at += (await this.#file.write(rest, at)).bytesWritten;
     }
     this.#written += bytes;
   }
@@ -149,7 +149,10 @@ export class SpoolReader {
     // Far from the last read: this is no sequence, so read only what was asked for.
     const isNear = this.#lastEnd >= 0 && offset >= this.#lastEnd && offset - this.#lastEnd < READ_BYTES;
     const want = isNear ? READ_BYTES : Math.min(length, READ_BYTES);
-    const buffer = this.#window.buffer.byteLength >= READ_BYTES ? Buffer.from(this.#window.buffer) : Buffer.allocUnsafeSlow(READ_BYTES);
+    const buffer =
+      this.#window.buffer.byteLength >= READ_BYTES
+        ? Buffer.from(this.#window.buffer)
+        : Buffer.allocUnsafeSlow(READ_BYTES);
     try {
       this.#file ??= await open(this.#path, "r");
       const { bytesRead } = await this.#file.read(buffer, 0, want, offset);

@@ -28,7 +28,10 @@ interface Options {
   readonly index?: number;
 }
 
-function unpack(layer: Buffer | AsyncIterable<Buffer>, { pieceBytes, budget = budgetOf(), signal = new AbortController().signal, index = 0 }: Options = {}): Promise<Unpacked> {
+function unpack(
+  layer: Buffer | AsyncIterable<Buffer>,
+  { pieceBytes, budget = budgetOf(), signal = new AbortController().signal, index = 0 }: Options = {},
+): Promise<Unpacked> {
   const source = Buffer.isBuffer(layer) ? inPieces(layer, pieceBytes) : layer;
   return unpackLayer({ source, size: Buffer.isBuffer(layer) ? layer.length : 0, dir, index, budget, signal });
 }
@@ -36,16 +39,31 @@ function unpack(layer: Buffer | AsyncIterable<Buffer>, { pieceBytes, budget = bu
 /** Path to content; `dir` for directories. */
 async function contents(layer: Buffer, options: Options = {}): Promise<Record<string, string>> {
   const unpacked = await unpack(layer, options);
-  if (unpacked.content === "raw") return { raw: (await readFile(unpacked.body.file)).toString("latin1", unpacked.body.offset, unpacked.body.offset + unpacked.body.size) };
+  if (unpacked.content === "raw")
+    return {
+      raw: (await readFile(unpacked.body.file)).toString(
+        "latin1",
+        unpacked.body.offset,
+        unpacked.body.offset + unpacked.body.size,
+      ),
+    };
   const result: Record<string, string> = {};
   for (const [path, entry] of unpacked.tree.entries) {
     if (entry.kind !== "file") result[path] = entry.kind;
-    else result[path] = (await readFile(entry.body.file)).toString("utf8", entry.body.offset, entry.body.offset + entry.body.size);
+    else
+      result[path] = (await readFile(entry.body.file)).toString(
+        "utf8",
+        entry.body.offset,
+        entry.body.offset + entry.body.size,
+      );
   }
   return result;
 }
 
-const entries: readonly TarFields[] = [{ name: "d/a", content: "hello" }, { name: "b", content: "x".repeat(2000) }];
+const entries: readonly TarFields[] = [
+  { name: "d/a", content: "hello" },
+  { name: "b", content: "x".repeat(2000) },
+];
 const expected = { d: "dir", "d/a": "hello", b: "x".repeat(2000) };
 const tar = tarOf(...entries);
 const frame = (bytes: Buffer): Buffer => zstdCompressSync(bytes);
@@ -55,16 +73,36 @@ describe("the first bytes tell what a layer is", () => {
   test.each<[string, Buffer]>([
     ["tar", tar],
     ["gzip", gzipSync(tar)],
-    ["gzip of two members, the first shorter than a block", Buffer.concat([gzipSync(tar.subarray(0, 100)), gzipSync(tar.subarray(100))])],
+    [
+      "gzip of two members, the first shorter than a block",
+      Buffer.concat([gzipSync(tar.subarray(0, 100)), gzipSync(tar.subarray(100))]),
+    ],
     ["gzip with an empty first member", Buffer.concat([gzipSync(Buffer.alloc(0)), gzipSync(tar)])],
     ["zstd", frame(tar)],
-    ["zstd of several frames", Buffer.concat([frame(tar.subarray(0, 100)), frame(tar.subarray(100, 1500)), frame(tar.subarray(1500))])],
-    ["zstd with skippable frames", Buffer.concat([skippable, frame(tar.subarray(0, 1500)), skippable, skippable, frame(tar.subarray(1500)), skippable])],
-    ["zstd with a checksum and without a size", zstdCompressSync(tar, { params: { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_contentSizeFlag]: 0 } })],
+    [
+      "zstd of several frames",
+      Buffer.concat([frame(tar.subarray(0, 100)), frame(tar.subarray(100, 1500)), frame(tar.subarray(1500))]),
+    ],
+    [
+      "zstd with skippable frames",
+      Buffer.concat([
+        skippable,
+        frame(tar.subarray(0, 1500)),
+        skippable,
+        skippable,
+        frame(tar.subarray(1500)),
+        skippable,
+      ]),
+    ],
+    [
+      "zstd with a checksum and without a size",
+      zstdCompressSync(tar, { params: { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_contentSizeFlag]: 0 } }),
+    ],
     ["zip", zipOf({ name: "d/a", content: "hello" }, { name: "b", content: "x".repeat(2000) })],
   ])("%s, in pieces of any size", async (_, layer) => {
     let index = 0;
-    for (const pieceBytes of [1, 17, 512, layer.length]) expect(await contents(layer, { pieceBytes, index: index++ })).toEqual(expected);
+    for (const pieceBytes of [1, 17, 512, layer.length])
+      expect(await contents(layer, { pieceBytes, index: index++ })).toEqual(expected);
   });
 
   const zeros = Buffer.alloc(64 * 1024);
@@ -106,7 +144,8 @@ describe("the first bytes tell what a layer is", () => {
 describe("broken layers", () => {
   const gz = gzipSync(tar);
   const zst = zstdCompressSync(tar, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
-  const flip = (bytes: Buffer, at: number): Buffer => Buffer.from(bytes).fill(bytes.at(at)! ^ 1, bytes.length + at, bytes.length + at + 1);
+  const flip = (bytes: Buffer, at: number): Buffer =>
+    Buffer.from(bytes).fill(bytes.at(at)! ^ 1, bytes.length + at, bytes.length + at + 1);
   const large = zstdCompressSync(tar, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } });
   /** The window is the sixth byte where the frame does not state its size: 2^(10 + its upper five bits). */
   const wide = Buffer.from(large).fill(17 << 3, 5, 6);
@@ -117,7 +156,11 @@ describe("broken layers", () => {
     ["gzip and junk", Buffer.concat([gz, Buffer.from("junk")]), "ArchiveInvalid"],
     ["gzip and zeros", Buffer.concat([gz, Buffer.alloc(100)]), "ArchiveInvalid"],
     ["gzip and half a member", Buffer.concat([gz, gz.subarray(0, 5)]), "ArchiveInvalid"],
-    ["half of the second zstd frame", Buffer.concat([frame(tar.subarray(0, 600)), frame(tar.subarray(600)).subarray(0, -6)]), "ArchiveInvalid"],
+    [
+      "half of the second zstd frame",
+      Buffer.concat([frame(tar.subarray(0, 600)), frame(tar.subarray(600)).subarray(0, -6)]),
+      "ArchiveInvalid",
+    ],
     ["zstd with a wrong checksum", flip(zst, -1), "ArchiveInvalid"],
     ["zstd and junk", Buffer.concat([zst, Buffer.from("junk")]), "ArchiveInvalid"],
     ["zstd and half a skippable frame", Buffer.concat([zst, skippable.subarray(0, 10)]), "ArchiveInvalid"],
@@ -130,7 +173,8 @@ describe("broken layers", () => {
     ["a path that climbs", tarOf({ name: "a/../../b" }), "ArchiveUnsafePath"],
     ["half a zip", zipOf({ name: "a", content: "x" }).subarray(0, -5), "ArchiveInvalid"],
   ])("%s", async (_, layer, code) => {
-    for (const [index, pieceBytes] of [11, layer.length].entries()) await expect(unpack(layer, { pieceBytes, index })).rejects.toMatchObject({ code });
+    for (const [index, pieceBytes] of [11, layer.length].entries())
+      await expect(unpack(layer, { pieceBytes, index })).rejects.toMatchObject({ code });
   });
 });
 
@@ -146,7 +190,12 @@ describe("limits", () => {
     ["an immense zip", zip, [{ maxExpandedBytes: 2_000_000 }], "ArchiveTooLarge"],
     ["an immense raw layer", Buffer.alloc(3_000_000, "x"), [{ maxExpandedBytes: 2_000_000 }], "ArchiveTooLarge"],
     ["many entries", names, [{ maxEntries: 19 }], "ArchiveTooManyEntries"],
-    ["many entries in a zip", zipOf({ name: "a" }, { name: "b" }, { name: "c" }), [{ maxEntries: 2 }], "ArchiveTooManyEntries"],
+    [
+      "many entries in a zip",
+      zipOf({ name: "a" }, { name: "b" }, { name: "c" }),
+      [{ maxEntries: 2 }],
+      "ArchiveTooManyEntries",
+    ],
     ["many implied directories", tarOf({ name: "a/b/c/d/e" }), [{ maxEntries: 4 }], "ArchiveTooManyEntries"],
     ["a long name", tarOf({ name: "n".repeat(30) }), [{ maxNameBytes: 29 }], "ArchiveUnsafePath"],
     ["a long name in a zip", zipOf({ name: "n".repeat(30) }), [{ maxNameBytes: 29 }], "ArchiveUnsafePath"],
@@ -155,7 +204,9 @@ describe("limits", () => {
   });
 
   test("the ratio counts only beyond its floor", async () => {
-    await expect(unpack(gzipSync(zeros), { budget: budgetOf({ maxRatio: 2 }, 3000) })).resolves.toMatchObject({ content: "tree" });
+    await expect(unpack(gzipSync(zeros), { budget: budgetOf({ maxRatio: 2 }, 3000) })).resolves.toMatchObject({
+      content: "tree",
+    });
   });
 
   test("layers of one operation share bytes and entries", async () => {
@@ -166,7 +217,9 @@ describe("limits", () => {
     await expect(unpack(zeros, { budget: budget(), index: 1 })).rejects.toMatchObject({ code: "ArchiveTooLarge" });
     shared.expandedBytes = 0;
     await unpack(names, { budget: budget(), index: 2 });
-    await expect(unpack(names, { budget: budget(), index: 3 })).rejects.toMatchObject({ code: "ArchiveTooManyEntries" });
+    await expect(unpack(names, { budget: budget(), index: 3 })).rejects.toMatchObject({
+      code: "ArchiveTooManyEntries",
+    });
   });
 
   test("names are bounded together", () => {
@@ -178,7 +231,10 @@ describe("limits", () => {
 });
 
 /** A source that says whether it was closed. */
-function watched(pieces: readonly Buffer[], failure?: Error): { source: AsyncIterable<Buffer>; isClosed: () => boolean } {
+function watched(
+  pieces: readonly Buffer[],
+  failure?: Error,
+): { source: AsyncIterable<Buffer>; isClosed: () => boolean } {
   let closed = false;
   async function* generate(): AsyncGenerator<Buffer> {
     try {
@@ -197,7 +253,13 @@ describe("failures on the way", () => {
   test("what the source throws comes out, whatever the layer is", async () => {
     const failure = new CodedError("DigestMismatch", "the content is not what its descriptor says");
     let index = 0;
-    for (const pieces of [[tar], [gzipSync(Buffer.concat(many)).subarray(0, 1000)], [Buffer.from("PK\x03\x04")], [Buffer.from("raw")], many]) {
+    for (const pieces of [
+      [tar],
+      [gzipSync(Buffer.concat(many)).subarray(0, 1000)],
+      [Buffer.from("PK\x03\x04")],
+      [Buffer.from("raw")],
+      many,
+    ]) {
       const { source, isClosed } = watched(pieces, failure);
       await expect(unpack(source, { index: index++ })).rejects.toBe(failure);
       expect(isClosed()).toBe(true);
@@ -210,7 +272,12 @@ describe("failures on the way", () => {
     expect(isClosed()).toBe(true);
   });
 
-  test.each<[string, (all: Buffer) => Buffer]>([["tar", (all) => all], ["gzip", (all) => gzipSync(all)], ["raw", () => Buffer.alloc(1_000_000, "r")], ["zip", () => Buffer.concat([zipOf({ name: "a", content: Buffer.alloc(900_000) }), Buffer.alloc(500_000)])]])("an abort midway stops a %s", async (_, encode) => {
+  test.each<[string, (all: Buffer) => Buffer]>([
+    ["tar", (all) => all],
+    ["gzip", (all) => gzipSync(all)],
+    ["raw", () => Buffer.alloc(1_000_000, "r")],
+    ["zip", () => Buffer.concat([zipOf({ name: "a", content: Buffer.alloc(900_000) }), Buffer.alloc(500_000)])],
+  ])("an abort midway stops a %s", async (_, encode) => {
     const abort = new AbortController();
     const layer = encode(Buffer.concat(many));
     let pieces = 0;
@@ -234,11 +301,21 @@ describe("failures on the way", () => {
     await unpack(tar);
     await expect(unpack(tar)).rejects.toMatchObject({ code: "StorageFailed" });
     await rm(dir, { recursive: true });
-    for (const layer of [tar, Buffer.from("raw"), zipOf({ name: "a" })]) await expect(unpack(layer)).rejects.toMatchObject({ code: "StorageFailed" });
+    for (const layer of [tar, Buffer.from("raw"), zipOf({ name: "a" })])
+      await expect(unpack(layer)).rejects.toMatchObject({ code: "StorageFailed" });
   });
 
-  test.each<[string, Buffer]>([["tar", Buffer.concat([...many, Buffer.alloc(1024)])], ["gzip", gzipSync(Buffer.concat([...many, Buffer.alloc(1024)]))], ["zip", zipOf({ name: "a", content: "x" })], ["raw", Buffer.alloc(5_000_000, "r")]])("a full disk under a %s", async (_, layer) => {
-    const unpacking = onDisk(dir, () => "full", () => unpack(layer, { pieceBytes: 70_000 }));
+  test.each<[string, Buffer]>([
+    ["tar", Buffer.concat([...many, Buffer.alloc(1024)])],
+    ["gzip", gzipSync(Buffer.concat([...many, Buffer.alloc(1024)]))],
+    ["zip", zipOf({ name: "a", content: "x" })],
+    ["raw", Buffer.alloc(5_000_000, "r")],
+  ])("a full disk under a %s", async (_, layer) => {
+    const unpacking = onDisk(
+      dir,
+      () => "full",
+      () => unpack(layer, { pieceBytes: 70_000 }),
+    );
     await expect(unpacking).rejects.toMatchObject({ code: "StorageFailed" });
   });
 });

@@ -23,7 +23,9 @@ export interface UnpackRequest {
 }
 
 /** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
-export type Unpacked = { readonly content: "tree"; readonly tree: Tree; readonly counts: ReadCounts } | { readonly content: "raw"; readonly body: Body };
+export type Unpacked =
+  | { readonly content: "tree"; readonly tree: Tree; readonly counts: ReadCounts }
+  | { readonly content: "raw"; readonly body: Body };
 
 /**
  * Unpacks a layer into scratch files: tar (plain, gzip, zstd) while it arrives, zip once it is there. The kind is told by the
@@ -40,7 +42,16 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
     const content = await sniff(head);
     const source = wholeSource(head, chunks, signal);
     if (content.archive === "tar") {
-      return { content: "tree", ...(await readTar(source, { compression: content.compression, spoolPath: scratch(request, "tree"), budget, signal, onFile })) };
+      return {
+        content: "tree",
+        ...(await readTar(source, {
+          compression: content.compression,
+          spoolPath: scratch(request, "tree"),
+          budget,
+          signal,
+          onFile,
+        })),
+      };
     }
     return content.archive === "zip" ? await unpackZip(source, request) : await keepRaw(source, request);
   } finally {
@@ -54,7 +65,12 @@ async function unpackZip(source: AsyncIterable<Buffer>, request: UnpackRequest):
   await spoolAll(source, zipPath);
   // Most layers are no zip files: what reads them is loaded for the first.
   const { readZip } = await import("./read-zip.ts");
-  const { tree, counts } = await readZip({ zipPath, spoolPath: scratch(request, "tree"), budget: request.budget, signal: request.signal });
+  const { tree, counts } = await readZip({
+    zipPath,
+    spoolPath: scratch(request, "tree"),
+    budget: request.budget,
+    signal: request.signal,
+  });
   await unlink(zipPath).catch((error: unknown) => Promise.reject(storageFailed(error)));
   return { content: "tree", tree, counts };
 }
@@ -81,7 +97,7 @@ async function spoolAll(source: AsyncIterable<Buffer>, path: string): Promise<nu
 /** The first `HEAD_BYTES`, or a little more, or all there are. */
 async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for (let bytes = 0; bytes < HEAD_BYTES; ) {
+  for (let bytes = 0; bytes < HEAD_BYTES;) {
     const next = await chunks.next();
     if (next.done === true) break;
     pieces.push(next.value);

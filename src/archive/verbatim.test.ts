@@ -21,13 +21,24 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function judge(layer: Buffer, { pieceBytes = layer.length, ignore, budget = budgetOf() }: { pieceBytes?: number; ignore?: string; budget?: Budget } = {}): Promise<Verdict> {
+async function judge(
+  layer: Buffer,
+  {
+    pieceBytes = layer.length,
+    ignore,
+    budget = budgetOf(),
+  }: { pieceBytes?: number; ignore?: string; budget?: Budget } = {},
+): Promise<Verdict> {
   const scan = new VerbatimScan(ignoreRules([], ignore), budget);
   for await (const piece of inPieces(layer, pieceBytes)) await scan.write(piece);
   return scan.finish();
 }
 
-const plain: readonly TarFields[] = [{ name: "a", content: "hello" }, { name: "d", type: "5", mode: 0o755 }, { name: "d/b", content: "x".repeat(3000), mode: 0o755 }];
+const plain: readonly TarFields[] = [
+  { name: "a", content: "hello" },
+  { name: "d", type: "5", mode: 0o755 },
+  { name: "d/b", content: "x".repeat(3000), mode: 0o755 },
+];
 /** The same content in another order and spelling, as another packer would write it. */
 const other = tarOf(
   { name: "./", type: "5", mode: 0o755 },
@@ -40,10 +51,37 @@ const golden = "sha256:15fd36ad530a6f5af0750722c80881fab3d42484cbbed3888d557f761
 describe("verbatim", () => {
   test.each<[string, Buffer]>([
     ["entries in order", tarOf(...plain)],
-    ["directories that are only implied", tarOf({ name: "a", content: "hello" }, { name: "d/b", content: "x".repeat(3000), mode: 0o755 })],
-    ["a directory after what lies in it", tarOf({ name: "a", content: "hello" }, { name: "d/b", content: "x".repeat(3000), mode: 0o755 }, { name: "d/", type: "5", mode: 0o755 })],
-    ["other owners, times and modes", tarOf({ name: "a", content: "hello", uid: 5, mode: 0o400 }, { name: "d", type: "5", mode: 0o700 }, { name: "d/b", content: "x".repeat(3000), mode: 0o500, mtime: 77 })],
-    ["plain PAX", tarOf({ name: "a", content: "hello" }, paxEntry([["mtime", "1700000000.123456789"], ["path", "d/b"]]), { name: "stub", content: "x".repeat(3000), mode: 0o755 })],
+    [
+      "directories that are only implied",
+      tarOf({ name: "a", content: "hello" }, { name: "d/b", content: "x".repeat(3000), mode: 0o755 }),
+    ],
+    [
+      "a directory after what lies in it",
+      tarOf(
+        { name: "a", content: "hello" },
+        { name: "d/b", content: "x".repeat(3000), mode: 0o755 },
+        { name: "d/", type: "5", mode: 0o755 },
+      ),
+    ],
+    [
+      "other owners, times and modes",
+      tarOf(
+        { name: "a", content: "hello", uid: 5, mode: 0o400 },
+        { name: "d", type: "5", mode: 0o700 },
+        { name: "d/b", content: "x".repeat(3000), mode: 0o500, mtime: 77 },
+      ),
+    ],
+    [
+      "plain PAX",
+      tarOf(
+        { name: "a", content: "hello" },
+        paxEntry([
+          ["mtime", "1700000000.123456789"],
+          ["path", "d/b"],
+        ]),
+        { name: "stub", content: "x".repeat(3000), mode: 0o755 },
+      ),
+    ],
     ["zeros up to a whole record", Buffer.concat([tarOf(...plain), Buffer.alloc(10240)])],
   ])("%s: the digest of the canonical tar", async (_, tar) => {
     expect(await judge(gzipSync(tar))).toEqual({ as: "verbatim", contentDigest: golden });
@@ -55,21 +93,35 @@ describe("verbatim", () => {
 
   test("a gzip header with a name and an extra field", async () => {
     const gz = gzipSync(tarOf(...plain));
-    const fancy = Buffer.concat([gz.subarray(0, 3), Buffer.from([4 | 8 | 16]), gz.subarray(4, 10), Buffer.from([3, 0]), Buffer.from("abcname\0comment\0"), gz.subarray(10)]);
-    for (const pieceBytes of [1, 13, fancy.length]) expect(await judge(fancy, { pieceBytes })).toMatchObject({ as: "verbatim" });
+    const fancy = Buffer.concat([
+      gz.subarray(0, 3),
+      Buffer.from([4 | 8 | 16]),
+      gz.subarray(4, 10),
+      Buffer.from([3, 0]),
+      Buffer.from("abcname\0comment\0"),
+      gz.subarray(10),
+    ]);
+    for (const pieceBytes of [1, 13, fancy.length])
+      expect(await judge(fancy, { pieceBytes })).toMatchObject({ as: "verbatim" });
   });
 
   test("stored and flushed deflate blocks", async () => {
     const tar = tarOf(...plain);
     expect(await judge(gzipSync(tar, { level: 0 }))).toEqual({ as: "verbatim", contentDigest: golden });
-    expect(await judge(gzipSync(tar, { strategy: constants.Z_FIXED }))).toEqual({ as: "verbatim", contentDigest: golden });
+    expect(await judge(gzipSync(tar, { strategy: constants.Z_FIXED }))).toEqual({
+      as: "verbatim",
+      contentDigest: golden,
+    });
   });
 });
 
 describe("unordered: fine as it is, but only the tree knows the digest", () => {
   test.each<[string, Buffer]>([
     ["another order", other],
-    ["a walk, which takes what is in d before d-e", tarOf({ name: "d", type: "5", mode: 0o755 }, { name: "d/a", content: "x" }, { name: "d-e", content: "y" })],
+    [
+      "a walk, which takes what is in d before d-e",
+      tarOf({ name: "d", type: "5", mode: 0o755 }, { name: "d/a", content: "x" }, { name: "d-e", content: "y" }),
+    ],
     ["a .sourceignore", tarOf({ name: ".sourceignore", content: "*.md" }, { name: "a", content: "x" })],
   ])("%s", async (_, tar) => {
     expect(await judge(gzipSync(tar))).toEqual({ as: "unordered" });
@@ -77,11 +129,27 @@ describe("unordered: fine as it is, but only the tree knows the digest", () => {
 });
 
 test("verbatim, unordered and rewritten forms of one content have one digest", async () => {
-  const forms = [tarOf(...plain), other, tarOf(gnuLong("L", "d/b"), { name: "x", content: "x".repeat(3000), mode: 0o755 }, { name: "a", content: "old" }, { name: "a", content: "hello", uid: base256(-2n, 8) })];
-  const digests = await Promise.all(forms.map(async (tar, i) => {
-    const { tree } = await readTar(inPieces(tar), { compression: "none", spoolPath: join(dir, `form-${i}`), budget: budgetOf(), signal });
-    return contentDigestOf(tree, signal);
-  }));
+  const forms = [
+    tarOf(...plain),
+    other,
+    tarOf(
+      gnuLong("L", "d/b"),
+      { name: "x", content: "x".repeat(3000), mode: 0o755 },
+      { name: "a", content: "old" },
+      { name: "a", content: "hello", uid: base256(-2n, 8) },
+    ),
+  ];
+  const digests = await Promise.all(
+    forms.map(async (tar, i) => {
+      const { tree } = await readTar(inPieces(tar), {
+        compression: "none",
+        spoolPath: join(dir, `form-${i}`),
+        budget: budgetOf(),
+        signal,
+      });
+      return contentDigestOf(tree, signal);
+    }),
+  );
   expect(digests).toEqual([golden, golden, golden]);
 });
 
@@ -145,11 +213,25 @@ describe("rewrite", () => {
     ["nothing", Buffer.alloc(0)],
     ["another method", Buffer.concat([Buffer.from([0x1f, 0x8b, 7]), gz.subarray(3)])],
     ["a header checksum", Buffer.concat([gz.subarray(0, 3), Buffer.from([2]), gz.subarray(4)])],
-    ["a name longer than Go takes", Buffer.concat([gz.subarray(0, 3), Buffer.from([8]), gz.subarray(4, 10), Buffer.alloc(600, "n"), Buffer.alloc(1), gz.subarray(10)])],
-    ["a name without an end", Buffer.concat([gz.subarray(0, 3), Buffer.from([8]), gz.subarray(4, 10), Buffer.alloc(100, "n")])],
+    [
+      "a name longer than Go takes",
+      Buffer.concat([
+        gz.subarray(0, 3),
+        Buffer.from([8]),
+        gz.subarray(4, 10),
+        Buffer.alloc(600, "n"),
+        Buffer.alloc(1),
+        gz.subarray(10),
+      ]),
+    ],
+    [
+      "a name without an end",
+      Buffer.concat([gz.subarray(0, 3), Buffer.from([8]), gz.subarray(4, 10), Buffer.alloc(100, "n")]),
+    ],
     ["broken deflate", Buffer.concat([gz.subarray(0, 10), Buffer.alloc(100, 0xff)])],
   ])("gzip: %s", async (_, layer) => {
-    for (const pieceBytes of [1, 16, layer.length || 1]) expect(await judge(layer, { pieceBytes })).toMatchObject({ as: "rewrite" });
+    for (const pieceBytes of [1, 16, layer.length || 1])
+      expect(await judge(layer, { pieceBytes })).toMatchObject({ as: "rewrite" });
   });
 
   test("spec.ignore decides in place of the default exclusions", async () => {

@@ -52,7 +52,11 @@ export class VerbatimScan {
   /** The next bytes of the layer. */
   async write(chunk: Buffer): Promise<void> {
     this.#total += chunk.length;
-    this.#tail = Buffer.from(chunk.length >= GZIP_TRAILER_BYTES ? chunk.subarray(-GZIP_TRAILER_BYTES) : Buffer.concat([this.#tail, chunk]).subarray(-GZIP_TRAILER_BYTES));
+    this.#tail = Buffer.from(
+      chunk.length >= GZIP_TRAILER_BYTES
+        ? chunk.subarray(-GZIP_TRAILER_BYTES)
+        : Buffer.concat([this.#tail, chunk]).subarray(-GZIP_TRAILER_BYTES),
+    );
     if (this.#judge.reason !== undefined || this.#deflateEnded) return;
     try {
       const deflated = this.#head === undefined ? chunk : this.#passHeader(Buffer.concat([this.#head, chunk]));
@@ -148,10 +152,13 @@ class EntryJudge implements ScanHandler {
   constructor(ignore: Ignore, budget: Budget) {
     this.#ignore = ignore;
     this.#budget = budget;
-    this.#tar = new CanonicalTar(Buffer.allocUnsafeSlow(Math.max(MIN_HASH_BLOCK_BYTES, Math.min(HASH_BLOCK_BYTES, budget.expectedBytes))), (block) => {
-      this.#hash.update(block);
-      return block;
-    });
+    this.#tar = new CanonicalTar(
+      Buffer.allocUnsafeSlow(Math.max(MIN_HASH_BLOCK_BYTES, Math.min(HASH_BLOCK_BYTES, budget.expectedBytes))),
+      (block) => {
+        this.#hash.update(block);
+        return block;
+      },
+    );
   }
 
   oddity(reason: string): void {
@@ -161,7 +168,8 @@ class EntryJudge implements ScanHandler {
   entry(entry: ScannedEntry): void {
     if (this.reason !== undefined) return;
     if (entry.type !== "file" && entry.type !== "dir") return this.oddity("an entry is a link or a special file");
-    if ((entry.mode & readable[entry.type]) !== readable[entry.type]) return this.oddity("its owner could not read an entry");
+    if ((entry.mode & readable[entry.type]) !== readable[entry.type])
+      return this.oddity("its owner could not read an entry");
     this.#budget.spendEntry(entry.name.length);
     const path = this.#plainPath(entry);
     if (path === undefined) return;
@@ -209,7 +217,8 @@ class EntryJudge implements ScanHandler {
   #register(path: string, type: "file" | "dir"): void {
     this.#implyParents(path);
     const known = this.#seen.get(path);
-    if (known === "dir" || known === "file" || (known === "implied" && type === "file")) return this.oddity("two entries have one path");
+    if (known === "dir" || known === "file" || (known === "implied" && type === "file"))
+      return this.oddity("two entries have one path");
     if (this.#ignore(path, type === "dir")) return this.oddity("an entry is ignored");
     this.#seen.set(path, type);
     if (known === undefined) this.#emit(path, type);

@@ -47,7 +47,7 @@ const items: Record<string, TreeItem> = {
   [`${"p".repeat(120)}/${"n".repeat(90)}`]: "a path that ustar splits",
   "é/世界😀": "beyond ASCII",
   "\uffee": "before surrogates",
-  "block": "x".repeat(512),
+  block: "x".repeat(512),
 };
 
 describe("the canonical tar", () => {
@@ -58,7 +58,8 @@ describe("the canonical tar", () => {
     expect(paths).toEqual(paths.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
     for (const [name, item] of Object.entries(items)) {
       if (item === null) expect(found.get(`${name}/`)?.mode).toBe(0o755);
-      else if (typeof item === "string") expect([found.get(name)?.content.toString(), found.get(name)?.mode]).toEqual([item, 0o644]);
+      else if (typeof item === "string")
+        expect([found.get(name)?.content.toString(), found.get(name)?.mode]).toEqual([item, 0o644]);
     }
     expect([found.get("a/x.sh")?.content.toString(), found.get("a/x.sh")?.mode]).toEqual(["#!/bin/sh\n", 0o755]);
     expect(found.get("a/")?.mode).toBe(0o755);
@@ -72,7 +73,11 @@ describe("the canonical tar", () => {
 
   test("does not depend on the order of the entries, nor on where their bytes lie", async () => {
     const { written } = await write(items);
-    const again = await writeArchive(treeOf(dir, Object.fromEntries(Object.entries(items).toReversed())), join(dir, "again"), signal);
+    const again = await writeArchive(
+      treeOf(dir, Object.fromEntries(Object.entries(items).toReversed())),
+      join(dir, "again"),
+      signal,
+    );
     expect(again).toEqual(written);
     expect(await readFile(join(dir, "again"))).toEqual(await readFile(path));
     expect(await contentDigestOf(treeOf(dir, items), signal)).toBe(written.contentDigest);
@@ -94,7 +99,12 @@ describe("the canonical tar", () => {
 
   test("comes back as the same tree", async () => {
     const { written } = await write(items);
-    const { tree } = await readTar(inPieces(await readFile(path), 5000), { compression: "gzip", spoolPath: join(dir, "spool"), budget: budgetOf(), signal });
+    const { tree } = await readTar(inPieces(await readFile(path), 5000), {
+      compression: "gzip",
+      spoolPath: join(dir, "spool"),
+      budget: budgetOf(),
+      signal,
+    });
     expect(await contentDigestOf(tree, signal)).toBe(written.contentDigest);
   });
 
@@ -111,13 +121,16 @@ describe("the canonical tar", () => {
 
 describe("sizes about the blocks of compression", () => {
   const MiB = 1024 * 1024;
-  test.each([1, MiB - 1537, MiB - 1536, MiB - 1535, MiB - 512, MiB, MiB + 1, 3 * MiB + 7, 9 * MiB])("%i bytes", async (size) => {
-    const content = Buffer.alloc(size);
-    for (let at = 0; at + 4 <= size; at += 4096) content.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
-    const { written, tar } = await write({ file: content });
-    expect(tar.subarray(512, 512 + size).equals(content)).toBe(true);
-    expect(sha256(tar)).toBe(written.contentDigest);
-  });
+  test.each([1, MiB - 1537, MiB - 1536, MiB - 1535, MiB - 512, MiB, MiB + 1, 3 * MiB + 7, 9 * MiB])(
+    "%i bytes",
+    async (size) => {
+      const content = Buffer.alloc(size);
+      for (let at = 0; at + 4 <= size; at += 4096) content.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
+      const { written, tar } = await write({ file: content });
+      expect(tar.subarray(512, 512 + size).equals(content)).toBe(true);
+      expect(sha256(tar)).toBe(written.contentDigest);
+    },
+  );
 
   test("thousands of small files", async () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`d${i % 70}/f${i}`, `content of ${i}`]));
@@ -147,12 +160,23 @@ describe("failures", () => {
 
   test.each([0, 1])("a full disk at write number %i", async (good) => {
     const tree = treeOf(dir, { ...big, noise: createNoise(8_000_000) });
-    const writing = onDisk(dir, (call) => (call < good ? "good" : "full"), () => writeArchive(tree, path, signal));
-    await expect(writing).rejects.toMatchObject({ code: "StorageFailed", message: expect.stringContaining("ENOSPC") as string });
+    const writing = onDisk(
+      dir,
+      (call) => (call < good ? "good" : "full"),
+      () => writeArchive(tree, path, signal),
+    );
+    await expect(writing).rejects.toMatchObject({
+      code: "StorageFailed",
+      message: expect.stringContaining("ENOSPC") as string,
+    });
   });
 
   test("a disk that takes part of what it is given", async () => {
-    const { written, tar } = await onDisk(dir, () => "short", () => write(items));
+    const { written, tar } = await onDisk(
+      dir,
+      () => "short",
+      () => write(items),
+    );
     expect(sha256(tar)).toBe(written.contentDigest);
     expect((await stat(path)).size).toBe(written.size);
   });
@@ -173,7 +197,9 @@ describe("failures", () => {
 
 test("paths compare as their UTF-8 bytes", () => {
   const paths = ["a", "a-b", "a/b", "a.b", "é", "\uffee", "😀", "\ue000", "", "ab", "B", "\u{10ffff}"];
-  for (const a of paths) for (const b of paths) expect(Math.sign(comparePaths(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
+  for (const a of paths)
+    for (const b of paths)
+      expect(Math.sign(comparePaths(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
 });
 
 test("the archive can be read piece by piece", async () => {

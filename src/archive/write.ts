@@ -95,7 +95,12 @@ async function feedTree(tree: Tree, target: Target): Promise<void> {
 }
 
 /** A promise where not all of the file is in memory. */
-function feedFile(path: string, { executable, body }: FileEntry, target: Target, readers: SpoolReaders): Promise<void> | undefined {
+function feedFile(
+  path: string,
+  { executable, body }: FileEntry,
+  target: Target,
+  readers: SpoolReaders,
+): Promise<void> | undefined {
   const { tar } = target;
   tar.file(path, body.size, executable);
   const whole = body.size === 0 ? Buffer.alloc(0) : readers.peek(body.file, body.offset, body.size);
@@ -106,7 +111,7 @@ function feedFile(path: string, { executable, body }: FileEntry, target: Target,
 }
 
 async function feedPieces(body: Body, target: Target, readers: SpoolReaders): Promise<void> {
-  for (let at = 0; at < body.size; ) {
+  for (let at = 0; at < body.size;) {
     const piece = await readers.read(body.file, body.offset + at, body.size - at);
     target.tar.data(piece, 0, piece.length);
     at += piece.length;
@@ -161,7 +166,12 @@ class GzipWriter {
   add(block: Buffer): Buffer {
     this.#crc = crc32(block, this.#crc);
     this.#inputBytes += block.length;
-    const output = deflate(block, { level: LEVEL, strategy: strategyFor(block), chunkSize: BLOCK_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
+    const output = deflate(block, {
+      level: LEVEL,
+      strategy: strategyFor(block),
+      chunkSize: BLOCK_BYTES,
+      finishFlush: constants.Z_SYNC_FLUSH,
+    });
     // Awaited in order, perhaps after a later one has failed.
     output.catch(() => undefined);
     this.#jobs.push({ input: block, output });

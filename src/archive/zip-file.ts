@@ -30,7 +30,10 @@ export class ZipArchive {
     const directory = new SpoolReader(path);
     try {
       const { size } = await stat(path);
-      const zip = await fromRandomAccessReaderPromise(new DirectoryReader(directory, size), size, { lazyEntries: true, autoClose: false });
+      const zip = await fromRandomAccessReaderPromise(new DirectoryReader(directory, size), size, {
+        lazyEntries: true,
+        autoClose: false,
+      });
       return new ZipArchive(path, size, directory, zip);
     } catch (error) {
       await directory.close();
@@ -55,9 +58,13 @@ export class ZipArchive {
    */
   async body(entry: Entry, sink: ChunkSink): Promise<void> {
     const { compressionMethod: method, uncompressedSize } = entry;
-    if (entry.isEncrypted()) throw new CodedError("ArchiveUnsupported", `the zip file's entry ${quote(entry.fileName)} is encrypted`);
+    if (entry.isEncrypted())
+      throw new CodedError("ArchiveUnsupported", `the zip file's entry ${quote(entry.fileName)} is encrypted`);
     if (method !== STORED && method !== DEFLATED) {
-      throw new CodedError("ArchiveUnsupported", `the zip file's entry ${quote(entry.fileName)} is compressed with method ${method}; only deflate is supported`);
+      throw new CodedError(
+        "ArchiveUnsupported",
+        `the zip file's entry ${quote(entry.fileName)} is compressed with method ${method}; only deflate is supported`,
+      );
     }
     let left = uncompressedSize;
     const counting: ChunkSink = (chunk) => {
@@ -93,7 +100,7 @@ export class ZipArchive {
 
   async *#compressed(entry: Entry): AsyncGenerator<Buffer> {
     const start = await this.#bodyStart(entry);
-    for (let at = start; at < start + entry.compressedSize; ) {
+    for (let at = start; at < start + entry.compressedSize;) {
       const piece = await this.#bodies.read(at, start + entry.compressedSize - at);
       yield piece;
       at += piece.length;
@@ -105,14 +112,24 @@ export class ZipArchive {
     const at = entry.relativeOffsetOfLocalHeader;
     if (at + LOCAL_HEADER_BYTES > this.#size) throw outOfFile(entry);
     const header = await readExactly(this.#bodies, at, LOCAL_HEADER_BYTES);
-    if (header.readUInt32LE(0) !== LOCAL_HEADER_MAGIC) throw new CodedError("ArchiveInvalid", `the zip file's entry ${quote(entry.fileName)} is not where the directory says`);
+    if (header.readUInt32LE(0) !== LOCAL_HEADER_MAGIC)
+      throw new CodedError(
+        "ArchiveInvalid",
+        `the zip file's entry ${quote(entry.fileName)} is not where the directory says`,
+      );
     const start = at + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
     if (start + entry.compressedSize > this.#size) throw outOfFile(entry);
     return start;
   }
 }
 
-type ReadRequest = [buffer: Buffer, offset: number, length: number, position: number, callback: (error: Error | null, bytesRead?: number) => void];
+type ReadRequest = [
+  buffer: Buffer,
+  offset: number,
+  length: number,
+  position: number,
+  callback: (error: Error | null, bytesRead?: number) => void,
+];
 
 /** yauzl's own reader throws past every catch for an offset that no file can have. */
 class DirectoryReader extends RandomAccessReader {
@@ -141,7 +158,7 @@ class DirectoryReader extends RandomAccessReader {
 
 async function readExactly(reader: SpoolReader, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; ) at += (await reader.read(offset + at, length - at)).copy(bytes, at);
+  for (let at = 0; at < length;) at += (await reader.read(offset + at, length - at)).copy(bytes, at);
   return bytes;
 }
 
@@ -150,7 +167,10 @@ function outOfFile(entry: Entry): CodedError {
 }
 
 function wrongSize(entry: Entry): CodedError {
-  return new CodedError("ArchiveInvalid", `the zip file's entry ${quote(entry.fileName)} is not as long as the directory says`);
+  return new CodedError(
+    "ArchiveInvalid",
+    `the zip file's entry ${quote(entry.fileName)} is not as long as the directory says`,
+  );
 }
 
 /** yauzl throws plain errors; those about names say so in their first words. */
@@ -158,5 +178,9 @@ function explain(error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   if (error instanceof Error && "syscall" in error) return storageFailed(error);
   const isName = /^(?:absolute path|invalid relative path|invalid characters)/.test(messageOf(error));
-  return new CodedError(isName ? "ArchiveUnsafePath" : "ArchiveInvalid", `the zip file cannot be read: ${quote(messageOf(error))}`, { cause: error });
+  return new CodedError(
+    isName ? "ArchiveUnsafePath" : "ArchiveInvalid",
+    `the zip file cannot be read: ${quote(messageOf(error))}`,
+    { cause: error },
+  );
 }

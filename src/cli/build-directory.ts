@@ -18,14 +18,25 @@ export interface BuiltDirectory {
  * Writes what the selected layers hold below `root` without making the artifact first. Undefined for a copy, which is an artifact.
  * @throws what the operations and `DirectoryOutput` throw
  */
-export async function buildDirectory(context: BuildContext, selection: Selection, root: string): Promise<BuiltDirectory | undefined> {
+export async function buildDirectory(
+  context: BuildContext,
+  selection: Selection,
+  root: string,
+): Promise<BuiltDirectory | undefined> {
   const { operation } = selection;
   if (operation === "Copy") return undefined;
   const { repository, resolved, dir, limits, signal, onBytes } = context;
   const options = optionsOf(context, selection);
   const output = DirectoryOutput.open(root, signal);
   try {
-    const io = { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }), onFile: output.offer.bind(output) };
+    const io = {
+      fetcher: repository,
+      dir,
+      limits,
+      signal,
+      ...(onBytes && { onBytes }),
+      onFile: output.offer.bind(output),
+    };
     const ready = await treeOperations[operation](selection.layers, options, io);
     const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
     const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));

@@ -29,7 +29,12 @@ export interface BuildSource {
 }
 
 /** From a reference and flags, with Docker's credentials. @throws InvalidReference, InvalidSpec, TlsFailed, UsageError */
-export async function sourceFromFlags(reference: string, values: Parameters<typeof specFromFlags>[1], flags: SourceFlags, io: CommandIO): Promise<BuildSource> {
+export async function sourceFromFlags(
+  reference: string,
+  values: Parameters<typeof specFromFlags>[1],
+  flags: SourceFlags,
+  io: CommandIO,
+): Promise<BuildSource> {
   const object = specFromFlags(parseReference(reference), values, flags.insecure ?? false);
   const rule = parseTagRule(tagQueryOf(object.spec));
   const { repository, close } = await openSource(reference, flags, io);
@@ -49,11 +54,25 @@ export async function sourceFromManifest(path: string, io: CommandIO): Promise<B
   const kube = kubeOf(objects);
   const { registry, credentials } = openRegistry(io);
   try {
-    const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials: credentials });
+    const sources = clusterSources({
+      registry,
+      kube,
+      clouds: cloudCredentials({}),
+      limits: defaultLimits,
+      defaultServiceAccount: "",
+      ownCredentials: credentials,
+    });
     const rule = await tagRule(object.spec, namespace, kube, io.signal);
     const repository = await sources.open(object.spec, namespace, { since: 0, tagsSince: 0 }, io.signal);
     const policy = object.spec.verify && (await sources.verifyPolicy(object.spec, namespace, io.signal));
-    return { object, repository, repositoryPath: repositoryOf(object.spec).repository, rule, policy, close: async () => await registry.close() };
+    return {
+      object,
+      repository,
+      repositoryPath: repositoryOf(object.spec).repository,
+      rule,
+      policy,
+      close: async () => await registry.close(),
+    };
   } catch (error) {
     await registry.close();
     throw error;
@@ -65,7 +84,8 @@ function kubeOf(objects: readonly ManifestObject[]): MemoryKube {
   const kube = new MemoryKube();
   for (const { type, object, where } of objects) {
     const { namespace, name } = object.metadata;
-    if (kube.peek(type, object.metadata) !== undefined) throw new CodedError("InvalidSpec", `${where}: ${type.kind} ${namespace}/${name} is there twice; keep one`);
+    if (kube.peek(type, object.metadata) !== undefined)
+      throw new CodedError("InvalidSpec", `${where}: ${type.kind} ${namespace}/${name} is there twice; keep one`);
     kube.put<KubeObject>(type, object);
   }
   return kube;

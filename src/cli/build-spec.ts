@@ -30,7 +30,11 @@ export function withNegativeOffset(args: readonly string[]): string[] {
   });
 }
 
-type Values = { readonly [K in keyof typeof selectionOptions]?: (typeof selectionOptions)[K] extends { multiple: true } ? string[] | undefined : string | undefined };
+type Values = {
+  readonly [K in keyof typeof selectionOptions]?: (typeof selectionOptions)[K] extends { multiple: true }
+    ? string[] | undefined
+    : string | undefined;
+};
 
 /** Which of the selection flags were given. */
 export function selectionFlags(values: Values): string[] {
@@ -44,14 +48,22 @@ export function selectionFlags(values: Values): string[] {
 export function specFromFlags(reference: Reference, values: Values, insecure: boolean): ArtifactRepository {
   const { tag, digest } = reference;
   // A layout on disk has no URL that the schema takes; only its name is used.
-  const url = reference.kind === "registry" ? `oci://${reference.registry}/${reference.repository}` : `oci://layout.local/${layoutName(reference.path)}`;
+  const url =
+    reference.kind === "registry"
+      ? `oci://${reference.registry}/${reference.repository}`
+      : `oci://layout.local/${layoutName(reference.path)}`;
   const spec = compact({
     url,
     interval: "1h",
     insecure: insecure || undefined,
     ref: tag === undefined && digest === undefined ? undefined : compact({ tag, digest }),
     ignore: values.ignore?.join("\n"),
-    indexSelector: compact({ platform: values.platform, artifactType: values["artifact-type"], annotations: pairs("manifest-annotation", values["manifest-annotation"]), match: values.match }),
+    indexSelector: compact({
+      platform: values.platform,
+      artifactType: values["artifact-type"],
+      annotations: pairs("manifest-annotation", values["manifest-annotation"]),
+      match: values.match,
+    }),
     layerSelector: compact({
       mediaType: values["media-type"],
       annotations: pairs("annotation", values.annotation),
@@ -67,7 +79,12 @@ export function specFromFlags(reference: Reference, values: Values, insecure: bo
 }
 
 function layoutName(path: string): string {
-  return basename(path).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "") || "layout";
+  return (
+    basename(path)
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "") || "layout"
+  );
 }
 
 /** Without undefined values; undefined where nothing is left. */
@@ -89,6 +106,7 @@ function pairs(flag: string, values: readonly string[] | undefined): Record<stri
 
 function integer(flag: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (!/^-?\d{1,6}$/.test(value)) throw new UsageError(`--${flag} is "${value}"; write a whole number, such as 0 or -1`);
+  if (!/^-?\d{1,6}$/.test(value))
+    throw new UsageError(`--${flag} is "${value}"; write a whole number, such as 0 or -1`);
   return Number(value);
 }

@@ -38,7 +38,8 @@ interface Refusal {
 }
 
 const url = (reference: string): string => `oci://${registry.host}/${reference}`;
-const build = async (reference: string, ...args: string[]): Promise<CommandResult> => await runStrata(["build", url(reference), "--insecure", ...args]);
+const build = async (reference: string, ...args: string[]): Promise<CommandResult> =>
+  await runStrata(["build", url(reference), "--insecure", ...args]);
 
 async function report(reference: string, ...args: string[]): Promise<Report> {
   return parseReport(await build(reference, "-o", out, "--output", "json", ...args));
@@ -56,7 +57,9 @@ function parseRefusal({ code, stdout, stderr }: CommandResult): Refusal {
 
 async function filesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name).slice(path.length + 1)] : [])).sort();
+  return entries
+    .flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name).slice(path.length + 1)] : []))
+    .sort();
 }
 
 const blobRequests = (): string[] => registry.requests.flatMap(({ path }) => (path.includes("/blobs/") ? [path] : []));
@@ -108,14 +111,24 @@ describe("a build from flags", () => {
     const { code, stdout, stderr } = await build("image:1.0.0", "-o", out);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(await filesIn(out)).toEqual(["etc/hard", "etc/one", "etc/three", "opt/app.yaml", "opt/arch"]);
-    for (const text of ["upstream   1.0.0@sha256:9241473f", "3 layers, ExtractAll (image)", "linux/amd64 was taken", "1 symlinks", "revision   1.0.0@sha256:", `written    ${out}`]) expect(stdout).toContain(text);
+    for (const text of [
+      "upstream   1.0.0@sha256:9241473f",
+      "3 layers, ExtractAll (image)",
+      "linux/amd64 was taken",
+      "1 symlinks",
+      "revision   1.0.0@sha256:",
+      `written    ${out}`,
+    ])
+      expect(stdout).toContain(text);
   });
 
   it("writes a file, byte for byte where nothing needs changing", async () => {
     const file = join(dir, "new", "app.tar.gz");
     const { stdout } = await build("flux/app:1.0.0", "-o", file);
     expect(stdout).toContain("byte for byte as upstream");
-    const layer = await readFile(join(fixturesDir, "flux/app/blobs/sha256/0f62f54b3f74f7f9184d73304f1758463b6f6f7cc2282f0602e9cd4f86b7d920"));
+    const layer = await readFile(
+      join(fixturesDir, "flux/app/blobs/sha256/0f62f54b3f74f7f9184d73304f1758463b6f6f7cc2282f0602e9cd4f86b7d920"),
+    );
     expect(await readFile(file)).toEqual(layer);
   });
 
@@ -155,7 +168,15 @@ describe("a build from flags", () => {
   });
 
   it("writes no directory when the layer turns out to be none that can be extracted", async () => {
-    const { code, stderr } = await build("oras/files:1.0.0", "-o", out, "--operation", "Extract", "--media-type", "application/json");
+    const { code, stderr } = await build(
+      "oras/files:1.0.0",
+      "-o",
+      out,
+      "--operation",
+      "Extract",
+      "--media-type",
+      "application/json",
+    );
     expect(code).toBe(1);
     expect(stderr).toContain("[NotAnArchive]");
     await expect(stat(out)).rejects.toMatchObject({ code: "ENOENT" });
@@ -166,7 +187,10 @@ describe("a build from flags", () => {
     [["--operation", "Copy", "--offset", "-1"], ["policy.rego"]],
     [["--operation", "Copy", "--offset=2", "--filename", "{tag}{ext}"], ["1.0.0.rego"]],
     [["--annotation", "org.opencontainers.image.title=*.json"], ["data.json"]],
-    [["--operation", "ExtractAll", "--layout", "LayerPerDir", "--filename", "layer-{offset}"], ["layer-0/data.json", "layer-1/dir/b.txt", "layer-1/dir/sub/x.yaml", "layer-2/policy.rego"]],
+    [
+      ["--operation", "ExtractAll", "--layout", "LayerPerDir", "--filename", "layer-{offset}"],
+      ["layer-0/data.json", "layer-1/dir/b.txt", "layer-1/dir/sub/x.yaml", "layer-2/policy.rego"],
+    ],
     [["--ignore", "*.rego", "--ignore", "/dir"], ["data.json"]],
   ])("takes what %j selects", async (args, files) => {
     await report("oras/files:1.0.0", ...args);
@@ -184,14 +208,25 @@ describe("a build from flags", () => {
 
   it("names the tag in the revision, and nothing else with a digest", async () => {
     const { digest } = registry.store.manifest("timoni/mod", "1.0.0")!;
-    const [byTag, byDigest, byDefault] = [await report("timoni/mod:1.0.0"), await report(`timoni/mod@${digest}`), await report("timoni/mod")];
+    const [byTag, byDigest, byDefault] = [
+      await report("timoni/mod:1.0.0"),
+      await report(`timoni/mod@${digest}`),
+      await report("timoni/mod"),
+    ];
     expect(byTag.revision).toMatch(/^1\.0\.0@sha256:[0-9a-f]{64}$/);
     expect(byDigest.revision).toBe(byTag.revision.replace("1.0.0@", ""));
     expect(byDefault.revision).toBe(byTag.revision.replace("1.0.0@", "latest@"));
   });
 
   it("reads a layout on disk without any request", async () => {
-    const result = await runStrata(["build", `oci-layout://${join(fixturesDir, "timoni/mod")}:1.0.0`, "-o", out, "--output", "json"]);
+    const result = await runStrata([
+      "build",
+      `oci-layout://${join(fixturesDir, "timoni/mod")}:1.0.0`,
+      "-o",
+      out,
+      "--output",
+      "json",
+    ]);
     const fromLayout = parseReport(result);
     expect(registry.requests).toEqual([]);
     expect(fromLayout).toEqual(await report("timoni/mod:1.0.0"));
@@ -207,9 +242,15 @@ describe("a build from flags", () => {
   });
 
   it("uses the credentials of docker login, and never shows them", async () => {
-    await using locked = await startRegistry({ store: registry.store, auth: { kind: "basic", accounts: { me: { password: "s3cret-word" } } } });
+    await using locked = await startRegistry({
+      store: registry.store,
+      auth: { kind: "basic", accounts: { me: { password: "s3cret-word" } } },
+    });
     const login = async (password: string): Promise<Record<string, string>> => {
-      await writeFile(join(dir, "config.json"), JSON.stringify({ auths: { [locked.host]: { auth: Buffer.from(`me:${password}`).toString("base64") } } }));
+      await writeFile(
+        join(dir, "config.json"),
+        JSON.stringify({ auths: { [locked.host]: { auth: Buffer.from(`me:${password}`).toString("base64") } } }),
+      );
       return { DOCKER_CONFIG: dir };
     };
     const args = ["build", `oci://${locked.host}/flux/app:1.0.0`, "--insecure", "-o", out, "--output", "json"];
@@ -238,7 +279,9 @@ describe("the place", () => {
 
   it("that cannot be written is told of", async () => {
     await writeFile(join(dir, "file"), "");
-    expect(parseRefusal(await build("flux/app:1.0.0", "-o", join(dir, "file", "out.tar.gz"), "--output", "json")).code).toBe("StorageFailed");
+    expect(
+      parseRefusal(await build("flux/app:1.0.0", "-o", join(dir, "file", "out.tar.gz"), "--output", "json")).code,
+    ).toBe("StorageFailed");
   });
 
   it("is not touched by a refusal, and no scratch directory stays", async () => {
@@ -275,11 +318,17 @@ describe("a refusal", () => {
     const refusal = parseRefusal(await build("product:1.0.0", "-o", out, "--output", "json"));
     expect(refusal.code).toBe("AmbiguousManifest");
     expect(refusal.candidates).toHaveLength(5);
-    expect(refusal.candidates).toContainEqual({ digest: "sha256:876e4e7b953bf80fab205abc0ced51f776fd0db33d0486e537359406b5b84005", artifactType: "application/vnd.oci.image.config.v1+json", platform: "linux/arm64" });
+    expect(refusal.candidates).toContainEqual({
+      digest: "sha256:876e4e7b953bf80fab205abc0ced51f776fd0db33d0486e537359406b5b84005",
+      artifactType: "application/vnd.oci.image.config.v1+json",
+      platform: "linux/arm64",
+    });
   });
 
   it("is one YAML document with --output yaml, and one sentence for people", async () => {
-    expect(parse((await build("twin:1.0.0", "-o", out, "--output", "yaml")).stdout)).toMatchObject({ error: { code: "AmbiguousManifest", candidates: [{}, {}] } });
+    expect(parse((await build("twin:1.0.0", "-o", out, "--output", "yaml")).stdout)).toMatchObject({
+      error: { code: "AmbiguousManifest", candidates: [{}, {}] },
+    });
     const { code, stdout, stderr } = await build("twin:1.0.0", "-o", out);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/^error: .*\[AmbiguousManifest\]\nas flags: @sha256:.*\n$/s);
@@ -288,7 +337,9 @@ describe("a refusal", () => {
   it("comes as an abort when the command is stopped", async () => {
     registry.faults.add({ path: /blobs/, stallAfterBytes: 10 });
     const abort = new AbortController();
-    const running = runStrata(["build", url("flux/app:1.0.0"), "--insecure", "-o", out, "--output", "json"], { signal: abort.signal });
+    const running = runStrata(["build", url("flux/app:1.0.0"), "--insecure", "-o", out, "--output", "json"], {
+      signal: abort.signal,
+    });
     setTimeout(() => abort.abort(new DOMException("stopped by SIGINT", "AbortError")), 300);
     expect(parseRefusal(await running).code).toBe("Aborted");
   });
@@ -306,9 +357,25 @@ describe("--dry-run", () => {
   });
 
   it("is JSON for programs", async () => {
-    const { stdout } = await build("product:1.0.0", "--manifest-annotation", "role=config", "--dry-run", "--output", "json");
-    const document = JSON.parse(stdout) as { upstream: unknown; decisions: { kind: string; taken: boolean; reason: string }[]; layers: unknown[] };
-    expect(document).toMatchObject({ upstream: { tag: "1.0.0", digest: registry.store.manifest("product", "1.0.0")!.digest }, operation: "ExtractAll", profile: "oras", note: null });
+    const { stdout } = await build(
+      "product:1.0.0",
+      "--manifest-annotation",
+      "role=config",
+      "--dry-run",
+      "--output",
+      "json",
+    );
+    const document = JSON.parse(stdout) as {
+      upstream: unknown;
+      decisions: { kind: string; taken: boolean; reason: string }[];
+      layers: unknown[];
+    };
+    expect(document).toMatchObject({
+      upstream: { tag: "1.0.0", digest: registry.store.manifest("product", "1.0.0")!.digest },
+      operation: "ExtractAll",
+      profile: "oras",
+      note: null,
+    });
     expect(document.layers).toHaveLength(1);
     expect(document.decisions.filter(({ kind, taken }) => kind === "manifest" && taken)).toHaveLength(1);
     expect(blobRequests()).toEqual([]);
@@ -325,45 +392,82 @@ describe("--dry-run", () => {
 
 describe("a build from a file", () => {
   type Spec = Record<string, unknown>;
-  const secret = (name: string, stringData: Record<string, string>): object => ({ apiVersion: "v1", kind: "Secret", metadata: { name }, stringData });
+  const secret = (name: string, stringData: Record<string, string>): object => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name },
+    stringData,
+  });
   const fixture = async (name: string): Promise<string> => await readFile(join(fixturesDir, "..", name), "utf8");
 
   async function manifest(spec: Spec, ...others: object[]): Promise<string> {
     const path = join(dir, "app.yaml");
-    const object = { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name: "app" }, spec: { interval: "1h", insecure: true, ...spec } };
+    const object = {
+      apiVersion: "source.strata.dev/v1beta1",
+      kind: "ArtifactRepository",
+      metadata: { name: "app" },
+      spec: { interval: "1h", insecure: true, ...spec },
+    };
     await writeFile(path, [object, ...others].map((document) => JSON.stringify(document)).join("\n---\n"));
     return path;
   }
 
-  const buildFile = async (spec: Spec, ...others: object[]): Promise<CommandResult> => await runStrata(["build", "-f", await manifest(spec, ...others), "-o", out, "--output", "json"]);
+  const buildFile = async (spec: Spec, ...others: object[]): Promise<CommandResult> =>
+    await runStrata(["build", "-f", await manifest(spec, ...others), "-o", out, "--output", "json"]);
 
   it("gives what the same flags give", async () => {
-    const spec = { url: url("oras/files"), ref: { semver: ">=1.0.0" }, layerSelector: { operation: "Copy", mediaType: "application/json", filename: "settings-{tag}.json" } };
+    const spec = {
+      url: url("oras/files"),
+      ref: { semver: ">=1.0.0" },
+      layerSelector: { operation: "Copy", mediaType: "application/json", filename: "settings-{tag}.json" },
+    };
     const fromFile = parseReport(await buildFile(spec));
     expect(await filesIn(out)).toEqual(["settings-1.0.0.json"]);
-    expect(await report("oras/files:1.0.0", "--operation", "Copy", "--media-type", "application/json", "--filename", "settings-{tag}.json")).toEqual(fromFile);
+    expect(
+      await report(
+        "oras/files:1.0.0",
+        "--operation",
+        "Copy",
+        "--media-type",
+        "application/json",
+        "--filename",
+        "settings-{tag}.json",
+      ),
+    ).toEqual(fromFile);
   });
 
   it("reads standard input", async () => {
     const stdin = await readFile(await manifest({ url: url("flux/app"), ref: { tag: "1.0.0" } }), "utf8");
-    expect(parseReport(await runStrata(["build", "-f", "-", "-o", out, "--output", "json"], { stdin })).revision).toMatch(/^1\.0\.0@/);
+    expect(
+      parseReport(await runStrata(["build", "-f", "-", "-o", out, "--output", "json"], { stdin })).revision,
+    ).toMatch(/^1\.0\.0@/);
     expect(parseRefusal(await runStrata(["build", "-f", "-", "-o", out, "--output", "json"])).code).toBe("InvalidSpec");
   });
 
   it("follows an ImagePolicy of the same file", async () => {
-    const policy = { apiVersion: "image.toolkit.fluxcd.io/v1", kind: "ImagePolicy", metadata: { name: "app" }, status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.1.0" } } };
+    const policy = {
+      apiVersion: "image.toolkit.fluxcd.io/v1",
+      kind: "ImagePolicy",
+      metadata: { name: "app" },
+      status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.1.0" } },
+    };
     const spec = { url: url("flux/app"), ref: { imagePolicyRef: { name: "app" } } };
     expect(parseReport(await buildFile(spec, policy)).revision).toMatch(/^1\.1\.0@/);
     expect(parseRefusal(await buildFile(spec)).code).toBe("DependencyNotReady");
   });
 
   it("uses the pull secret of the same file, and none of another namespace", async () => {
-    await using locked = await startRegistry({ store: registry.store, auth: { kind: "basic", accounts: { me: { password: "s3cret-word" } } } });
+    await using locked = await startRegistry({
+      store: registry.store,
+      auth: { kind: "basic", accounts: { me: { password: "s3cret-word" } } },
+    });
     const spec = { url: `oci://${locked.host}/flux/app`, ref: { tag: "1.0.0" }, secretRef: { name: "pull" } };
     const docker = JSON.stringify({ auths: { [locked.host]: { username: "me", password: "s3cret-word" } } });
     const pull = { ...secret("pull", { ".dockerconfigjson": docker }), type: "kubernetes.io/dockerconfigjson" };
     expect(parseReport(await buildFile(spec, pull)).operation).toBe("Extract");
-    expect(parseRefusal(await buildFile(spec, { ...pull, metadata: { name: "pull", namespace: "other" } })).code).toBe("SecretNotFound");
+    expect(parseRefusal(await buildFile(spec, { ...pull, metadata: { name: "pull", namespace: "other" } })).code).toBe(
+      "SecretNotFound",
+    );
     expect(parseRefusal(await buildFile(spec)).code).toBe("SecretNotFound");
     expect(parseRefusal(await buildFile(spec, pull, pull)).message).toContain("twice");
   });
@@ -373,7 +477,12 @@ describe("a build from a file", () => {
     ["signed/legacy", "1.0.0", "Extract"],
     ["signed/index", "1.0.0", "ExtractAll"],
   ])("accepts the cosign signature of %s, and no other key's", async (path, tag, operation) => {
-    const spec = { url: url(path), ref: { tag }, verify: { provider: "cosign", secretRef: { name: "keys" } }, indexSelector: { platform: "linux/amd64" } };
+    const spec = {
+      url: url(path),
+      ref: { tag },
+      verify: { provider: "cosign", secretRef: { name: "keys" } },
+      indexSelector: { platform: "linux/amd64" },
+    };
     const keys = secret("keys", { "release.pub": await fixture("cosign.pub") });
     const made = parseReport(await buildFile(spec, keys));
     expect(made).toMatchObject({ operation, verification: { provider: "cosign", result: "verified" } });
@@ -386,11 +495,30 @@ describe("a build from a file", () => {
 
   it("says where a notation policy does not enforce", async () => {
     // The fixture's certificate was valid for a day; what else strict asks for is enforced.
-    const verification = (level: string): object => ({ level, ...(level === "strict" && { override: { authenticTimestamp: "log" } }) });
-    const policyOf = (level: string): string => JSON.stringify({ version: "1.0", trustPolicies: [{ name: "all", registryScopes: ["*"], signatureVerification: verification(level), ...(level !== "skip" && { trustStores: ["ca:fixtures"], trustedIdentities: ["*"] }) }] });
+    const verification = (level: string): object => ({
+      level,
+      ...(level === "strict" && { override: { authenticTimestamp: "log" } }),
+    });
+    const policyOf = (level: string): string =>
+      JSON.stringify({
+        version: "1.0",
+        trustPolicies: [
+          {
+            name: "all",
+            registryScopes: ["*"],
+            signatureVerification: verification(level),
+            ...(level !== "skip" && { trustStores: ["ca:fixtures"], trustedIdentities: ["*"] }),
+          },
+        ],
+      });
     const crt = await fixture("notation.crt");
-    const spec = { url: url("signed/notation-jws"), ref: { tag: "1.0.0" }, verify: { provider: "notation", secretRef: { name: "notation" } } };
-    const withLevel = (level: string): object => secret("notation", { "trustpolicy.json": policyOf(level), "ca.crt": crt });
+    const spec = {
+      url: url("signed/notation-jws"),
+      ref: { tag: "1.0.0" },
+      verify: { provider: "notation", secretRef: { name: "notation" } },
+    };
+    const withLevel = (level: string): object =>
+      secret("notation", { "trustpolicy.json": policyOf(level), "ca.crt": crt });
     expect(parseReport(await buildFile(spec, withLevel("strict"))).verification?.result).toBe("verified");
     expect(parseReport(await buildFile(spec, withLevel("skip"))).verification?.result).toBe("ignored");
     const { stdout } = await runStrata(["build", "-f", await manifest(spec, withLevel("skip")), "-o", out]);
@@ -400,7 +528,12 @@ describe("a build from a file", () => {
 
   it("verifies before it downloads", async () => {
     const keys = secret("keys", { "release.pub": await fixture("cosign.pub") });
-    parseRefusal(await buildFile({ url: url("flux/app"), ref: { tag: "1.0.0" }, verify: { provider: "cosign", secretRef: { name: "keys" } } }, keys));
+    parseRefusal(
+      await buildFile(
+        { url: url("flux/app"), ref: { tag: "1.0.0" }, verify: { provider: "cosign", secretRef: { name: "keys" } } },
+        keys,
+      ),
+    );
     expect(blobRequests()).toEqual([]);
   });
 

@@ -78,7 +78,10 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   checkUsage(values, positionals);
-  const source = values.file === undefined ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io) : await sourceFromManifest(values.file, io);
+  const source =
+    values.file === undefined
+      ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io)
+      : await sourceFromManifest(values.file, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
     return await buildFrom(source, dir, { values, format, io });
@@ -92,11 +95,15 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
   if (values.file === undefined) {
     if (positionals.length !== 1) throw new UsageError("strata build takes one reference, or -f FILE");
   } else {
-    const [flag] = [...selectionFlags(values), ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined)];
+    const [flag] = [
+      ...selectionFlags(values),
+      ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
+    ];
     if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
     if (flag !== undefined) throw new UsageError(`with -f everything stands in the file; remove --${flag}`);
   }
-  if (values.o === undefined && values["dry-run"] !== true) throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
+  if (values.o === undefined && values["dry-run"] !== true)
+    throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
 }
 
 interface Output {
@@ -113,7 +120,12 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
   const dryRun = values["dry-run"] === true;
   const request = selectRequest(common, dryRun ? (decision) => decisions.push(decision) : undefined);
   try {
-    const { verification, selection: known } = await verifySource({ verifier: lazyVerifier(), policy: source.policy, repository, select: request });
+    const { verification, selection: known } = await verifySource({
+      verifier: lazyVerifier(),
+      policy: source.policy,
+      repository,
+      select: request,
+    });
     const selection = known ?? (await selectLayers(request));
     if (dryRun) {
       printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
@@ -124,7 +136,8 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
     else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
     return 0;
   } catch (error) {
-    if (dryRun && format === "text") printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
+    if (dryRun && format === "text")
+      printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
     throw error;
   }
 }
@@ -144,10 +157,20 @@ interface Told {
 /** Nobody is told about the artifact where a directory is written: it need not be made. */
 async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
   const { selection, place } = make;
-  const built = isArchiveName(place) ? undefined : await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, place));
-  if (built !== undefined) return { ...built, written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})` };
+  const built = isArchiveName(place)
+    ? undefined
+    : await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, place));
+  if (built !== undefined)
+    return {
+      ...built,
+      written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})`,
+    };
   const { result, revision } = await makeArtifact(make, io);
-  return { revision, skipped: result.skipped, written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})` };
+  return {
+    revision,
+    skipped: result.skipped,
+    written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
+  };
 }
 
 /** Makes the artifact, and writes it or what is in it. */
@@ -159,10 +182,19 @@ async function makeArtifact(make: Make, io: CommandIO): Promise<Built> {
   return built;
 }
 
-async function withProgress<T>(io: CommandIO, work: (context: Pick<BuildContext, "onBytes">) => Promise<T>): Promise<T> {
+async function withProgress<T>(
+  io: CommandIO,
+  work: (context: Pick<BuildContext, "onBytes">) => Promise<T>,
+): Promise<T> {
   const progress = new Progress(io);
   try {
-    const onBytes: BuildContext["onBytes"] = (layer, bytes) => progress.add(layer.descriptor.digest, plain(layerRow(layer).title ?? layer.descriptor.mediaType), layer.descriptor.size, bytes);
+    const onBytes: BuildContext["onBytes"] = (layer, bytes) =>
+      progress.add(
+        layer.descriptor.digest,
+        plain(layerRow(layer).title ?? layer.descriptor.mediaType),
+        layer.descriptor.size,
+        bytes,
+      );
     return await work(io.terminal ? { onBytes } : {});
   } finally {
     progress.clear();
@@ -170,7 +202,10 @@ async function withProgress<T>(io: CommandIO, work: (context: Pick<BuildContext,
 }
 
 /** The fixed form for scripts. */
-function buildDocument({ selection, result, revision }: Built, verification: Verification | undefined): Record<string, unknown> {
+function buildDocument(
+  { selection, result, revision }: Built,
+  verification: Verification | undefined,
+): Record<string, unknown> {
   const { digest, size } = result.blob;
   return {
     revision,
@@ -197,7 +232,12 @@ function printText(io: CommandIO, { selection, revision, skipped, written, resol
     `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
     ...verifiedLines(verification),
     `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
-    ...selection.layers.slice(0, 20).map((layer) => `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`),
+    ...selection.layers
+      .slice(0, 20)
+      .map(
+        (layer) =>
+          `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`,
+      ),
     ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
     ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
     ...skippedLine(skipped),
@@ -211,7 +251,10 @@ function printText(io: CommandIO, { selection, revision, skipped, written, resol
 function verifiedLines(verification: Verification | undefined): string[] {
   if (verification === undefined) return [];
   const { result, identity, warnings } = verification;
-  return [`${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`, ...warnings.map((warning) => `warning    ${plain(warning)}`)];
+  return [
+    `${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`,
+    ...warnings.map((warning) => `warning    ${plain(warning)}`),
+  ];
 }
 
 function skippedLine(skipped: Skipped): string[] {

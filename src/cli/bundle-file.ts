@@ -43,9 +43,21 @@ export async function bundleArchive(path: string, request: BundleRequest): Promi
     }
   }
   const budget = new Budget(request.limits, size, { expandedBytes: 0 });
-  await readTar(chunks(), { compression: "gzip", spoolPath: join(request.dir, "checked.tar"), budget, signal: request.signal });
+  await readTar(chunks(), {
+    compression: "gzip",
+    spoolPath: join(request.dir, "checked.tar"),
+    budget,
+    signal: request.signal,
+  });
   const digest: Digest = `sha256:${hash.digest("hex")}`;
-  return { path, digest, size, contentDigest: digest, files: undefined, skipped: { symlinks: 0, special: 0, ignored: 0 } };
+  return {
+    path,
+    digest,
+    size,
+    contentDigest: digest,
+    files: undefined,
+    skipped: { symlinks: 0, special: 0, ignored: 0 },
+  };
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -30,7 +30,9 @@ export async function readBundle(path: string, { ignore, limits, signal }: TreeR
     if (info.isDirectory()) await walk.directory(path, "");
     else await walk.entry(path, basename(path));
   } catch (error) {
-    throw error instanceof CodedError ? error : new CodedError("InvalidSpec", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw error instanceof CodedError
+      ? error
+      : new CodedError("InvalidSpec", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
   const { tree, symlinks, special } = walk;
   const ignored = await applyIgnore(tree, ignore, signal);
@@ -51,7 +53,8 @@ class Walk {
   }
 
   async directory(place: string, name: string): Promise<void> {
-    if (this.#signal.aborted) throw new CodedError("Aborted", "stopped while reading the directory", { cause: this.#signal.reason });
+    if (this.#signal.aborted)
+      throw new CodedError("Aborted", "stopped while reading the directory", { cause: this.#signal.reason });
     if (name !== "") this.tree.putDirectory(name);
     for (const child of await readdir(place)) {
       // It is never published, and may hold more files than everything else.
@@ -63,7 +66,12 @@ class Walk {
   async entry(place: string, name: string): Promise<void> {
     const info = await lstat(place);
     if (info.isDirectory()) await this.directory(place, name);
-    else if (info.isFile()) this.tree.put(name, { kind: "file", executable: (info.mode & 0o111) !== 0, body: { file: place, offset: 0, size: info.size } });
+    else if (info.isFile())
+      this.tree.put(name, {
+        kind: "file",
+        executable: (info.mode & 0o111) !== 0,
+        body: { file: place, offset: 0, size: info.size },
+      });
     else if (info.isSymbolicLink()) this.symlinks += 1;
     else this.special += 1;
   }

@@ -44,7 +44,17 @@ interface Pushed {
 }
 
 async function pushed(path: string, ...args: string[]): Promise<Pushed> {
-  const { code, stdout, stderr } = await runStrata(["bundle", "--insecure", "--output", "json", "-f", path, "-t", `oci://${registry.host}/app:1.0.0`, ...args]);
+  const { code, stdout, stderr } = await runStrata([
+    "bundle",
+    "--insecure",
+    "--output",
+    "json",
+    "-f",
+    path,
+    "-t",
+    `oci://${registry.host}/app:1.0.0`,
+    ...args,
+  ]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   return JSON.parse(stdout) as Pushed;
 }
@@ -55,19 +65,40 @@ async function layerOf({ layer }: Pushed): Promise<Buffer> {
 }
 
 async function listOf(result: Pushed): Promise<string[]> {
-  return execFileSync("tar", ["-tzvf", "-"], { input: await layerOf(result) }).toString().trim().split("\n").map((line) => {
-    const fields = line.split(/\s+/);
-    return `${fields[0]} ${fields.at(-1)}`;
-  });
+  return execFileSync("tar", ["-tzvf", "-"], { input: await layerOf(result) })
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const fields = line.split(/\s+/);
+      return `${fields[0]} ${fields.at(-1)}`;
+    });
 }
 
 describe("strata bundle", () => {
   it("pushes a directory as flux push artifact does", async () => {
-    const root = await content({ "deploy/app.yaml": "kind: A\n", "kustomization.yaml": "resources: []\n", ".git/config": "", ".github/x.yaml": "", "logo.png": "" });
+    const root = await content({
+      "deploy/app.yaml": "kind: A\n",
+      "kustomization.yaml": "resources: []\n",
+      ".git/config": "",
+      ".github/x.yaml": "",
+      "logo.png": "",
+    });
     await chmod(join(root, "deploy/app.yaml"), 0o700);
     await symlink("kustomization.yaml", join(root, "link"));
-    const result = await pushed(root, "--source", "https://git.example/app", "--revision", "main@sha1:0f3a", "--annotation", "team=a=b");
-    const manifest = JSON.parse(registry.store.manifest("app", "1.0.0")!.stored.bytes.toString()) as Record<string, unknown>;
+    const result = await pushed(
+      root,
+      "--source",
+      "https://git.example/app",
+      "--revision",
+      "main@sha1:0f3a",
+      "--annotation",
+      "team=a=b",
+    );
+    const manifest = JSON.parse(registry.store.manifest("app", "1.0.0")!.stored.bytes.toString()) as Record<
+      string,
+      unknown
+    >;
     expect(manifest).toMatchObject({
       config: { mediaType: "application/vnd.cncf.flux.config.v1+json" },
       layers: [{ mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", digest: result.layer.digest }],
@@ -78,7 +109,11 @@ describe("strata bundle", () => {
         team: "a=b",
       },
     });
-    expect(await listOf(result)).toEqual(["drwxr-xr-x deploy", "-rwxr-xr-x deploy/app.yaml", "-rw-r--r-- kustomization.yaml"]);
+    expect(await listOf(result)).toEqual([
+      "drwxr-xr-x deploy",
+      "-rwxr-xr-x deploy/app.yaml",
+      "-rw-r--r-- kustomization.yaml",
+    ]);
     expect(result).toMatchObject({ files: 2, skipped: { symlinks: 1, special: 0, ignored: 2 } });
   });
 
@@ -93,13 +128,18 @@ describe("strata bundle", () => {
 
   it("says what was made where no revision is given", async () => {
     await pushed(await content({ "a.yaml": "a: 1\n" }));
-    const { annotations } = JSON.parse(registry.store.manifest("app", "1.0.0")!.stored.bytes.toString()) as { annotations: Record<string, string> };
+    const { annotations } = JSON.parse(registry.store.manifest("app", "1.0.0")!.stored.bytes.toString()) as {
+      annotations: Record<string, string>;
+    };
     expect(annotations["org.opencontainers.image.revision"]).toMatch(/^sha256:[a-f0-9]{64}$/);
   });
 
   it("obeys .sourceignore, and --ignore", async () => {
     const root = await content({ "a.yaml": "", "b.yaml": "", "docs/c.md": "", ".sourceignore": "b.yaml\n" });
-    expect(await listOf(await pushed(root, "--ignore", "/docs"))).toEqual(["-rw-r--r-- .sourceignore", "-rw-r--r-- a.yaml"]);
+    expect(await listOf(await pushed(root, "--ignore", "/docs"))).toEqual([
+      "-rw-r--r-- .sourceignore",
+      "-rw-r--r-- a.yaml",
+    ]);
   });
 
   it("takes one file", async () => {
@@ -118,7 +158,9 @@ describe("strata bundle", () => {
   });
 
   it("pushes more than fits one request, in chunks, and goes on after a cut", async () => {
-    const root = await content({ "large.bin": Array.from({ length: 200_000 }, (_, at) => ((at * 7919) % 65_521).toString(36)).join("") });
+    const root = await content({
+      "large.bin": Array.from({ length: 200_000 }, (_, at) => ((at * 7919) % 65_521).toString(36)).join(""),
+    });
     registry.faults.add({ method: "PUT", path: /blobs\/uploads/, cutRequestAfterBytes: 50_000 });
     const result = await pushed(root);
     expect((await layerOf(result)).length).toBe(result.layer.size);
@@ -127,13 +169,36 @@ describe("strata bundle", () => {
   it("writes image layouts, and another media type", async () => {
     const root = await content({ "a.yaml": "a: 1\n" });
     const layout = `oci-layout://${join(dir, "layout")}`;
-    expect((await runStrata(["push", "-f", root, "-t", `${layout}:1`, "--media-type", "application/vnd.oci.image.layer.v1.tar+gzip"])).code).toBe(0);
-    const copied = JSON.parse((await runStrata(["copy", "--insecure", "--output", "json", `${layout}:1`, `oci://${registry.host}/app`])).stdout) as { digest: string };
-    expect(JSON.parse(registry.store.manifest("app", copied.digest)!.stored.bytes.toString())).toMatchObject({ layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip" }] });
+    expect(
+      (
+        await runStrata([
+          "push",
+          "-f",
+          root,
+          "-t",
+          `${layout}:1`,
+          "--media-type",
+          "application/vnd.oci.image.layer.v1.tar+gzip",
+        ])
+      ).code,
+    ).toBe(0);
+    const copied = JSON.parse(
+      (await runStrata(["copy", "--insecure", "--output", "json", `${layout}:1`, `oci://${registry.host}/app`])).stdout,
+    ) as { digest: string };
+    expect(JSON.parse(registry.store.manifest("app", copied.digest)!.stored.bytes.toString())).toMatchObject({
+      layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip" }],
+    });
   });
 
   it("tells people what it did", async () => {
-    const { stdout } = await runStrata(["bundle", "--insecure", "-f", await content({ "a.yaml": "" }), "-t", `oci://${registry.host}/app`]);
+    const { stdout } = await runStrata([
+      "bundle",
+      "--insecure",
+      "-f",
+      await content({ "a.yaml": "" }),
+      "-t",
+      `oci://${registry.host}/app`,
+    ]);
     expect(stdout).toMatch(/^pushed +oci:\/\/[^ ]+\/app:latest@sha256:[^]*1 file\n/);
   });
 });
@@ -150,20 +215,34 @@ describe("--sign-key", () => {
     const signal = new AbortController().signal;
     const keys = parsePublicKeys(publicKey.export({ type: "spki", format: "pem" }).toString(), "cosign.pub", "test");
     const root = await repository.resolve(digest, signal);
-    return await signatureVerifier(verifyLimits).verify({ repository, root, policy: { provider: "cosign", method: "keys", keys, fingerprint: "test" }, signal });
+    return await signatureVerifier(verifyLimits).verify({
+      repository,
+      root,
+      policy: { provider: "cosign", method: "keys", keys, fingerprint: "test" },
+      signal,
+    });
   };
 
   it("signs what the controller then verifies", async () => {
     const result = await pushed(await content({ "a.yaml": "" }), "--sign-key", await keyFile());
     expect(result.signature).toMatchObject({ tag: legacyTag(result.digest), written: true });
-    expect(await verified(result.digest)).toMatchObject({ result: "verified", identity: expect.stringContaining("cosign.pub") as string });
-    await expect(verified(result.digest, generateKeyPairSync("ed25519").publicKey)).rejects.toMatchObject({ code: "VerificationFailed" });
+    expect(await verified(result.digest)).toMatchObject({
+      result: "verified",
+      identity: expect.stringContaining("cosign.pub") as string,
+    });
+    await expect(verified(result.digest, generateKeyPairSync("ed25519").publicKey)).rejects.toMatchObject({
+      code: "VerificationFailed",
+    });
   });
 
   it("has signed before the tag is set", async () => {
     await pushed(await content({ "a.yaml": "" }), "--sign-key", await keyFile());
-    const puts = registry.requests.filter(({ method, path }) => method === "PUT" && path.includes("/manifests/")).map(({ path }) => path);
-    expect(puts.map((path) => (path.endsWith(".sig") ? "signature" : path.includes("sha256") ? "digest" : "tag"))).toEqual(["digest", "signature", "tag"]);
+    const puts = registry.requests
+      .filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"))
+      .map(({ path }) => path);
+    expect(
+      puts.map((path) => (path.endsWith(".sig") ? "signature" : path.includes("sha256") ? "digest" : "tag")),
+    ).toEqual(["digest", "signature", "tag"]);
   });
 
   it("signs once, and keeps the signatures of others", async () => {
@@ -171,8 +250,12 @@ describe("--sign-key", () => {
     const first = await pushed(root, "--sign-key", await keyFile());
     expect((await pushed(root, "--sign-key", await keyFile())).signature).toMatchObject({ written: false });
     const other = generateKeyPairSync("ed25519");
-    expect((await pushed(root, "--sign-key", await keyFile(other.privateKey))).signature).toMatchObject({ written: true });
-    const signatures = JSON.parse(registry.store.manifest("app", legacyTag(first.digest)!)!.stored.bytes.toString()) as { layers: Descriptor[] };
+    expect((await pushed(root, "--sign-key", await keyFile(other.privateKey))).signature).toMatchObject({
+      written: true,
+    });
+    const signatures = JSON.parse(
+      registry.store.manifest("app", legacyTag(first.digest)!)!.stored.bytes.toString(),
+    ) as { layers: Descriptor[] };
     expect(signatures.layers).toHaveLength(2);
     await verified(first.digest);
     await verified(first.digest, other.publicKey);
@@ -182,9 +265,19 @@ describe("--sign-key", () => {
     const root = await content({ "a.yaml": "" });
     const payloadIn = async (target: string): Promise<string> => {
       await runStrata(["bundle", "--insecure", "-f", root, "-t", target, "--sign-key", await keyFile()]);
-      const copied = await runStrata(["copy", "--insecure", "--referrers", "--output", "json", target, `oci://${registry.host}/signed`]);
+      const copied = await runStrata([
+        "copy",
+        "--insecure",
+        "--referrers",
+        "--output",
+        "json",
+        target,
+        `oci://${registry.host}/signed`,
+      ]);
       const { digest } = JSON.parse(copied.stdout) as { digest: Digest };
-      const { layers } = JSON.parse(registry.store.manifest("signed", legacyTag(digest)!)!.stored.bytes.toString()) as { layers: Descriptor[] };
+      const { layers } = JSON.parse(registry.store.manifest("signed", legacyTag(digest)!)!.stored.bytes.toString()) as {
+        layers: Descriptor[];
+      };
       const stream = await testRepository(registry, "signed").fetch(layers[0]!, new AbortController().signal);
       return Buffer.concat(await stream.toArray()).toString();
     };
@@ -193,14 +286,30 @@ describe("--sign-key", () => {
   });
 
   it("pushes nothing where the key cannot be used", async () => {
-    const { code } = await runStrata(["bundle", "--insecure", "-f", await content({ "a.yaml": "" }), "-t", `oci://${registry.host}/app`, "--sign-key", join(dir, "none")]);
+    const { code } = await runStrata([
+      "bundle",
+      "--insecure",
+      "-f",
+      await content({ "a.yaml": "" }),
+      "-t",
+      `oci://${registry.host}/app`,
+      "--sign-key",
+      join(dir, "none"),
+    ]);
     expect(code).toBe(1);
     expect(registry.requests).toEqual([]);
   });
 });
 
 describe("refusals", () => {
-  it.each([[[]], [["-f", "."]], [["-t", "oci://a.example/b"]], [["-f", ".", "-t", "oci://a.example/b", "--annotation", "x"]], [["-f", ".", "-t", `oci://a.example/b@sha256:${"0".repeat(64)}`]], [["x", "-f", ".", "-t", "oci://a.example/b"]]])("takes no %j", async (args) => {
+  it.each([
+    [[]],
+    [["-f", "."]],
+    [["-t", "oci://a.example/b"]],
+    [["-f", ".", "-t", "oci://a.example/b", "--annotation", "x"]],
+    [["-f", ".", "-t", `oci://a.example/b@sha256:${"0".repeat(64)}`]],
+    [["x", "-f", ".", "-t", "oci://a.example/b"]],
+  ])("takes no %j", async (args) => {
     expect((await runStrata(["bundle", ...args])).code).toBe(2);
   });
 

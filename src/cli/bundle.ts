@@ -69,15 +69,25 @@ export const bundle: Command = { summary: "Push a directory as an artifact for F
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });
   const format = parseOutputFormat(values.output);
-  if (values.file === undefined || values.to === undefined) throw new UsageError("strata bundle needs -f DIR|FILE and -t REFERENCE");
+  if (values.file === undefined || values.to === undefined)
+    throw new UsageError("strata bundle needs -f DIR|FILE and -t REFERENCE");
   const annotations = parseAnnotations(values);
-  const key = values["sign-key"] === undefined ? undefined : await readSigningKey(values["sign-key"], io.environment.signingPassword);
+  const key =
+    values["sign-key"] === undefined
+      ? undefined
+      : await readSigningKey(values["sign-key"], io.environment.signingPassword);
   const target = await openSource(values.to, { insecure: values.insecure, caFile: values["ca-file"] }, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-bundle-"));
   try {
     if (target.reference.digest !== undefined) throw new UsageError("-t takes no digest: it follows from the content");
-    const made = isArchiveName(values.file) ? await bundleArchive(values.file, request(dir, values, io)) : await bundleFiles(values.file, request(dir, values, io));
-    const image = singleLayerImage(made, { layerMediaType: values["media-type"] ?? fluxContentType, layerTitle: "" }, annotationsOf(made, annotations, values));
+    const made = isArchiveName(values.file)
+      ? await bundleArchive(values.file, request(dir, values, io))
+      : await bundleFiles(values.file, request(dir, values, io));
+    const image = singleLayerImage(
+      made,
+      { layerMediaType: values["media-type"] ?? fluxContentType, layerTitle: "" },
+      annotationsOf(made, annotations, values),
+    );
     const signed = await push({ target, image, path: made.path, key }, io);
     print(io, format, { reference: { ...target.reference, tag: tagOf(target) }, image, made, signed });
     return 0;
@@ -120,11 +130,23 @@ interface PushJob {
 /** First the artifact, then its signature, then the tag: whoever follows the tag never finds it unsigned. */
 async function push({ target, image, path, key }: PushJob, io: CommandIO): Promise<Signed | undefined> {
   const progress = new Progress(io);
-  const onBytes = (bytes: number): void => progress.add(image.layer.digest, image.layer.digest.slice(0, 19), image.layer.size, bytes);
-  const stored = { image, openLayer: (offset: number): Readable => counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes) };
+  const onBytes = (bytes: number): void =>
+    progress.add(image.layer.digest, image.layer.digest.slice(0, 19), image.layer.size, bytes);
+  const stored = {
+    image,
+    openLayer: (offset: number): Readable =>
+      counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes),
+  };
   try {
     await pushArtifact({ repository: target.repository, stored, aliases: [] }, io.signal);
-    const signed = key && (await signManifest(target.repository, { identity: identityOf(target), digest: image.descriptor.digest }, key, io.signal));
+    const signed =
+      key &&
+      (await signManifest(
+        target.repository,
+        { identity: identityOf(target), digest: image.descriptor.digest },
+        key,
+        io.signal,
+      ));
     await pushArtifact({ repository: target.repository, stored, aliases: [tagOf(target)] }, io.signal);
     return signed;
   } finally {
@@ -153,7 +175,15 @@ function print({ stdout }: CommandIO, format: OutputFormat, { reference, image, 
   const pushed = formatReference({ ...reference, digest });
   if (format !== "text") {
     const layer: Descriptor = image.layer;
-    printData(stdout, format, { reference: pushed, tag: reference.tag, digest, layer, files: made.files ?? null, skipped: made.skipped, signature: signed ?? null });
+    printData(stdout, format, {
+      reference: pushed,
+      tag: reference.tag,
+      digest,
+      layer,
+      files: made.files ?? null,
+      skipped: made.skipped,
+      signature: signed ?? null,
+    });
     return;
   }
   const skipped = Object.entries(made.skipped).filter(([, count]) => count > 0);

@@ -1,6 +1,14 @@
 import { codeOf } from "../errors.ts";
 import { eventResource, type KubeEvent } from "../kube/events.ts";
-import { type Cluster, type ClusterObject, clusterHelp, clusterOptions, getObject, parseNamed, withCluster } from "./cluster.ts";
+import {
+  type Cluster,
+  type ClusterObject,
+  clusterHelp,
+  clusterOptions,
+  getObject,
+  parseNamed,
+  withCluster,
+} from "./cluster.ts";
 import { ageOf, indented } from "./cluster-text.ts";
 import { describeStatus } from "./cluster-status.ts";
 import type { Command, CommandIO } from "./command.ts";
@@ -32,14 +40,19 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   return await withCluster(values, io, async (cluster) => {
     const object = await getObject(cluster, name, io.signal);
     const events = await eventsOf(cluster, object, io.signal);
-    if (format === "text") io.stdout.write(describeHead(object) + describeStatus(object.status) + describeEvents(events));
+    if (format === "text")
+      io.stdout.write(describeHead(object) + describeStatus(object.status) + describeEvents(events));
     else printData(io.stdout, format, { object, events: events ?? null });
     return 0;
   });
 }
 
 /** The latest events, oldest first; undefined where they may not be read. */
-async function eventsOf({ client, namespace }: Cluster, { metadata }: ClusterObject, signal: AbortSignal): Promise<readonly KubeEvent[] | undefined> {
+async function eventsOf(
+  { client, namespace }: Cluster,
+  { metadata }: ClusterObject,
+  signal: AbortSignal,
+): Promise<readonly KubeEvent[] | undefined> {
   try {
     const { items } = await client.list<KubeEvent>(eventResource, { namespace }, signal);
     const own = items.filter(({ involvedObject }) => involvedObject.uid === metadata.uid);
@@ -69,7 +82,9 @@ function describeHead({ metadata, spec = {} }: ClusterObject): string {
 }
 
 function referenceText(ref: object = {}): string {
-  const fields = Object.entries(ref).map(([field, value]) => `${field} ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const fields = Object.entries(ref).map(
+    ([field, value]) => `${field} ${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
   return fields.join(", ") || "tag latest";
 }
 

@@ -23,7 +23,11 @@ Examples:
   strata get podinfo -n apps --output yaml
 `;
 
-const options = { ...clusterOptions, "all-namespaces": { type: "boolean", short: "A" }, selector: { type: "string", short: "l" } } as const;
+const options = {
+  ...clusterOptions,
+  "all-namespaces": { type: "boolean", short: "A" },
+  selector: { type: "string", short: "l" },
+} as const;
 
 export const get: Command = { summary: "List the ArtifactRepositories of a cluster", help, run };
 
@@ -33,7 +37,8 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const [name] = positionals;
   const everywhere = values["all-namespaces"] ?? false;
   if (positionals.length > 1) throw new UsageError("strata get takes one name, or none");
-  if (name !== undefined && (everywhere || values.selector !== undefined)) throw new UsageError("a name goes with -n NAMESPACE, not with -A or -l");
+  if (name !== undefined && (everywhere || values.selector !== undefined))
+    throw new UsageError("a name goes with -n NAMESPACE, not with -A or -l");
   if (everywhere && values.namespace !== undefined) throw new UsageError("write either -n NAMESPACE or -A");
   return await withCluster(values, io, async (cluster) => {
     if (name !== undefined) {
@@ -45,13 +50,24 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     const items = await list(cluster, { everywhere, labelSelector: values.selector }, io.signal);
     if (format !== "text") printData(io.stdout, format, { apiVersion: "v1", kind: "List", items });
     else if (items.length > 0) io.stdout.write(tableOf(items, everywhere));
-    else io.stderr.write(`there are no ArtifactRepositories${everywhere ? "" : ` in the namespace ${cluster.namespace}`}\n`);
+    else
+      io.stderr.write(
+        `there are no ArtifactRepositories${everywhere ? "" : ` in the namespace ${cluster.namespace}`}\n`,
+      );
     return 0;
   });
 }
 
-async function list({ client, namespace }: Cluster, which: { readonly everywhere: boolean; readonly labelSelector: string | undefined }, signal: AbortSignal): Promise<readonly ClusterObject[]> {
-  const { items } = await client.list<ClusterObject>(artifactRepositories, { namespace: which.everywhere ? undefined : namespace, labelSelector: which.labelSelector }, signal);
+async function list(
+  { client, namespace }: Cluster,
+  which: { readonly everywhere: boolean; readonly labelSelector: string | undefined },
+  signal: AbortSignal,
+): Promise<readonly ClusterObject[]> {
+  const { items } = await client.list<ClusterObject>(
+    artifactRepositories,
+    { namespace: which.everywhere ? undefined : namespace, labelSelector: which.labelSelector },
+    signal,
+  );
   return items;
 }
 
@@ -67,5 +83,8 @@ function tableOf(objects: readonly ClusterObject[], withNamespace: boolean): str
       oneLine(ready?.message ?? "waiting to be reconciled"),
     ];
   });
-  return formatTable([[...(withNamespace ? ["NAMESPACE"] : []), "NAME", "REVISION", "SUSPENDED", "READY", "MESSAGE"], ...rows]);
+  return formatTable([
+    [...(withNamespace ? ["NAMESPACE"] : []), "NAME", "REVISION", "SUSPENDED", "READY", "MESSAGE"],
+    ...rows,
+  ]);
 }

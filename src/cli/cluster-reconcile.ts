@@ -1,5 +1,14 @@
 import { CodedError } from "../errors.ts";
-import { type Cluster, type ClusterObject, clusterHelp, clusterOptions, getObject, parseNamed, requestReconcile, withCluster } from "./cluster.ts";
+import {
+  type Cluster,
+  type ClusterObject,
+  clusterHelp,
+  clusterOptions,
+  getObject,
+  parseNamed,
+  requestReconcile,
+  withCluster,
+} from "./cluster.ts";
 import { readyOf } from "./cluster-text.ts";
 import { parseTimeout, waitForReconcile } from "./cluster-wait.ts";
 import type { Command, CommandIO } from "./command.ts";
@@ -33,7 +42,11 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const timeoutMs = parseTimeout(values.timeout);
   return await withCluster(values, io, async (cluster) => {
     const { spec } = await getObject(cluster, name, io.signal);
-    if (spec?.suspend === true) throw new CodedError("InvalidSpec", `ArtifactRepository ${name} is suspended; strata resume ${name} -n ${cluster.namespace} starts it again`);
+    if (spec?.suspend === true)
+      throw new CodedError(
+        "InvalidSpec",
+        `ArtifactRepository ${name} is suspended; strata resume ${name} -n ${cluster.namespace} starts it again`,
+      );
     const token = await requestReconcile(cluster, name, io.signal);
     io.stderr.write(`reconcile of ${plain(`${cluster.namespace}/${name}`)} requested\n`);
     return await reportOutcome(cluster, { name, token, timeoutMs, format }, io);
@@ -41,9 +54,23 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
 }
 
 /** Waits, prints what came of it, and returns the exit code. */
-export async function reportOutcome(cluster: Cluster, job: { readonly name: string; readonly token: string | undefined; readonly timeoutMs: number; readonly format: OutputFormat }, io: CommandIO): Promise<number> {
+export async function reportOutcome(
+  cluster: Cluster,
+  job: {
+    readonly name: string;
+    readonly token: string | undefined;
+    readonly timeoutMs: number;
+    readonly format: OutputFormat;
+  },
+  io: CommandIO,
+): Promise<number> {
   const onProgress = (message: string): void => void io.stderr.write(`waiting: ${plain(message)}\n`);
-  const object = await waitForReconcile(cluster, job.name, { token: job.token, timeoutMs: job.timeoutMs, onProgress }, io.signal);
+  const object = await waitForReconcile(
+    cluster,
+    job.name,
+    { token: job.token, timeoutMs: job.timeoutMs, onProgress },
+    io.signal,
+  );
   if (job.format === "text") printOutcome(object, io);
   else printData(io.stdout, job.format, object);
   return readyOf(object.status)?.status === "True" ? 0 : 1;

@@ -13,7 +13,12 @@ export function describeStatus(status: ArtifactRepositoryStatus = {}): string {
 
 const conditions: Part = ({ conditions = [] }) => {
   if (conditions.length === 0) return "";
-  const rows = conditions.map(({ type, status, reason, lastTransitionTime }) => [`  ${type}`, status, reason, ageOf(lastTransitionTime)]);
+  const rows = conditions.map(({ type, status, reason, lastTransitionTime }) => [
+    `  ${type}`,
+    status,
+    reason,
+    ageOf(lastTransitionTime),
+  ]);
   // Below the table: messages are sentences, may have several lines, and several conditions often have the same one.
   const messages = new Map(conditions.map(({ type, message }) => [message, type] as const).toReversed());
   const texts = [...messages].toReversed().map(([message, type]) => `  ${plain(type)}:\n${indented(message, "    ")}`);
@@ -22,7 +27,12 @@ const conditions: Part = ({ conditions = [] }) => {
 
 const upstream: Part = ({ upstream }) => {
   if (upstream === undefined) return "";
-  return section("Upstream", [["URL:", upstream.url], ["Tag:", upstream.tag], ["Digest:", upstream.digest], ["Media type:", upstream.mediaType]]);
+  return section("Upstream", [
+    ["URL:", upstream.url],
+    ["Tag:", upstream.tag],
+    ["Digest:", upstream.digest],
+    ["Media type:", upstream.mediaType],
+  ]);
 };
 
 const selected: Part = ({ selected }) => {
@@ -36,9 +46,19 @@ const selected: Part = ({ selected }) => {
     ["Left out:", skipped.map(([what, count]) => `${count} ${what}`).join(", ")],
     ["Layers:", String(layerCount)],
   ]);
-  const rows = layers.map(({ offset, size, mediaType, title, digest, platform }) => [`    ${offset}`, formatBytes(size), digest.slice(0, 19), mediaType, [title, platform].filter((part) => part !== undefined).join(" ")]);
+  const rows = layers.map(({ offset, size, mediaType, title, digest, platform }) => [
+    `    ${offset}`,
+    formatBytes(size),
+    digest.slice(0, 19),
+    mediaType,
+    [title, platform].filter((part) => part !== undefined).join(" "),
+  ]);
   const more = layerCount > layers.length ? `    and ${layerCount - layers.length} more\n` : "";
-  return head + (rows.length === 0 ? "" : formatTable([["    OFFSET", "SIZE", "DIGEST", "MEDIA TYPE", "TITLE"], ...rows])) + more;
+  return (
+    head +
+    (rows.length === 0 ? "" : formatTable([["    OFFSET", "SIZE", "DIGEST", "MEDIA TYPE", "TITLE"], ...rows])) +
+    more
+  );
 };
 
 const artifact: Part = ({ artifact, url }) => {
@@ -55,11 +75,19 @@ const artifact: Part = ({ artifact, url }) => {
 
 const published: Part = ({ published = [] }) => {
   if (published.length === 0) return "";
-  return section("Published", published.map(({ kind, name, url, digest, tags }) => [`${kind}:`, [name ?? url, digest, tags?.join(", ")].filter((part) => part !== undefined && part !== "").join("  ")]));
+  return section(
+    "Published",
+    published.map(({ kind, name, url, digest, tags }) => [
+      `${kind}:`,
+      [name ?? url, digest, tags?.join(", ")].filter((part) => part !== undefined && part !== "").join("  "),
+    ]),
+  );
 };
 
 /** Rows without a value are left out. */
 function section(title: string, rows: readonly (readonly (string | undefined)[])[]): string {
-  const filled = rows.filter(([, value]) => value !== undefined && value !== "").map(([label = "", value = ""]) => [`  ${label}`, value]);
+  const filled = rows
+    .filter(([, value]) => value !== undefined && value !== "")
+    .map(([label = "", value = ""]) => [`  ${label}`, value]);
   return `${title}:\n${formatTable(filled)}`;
 }

@@ -35,8 +35,16 @@ Examples:
   strata resume podinfo -n apps
 `;
 
-export const suspend: Command = { summary: "Stop reconciling an ArtifactRepository", help: suspendHelp, run: runSuspend };
-export const resume: Command = { summary: "Start reconciling an ArtifactRepository again", help: resumeHelp, run: runResume };
+export const suspend: Command = {
+  summary: "Stop reconciling an ArtifactRepository",
+  help: suspendHelp,
+  run: runSuspend,
+};
+export const resume: Command = {
+  summary: "Start reconciling an ArtifactRepository again",
+  help: resumeHelp,
+  run: runResume,
+};
 
 async function runSuspend(args: readonly string[], io: CommandIO): Promise<number> {
   const { name, values } = parseNamed("suspend", args, clusterOptions);
@@ -55,10 +63,12 @@ async function runResume(args: readonly string[], io: CommandIO): Promise<number
   const timeoutMs = parseTimeout(values.timeout);
   return await withCluster(values, io, async (cluster) => {
     const { spec } = await getObject(cluster, name, io.signal);
-    const object = spec?.suspend === true ? await patchObject(cluster, name, { spec: { suspend: null } }, io.signal) : undefined;
+    const object =
+      spec?.suspend === true ? await patchObject(cluster, name, { spec: { suspend: null } }, io.signal) : undefined;
     const title = plain(`${cluster.namespace}/${name}`);
     io.stderr.write(object === undefined ? `${title} was not suspended\n` : `${title} is resumed\n`);
-    if (values["no-wait"] !== true) return await reportOutcome(cluster, { name, token: undefined, timeoutMs, format }, io);
+    if (values["no-wait"] !== true)
+      return await reportOutcome(cluster, { name, token: undefined, timeoutMs, format }, io);
     if (format !== "text") printData(io.stdout, format, object ?? (await getObject(cluster, name, io.signal)));
     return 0;
   });

@@ -18,7 +18,11 @@ export function oneLine(message: string): string {
 
 /** A message that may have several lines, each made safe and indented. */
 export function indented(message: string, by = "  "): string {
-  return message.trimEnd().split("\n").map((line) => `${by}${plain(line)}\n`).join("");
+  return message
+    .trimEnd()
+    .split("\n")
+    .map((line) => `${by}${plain(line)}\n`)
+    .join("");
 }
 
 /** Below how many seconds a unit is used, its seconds and its sign. */

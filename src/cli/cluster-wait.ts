@@ -19,7 +19,8 @@ export interface WaitOptions {
 export function parseTimeout(value: string | undefined): number {
   if (value === undefined) return cliDefaults.reconcileTimeoutMs;
   const parsed = parseDuration(value);
-  if (parsed === undefined || parsed === 0) throw new UsageError(`--timeout is "${value}"; write a duration such as 90s or 5m`);
+  if (parsed === undefined || parsed === 0)
+    throw new UsageError(`--timeout is "${value}"; write a duration such as 90s or 5m`);
   return parsed;
 }
 
@@ -28,7 +29,12 @@ export function parseTimeout(value: string | undefined): number {
  * reached for a moment is asked again.
  * @throws NotFound, Aborted (also when the time is up), AccessDenied
  */
-export async function waitForReconcile(cluster: Cluster, name: string, options: WaitOptions, signal: AbortSignal): Promise<ClusterObject> {
+export async function waitForReconcile(
+  cluster: Cluster,
+  name: string,
+  options: WaitOptions,
+  signal: AbortSignal,
+): Promise<ClusterObject> {
   const until = performance.now() + options.timeoutMs;
   let said = "";
   for (;;) {
@@ -48,7 +54,10 @@ function messageOf(object: ClusterObject | undefined): string {
 
 function timeUp(name: string, timeoutMs: number, said: string): CodedError {
   const last = said === "" ? "it has said nothing" : `it said last: ${said}`;
-  return new CodedError("Aborted", `ArtifactRepository ${name} is not reconciled after ${timeoutMs / 1000} s; is the controller running? ${last}`);
+  return new CodedError(
+    "Aborted",
+    `ArtifactRepository ${name} is not reconciled after ${timeoutMs / 1000} s; is the controller running? ${last}`,
+  );
 }
 
 async function poll(cluster: Cluster, name: string, signal: AbortSignal): Promise<ClusterObject | undefined> {

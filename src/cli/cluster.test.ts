@@ -26,13 +26,34 @@ afterEach(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-const strata = async (...args: string[]): Promise<CommandResult> => await runStrata(args, { env: { KUBECONFIG: config } });
+const strata = async (...args: string[]): Promise<CommandResult> =>
+  await runStrata(args, { env: { KUBECONFIG: config } });
 
-const condition = (type: string, status: Condition["status"], message: string, rest: Partial<Condition> = {}): Condition => ({ type, status, reason: "Succeeded", message, lastTransitionTime: time, observedGeneration: 1, ...rest });
+const condition = (
+  type: string,
+  status: Condition["status"],
+  message: string,
+  rest: Partial<Condition> = {},
+): Condition => ({
+  type,
+  status,
+  reason: "Succeeded",
+  message,
+  lastTransitionTime: time,
+  observedGeneration: 1,
+  ...rest,
+});
 const readyStatus: ArtifactRepositoryStatus = {
   observedGeneration: 1,
   conditions: [condition("Ready", "True", `stored artifact for revision '${revision}'`)],
-  artifact: { path: "p", url: "http://strata/p.tar.gz", revision, digest: `sha256:${"c".repeat(64)}`, size: 1500, lastUpdateTime: time },
+  artifact: {
+    path: "p",
+    url: "http://strata/p.tar.gz",
+    revision,
+    digest: `sha256:${"c".repeat(64)}`,
+    size: 1500,
+    lastUpdateTime: time,
+  },
 };
 
 interface TestObject extends KubeObject {
@@ -40,8 +61,19 @@ interface TestObject extends KubeObject {
   readonly status?: ArtifactRepositoryStatus;
 }
 
-function put({ namespace, name }: ObjectKey, status?: ArtifactRepositoryStatus, spec: object = {}, labels: Record<string, string> = {}): void {
-  const object: TestObject = { apiVersion: API_VERSION, kind: KIND, metadata: { namespace, name, labels }, spec: { url: "oci://registry.example/app", interval: "10m", ref: { tag: "1.4.0" }, ...spec }, ...(status && { status }) };
+function put(
+  { namespace, name }: ObjectKey,
+  status?: ArtifactRepositoryStatus,
+  spec: object = {},
+  labels: Record<string, string> = {},
+): void {
+  const object: TestObject = {
+    apiVersion: API_VERSION,
+    kind: KIND,
+    metadata: { namespace, name, labels },
+    spec: { url: "oci://registry.example/app", interval: "10m", ref: { tag: "1.4.0" }, ...spec },
+    ...(status && { status }),
+  };
   server.store.put(artifactRepositories, object);
 }
 
@@ -52,14 +84,32 @@ async function control(statusOf: (object: TestObject) => ArtifactRepositoryStatu
   const stop = new AbortController();
   const { resourceVersion } = await server.store.list(artifactRepositories, {}, stop.signal);
   const work = (async () => {
-    for await (const { object } of server.store.watch<TestObject>(artifactRepositories, { resourceVersion }, stop.signal)) {
+    for await (const { object } of server.store.watch<TestObject>(
+      artifactRepositories,
+      { resourceVersion },
+      stop.signal,
+    )) {
       const requested = object.metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
       const { generation } = object.metadata;
-      if (object.status?.lastHandledReconcileAt === requested && object.status?.observedGeneration === generation) continue;
+      if (object.status?.lastHandledReconcileAt === requested && object.status?.observedGeneration === generation)
+        continue;
       const status = statusOf(object);
       const conditions = status.conditions!.map((one) => Object.assign({}, one, { observedGeneration: generation }));
-      const patch = { status: { ...status, conditions, observedGeneration: generation, ...(requested !== undefined && { lastHandledReconcileAt: requested }) } };
-      await server.store.patch(artifactRepositories, object.metadata, patch, { fieldManager: "test", subresource: "status" }, stop.signal);
+      const patch = {
+        status: {
+          ...status,
+          conditions,
+          observedGeneration: generation,
+          ...(requested !== undefined && { lastHandledReconcileAt: requested }),
+        },
+      };
+      await server.store.patch(
+        artifactRepositories,
+        object.metadata,
+        patch,
+        { fieldManager: "test", subresource: "status" },
+        stop.signal,
+      );
     }
   })().catch((error: unknown) => {
     if (!stop.signal.aborted) throw error;
@@ -75,7 +125,11 @@ async function control(statusOf: (object: TestObject) => ArtifactRepositoryStatu
 describe("strata get", () => {
   beforeEach(() => {
     put(key, readyStatus, {}, { team: "a" });
-    put({ namespace: "apps", name: "broken" }, { conditions: [condition("Ready", "False", "several\ncandidates", { reason: "AmbiguousManifest" })] }, { suspend: true });
+    put(
+      { namespace: "apps", name: "broken" },
+      { conditions: [condition("Ready", "False", "several\ncandidates", { reason: "AmbiguousManifest" })] },
+      { suspend: true },
+    );
     put({ namespace: "other", name: "new" });
   });
 
@@ -92,14 +146,23 @@ describe("strata get", () => {
 
   it("prints every namespace", async () => {
     const { stdout } = await strata("get", "-A");
-    expect(stdout.split("\n").map((line) => line.split(/\s+/).slice(0, 2).join("/"))).toEqual(["NAMESPACE/NAME", "apps/app", "apps/broken", "other/new", ""]);
+    expect(stdout.split("\n").map((line) => line.split(/\s+/).slice(0, 2).join("/"))).toEqual([
+      "NAMESPACE/NAME",
+      "apps/app",
+      "apps/broken",
+      "other/new",
+      "",
+    ]);
     expect(stdout).toContain("Unknown  waiting");
   });
 
   it.each([
     [["-l", "team=a"], ["app"]],
     [["-n", "other"], ["new"]],
-    [["--all-namespaces", "--selector", "team!=a"], ["broken", "new"]],
+    [
+      ["--all-namespaces", "--selector", "team!=a"],
+      ["broken", "new"],
+    ],
   ])("takes %j", async (args, names) => {
     const { stdout } = await strata("get", "--output", "json", ...args);
     expect((JSON.parse(stdout) as { items: KubeObject[] }).items.map(({ metadata }) => metadata.name)).toEqual(names);
@@ -124,23 +187,70 @@ describe("strata get", () => {
 
 describe("strata describe", () => {
   it("tells everything", async () => {
-    const layer = { digest: `sha256:${"a".repeat(64)}`, mediaType: "application/vnd.example", size: 2000, offset: 0, title: "app.yaml", manifest: `sha256:${"b".repeat(64)}`, platform: "linux/amd64" };
+    const layer = {
+      digest: `sha256:${"a".repeat(64)}`,
+      mediaType: "application/vnd.example",
+      size: 2000,
+      offset: 0,
+      title: "app.yaml",
+      manifest: `sha256:${"b".repeat(64)}`,
+      platform: "linux/amd64",
+    };
     put(
       key,
       {
         ...readyStatus,
-        conditions: [condition("Ready", "False", "line one\nline two"), condition("FetchFailed", "True", "line one\nline two"), condition("SourceVerified", "True", "signed by key cosign.pub")],
+        conditions: [
+          condition("Ready", "False", "line one\nline two"),
+          condition("FetchFailed", "True", "line one\nline two"),
+          condition("SourceVerified", "True", "signed by key cosign.pub"),
+        ],
         url: "http://strata/latest.tar.gz",
-        upstream: { url: "oci://registry.example/app", tag: "1.4.0", digest: `sha256:${"d".repeat(64)}`, mediaType: "application/vnd.oci.image.index.v1+json" },
-        selected: { operation: "ExtractAll", layout: "Merge", profile: "timoni", note: "took linux/amd64", layerCount: 60, layers: [layer], skipped: { symlinks: 2, special: 0 } },
-        published: [{ kind: "ExternalArtifact", name: "app" }, { kind: "OCIArtifact", url: "oci://registry.example/out", digest: `sha256:${"e".repeat(64)}`, tags: ["stable", "1.4.0"] }],
+        upstream: {
+          url: "oci://registry.example/app",
+          tag: "1.4.0",
+          digest: `sha256:${"d".repeat(64)}`,
+          mediaType: "application/vnd.oci.image.index.v1+json",
+        },
+        selected: {
+          operation: "ExtractAll",
+          layout: "Merge",
+          profile: "timoni",
+          note: "took linux/amd64",
+          layerCount: 60,
+          layers: [layer],
+          skipped: { symlinks: 2, special: 0 },
+        },
+        published: [
+          { kind: "ExternalArtifact", name: "app" },
+          {
+            kind: "OCIArtifact",
+            url: "oci://registry.example/out",
+            digest: `sha256:${"e".repeat(64)}`,
+            tags: ["stable", "1.4.0"],
+          },
+        ],
       },
       { ref: { semver: ">=1.0.0", policy: { numerical: { order: "asc" } } } },
     );
     const involvedObject = { apiVersion: API_VERSION, kind: KIND, ...key, uid: peek().metadata.uid! };
-    const event = { apiVersion: "v1", kind: "Event", involvedObject, type: "Warning", reason: "OCIPullFailed", message: "no such tag", lastTimestamp: time, count: 3 };
+    const event = {
+      apiVersion: "v1",
+      kind: "Event",
+      involvedObject,
+      type: "Warning",
+      reason: "OCIPullFailed",
+      message: "no such tag",
+      lastTimestamp: time,
+      count: 3,
+    };
     server.store.put(eventResource, { ...event, metadata: { namespace: "apps", name: "one" } });
-    server.store.put(eventResource, { ...event, message: "of another", involvedObject: { ...involvedObject, uid: "x" }, metadata: { namespace: "apps", name: "two" } });
+    server.store.put(eventResource, {
+      ...event,
+      message: "of another",
+      involvedObject: { ...involvedObject, uid: "x" },
+      metadata: { namespace: "apps", name: "two" },
+    });
     const { code, stdout } = await strata("describe", "app");
     expect(code).toBe(0);
     for (const part of [
@@ -158,7 +268,8 @@ describe("strata describe", () => {
       "stable, 1.4.0",
       "Warning OCIPullFailed",
       "3 times",
-    ]) expect(stdout).toContain(part);
+    ])
+      expect(stdout).toContain(part);
     expect(stdout.match(/line one/g)).toHaveLength(1);
     expect(stdout).not.toContain("of another");
   });
@@ -173,7 +284,10 @@ describe("strata describe", () => {
     put(key, readyStatus);
     server.faults.add({ path: /\/events/, status: 403, times: 2 });
     expect((await strata("describe", "app")).stdout).toContain("Events: may not be read");
-    expect(JSON.parse((await strata("describe", "app", "--output", "json")).stdout)).toMatchObject({ object: { metadata: key }, events: null });
+    expect(JSON.parse((await strata("describe", "app", "--output", "json")).stdout)).toMatchObject({
+      object: { metadata: key },
+      events: null,
+    });
   });
 });
 
@@ -189,12 +303,17 @@ describe("strata reconcile", () => {
 
   it("fails where the object does not become ready", async () => {
     put(key, readyStatus);
-    await using _ = await control(() => ({ conditions: [condition("Ready", "False", "no such tag", { reason: "OCIArtifactPullFailed" })] }));
+    await using _ = await control(() => ({
+      conditions: [condition("Ready", "False", "no such tag", { reason: "OCIArtifactPullFailed" })],
+    }));
     const { code, stderr } = await strata("reconcile", "app");
     expect(code).toBe(1);
     expect(stderr).toContain("no such tag [OCIArtifactPullFailed]");
     const json = await strata("reconcile", "app", "--output", "json");
-    expect({ code: json.code, object: JSON.parse(json.stdout) as unknown }).toMatchObject({ code: 1, object: { metadata: key } });
+    expect({ code: json.code, object: JSON.parse(json.stdout) as unknown }).toMatchObject({
+      code: 1,
+      object: { metadata: key },
+    });
   });
 
   it("does not take an older answer for this one", async () => {
@@ -206,7 +325,12 @@ describe("strata reconcile", () => {
 
   it("waits while the controller is at work, and says so", async () => {
     put(key, readyStatus);
-    await using _ = await control(() => ({ conditions: [condition("Reconciling", "True", "busy", { reason: "Progressing" }), condition("Ready", "Unknown", "downloading")] }));
+    await using _ = await control(() => ({
+      conditions: [
+        condition("Reconciling", "True", "busy", { reason: "Progressing" }),
+        condition("Ready", "Unknown", "downloading"),
+      ],
+    }));
     const { code, stderr } = await strata("reconcile", "app", "--timeout", "700ms");
     expect(code).toBe(1);
     expect(stderr.match(/waiting: downloading/g)).toHaveLength(1);
@@ -254,7 +378,9 @@ describe("strata suspend and resume", () => {
 
   it("suspend prints the object", async () => {
     put(key);
-    expect(JSON.parse((await strata("suspend", "app", "--output", "json")).stdout)).toMatchObject({ spec: { suspend: true } });
+    expect(JSON.parse((await strata("suspend", "app", "--output", "json")).stdout)).toMatchObject({
+      spec: { suspend: true },
+    });
   });
 });
 

@@ -20,7 +20,14 @@ export const clusterHelp = `  -n, --namespace NAMESPACE          default: that o
   --kubeconfig FILE                  default: KUBECONFIG, else ~/.kube/config`;
 
 /** An ArtifactRepository as the API server has it. The status is the controller's; the spec may be anything. */
-export type ClusterObject = RawObject & { readonly spec?: { readonly suspend?: boolean; readonly url?: string; readonly ref?: object; readonly interval?: string } };
+export type ClusterObject = RawObject & {
+  readonly spec?: {
+    readonly suspend?: boolean;
+    readonly url?: string;
+    readonly ref?: object;
+    readonly interval?: string;
+  };
+};
 
 /** A cluster, for the time of one command. */
 export interface Cluster {
@@ -37,9 +44,20 @@ interface ClusterFlags {
 const fieldManager = "strata";
 
 /** Connects, does the work and disconnects. @throws InvalidSpec for an unusable kubeconfig; what the work throws */
-export async function withCluster<T>(flags: ClusterFlags, io: CommandIO, work: (cluster: Cluster) => Promise<T>): Promise<T> {
+export async function withCluster<T>(
+  flags: ClusterFlags,
+  io: CommandIO,
+  work: (cluster: Cluster) => Promise<T>,
+): Promise<T> {
   const kubeconfig = flags.kubeconfig ?? io.environment.kubeconfig;
-  const connection = await connectKube({ ...kubeDefaults, kubeconfig, inCluster: { server: "", directory: "" }, qps: 0, burst: 0, userAgent: "strata" });
+  const connection = await connectKube({
+    ...kubeDefaults,
+    kubeconfig,
+    inCluster: { server: "", directory: "" },
+    qps: 0,
+    burst: 0,
+    userAgent: "strata",
+  });
   try {
     return await work({ client: connection.client, namespace: flags.namespace ?? connection.namespace });
   } finally {
@@ -48,7 +66,11 @@ export async function withCluster<T>(flags: ClusterFlags, io: CommandIO, work: (
 }
 
 /** The arguments of a command that takes one name. @throws UsageError */
-export function parseNamed<O extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(command: string, args: readonly string[], options: O) {
+export function parseNamed<O extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
+  command: string,
+  args: readonly string[],
+  options: O,
+) {
   const parsed = parseArgs({ args: [...args], options: options ?? {}, allowPositionals: true });
   const [name] = parsed.positionals;
   if (name === undefined || parsed.positionals.length > 1) throw new UsageError(`strata ${command} takes one name`);
@@ -56,9 +78,14 @@ export function parseNamed<O extends NonNullable<Parameters<typeof parseArgs>[0]
 }
 
 /** @throws NotFound */
-export async function getObject({ client, namespace }: Cluster, name: string, signal: AbortSignal): Promise<ClusterObject> {
+export async function getObject(
+  { client, namespace }: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<ClusterObject> {
   const object = await client.get<ClusterObject>(artifactRepositories, { namespace, name }, signal);
-  if (object === undefined) throw new CodedError("NotFound", `there is no ArtifactRepository ${name} in the namespace ${namespace}`);
+  if (object === undefined)
+    throw new CodedError("NotFound", `there is no ArtifactRepository ${name} in the namespace ${namespace}`);
   return object;
 }
 
@@ -70,7 +97,12 @@ export async function requestReconcile(cluster: Cluster, name: string, signal: A
 }
 
 /** A JSON merge patch. @throws NotFound, AccessDenied, … */
-export async function patchObject({ client, namespace }: Cluster, name: string, patch: object, signal: AbortSignal): Promise<ClusterObject> {
+export async function patchObject(
+  { client, namespace }: Cluster,
+  name: string,
+  patch: object,
+  signal: AbortSignal,
+): Promise<ClusterObject> {
   const key: ObjectKey = { namespace, name };
   return await client.patch<ClusterObject>(artifactRepositories, key, patch, { fieldManager }, signal);
 }

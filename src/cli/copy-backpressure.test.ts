@@ -19,7 +19,10 @@ it("a copy between registries reads no faster than the target takes: four blobs 
   const layers = Array.from({ length: 6 }, (_, at) => {
     const descriptor = { mediaType: "application/octet-stream", digest: sha256Of(`layer ${at}`), size: layerMiB * MiB };
     const open = (): Readable => {
-      const { chunks, pulled } = countedSource(Array.from({ length: layerMiB }, () => noise), 256 * 1024);
+      const { chunks, pulled } = countedSource(
+        Array.from({ length: layerMiB }, () => noise),
+        256 * 1024,
+      );
       made.push(pulled);
       return Readable.from(chunks, { objectMode: false });
     };

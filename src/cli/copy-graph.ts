@@ -44,7 +44,15 @@ export interface CopyCounts {
  * Errors: NotFound, IndexTooDeep, TooManyManifests, DigestMismatch, …
  */
 export class GraphCopy {
-  readonly counts: CopyCounts = { manifests: 0, blobs: 0, present: 0, mounted: 0, referrers: 0, bytes: 0, undistributable: 0 };
+  readonly counts: CopyCounts = {
+    manifests: 0,
+    blobs: 0,
+    present: 0,
+    mounted: 0,
+    referrers: 0,
+    bytes: 0,
+    undistributable: 0,
+  };
   readonly #options: CopyOptions;
   readonly #manifests = new Set<Digest>();
   readonly #blobs = new Set<Digest>();
@@ -61,13 +69,22 @@ export class GraphCopy {
     if (tag !== undefined) await this.#put(await fetchDocument(this.#options.source, root, signal), tag, signal);
   }
 
-  async #manifest(descriptor: Descriptor, at: { depth: number; reference?: string }, signal: AbortSignal): Promise<void> {
+  async #manifest(
+    descriptor: Descriptor,
+    at: { depth: number; reference?: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { source, limits } = this.#options;
     if (this.#manifests.has(descriptor.digest)) return;
     this.#manifests.add(descriptor.digest);
     this.counts.manifests += 1;
-    if (at.depth > limits.maxIndexDepth) throw new CodedError("IndexTooDeep", `${source.name}@${descriptor.digest} is ${at.depth} levels deep; at most ${limits.maxIndexDepth} are copied`);
-    if (this.#manifests.size > limits.maxManifests) throw new CodedError("TooManyManifests", `${source.name} has more than ${limits.maxManifests} manifests to copy`);
+    if (at.depth > limits.maxIndexDepth)
+      throw new CodedError(
+        "IndexTooDeep",
+        `${source.name}@${descriptor.digest} is ${at.depth} levels deep; at most ${limits.maxIndexDepth} are copied`,
+      );
+    if (this.#manifests.size > limits.maxManifests)
+      throw new CodedError("TooManyManifests", `${source.name} has more than ${limits.maxManifests} manifests to copy`);
     const document = await fetchDocument(source, descriptor, signal);
     const { content } = document;
     if (content.kind === "index") {
@@ -88,13 +105,16 @@ export class GraphCopy {
   /** @param reference a tag or the digest itself; undefined for what only its parent names */
   async #put({ descriptor, bytes }: StoredDocument, reference: string | undefined, signal: AbortSignal): Promise<void> {
     const { target, targetIsLayout } = this.#options;
-    if (reference === undefined && targetIsLayout) await target.pushBlob(descriptor, (offset) => bytesFrom(bytes, offset), signal);
-    else if (!(await this.#isThere(descriptor, reference, signal))) await target.pushManifest(descriptor, bytes, reference ?? descriptor.digest, signal);
+    if (reference === undefined && targetIsLayout)
+      await target.pushBlob(descriptor, (offset) => bytesFrom(bytes, offset), signal);
+    else if (!(await this.#isThere(descriptor, reference, signal)))
+      await target.pushManifest(descriptor, bytes, reference ?? descriptor.digest, signal);
   }
 
   async #isThere(descriptor: Descriptor, reference: string | undefined, signal: AbortSignal): Promise<boolean> {
     const { target, targetIsLayout } = this.#options;
-    if (reference !== undefined && !isDigest(reference)) return (await resolveOptional(target, reference, signal))?.digest === descriptor.digest;
+    if (reference !== undefined && !isDigest(reference))
+      return (await resolveOptional(target, reference, signal))?.digest === descriptor.digest;
     // In a layout the blob may be there without an entry in index.json.
     return !targetIsLayout && (await target.exists(descriptor, signal));
   }
@@ -126,7 +146,8 @@ export class GraphCopy {
 
   async #send(descriptor: Descriptor, signal: AbortSignal): Promise<void> {
     const { source, target, onBytes } = this.#options;
-    const open = (offset: number) => counted(fetchLater(source, descriptor, offset, signal), (bytes) => onBytes?.(descriptor, bytes));
+    const open = (offset: number) =>
+      counted(fetchLater(source, descriptor, offset, signal), (bytes) => onBytes?.(descriptor, bytes));
     try {
       await target.pushBlob(descriptor, open, signal);
       this.counts.bytes += descriptor.size;
@@ -157,5 +178,7 @@ export class GraphCopy {
 /** cosign's older signatures, attestations and SBOMs refer by tag. */
 function cosignTags(digest: Digest): string[] {
   const signature = legacyTag(digest);
-  return signature === undefined ? [] : [signature, signature.replace(/\.sig$/, ".att"), signature.replace(/\.sig$/, ".sbom")];
+  return signature === undefined
+    ? []
+    : [signature, signature.replace(/\.sig$/, ".att"), signature.replace(/\.sig$/, ".sbom")];
 }

@@ -37,7 +37,11 @@ const copied = async (...args: string[]): Promise<Record<string, unknown>> => {
 function expectComplete(registry: TestRegistry, repository: string, reference: string): void {
   const found = registry.store.manifest(repository, reference);
   expect(found, `${repository} ${reference}`).toBeDefined();
-  const body = JSON.parse(found!.stored.bytes.toString("utf8")) as { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] };
+  const body = JSON.parse(found!.stored.bytes.toString("utf8")) as {
+    manifests?: Descriptor[];
+    config?: Descriptor;
+    layers?: Descriptor[];
+  };
   for (const child of body.manifests ?? []) expectComplete(registry, repository, child.digest);
   for (const blob of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
     expect(registry.store.repository(repository).blobs.get(blob.digest)?.size, blob.digest).toBe(blob.size);
@@ -45,14 +49,17 @@ function expectComplete(registry: TestRegistry, repository: string, reference: s
 }
 
 describe("between registries", () => {
-  it.each([["product:1.0.0"], ["image:1.0.0"], ["timoni/mod:1.0.0"]])("%s arrives with everything below it", async (name) => {
-    const result = await copied(at(source, name), at(target, "copy"));
-    const [repository, tag] = name.split(":") as [string, string];
-    const { digest } = source.store.manifest(repository, tag)!;
-    expect(result).toMatchObject({ digest, target: `${at(target, "copy")}:${tag}@${digest}`, present: 0 });
-    expect(target.store.manifest("copy", tag)?.digest).toBe(digest);
-    expectComplete(target, "copy", tag);
-  });
+  it.each([["product:1.0.0"], ["image:1.0.0"], ["timoni/mod:1.0.0"]])(
+    "%s arrives with everything below it",
+    async (name) => {
+      const result = await copied(at(source, name), at(target, "copy"));
+      const [repository, tag] = name.split(":") as [string, string];
+      const { digest } = source.store.manifest(repository, tag)!;
+      expect(result).toMatchObject({ digest, target: `${at(target, "copy")}:${tag}@${digest}`, present: 0 });
+      expect(target.store.manifest("copy", tag)?.digest).toBe(digest);
+      expectComplete(target, "copy", tag);
+    },
+  );
 
   it("sends nothing a second time", async () => {
     await copied(at(source, "product:1.0.0"), at(target, "copy"));
@@ -97,14 +104,28 @@ describe("between registries", () => {
   });
 
   it("leaves layers out that may not be redistributed where the source has none", async () => {
-    const blob = { mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", digest: `sha256:${"1".repeat(64)}`, size: 4 };
+    const blob = {
+      mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+      digest: `sha256:${"1".repeat(64)}`,
+      size: 4,
+    };
     const config = source.store.putBlob("foreign", Buffer.from("{}"), "application/vnd.oci.image.config.v1+json");
-    source.store.putManifest("foreign", { schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config, layers: [blob] }, { tag: "1" });
-    expect(await copied(at(source, "foreign:1"), `oci-layout://${join(dir, "layout")}`)).toMatchObject({ undistributable: 1, bytes: config.size });
+    source.store.putManifest(
+      "foreign",
+      { schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config, layers: [blob] },
+      { tag: "1" },
+    );
+    expect(await copied(at(source, "foreign:1"), `oci-layout://${join(dir, "layout")}`)).toMatchObject({
+      undistributable: 1,
+      bytes: config.size,
+    });
   });
 
   it("fails for any other layer that is missing", async () => {
-    const { digest } = source.store.putArtifact("broken", { tag: "1", layers: [{ mediaType: "text/plain", bytes: Buffer.from("a") }] });
+    const { digest } = source.store.putArtifact("broken", {
+      tag: "1",
+      layers: [{ mediaType: "text/plain", bytes: Buffer.from("a") }],
+    });
     source.store.repository("broken").blobs.clear();
     const { code } = await runStrata(["copy", "--insecure", at(source, "broken:1"), at(target, "copy")]);
     expect(code).toBe(1);
@@ -113,28 +134,43 @@ describe("between registries", () => {
 });
 
 describe("referrers", () => {
-  it.each([["signed/legacy"], ["signed/bundle"], ["signed/notation-jws"], ["signed/index"]])("of %s come along when asked for", async (repository) => {
-    const { tags } = source.store.repository(repository);
-    const tag = [...tags.keys()].find((name) => !name.startsWith("sha256-"))!;
-    const { digest } = source.store.manifest(repository, tag)!;
-    const without = await copied(at(source, `${repository}:${tag}`), at(target, "without"));
-    const result = await copied("--referrers", at(source, `${repository}:${tag}`), at(target, "copy"));
-    expect(without["referrers"]).toBe(0);
-    expect(result["referrers"]).toBeGreaterThan(0);
-    expectComplete(target, "copy", tag);
-    const there = async (registry: TestRegistry, name: string): Promise<Set<string>> => new Set((await testRepository(registry, name).referrers(digest, undefined, signal)).map((found) => found.digest));
-    expect(await there(target, "copy")).toEqual(await there(source, repository));
-    const signature = source.store.manifest(repository, legacyTag(digest)!);
-    expect(target.store.manifest("copy", legacyTag(digest)!)?.digest).toBe(signature?.digest);
-  });
+  it.each([["signed/legacy"], ["signed/bundle"], ["signed/notation-jws"], ["signed/index"]])(
+    "of %s come along when asked for",
+    async (repository) => {
+      const { tags } = source.store.repository(repository);
+      const tag = [...tags.keys()].find((name) => !name.startsWith("sha256-"))!;
+      const { digest } = source.store.manifest(repository, tag)!;
+      const without = await copied(at(source, `${repository}:${tag}`), at(target, "without"));
+      const result = await copied("--referrers", at(source, `${repository}:${tag}`), at(target, "copy"));
+      expect(without["referrers"]).toBe(0);
+      expect(result["referrers"]).toBeGreaterThan(0);
+      expectComplete(target, "copy", tag);
+      const there = async (registry: TestRegistry, name: string): Promise<Set<string>> =>
+        new Set(
+          (await testRepository(registry, name).referrers(digest, undefined, signal)).map((found) => found.digest),
+        );
+      expect(await there(target, "copy")).toEqual(await there(source, repository));
+      const signature = source.store.manifest(repository, legacyTag(digest)!);
+      expect(target.store.manifest("copy", legacyTag(digest)!)?.digest).toBe(signature?.digest);
+    },
+  );
 
   it("are found by a registry without a referrers API", async () => {
     const old = await startRegistry({ referrers: false });
     try {
-      const subject = source.store.putArtifact("app", { tag: "1", layers: [{ mediaType: "text/plain", bytes: Buffer.from("a") }] });
-      const sbom = source.store.putArtifact("app", { artifactType: "application/spdx+json", subject, layers: [{ mediaType: "text/plain", bytes: Buffer.from("b") }] });
+      const subject = source.store.putArtifact("app", {
+        tag: "1",
+        layers: [{ mediaType: "text/plain", bytes: Buffer.from("a") }],
+      });
+      const sbom = source.store.putArtifact("app", {
+        artifactType: "application/spdx+json",
+        subject,
+        layers: [{ mediaType: "text/plain", bytes: Buffer.from("b") }],
+      });
       await copied("--referrers", at(source, "app:1"), at(old, "copy"));
-      expect((await testRepository(old, "copy").referrers(subject.digest, undefined, signal)).map(({ digest }) => digest)).toEqual([sbom.digest]);
+      expect(
+        (await testRepository(old, "copy").referrers(subject.digest, undefined, signal)).map(({ digest }) => digest),
+      ).toEqual([sbom.digest]);
     } finally {
       await old.close();
     }
@@ -142,7 +178,11 @@ describe("referrers", () => {
 
   it("are there before the tag is", async () => {
     const subject = source.store.putArtifact("app", { tag: "1" });
-    source.store.putArtifact("app", { artifactType: "application/spdx+json", subject, layers: [{ mediaType: "text/plain", bytes: Buffer.from("b") }] });
+    source.store.putArtifact("app", {
+      artifactType: "application/spdx+json",
+      subject,
+      layers: [{ mediaType: "text/plain", bytes: Buffer.from("b") }],
+    });
     await copied("--referrers", at(source, "app:1"), at(target, "copy"));
     const puts = target.requests.filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"));
     expect(puts.at(-1)!.path).toBe("/v2/copy/manifests/1");
@@ -159,7 +199,9 @@ describe("image layouts", () => {
     await copied("--referrers", `${layout}:${tag}`, at(target, "copy"));
     expect(target.store.manifest("copy", tag)?.digest).toBe(digest);
     expectComplete(target, "copy", tag);
-    expect(target.store.manifest("copy", legacyTag(digest)!)?.digest).toBe(source.store.manifest(repository, legacyTag(digest)!)?.digest);
+    expect(target.store.manifest("copy", legacyTag(digest)!)?.digest).toBe(
+      source.store.manifest(repository, legacyTag(digest)!)?.digest,
+    );
   });
 
   it("list only what was asked for", async () => {
@@ -167,13 +209,23 @@ describe("image layouts", () => {
     await copied(at(source, "product:1.0.0"), `oci-layout://${layout}`);
     const { manifests } = JSON.parse(await readFile(join(layout, "index.json"), "utf8")) as { manifests: Descriptor[] };
     expect(manifests).toHaveLength(1);
-    expect(manifests[0]).toMatchObject({ digest: source.store.manifest("product", "1.0.0")!.digest, annotations: { "org.opencontainers.image.ref.name": "1.0.0" } });
+    expect(manifests[0]).toMatchObject({
+      digest: source.store.manifest("product", "1.0.0")!.digest,
+      annotations: { "org.opencontainers.image.ref.name": "1.0.0" },
+    });
   });
 });
 
 describe("limits", () => {
   const copyWith = async (root: Descriptor, limits: object): Promise<unknown> => {
-    const graph = new GraphCopy({ source: testRepository(source, "made"), target: openLayout(join(dir, "out"), defaultLimits), targetIsLayout: true, mountFrom: undefined, referrers: false, limits: { ...defaultLimits, ...limits } });
+    const graph = new GraphCopy({
+      source: testRepository(source, "made"),
+      target: openLayout(join(dir, "out"), defaultLimits),
+      targetIsLayout: true,
+      mountFrom: undefined,
+      referrers: false,
+      limits: { ...defaultLimits, ...limits },
+    });
     return await graph.copy(root, undefined, signal).then(() => undefined, codeOf);
   };
 
@@ -196,20 +248,44 @@ describe("strata copy", () => {
   });
 
   it("draws bars on a terminal", async () => {
-    const { stderr } = await runStrata(["copy", "--insecure", at(source, "product:1.0.0"), at(target, "copy")], { terminal: true });
+    const { stderr } = await runStrata(["copy", "--insecure", at(source, "product:1.0.0"), at(target, "copy")], {
+      terminal: true,
+    });
     expect(stderr).toContain("100 %");
   });
 
-  it.each([[[]], [["oci://a.example/b"]], [["oci://a.example/b", "oci://a.example/c", "oci://a.example/d"]], [["--all", "a", "b"]], [["a", "b", "--output", "xml"]]])("takes no %j", async (args) => {
+  it.each([
+    [[]],
+    [["oci://a.example/b"]],
+    [["oci://a.example/b", "oci://a.example/c", "oci://a.example/d"]],
+    [["--all", "a", "b"]],
+    [["a", "b", "--output", "xml"]],
+  ])("takes no %j", async (args) => {
     expect((await runStrata(["copy", ...args])).code).toBe(2);
   });
 
   it("does not promise another digest", async () => {
-    expect((await runStrata(["copy", "--insecure", at(source, "product:1.0.0"), at(target, `copy@sha256:${"0".repeat(64)}`)])).code).toBe(2);
+    expect(
+      (
+        await runStrata([
+          "copy",
+          "--insecure",
+          at(source, "product:1.0.0"),
+          at(target, `copy@sha256:${"0".repeat(64)}`),
+        ])
+      ).code,
+    ).toBe(2);
   });
 
   it("says what is missing", async () => {
-    const { code, stdout } = await runStrata(["copy", "--insecure", "--output", "json", at(source, "product:9"), at(target, "copy")]);
+    const { code, stdout } = await runStrata([
+      "copy",
+      "--insecure",
+      "--output",
+      "json",
+      at(source, "product:9"),
+      at(target, "copy"),
+    ]);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: "NotFound" } });
   });
@@ -217,7 +293,13 @@ describe("strata copy", () => {
   it("stops when it is told to", async () => {
     const abort = new AbortController();
     abort.abort();
-    expect((await runStrata(["copy", "--insecure", at(source, "product:1.0.0"), at(target, "copy")], { signal: abort.signal })).code).toBe(1);
+    expect(
+      (
+        await runStrata(["copy", "--insecure", at(source, "product:1.0.0"), at(target, "copy")], {
+          signal: abort.signal,
+        })
+      ).code,
+    ).toBe(1);
     expect(target.store.repository("copy").manifests.size).toBe(0);
   });
 });

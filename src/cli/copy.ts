@@ -48,8 +48,14 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   const [from, to] = positionals;
-  if (from === undefined || to === undefined || positionals.length > 2) throw new UsageError("strata copy takes a source and a target");
-  const open = async (text: string, insecure: boolean | undefined): Promise<OpenedSource> => await openSource(text, { insecure: (values.insecure ?? false) || (insecure ?? false), caFile: values["ca-file"] }, io);
+  if (from === undefined || to === undefined || positionals.length > 2)
+    throw new UsageError("strata copy takes a source and a target");
+  const open = async (text: string, insecure: boolean | undefined): Promise<OpenedSource> =>
+    await openSource(
+      text,
+      { insecure: (values.insecure ?? false) || (insecure ?? false), caFile: values["ca-file"] },
+      io,
+    );
   const source = await open(from, values["source-insecure"]);
   const target = await open(to, values["target-insecure"]);
   try {
@@ -71,7 +77,8 @@ interface Done extends CopyCounts {
 async function transfer(source: OpenedSource, target: OpenedSource, values: Values, io: CommandIO): Promise<Done> {
   const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
   const wanted = target.reference.digest;
-  if (wanted !== undefined && wanted !== root.digest) throw new UsageError(`the source is ${root.digest}, not ${wanted}; a copy has the digest of its source`);
+  if (wanted !== undefined && wanted !== root.digest)
+    throw new UsageError(`the source is ${root.digest}, not ${wanted}; a copy has the digest of its source`);
   const tag = target.reference.tag ?? (wanted === undefined ? tagOf(source.reference) : undefined);
   const progress = new Progress(io);
   const graph = new GraphCopy({
@@ -81,7 +88,8 @@ async function transfer(source: OpenedSource, target: OpenedSource, values: Valu
     mountFrom: mountName(source.reference, target.reference),
     referrers: values.referrers ?? false,
     limits: defaultLimits,
-    onBytes: (descriptor, bytes) => progress.add(descriptor.digest, descriptor.digest.slice(0, 19), descriptor.size, bytes),
+    onBytes: (descriptor, bytes) =>
+      progress.add(descriptor.digest, descriptor.digest.slice(0, 19), descriptor.size, bytes),
   });
   try {
     await graph.copy(root, tag, io.signal);
@@ -89,7 +97,12 @@ async function transfer(source: OpenedSource, target: OpenedSource, values: Valu
     progress.clear();
   }
   const copied: Reference = { ...target.reference, ...(tag !== undefined && { tag }), digest: root.digest };
-  return { source: formatReference(source.reference), target: formatReference(copied), digest: root.digest, ...graph.counts };
+  return {
+    source: formatReference(source.reference),
+    target: formatReference(copied),
+    digest: root.digest,
+    ...graph.counts,
+  };
 }
 
 function tagOf({ tag, digest }: Reference): string | undefined {
@@ -102,7 +115,11 @@ function mountName(source: Reference, target: Reference): string | undefined {
 }
 
 function textOf(done: Done): string {
-  const blobs = [`${formatBytes(done.bytes)} sent`, ...(done.mounted > 0 ? [`${done.mounted} mounted`] : []), ...(done.present > 0 ? [`${done.present} there already`] : [])];
+  const blobs = [
+    `${formatBytes(done.bytes)} sent`,
+    ...(done.mounted > 0 ? [`${done.mounted} mounted`] : []),
+    ...(done.present > 0 ? [`${done.present} there already`] : []),
+  ];
   const lines = [
     `copied     ${plain(done.target)}`,
     `manifests  ${done.manifests}${done.referrers > 0 ? `, of which ${done.referrers} ${done.referrers === 1 ? "refers" : "refer"} to others` : ""}`,

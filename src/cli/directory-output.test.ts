@@ -26,7 +26,8 @@ const umask = process.umask();
 /** So many files are written by several threads; with fewer there is one. */
 const MANY = 400;
 const nameOf = (n: number): string => `d${Math.floor(n / 100)}/f${String(n).padStart(3, "0")}`;
-const many = (): Record<string, TreeItem> => Object.fromEntries(Array.from({ length: MANY }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
+const many = (): Record<string, TreeItem> =>
+  Object.fromEntries(Array.from({ length: MANY }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
 
 async function writeTreeOutput(tree: Tree, root: string, signal: AbortSignal): Promise<void> {
   const output = DirectoryOutput.open(root, signal);
@@ -48,7 +49,10 @@ async function contentsOf(names: Iterable<string>): Promise<Record<string, strin
 }
 
 async function refusal(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
-  const error = await promise.then(() => "nothing was thrown", (thrown: unknown) => thrown);
+  const error = await promise.then(
+    () => "nothing was thrown",
+    (thrown: unknown) => thrown,
+  );
   return { code: codeOf(error), message: messageOf(error) };
 }
 
@@ -61,7 +65,14 @@ describe.each<[string, () => Record<string, TreeItem>]>([
   ["by several threads", many],
 ])("a tree that is written %s", (_, more) => {
   it("is there with its directories and executables", async () => {
-    const items = { ...more(), empty: null, "bin/run": { executable: "#!" }, a: "one", nothing: "", "deep/er/still": "x" };
+    const items = {
+      ...more(),
+      empty: null,
+      "bin/run": { executable: "#!" },
+      a: "one",
+      nothing: "",
+      "deep/er/still": "x",
+    };
     await write(items);
     const { empty: _, "bin/run": run, ...files } = items;
     expect(await contentsOf(Object.keys(files))).toEqual(files);
@@ -74,9 +85,16 @@ describe.each<[string, () => Record<string, TreeItem>]>([
 
   it("has whole files, however large and wherever they begin", async () => {
     const large = Buffer.alloc(3_000_001, "strata ");
-    const items = { ...more(), large, middle: Buffer.alloc(262_144, "m"), small: "s", last: Buffer.alloc(262_143, "l") };
+    const items = {
+      ...more(),
+      large,
+      middle: Buffer.alloc(262_144, "m"),
+      small: "s",
+      last: Buffer.alloc(262_143, "l"),
+    };
     await write(items);
-    for (const name of ["large", "middle", "last"] as const) expect(sha256Of(await readFile(join(out, name))), name).toBe(sha256Of(items[name]));
+    for (const name of ["large", "middle", "last"] as const)
+      expect(sha256Of(await readFile(join(out, name))), name).toBe(sha256Of(items[name]));
     expect(await readFile(join(out, "small"), "utf8")).toBe("s");
   });
 
@@ -178,7 +196,15 @@ describe.each<[string, () => Record<string, TreeItem>]>([
       await output.finish(tree).catch(({ code, message }) => console.log(code, message));
       await output.close();`;
     // A limit to the size of a file fails the way a full disk does: part of a write is done, the next one fails.
-    const { stdout } = await promisify(execFile)("/bin/sh", ["-c", 'ulimit -f 1000; exec "$@"', "sh", process.execPath, "--input-type=module", "-e", program]);
+    const { stdout } = await promisify(execFile)("/bin/sh", [
+      "-c",
+      'ulimit -f 1000; exec "$@"',
+      "sh",
+      process.execPath,
+      "--input-type=module",
+      "-e",
+      program,
+    ]);
     expect(stdout).toMatch(/^StorageFailed .*EFBIG/);
     expect(await readdir(dir)).not.toContain("out");
     expect((await readdir(dir)).filter((name) => name.includes("part"))).toEqual([]);
@@ -205,8 +231,13 @@ describe("a command that is stopped while files are written", () => {
 });
 
 /** @param written how much of the scratch file is there */
-function offerAll(output: DirectoryOutput, tree: Tree, { prefix = "", written = Infinity }: { prefix?: string; written?: number } = {}): void {
-  for (const [path, entry] of tree.entries) if (entry.kind === "file") output.offer(`${prefix}${path}`, entry, () => written);
+function offerAll(
+  output: DirectoryOutput,
+  tree: Tree,
+  { prefix = "", written = Infinity }: { prefix?: string; written?: number } = {},
+): void {
+  for (const [path, entry] of tree.entries)
+    if (entry.kind === "file") output.offer(`${prefix}${path}`, entry, () => written);
 }
 
 describe("a new directory", () => {
@@ -229,25 +260,58 @@ describe("a new directory", () => {
     expect(found.sort()).toEqual([...tree.entries.keys()].sort());
     for (const path of paths) {
       const { body, executable } = tree.entries.get(path) as FileEntry;
-      expect((await readFile(join(out, path))).equals((await readFile(body.file)).subarray(body.offset, body.offset + body.size)), path).toBe(true);
+      expect(
+        (await readFile(join(out, path))).equals(
+          (await readFile(body.file)).subarray(body.offset, body.offset + body.size),
+        ),
+        path,
+      ).toBe(true);
       expect((await stat(join(out, path))).mode & 0o111, path).toBe(executable ? 0o111 & ~umask : 0);
     }
   }
 
-  it.each([["few", 3], ["many", 1500]])("gets %s files that were written ahead", async (_, count) => {
-    const tree = treeOf(dir, { empty: null, ...Object.fromEntries(Array.from({ length: count }, (__, n) => [`d${n % 3}/e/${n}`, n % 2 === 0 ? `${n}` : { executable: `${n}` }])) });
+  it.each([
+    ["few", 3],
+    ["many", 1500],
+  ])("gets %s files that were written ahead", async (_, count) => {
+    const tree = treeOf(dir, {
+      empty: null,
+      ...Object.fromEntries(
+        Array.from({ length: count }, (__, n) => [`d${n % 3}/e/${n}`, n % 2 === 0 ? `${n}` : { executable: `${n}` }]),
+      ),
+    });
     await writeAhead([tree], tree);
     await expectContent(tree);
     expect(await partsLeft()).toEqual(["out"]);
     expect((await stat(out)).mode & 0o777).toBe(0o777 & ~umask);
   });
 
-  it.each<[string, number]>([["few", 0], ["many", 1500]])("loses what was written ahead of %s files and is not published", async (_, count) => {
-    const others = (): Record<string, TreeItem> => Object.fromEntries(Array.from({ length: count }, (__, n) => [`bulk/${n}`, `${n}`]));
-    const first = treeOf(dir, { ...others(), "gone/deep/er/file": "x", "half/gone": "x", "half/kept": "kept", changed: "first", turned: "a file", "folder/file": "x", mode: "m" });
-    const second = treeOf(dir, { changed: "second", "turned/file": "in a directory", folder: "a file", mode: { executable: "m" }, late: "new" });
+  it.each<[string, number]>([
+    ["few", 0],
+    ["many", 1500],
+  ])("loses what was written ahead of %s files and is not published", async (_, count) => {
+    const others = (): Record<string, TreeItem> =>
+      Object.fromEntries(Array.from({ length: count }, (__, n) => [`bulk/${n}`, `${n}`]));
+    const first = treeOf(dir, {
+      ...others(),
+      "gone/deep/er/file": "x",
+      "half/gone": "x",
+      "half/kept": "kept",
+      changed: "first",
+      turned: "a file",
+      "folder/file": "x",
+      mode: "m",
+    });
+    const second = treeOf(dir, {
+      changed: "second",
+      "turned/file": "in a directory",
+      folder: "a file",
+      mode: { executable: "m" },
+      late: "new",
+    });
     const published = new Tree(defaultLimits.maxEntries);
-    for (const [path, entry] of first.entries) if (/^(?:bulk|half)(?:$|\/(?!gone))/.test(path)) published.put(path, entry);
+    for (const [path, entry] of first.entries)
+      if (/^(?:bulk|half)(?:$|\/(?!gone))/.test(path)) published.put(path, entry);
     for (const [path, entry] of second.entries) published.put(path, entry);
     await writeAhead([first, second], published);
     await expectContent(published);
@@ -332,6 +396,8 @@ describe("a directory that exists", () => {
 
   it("below a file is an error", async () => {
     await writeFile(out, "mine");
-    expect(() => DirectoryOutput.open(join(out, "deeper"), never)).toThrow(expect.objectContaining({ code: "StorageFailed" }));
+    expect(() => DirectoryOutput.open(join(out, "deeper"), never)).toThrow(
+      expect.objectContaining({ code: "StorageFailed" }),
+    );
   });
 });

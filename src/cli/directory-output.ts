@@ -76,7 +76,8 @@ export class DirectoryOutput {
    */
   async finish(tree: Tree): Promise<void> {
     try {
-      if (this.#signal.aborted) throw new CodedError("Aborted", "stopped before the directory was written", { cause: this.#signal.reason });
+      if (this.#signal.aborted)
+        throw new CodedError("Aborted", "stopped before the directory was written", { cause: this.#signal.reason });
       if (!this.#isStaged) mkdirSync(this.#root, { recursive: true });
       await this.#removeOthers(tree);
       this.#makeDirectories(tree);
@@ -128,7 +129,9 @@ export class DirectoryOutput {
 
   /** Every directory that a file lies in is in the tree; parents have shorter names. */
   #makeDirectories(tree: Tree): void {
-    const paths = [...tree.entries].flatMap(([path, { kind }]) => (kind === "dir" && !this.#directories.has(path) ? [path] : []));
+    const paths = [...tree.entries].flatMap(([path, { kind }]) =>
+      kind === "dir" && !this.#directories.has(path) ? [path] : [],
+    );
     for (const path of paths.sort((a, b) => a.length - b.length)) this.#makeDirectory(path);
   }
 

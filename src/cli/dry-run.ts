@@ -25,15 +25,35 @@ function textLines({ resolved, decisions, selection, verification }: DryRun): st
     const indent = "  ".repeat(depth + (kind === "layer" ? 1 : 0));
     return `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
   });
-  const outcome = selection === undefined ? [] : [`=> ${selection.operation} of ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}${selection.profile === undefined ? "" : `, as ${selection.profile}`}${selection.note === undefined ? "" : `; ${plain(selection.note)}`}`];
-  return [`root ${resolved.root.digest}`, ...(verification ? [`${verification.result}: ${plain(verification.identity)}`] : []), ...rows, ...outcome];
+  const outcome =
+    selection === undefined
+      ? []
+      : [
+          `=> ${selection.operation} of ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}${selection.profile === undefined ? "" : `, as ${selection.profile}`}${selection.note === undefined ? "" : `; ${plain(selection.note)}`}`,
+        ];
+  return [
+    `root ${resolved.root.digest}`,
+    ...(verification ? [`${verification.result}: ${plain(verification.identity)}`] : []),
+    ...rows,
+    ...outcome,
+  ];
 }
 
 function dryRunDocument({ resolved, decisions, selection, verification }: DryRun): Record<string, unknown> {
   return {
-    upstream: { ...(resolved.tag !== undefined && { tag: resolved.tag }), digest: resolved.root.digest, mediaType: resolved.root.mediaType },
+    upstream: {
+      ...(resolved.tag !== undefined && { tag: resolved.tag }),
+      digest: resolved.root.digest,
+      mediaType: resolved.root.mediaType,
+    },
     ...(verification && { verification }),
     decisions,
-    ...(selection && { operation: selection.operation, layout: selection.layout, profile: selection.profile ?? null, note: selection.note ?? null, layers: selection.layers.map(layerRow) }),
+    ...(selection && {
+      operation: selection.operation,
+      layout: selection.layout,
+      profile: selection.profile ?? null,
+      note: selection.note ?? null,
+      layers: selection.layers.map(layerRow),
+    }),
   };
 }

@@ -79,7 +79,8 @@ export class FileBatches {
     this.#files -= files.length;
     this.#bytes -= bytes;
     const ranges = new Float64Array(files.length * RANGE_COLUMNS);
-    for (const [index, { entry }] of files.entries()) ranges.set([entry.body.offset, entry.body.size, entry.executable ? 1 : 0], index * RANGE_COLUMNS);
+    for (const [index, { entry }] of files.entries())
+      ranges.set([entry.body.offset, entry.body.size, entry.executable ? 1 : 0], index * RANGE_COLUMNS);
     return { root: this.#root, paths: files.map(({ path }) => path), source: files[0]!.entry.body.file, ranges };
   }
 }

@@ -41,7 +41,8 @@ export class FileThreads {
     try {
       while (!this.#isIdle()) {
         if (this.#failure !== undefined) throw this.#failure;
-        if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+        if (signal.aborted)
+          throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
@@ -58,13 +59,20 @@ export class FileThreads {
   }
 
   #isIdle(): boolean {
-    return this.#failure === undefined && this.#queue.length === 0 && this.#threads.every(({ directory }) => directory === undefined);
+    return (
+      this.#failure === undefined &&
+      this.#queue.length === 0 &&
+      this.#threads.every(({ directory }) => directory === undefined)
+    );
   }
 
   #assign(): void {
     for (;;) {
-      const index = this.#queue.findIndex((batch) => this.#threads.every(({ directory }) => directory !== directoryOf(batch)));
-      const thread = index < 0 ? undefined : (this.#threads.find(({ directory }) => directory === undefined) ?? this.#start());
+      const index = this.#queue.findIndex((batch) =>
+        this.#threads.every(({ directory }) => directory !== directoryOf(batch)),
+      );
+      const thread =
+        index < 0 ? undefined : (this.#threads.find(({ directory }) => directory === undefined) ?? this.#start());
       if (thread === undefined) return;
       const [batch] = this.#queue.splice(index, 1);
       thread.directory = directoryOf(batch!);
@@ -74,7 +82,10 @@ export class FileThreads {
 
   #start(): FileThread | undefined {
     if (this.#threads.length === this.#maxThreads) return undefined;
-    const worker = new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), { execArgv: [], resourceLimits: threadLimits });
+    const worker = new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), {
+      execArgv: [],
+      resourceLimits: threadLimits,
+    });
     const thread: FileThread = { worker, directory: undefined };
     worker.on("message", (answer: "written" | { readonly code: ErrorCode; readonly message: string }) => {
       thread.directory = undefined;

@@ -57,12 +57,19 @@ interface Trial {
   readonly decided: readonly Decided[];
 }
 
-async function select({ from, spec: { indexSelector, layerSelector } }: Trial, { fetcher, limits, signal }: ChoiceContext): Promise<Selection> {
+async function select(
+  { from, spec: { indexSelector, layerSelector } }: Trial,
+  { fetcher, limits, signal }: ChoiceContext,
+): Promise<Selection> {
   return await selectLayers({ root: from, repository: fetcher, indexSelector, layerSelector, limits, signal });
 }
 
 /** What the refusal suggests to try next; undefined where it suggests nothing. */
-async function follow({ from, spec, decided }: Trial, error: unknown, { resolver, signal }: ChoiceContext): Promise<Trial | undefined> {
+async function follow(
+  { from, spec, decided }: Trial,
+  error: unknown,
+  { resolver, signal }: ChoiceContext,
+): Promise<Trial | undefined> {
   const details = error instanceof CodedError ? error.details : undefined;
   const suggestion = details?.["suggestion"] as Suggestion | undefined;
   if (details === undefined || suggestion === undefined) return undefined;
@@ -84,5 +91,7 @@ function decidedBy(suggestion: Suggestion, details: Readonly<Record<string, unkn
 function candidateLine(row: Readonly<Record<string, unknown>>): string {
   const offset = row["offset"];
   const place = typeof offset !== "number" ? undefined : offset < 0 ? "config" : `offset ${offset}`;
-  return [place, row["title"], row["mediaType"], row["artifactType"], row["platform"], row["digest"]].filter((part) => typeof part === "string").join("  ");
+  return [place, row["title"], row["mediaType"], row["artifactType"], row["platform"], row["digest"]]
+    .filter((part) => typeof part === "string")
+    .join("  ");
 }

@@ -56,9 +56,27 @@ function metadata({ name, namespace }: Naming): string[] {
 
 function refLines({ ref, choice }: InitFacts): string[] {
   const { tag } = ref;
-  if (choice.digest !== undefined) return [...decidedLines(choice, "ref"), "  # A digest stays what it is: nothing newer is looked for.", ...yamlLines({ ref: { digest: choice.digest } }, "  ")];
-  if (Object.keys(ref).length === 0) return ["  # The tag latest, because there is no ref. Better name a version:", "  # ref:", '  #   semver: ">=1.0.0"'];
-  const range = tag === undefined || !/^v?\d+\.\d+\.\d+/.test(tag) ? [] : [comment(`To follow versions, write instead of tag: semver: ${yamlScalar(`>=${tag.replace(/^v/, "").replace("_", "+")}`)}`, "    ")];
+  if (choice.digest !== undefined)
+    return [
+      ...decidedLines(choice, "ref"),
+      "  # A digest stays what it is: nothing newer is looked for.",
+      ...yamlLines({ ref: { digest: choice.digest } }, "  "),
+    ];
+  if (Object.keys(ref).length === 0)
+    return [
+      "  # The tag latest, because there is no ref. Better name a version:",
+      "  # ref:",
+      '  #   semver: ">=1.0.0"',
+    ];
+  const range =
+    tag === undefined || !/^v?\d+\.\d+\.\d+/.test(tag)
+      ? []
+      : [
+          comment(
+            `To follow versions, write instead of tag: semver: ${yamlScalar(`>=${tag.replace(/^v/, "").replace("_", "+")}`)}`,
+            "    ",
+          ),
+        ];
   return ["  ref:", ...(ref.digest === undefined ? range : []), ...yamlLines(ref, "    ")];
 }
 
@@ -75,13 +93,23 @@ function decidedLines({ decided }: Choice, field: Decided["field"]): string[] {
 function candidateLines({ candidates, count }: Decided): string[] {
   const more = count - Math.min(candidates.length, maxListed);
   const rows = candidates.slice(0, maxListed).map((line) => comment(`  ${line}`, "  "));
-  return ["  # One choice of several; strata build --dry-run says what it takes. There is:", ...rows, ...(more > 0 ? [`  #   and ${more} more`] : [])];
+  return [
+    "  # One choice of several; strata build --dry-run says what it takes. There is:",
+    ...rows,
+    ...(more > 0 ? [`  #   and ${more} more`] : []),
+  ];
 }
 
 function verifyLines({ signedBy }: InitFacts): string[] {
   if (signedBy === undefined) return [];
   const secret = signedBy === "cosign" ? "cosign-keys" : "notation-certificates";
-  return ["  # It carries a signature. To refuse whatever is not signed by you, make the Secret and write", "  # verify:", `  #   provider: ${signedBy}`, "  #   secretRef:", `  #     name: ${secret}`];
+  return [
+    "  # It carries a signature. To refuse whatever is not signed by you, make the Secret and write",
+    "  # verify:",
+    `  #   provider: ${signedBy}`,
+    "  #   secretRef:",
+    `  #     name: ${secret}`,
+  ];
 }
 
 /** What reads the artifact: Kubernetes manifests are applied, a chart is installed. */
@@ -89,16 +117,37 @@ function consumer(facts: InitFacts): string[][] {
   const { naming, choice } = facts;
   const source = { kind: "ExternalArtifact", name: naming.name };
   if (choice.selection.profile === "helm") {
-    return [["# helm-controller needs --feature-gates=ExternalArtifact=true.", "apiVersion: helm.toolkit.fluxcd.io/v2", "kind: HelmRelease", ...metadata(naming), ...yamlLines({ spec: { interval: naming.interval, chartRef: source } }, "")]];
+    return [
+      [
+        "# helm-controller needs --feature-gates=ExternalArtifact=true.",
+        "apiVersion: helm.toolkit.fluxcd.io/v2",
+        "kind: HelmRelease",
+        ...metadata(naming),
+        ...yamlLines({ spec: { interval: naming.interval, chartRef: source } }, ""),
+      ],
+    ];
   }
   if (!holdsManifests(choice)) return [];
-  return [["# kustomize-controller needs --feature-gates=ExternalArtifact=true.", "apiVersion: kustomize.toolkit.fluxcd.io/v1", "kind: Kustomization", ...metadata(naming), ...yamlLines({ spec: { interval: naming.interval, sourceRef: source } }, ""), "  # The directory with kustomization.yaml, or with nothing but manifests.", ...yamlLines({ path: "./", prune: true }, "  ")]];
+  return [
+    [
+      "# kustomize-controller needs --feature-gates=ExternalArtifact=true.",
+      "apiVersion: kustomize.toolkit.fluxcd.io/v1",
+      "kind: Kustomization",
+      ...metadata(naming),
+      ...yamlLines({ spec: { interval: naming.interval, sourceRef: source } }, ""),
+      "  # The directory with kustomization.yaml, or with nothing but manifests.",
+      ...yamlLines({ path: "./", prune: true }, "  "),
+    ],
+  ];
 }
 
 /** Whether the layout is one of Kubernetes manifests, or every layer is a YAML file by its title. */
 function holdsManifests({ selection: { profile, layers } }: Choice): boolean {
   if (profile === "flux" || profile === "kyverno") return true;
-  return (profile === "oras" || profile === undefined) && layers.every(({ descriptor }) => /\.ya?ml$/.test(descriptor.annotations?.["org.opencontainers.image.title"] ?? ""));
+  return (
+    (profile === "oras" || profile === undefined) &&
+    layers.every(({ descriptor }) => /\.ya?ml$/.test(descriptor.annotations?.["org.opencontainers.image.title"] ?? ""))
+  );
 }
 
 function comment(text: string, indent: string): string {

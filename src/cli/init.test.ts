@@ -21,7 +21,15 @@ afterAll(async () => {
 interface Manifest {
   kind: string;
   metadata: { name: string; namespace: string };
-  spec: { url?: string; interval?: string; ref?: object; indexSelector?: object; layerSelector?: object; verify?: object; [field: string]: unknown };
+  spec: {
+    url?: string;
+    interval?: string;
+    ref?: object;
+    indexSelector?: object;
+    layerSelector?: object;
+    verify?: object;
+    [field: string]: unknown;
+  };
 }
 
 const at = (reference: string): string => `oci://${registry.host}/${reference}`;
@@ -77,11 +85,19 @@ describe("strata init", () => {
   it("decides about layers after manifests", async () => {
     const config = { mediaType: "application/vnd.example.unknown", bytes: Buffer.from('{"a":1}') };
     const layer = (text: string) => ({ mediaType: "text/plain", bytes: Buffer.from(text) });
-    const child = (name: string) => registry.store.putArtifact("both", { config, layers: [layer(`${name}1`), layer(`${name}2`)], annotations: { role: name } });
+    const child = (name: string) =>
+      registry.store.putArtifact("both", {
+        config,
+        layers: [layer(`${name}1`), layer(`${name}2`)],
+        annotations: { role: name },
+      });
     registry.store.putIndex("both", ["a", "b"].map(child), { tag: "1" });
     const { text, objects } = await init(at("both:1"));
     expect(objects).toHaveLength(1);
-    expect(objects[0]!.spec).toMatchObject({ indexSelector: { annotations: { role: "a" } }, layerSelector: { mediaType: "text/plain", offset: 0, operation: "Copy" } });
+    expect(objects[0]!.spec).toMatchObject({
+      indexSelector: { annotations: { role: "a" } },
+      layerSelector: { mediaType: "text/plain", offset: 0, operation: "Copy" },
+    });
     expect(text.match(/One choice of several/g)).toHaveLength(2);
     expect(text).toMatch(/# +offset 1 {2}text\/plain/);
     expect(await build(text)).toHaveLength(1);
@@ -90,7 +106,10 @@ describe("strata init", () => {
   it("takes names, the interval and a digest from its arguments", async () => {
     const { digest } = registry.store.manifest("flux/app", "1.0.0")!;
     const { objects } = await init(`${at("flux/app")}@${digest}`, "-n", "team", "--name", "app", "--interval", "1h30m");
-    expect(objects[0]).toMatchObject({ metadata: { name: "app", namespace: "team" }, spec: { interval: "1h30m", ref: { digest } } });
+    expect(objects[0]).toMatchObject({
+      metadata: { name: "app", namespace: "team" },
+      spec: { interval: "1h30m", ref: { digest } },
+    });
     expect(objects[1]).toEqual({
       apiVersion: "kustomize.toolkit.fluxcd.io/v1",
       kind: "Kustomization",
@@ -100,7 +119,16 @@ describe("strata init", () => {
   });
 
   it("writes no ref where none was given", async () => {
-    registry.store.putArtifact("untagged", { tag: "latest", layers: [{ mediaType: "text/yaml", bytes: Buffer.from("a: 1"), annotations: { "org.opencontainers.image.title": "a.yaml" } }] });
+    registry.store.putArtifact("untagged", {
+      tag: "latest",
+      layers: [
+        {
+          mediaType: "text/yaml",
+          bytes: Buffer.from("a: 1"),
+          annotations: { "org.opencontainers.image.title": "a.yaml" },
+        },
+      ],
+    });
     const { text, objects } = await init(at("untagged"));
     expect(objects[0]!.spec.ref).toBeUndefined();
     expect(objects[1]!.kind).toBe("Kustomization");
@@ -116,7 +144,9 @@ describe("strata init", () => {
     const { text, objects } = await init(at(artifact));
     expect(objects[0]!.spec.verify).toBeUndefined();
     const commented = /^ {2}# verify:\n(?: {2}# {2,}.*\n)+/m.exec(text)?.[0].replace(/^ {2}# /gm, "");
-    expect(commented === undefined ? undefined : (parse(commented) as { verify: { provider: string } }).verify.provider).toBe(provider);
+    expect(
+      commented === undefined ? undefined : (parse(commented) as { verify: { provider: string } }).verify.provider,
+    ).toBe(provider);
   });
 
   it("writes a file, but over none", async () => {
@@ -138,9 +168,29 @@ describe("strata init", () => {
 
   it("keeps what a registry says inside its comments", async () => {
     const text = "a\nspec: {url: x}\u2028\u0085b: c";
-    registry.store.putArtifact("hostile", { tag: "1", config: { mediaType: "application/vnd.x", bytes: Buffer.from("[]") }, layers: [1, 2].map((at) => ({ mediaType: "text/plain", bytes: Buffer.from(String(at)), annotations: { "org.opencontainers.image.title": `${text}${at}`, "b\n: c": "x" } })), annotations: { [text]: text } });
-    const other = registry.store.putArtifact("hostile", { config: { mediaType: `x/${text}`, bytes: Buffer.from("1") }, layers: [{ mediaType: text, bytes: Buffer.from("3") }] });
-    registry.store.putIndex("hostile", [registry.store.manifest("hostile", "1")!, other].map((found) => ({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest: found.digest, size: registry.store.manifest("hostile", found.digest)!.stored.bytes.length })), { tag: "index" });
+    registry.store.putArtifact("hostile", {
+      tag: "1",
+      config: { mediaType: "application/vnd.x", bytes: Buffer.from("[]") },
+      layers: [1, 2].map((at) => ({
+        mediaType: "text/plain",
+        bytes: Buffer.from(String(at)),
+        annotations: { "org.opencontainers.image.title": `${text}${at}`, "b\n: c": "x" },
+      })),
+      annotations: { [text]: text },
+    });
+    const other = registry.store.putArtifact("hostile", {
+      config: { mediaType: `x/${text}`, bytes: Buffer.from("1") },
+      layers: [{ mediaType: text, bytes: Buffer.from("3") }],
+    });
+    registry.store.putIndex(
+      "hostile",
+      [registry.store.manifest("hostile", "1")!, other].map((found) => ({
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: found.digest,
+        size: registry.store.manifest("hostile", found.digest)!.stored.bytes.length,
+      })),
+      { tag: "index" },
+    );
     const { text: written, objects } = await init(at("hostile:index"));
     expect(objects[0]!.spec.url).toBe(at("hostile"));
     expect(Object.keys(objects[0]!).toSorted()).toEqual(["apiVersion", "kind", "metadata", "spec"]);
@@ -154,7 +204,11 @@ describe("strata init", () => {
     ["an interval that is none", ["HOST/flux/app:1.0.0", "--interval", "often"], 1],
     ["an artifact that is not there", ["HOST/flux/app:nothing"], 1],
   ])("fails with %s", async (_, args, expected) => {
-    const { code, stdout } = await runStrata(["init", ...args.map((arg) => arg.replace("HOST", registry.host)), "--insecure"]);
+    const { code, stdout } = await runStrata([
+      "init",
+      ...args.map((arg) => arg.replace("HOST", registry.host)),
+      "--insecure",
+    ]);
     expect({ code, stdout }).toEqual({ code: expected, stdout: "" });
   });
 

@@ -58,10 +58,24 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     const naming = { name: values.name ?? name, namespace: values.namespace, interval: values.interval };
     checkNames(naming);
     const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
-    const choice = await chooseSpec(root, { resolver: source.repository, fetcher: rememberManifests(source.repository), limits: defaultLimits, signal: io.signal });
+    const choice = await chooseSpec(root, {
+      resolver: source.repository,
+      fetcher: rememberManifests(source.repository),
+      limits: defaultLimits,
+      signal: io.signal,
+    });
     const { bySubject } = await findReferrers(source.repository, [root.digest], io.signal);
     const signedBy = signerOf(bySubject.get(root.digest) ?? []);
-    const manifests = initManifests({ reference: formatReference(source.reference), url, hasUrl: isOnRegistry(source), insecure, ref, naming, choice, signedBy });
+    const manifests = initManifests({
+      reference: formatReference(source.reference),
+      url,
+      hasUrl: isOnRegistry(source),
+      insecure,
+      ref,
+      naming,
+      choice,
+      signedBy,
+    });
     // Whatever was written has to be taken by the controller, such as the interval.
     parseObject(parseAllDocuments(manifests)[0]?.toJS());
     await write(manifests, values.o, io);
@@ -76,8 +90,10 @@ function isOnRegistry({ reference }: OpenedSource): boolean {
 }
 
 function checkNames({ name, namespace }: Naming): void {
-  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) throw new UsageError(`--name is "${name}"; write lower-case letters, digits, - and .`);
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(namespace)) throw new UsageError(`--namespace is "${namespace}"; write lower-case letters, digits and -`);
+  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name))
+    throw new UsageError(`--name is "${name}"; write lower-case letters, digits, - and .`);
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(namespace))
+    throw new UsageError(`--namespace is "${namespace}"; write lower-case letters, digits and -`);
 }
 
 function signerOf(referrers: readonly Referrer[]): "cosign" | "notation" | undefined {

@@ -7,7 +7,10 @@ import { type ManifestObject, parseManifests } from "../kube/manifest-objects.ts
 const maxBytes = 4 * 1024 * 1024;
 
 /** The objects of a YAML or JSON file, as `strata serve` reads them; `-` is standard input. @throws InvalidSpec */
-export async function readManifests(path: string, stdin: AsyncIterable<Uint8Array>): Promise<readonly ManifestObject[]> {
+export async function readManifests(
+  path: string,
+  stdin: AsyncIterable<Uint8Array>,
+): Promise<readonly ManifestObject[]> {
   const { objects, problems } = parseManifests(await readManifestText(path, stdin), path);
   if (problems.length > 0) throw new CodedError("InvalidSpec", problems.join("\n"));
   return objects;
@@ -17,8 +20,14 @@ export async function readManifests(path: string, stdin: AsyncIterable<Uint8Arra
 export function onlyArtifactRepository(objects: readonly ManifestObject[], path: string): ManifestObject {
   const found = objects.filter(({ type }) => type.kind === KIND);
   if (found.length === 1) return found[0]!;
-  const advice = found.length > 1 ? `at ${found.map(({ where }) => where).join(", ")}; keep one` : "an OCIRepository becomes one with strata migrate";
-  throw new CodedError("InvalidSpec", `${path} has ${found.length} objects of kind ${KIND}, and one is built: ${advice}`);
+  const advice =
+    found.length > 1
+      ? `at ${found.map(({ where }) => where).join(", ")}; keep one`
+      : "an OCIRepository becomes one with strata migrate";
+  throw new CodedError(
+    "InvalidSpec",
+    `${path} has ${found.length} objects of kind ${KIND}, and one is built: ${advice}`,
+  );
 }
 
 /** The text of such a file. @throws InvalidSpec */

@@ -53,7 +53,10 @@ export function migrateDocuments(text: string): Migration {
 
 /** At the markers, which stay with what follows them. */
 function splitDocuments(text: string): string[] {
-  return text.replace(/^\uFEFF/, "").split(/^(?=---(?:\s|$))/m).filter((piece) => piece.trim() !== "");
+  return text
+    .replace(/^\uFEFF/, "")
+    .split(/^(?=---(?:\s|$))/m)
+    .filter((piece) => piece.trim() !== "");
 }
 
 function readPiece(text: string): Piece {
@@ -88,7 +91,12 @@ function describe({ node, fields, origin, document }: Found, wanted: ReadonlySet
   const title = titleOf(fields);
   if (origin !== undefined) return { title, key, migrated: true, notes: migrateObject(node, origin, document) };
   const consumers = referencesIn(fields, metadataOf(fields).namespace).filter((reference) => wanted.has(reference.key));
-  return { title, key, migrated: false, notes: consumers.map(({ path, kind }) => `${path} names the ${kind}; write kind: ExternalArtifact there`) };
+  return {
+    title,
+    key,
+    migrated: false,
+    notes: consumers.map(({ path, kind }) => `${path} names the ${kind}; write kind: ExternalArtifact there`),
+  };
 }
 
 interface Reference {
@@ -103,8 +111,16 @@ function referencesIn(value: unknown, namespace: string, path = ""): Reference[]
   if (typeof value !== "object" || value === null) return [];
   const fields = value as Fields;
   const { kind, name } = fields;
-  const own = path !== "" && (kind === "OCIRepository" || kind === "ArtifactRepository") && typeof name === "string" ? [{ path, kind, key: `${textOr(fields["namespace"], namespace)}/${name}` }] : [];
-  return [...own, ...Object.entries(fields).flatMap(([field, child]) => referencesIn(child, namespace, path === "" ? field : `${path}.${field}`))];
+  const own =
+    path !== "" && (kind === "OCIRepository" || kind === "ArtifactRepository") && typeof name === "string"
+      ? [{ path, kind, key: `${textOr(fields["namespace"], namespace)}/${name}` }]
+      : [];
+  return [
+    ...own,
+    ...Object.entries(fields).flatMap(([field, child]) =>
+      referencesIn(child, namespace, path === "" ? field : `${path}.${field}`),
+    ),
+  ];
 }
 
 function metadataOf(fields: Fields): { name: string; namespace: string } {

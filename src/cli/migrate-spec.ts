@@ -10,7 +10,17 @@ import { parseReference } from "../oci/reference.ts";
 export type Origin = "flux" | "proposal";
 
 /** What the API server adds; an applied manifest does not hold it. */
-const serverFields = ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink", "finalizers"];
+const serverFields = [
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "managedFields",
+  "selfLink",
+  "finalizers",
+];
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 /** Fields that the proposal had beside `image`; they belong to the reference. */
@@ -62,16 +72,23 @@ function moveReference(spec: YAMLMap): string[] {
   if (isScalar(image.value)) image.value.value = url;
   const ref = takeReference(spec);
   addVersion(ref, version);
-  if (ref.items.length > 0 && !spec.has("ref")) spec.items.splice(spec.items.indexOf(image) + 1, 0, new Pair(new Scalar("ref"), ref));
+  if (ref.items.length > 0 && !spec.has("ref"))
+    spec.items.splice(spec.items.indexOf(image) + 1, 0, new Pair(new Scalar("ref"), ref));
   return ref.has("policy") && ref.has("tag") ? ["spec.ref.tag is kept, but has no effect beside policy"] : [];
 }
 
 /** What stood behind the name of the image. */
-function addVersion(ref: YAMLMap, version: { readonly tag?: string | undefined; readonly digest?: string | undefined }): void {
+function addVersion(
+  ref: YAMLMap,
+  version: { readonly tag?: string | undefined; readonly digest?: string | undefined },
+): void {
   for (const [name, value] of Object.entries(version)) {
     if (value === undefined) continue;
     const other: unknown = ref.get(name);
-    if (other !== undefined && other !== value) throw invalid(`spec.image says ${name} ${value}, and spec.${name} says ${JSON.stringify(other)}; remove one of them`);
+    if (other !== undefined && other !== value)
+      throw invalid(
+        `spec.image says ${name} ${value}, and spec.${name} says ${JSON.stringify(other)}; remove one of them`,
+      );
     ref.set(name, value);
   }
 }
@@ -110,10 +127,18 @@ function readImage(image: string): { url: string; tag?: string | undefined; dige
  */
 function dropUnknown(object: YAMLMap, document: Document): string[] {
   const issues = artifactRepositorySchema.safeParse(plainValue(object, document)).error?.issues ?? [];
-  const unknown = issues.flatMap((issue) => (issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : []));
+  const unknown = issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [],
+  );
   return unknown.map((path) => {
-    const shown = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").slice(1);
-    if (path[1] === "verify" && !path.includes("secretRef")) throw invalid(`${shown} has no counterpart, and without it less would be verified; write verify.secretRef or verify.matchOIDCIdentity instead`);
+    const shown = path
+      .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+      .join("")
+      .slice(1);
+    if (path[1] === "verify" && !path.includes("secretRef"))
+      throw invalid(
+        `${shown} has no counterpart, and without it less would be verified; write verify.secretRef or verify.matchOIDCIdentity instead`,
+      );
     object.deleteIn(path);
     return `${shown} is left out: ${path.at(-1) === "namespace" ? "references stay in the namespace of the object; copy what it names there" : `${KIND} has no such field`}`;
   });

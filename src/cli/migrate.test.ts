@@ -8,7 +8,8 @@ import { codeOf } from "../errors.ts";
 import { runStrata } from "../testing/command-io.ts";
 import { migrateDocuments } from "./migrate-documents.ts";
 
-const object = (spec: string, head = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository"): string => `${head}\nmetadata:\n  name: app\n  namespace: apps\nspec:\n${spec.replace(/^/gm, "  ")}\n`;
+const object = (spec: string, head = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository"): string =>
+  `${head}\nmetadata:\n  name: app\n  namespace: apps\nspec:\n${spec.replace(/^/gm, "  ")}\n`;
 const minimal = "interval: 10m\nurl: oci://ghcr.io/org/app";
 const proposalHead = "apiVersion: source.example.io/v1alpha1\nkind: ArtifactRepository";
 
@@ -89,14 +90,26 @@ interval: 10m # in minutes
 url: oci://ghcr.io/org/app
 ref:
   tag: 1.0.0 # {"$imagepolicy": "apps:app:tag"}`);
-    const expected = text.replace("source.toolkit.fluxcd.io/v1\nkind: OCIRepository", "source.strata.dev/v1beta1\nkind: ArtifactRepository");
+    const expected = text.replace(
+      "source.toolkit.fluxcd.io/v1\nkind: OCIRepository",
+      "source.strata.dev/v1beta1\nkind: ArtifactRepository",
+    );
     expect(migrated(text).yaml).toBe(expected);
   });
 
   it("says which fields it could not take over", () => {
-    const { spec, notes } = migrated(object(`${minimal}\ncolour: red\nsecretRef:\n  name: a\n  namespace: other\nlayerSelector:\n  mediatype: x`));
-    expect(spec).toEqual({ interval: "10m", url: "oci://ghcr.io/org/app", secretRef: { name: "a" }, layerSelector: {} });
-    expect(new Set(notes.map((note) => note.split(" ")[0]))).toEqual(new Set(["spec.colour", "spec.layerSelector.mediatype", "spec.secretRef.namespace"]));
+    const { spec, notes } = migrated(
+      object(`${minimal}\ncolour: red\nsecretRef:\n  name: a\n  namespace: other\nlayerSelector:\n  mediatype: x`),
+    );
+    expect(spec).toEqual({
+      interval: "10m",
+      url: "oci://ghcr.io/org/app",
+      secretRef: { name: "a" },
+      layerSelector: {},
+    });
+    expect(new Set(notes.map((note) => note.split(" ")[0]))).toEqual(
+      new Set(["spec.colour", "spec.layerSelector.mediatype", "spec.secretRef.namespace"]),
+    );
   });
 
   it.each([
@@ -110,7 +123,9 @@ ref:
   });
 
   it("refuses an alias as spec", () => {
-    expect(problemOf("apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: &m {name: a}\nspec: *m\n")).toMatch(/alias/);
+    expect(
+      problemOf("apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: &m {name: a}\nspec: *m\n"),
+    ).toMatch(/alias/);
   });
 
   it("names every broken object at once", () => {
@@ -154,7 +169,10 @@ verify:
     ["image: localhost:5000/app:a\ntag: a", { url: "oci://localhost:5000/app", ref: { tag: "a" } }],
     ["image: org/app", { url: "oci://docker.io/org/app" }],
     ["image: nginx:1", { url: "oci://docker.io/library/nginx", ref: { tag: "1" } }],
-    [`image: ghcr.io/org/app@sha256:${"a".repeat(64)}`, { url: "oci://ghcr.io/org/app", ref: { digest: `sha256:${"a".repeat(64)}` } }],
+    [
+      `image: ghcr.io/org/app@sha256:${"a".repeat(64)}`,
+      { url: "oci://ghcr.io/org/app", ref: { digest: `sha256:${"a".repeat(64)}` } },
+    ],
     ["image: ghcr.io/org/app\nref:\n  tag: x", { url: "oci://ghcr.io/org/app", ref: { tag: "x" } }],
   ])("reads %j", (fields, expected) => {
     expect(migrated(object(`${fields}\ninterval: 1m`, proposalHead)).spec).toEqual({ ...expected, interval: "1m" });
@@ -165,7 +183,9 @@ verify:
   });
 
   it("says that a policy overrides the tag", () => {
-    const { notes } = migrated(object("image: ghcr.io/org/app:1\ninterval: 1m\npolicy: {alphabetical: {order: asc}}", proposalHead));
+    const { notes } = migrated(
+      object("image: ghcr.io/org/app:1\ninterval: 1m\npolicy: {alphabetical: {order: asc}}", proposalHead),
+    );
     expect(notes).toEqual([expect.stringContaining("ref.tag")]);
   });
 
@@ -207,10 +227,16 @@ spec:
 
   it.each([
     ["a HelmRelease", "chartRef: {kind: OCIRepository, name: app}", "spec.chartRef"],
-    ["a Receiver", "resources: [{kind: Bucket, name: x}, {kind: OCIRepository, name: app, namespace: apps}]", "spec.resources[1]"],
+    [
+      "a Receiver",
+      "resources: [{kind: Bucket, name: x}, {kind: OCIRepository, name: app, namespace: apps}]",
+      "spec.resources[1]",
+    ],
   ])("such as %s are told where they name it", (_, field, path) => {
     const consumer = `apiVersion: v2\nkind: Consumer\nmetadata: {name: c, namespace: apps}\nspec:\n  ${field}\n`;
-    expect(migrateDocuments(`${consumer}---\n${object(minimal)}`).objects[0]!.notes).toEqual([expect.stringContaining(`${path} names`)]);
+    expect(migrateDocuments(`${consumer}---\n${object(minimal)}`).objects[0]!.notes).toEqual([
+      expect.stringContaining(`${path} names`),
+    ]);
   });
 
   it("may be ArtifactRepositories already", () => {
@@ -225,12 +251,23 @@ spec:
 
 describe("lists", () => {
   it.each(["List", "OCIRepositoryList"])("such as %s of kubectl are migrated item by item", (kind) => {
-    const item = { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository", metadata: { name: "app", uid: "x" }, spec: { interval: "1m", url: "oci://a.example/b" }, status: {} };
+    const item = {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "OCIRepository",
+      metadata: { name: "app", uid: "x" },
+      spec: { interval: "1m", url: "oci://a.example/b" },
+      status: {},
+    };
     const other = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" } };
     const { yaml } = migrateDocuments(JSON.stringify({ apiVersion: "v1", kind, items: [item, other] }, null, 2));
     const list = parse(yaml) as { kind: string; items: unknown[] };
     expect(list.kind).toBe("List");
-    expect(list.items[0]).toEqual({ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name: "app" }, spec: item.spec });
+    expect(list.items[0]).toEqual({
+      apiVersion: "source.strata.dev/v1beta1",
+      kind: "ArtifactRepository",
+      metadata: { name: "app" },
+      spec: item.spec,
+    });
     expect(list.items[1]).toEqual(other);
   });
 });
@@ -252,14 +289,20 @@ describe("strata migrate", () => {
     const path = await write(`${object(minimal)}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n`);
     const { code, stdout, stderr } = await runStrata(["migrate", "-f", path]);
     expect(code).toBe(0);
-    expect(parseAllDocuments(stdout).map((document) => (document as { get(key: string): unknown }).get("kind"))).toEqual(["ArtifactRepository", "ConfigMap"]);
+    expect(
+      parseAllDocuments(stdout).map((document) => (document as { get(key: string): unknown }).get("kind")),
+    ).toEqual(["ArtifactRepository", "ConfigMap"]);
     expect(stderr).toContain("OCIRepository apps/app: now ArtifactRepository apps/app");
     expect(stderr).toContain("write kind: ExternalArtifact");
     expect(stderr).toContain("ConfigMap default/c: not changed");
   });
 
   it("writes nothing when one object is broken", async () => {
-    const { code, stdout, stderr } = await runStrata(["migrate", "-f", await write(`${object(minimal)}---\n${object("interval: 1m")}`)]);
+    const { code, stdout, stderr } = await runStrata([
+      "migrate",
+      "-f",
+      await write(`${object(minimal)}---\n${object("interval: 1m")}`),
+    ]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain("spec.url");
   });

@@ -42,12 +42,18 @@ function report(objects: readonly MigratedObject[]): string {
   const closing =
     migrated.length === 0
       ? ["nothing to migrate: the file has no OCIRepository"]
-      : ["Consumers need Flux 2.7 or later with the feature gate ExternalArtifact=true. Delete the old objects once nothing reads them."];
+      : [
+          "Consumers need Flux 2.7 or later with the feature gate ExternalArtifact=true. Delete the old objects once nothing reads them.",
+        ];
   return `${[...lines, ...closing].join("\n")}\n`;
 }
 
 function objectLines({ title, key, migrated, notes }: MigratedObject): string[] {
   const head = migrated ? `${title}: now ArtifactRepository ${key}` : `${title}: not changed`;
-  const consumers = migrated ? ["in Kustomizations (sourceRef) and HelmReleases (chartRef) that read it, write kind: ExternalArtifact; the name stays"] : [];
+  const consumers = migrated
+    ? [
+        "in Kustomizations (sourceRef) and HelmReleases (chartRef) that read it, write kind: ExternalArtifact; the name stays",
+      ]
+    : [];
   return [plain(head), ...[...notes, ...consumers].map((note) => `  ${plain(note)}`)];
 }

@@ -32,6 +32,8 @@ export function createDirectory(path: string): void {
 }
 
 function inTheWay(path: string, found: Stats, wanted: string): CodedError {
-  const what = found.isSymbolicLink() ? "is a symlink, which is not followed" : `is in the way, since a ${wanted} of that name is written`;
+  const what = found.isSymbolicLink()
+    ? "is a symlink, which is not followed"
+    : `is in the way, since a ${wanted} of that name is written`;
   return new CodedError("ArchiveUnsafePath", `${path} ${what}; remove it, or write to another directory`);
 }

@@ -40,7 +40,9 @@ export class Progress {
 
   #draw(): void {
     this.#drawnAt = performance.now();
-    const lines = [...this.#rows.values()].map((row) => `${bar(row)} ${formatBytes(row.done)}/${formatBytes(row.total)} ${row.label}\n`);
+    const lines = [...this.#rows.values()].map(
+      (row) => `${bar(row)} ${formatBytes(row.done)}/${formatBytes(row.total)} ${row.label}\n`,
+    );
     const up = this.#drawnLines > 0 ? `\u001B[${this.#drawnLines}A\u001B[0J` : "";
     this.#io.stderr.write(up + lines.join(""));
     this.#drawnLines = lines.length;

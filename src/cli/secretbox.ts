@@ -16,7 +16,11 @@ const macKeyBytes = 32;
 export function openSecretbox(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer | undefined {
   if (box.length < macBytes || key.length !== 32 || nonce.length !== 24) return undefined;
   const sealed = box.subarray(macBytes);
-  const stream = keyStream(hsalsa20(words(key), words(nonce.subarray(0, 16))), words(nonce.subarray(16)), macKeyBytes + sealed.length);
+  const stream = keyStream(
+    hsalsa20(words(key), words(nonce.subarray(0, 16))),
+    words(nonce.subarray(16)),
+    macKeyBytes + sealed.length,
+  );
   if (!timingSafeEqual(poly1305(sealed, stream.subarray(0, macKeyBytes)), box.subarray(0, macBytes))) return undefined;
   return Buffer.from(sealed.map((byte, at) => byte ^ stream[macKeyBytes + at]!));
 }
@@ -45,8 +49,20 @@ function stateOf(key: readonly number[], input: readonly number[]): number[] {
 function rounds(start: readonly number[]): number[] {
   const x = [...start];
   for (let round = 0; round < 10; round++) {
-    for (const [a, b, c, d] of [[0, 4, 8, 12], [5, 9, 13, 1], [10, 14, 2, 6], [15, 3, 7, 11]] as const) quarter(x, a, b, c, d);
-    for (const [a, b, c, d] of [[0, 1, 2, 3], [5, 6, 7, 4], [10, 11, 8, 9], [15, 12, 13, 14]] as const) quarter(x, a, b, c, d);
+    for (const [a, b, c, d] of [
+      [0, 4, 8, 12],
+      [5, 9, 13, 1],
+      [10, 14, 2, 6],
+      [15, 3, 7, 11],
+    ] as const)
+      quarter(x, a, b, c, d);
+    for (const [a, b, c, d] of [
+      [0, 1, 2, 3],
+      [5, 6, 7, 4],
+      [10, 11, 8, 9],
+      [15, 12, 13, 14],
+    ] as const)
+      quarter(x, a, b, c, d);
   }
   return x;
 }

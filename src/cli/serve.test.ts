@@ -23,7 +23,12 @@ afterEach(async () => {
 });
 
 async function put(name: string, spec: Record<string, unknown>): Promise<void> {
-  const object = { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: { name }, spec: { interval: "1h", insecure: true, ...spec } };
+  const object = {
+    apiVersion: "source.strata.dev/v1beta1",
+    kind: "ArtifactRepository",
+    metadata: { name },
+    spec: { interval: "1h", insecure: true, ...spec },
+  };
   await writeFile(join(manifests, `${name}.yaml`), JSON.stringify(object));
 }
 
@@ -50,9 +55,13 @@ async function serving(args: readonly string[], use: (serving: Serving) => Promi
   const { io, written } = testIO({ signal: abort.signal });
   const ended = runCommand(["serve", "-f", manifests, "--listen", "127.0.0.1:0", ...args], io);
   const output = (): string => written().stdout;
-  const said = async (text: string | RegExp): Promise<string> => await waitFor(`${String(text)} in ${output()}`, () => output().match(text)?.[0]);
+  const said = async (text: string | RegExp): Promise<string> =>
+    await waitFor(`${String(text)} in ${output()}`, () => output().match(text)?.[0]);
   try {
-    const url = await Promise.race([said(/http:\/\/[^/]+/), ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${written().stderr}`)))]);
+    const url = await Promise.race([
+      said(/http:\/\/[^/]+/),
+      ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${written().stderr}`))),
+    ]);
     const oci = args.includes("--oci-listen") ? (await said(/oci:\/\/[^/]+/)).replace("oci://", "") : undefined;
     const stop = async (): Promise<number> => {
       abort.abort(new DOMException("stopped by SIGTERM", "AbortError"));
@@ -65,17 +74,41 @@ async function serving(args: readonly string[], use: (serving: Serving) => Promi
   }
 }
 
-const latest = async ({ url }: Serving, name: string): Promise<Response> => await fetch(`${url}/artifactrepository/default/${name}/latest.tar.gz`);
-const digestOf = async (response: Response): Promise<string> => `sha256:${createHash("sha256").update(Buffer.from(await response.arrayBuffer())).digest("hex")}`;
+const latest = async ({ url }: Serving, name: string): Promise<Response> =>
+  await fetch(`${url}/artifactrepository/default/${name}/latest.tar.gz`);
+const digestOf = async (response: Response): Promise<string> =>
+  `sha256:${createHash("sha256")
+    .update(Buffer.from(await response.arrayBuffer()))
+    .digest("hex")}`;
 
 describe("strata serve", () => {
   it("serves what strata build makes, as a file and as a registry", async () => {
     await put("app", { url: `oci://${registry.host}/timoni/mod`, ref: { tag: "1.0.0" } });
     await serving(["--oci-listen", "127.0.0.1:0"], async (strata) => {
       await strata.said("✓ default/app: ");
-      const built = JSON.parse((await runStrata(["build", `oci://${registry.host}/timoni/mod:1.0.0`, "--insecure", "-o", join(dir, "out"), "--output", "json"])).stdout) as { digest: string };
+      const built = JSON.parse(
+        (
+          await runStrata([
+            "build",
+            `oci://${registry.host}/timoni/mod:1.0.0`,
+            "--insecure",
+            "-o",
+            join(dir, "out"),
+            "--output",
+            "json",
+          ])
+        ).stdout,
+      ) as { digest: string };
       expect(await digestOf(await latest(strata, "app"))).toBe(built.digest);
-      const pulled = await runStrata(["build", `oci://${strata.oci}/default/app`, "--insecure", "-o", join(dir, "pulled"), "--output", "json"]);
+      const pulled = await runStrata([
+        "build",
+        `oci://${strata.oci}/default/app`,
+        "--insecure",
+        "-o",
+        join(dir, "pulled"),
+        "--output",
+        "json",
+      ]);
       expect(JSON.parse(pulled.stdout)).toMatchObject({ digest: built.digest });
     });
   });
@@ -144,7 +177,11 @@ describe("strata serve", () => {
 
 describe("a start that fails", () => {
   it("because the command was stopped is no failure", async () => {
-    expect(await runStrata(["serve", "-f", manifests, "--listen", "127.0.0.1:0"], { signal: AbortSignal.abort(new DOMException("stopped", "AbortError")) })).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(
+      await runStrata(["serve", "-f", manifests, "--listen", "127.0.0.1:0"], {
+        signal: AbortSignal.abort(new DOMException("stopped", "AbortError")),
+      }),
+    ).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
   it.each<[string, string[], RegExp]>([
@@ -160,15 +197,21 @@ describe("a start that fails", () => {
 
   it.each<[string, () => Promise<string[]>]>([
     ["a directory that is missing", async () => ["-f", join(dir, "none")]],
-    ["a file", async () => {
-      await writeFile(join(dir, "file.yaml"), "");
-      return ["-f", join(dir, "file.yaml")];
-    }],
+    [
+      "a file",
+      async () => {
+        await writeFile(join(dir, "file.yaml"), "");
+        return ["-f", join(dir, "file.yaml")];
+      },
+    ],
     ["an address that is none", async () => ["-f", manifests, "--listen", "nowhere"]],
-    ["storage that is a file", async () => {
-      await writeFile(join(dir, "storage"), "");
-      return ["-f", manifests, "--storage", join(dir, "storage")];
-    }],
+    [
+      "storage that is a file",
+      async () => {
+        await writeFile(join(dir, "storage"), "");
+        return ["-f", manifests, "--storage", join(dir, "storage")];
+      },
+    ],
   ])("%s: exit code 1 and a code", async (_, args) => {
     const { code, stderr } = await runStrata(["serve", "--listen", "127.0.0.1:0", ...(await args())]);
     expect(code).toBe(1);
@@ -183,7 +226,15 @@ describe("a start that fails", () => {
     const address = `127.0.0.1:${(free.address() as AddressInfo).port}`;
     await new Promise((resolve) => free.close(resolve));
     try {
-      const { code, stderr } = await runStrata(["serve", "-f", manifests, "--listen", address, "--oci-listen", `127.0.0.1:${(taken.address() as AddressInfo).port}`]);
+      const { code, stderr } = await runStrata([
+        "serve",
+        "-f",
+        manifests,
+        "--listen",
+        address,
+        "--oci-listen",
+        `127.0.0.1:${(taken.address() as AddressInfo).port}`,
+      ]);
       expect(code).toBe(1);
       expect(stderr).toContain("[InvalidSpec]");
       await expect(fetch(`http://${address}/`)).rejects.toThrow();

@@ -76,12 +76,22 @@ async function serveUntilStopped({ values, dir, storage, concurrent }: Job, io: 
   const { registry, credentials } = openRegistry(io);
   const say = (text: string): void => void io.stdout.write(`${plain(text)}\n`);
   try {
-    const standalone = await startStandalone({
-      dir, storage, address: values.listen, ociAddress: values["oci-listen"], registry, ownCredentials: credentials, concurrent,
-      onProblem: (message) => say(`! ${message}`),
-      onEvent: ({ namespace, name }, type, message) => say(`${type === "Normal" ? "✓" : "✗"} ${namespace}/${name}: ${message}`),
-      log: () => undefined,
-    }, io.signal);
+    const standalone = await startStandalone(
+      {
+        dir,
+        storage,
+        address: values.listen,
+        ociAddress: values["oci-listen"],
+        registry,
+        ownCredentials: credentials,
+        concurrent,
+        onProblem: (message) => say(`! ${message}`),
+        onEvent: ({ namespace, name }, type, message) =>
+          say(`${type === "Normal" ? "✓" : "✗"} ${namespace}/${name}: ${message}`),
+        log: () => undefined,
+      },
+      io.signal,
+    );
     say(`serving http://${standalone.servers.advertised}/artifactrepository/NAMESPACE/NAME/latest.tar.gz`);
     if (standalone.servers.oci) say(`serving oci://${standalone.servers.oci.address}/NAMESPACE/NAME`);
     await aborted(io.signal);

@@ -57,7 +57,10 @@ describe("a plain key", () => {
 
   it("may be in SEC 1", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const key = await readSigningKey(await write(privateKey.export({ type: "sec1", format: "pem" }).toString()), "unused");
+    const key = await readSigningKey(
+      await write(privateKey.export({ type: "sec1", format: "pem" }).toString()),
+      "unused",
+    );
     expect(verifiesWith(key.publicKey, data, key.sign(data))).toBe(true);
   });
 });
@@ -74,7 +77,9 @@ describe("an encrypted key", () => {
 
   it("in PKCS #8 opens with its password", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const pem = privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: password }).toString();
+    const pem = privateKey
+      .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: password })
+      .toString();
     expect((await readSigningKey(await write(pem), password)).publicKey.asymmetricKeyType).toBe("ec");
     expect(await failure(pem, "wrong")).toContain("COSIGN_PASSWORD");
   });
@@ -96,16 +101,41 @@ describe("readSigningKey refuses", () => {
     ["an encrypted key without a password", cosignPem(older), undefined, /COSIGN_PASSWORD/],
     ["a wrong password", cosignPem(older), "battery staple", /COSIGN_PASSWORD/],
     ["a changed ciphertext", cosignPem({ ...older, ciphertext: standard.ciphertext }), password, /COSIGN_PASSWORD/],
-    ["an expensive derivation", cosignPem({ ...older, kdf: { ...older.kdf, params: { N: 2 ** 24, r: 8, p: 1 } } }), password, /scrypt/],
-    ["parameters that scrypt has not", cosignPem({ ...older, kdf: { ...older.kdf, params: { N: 1000, r: 8, p: 1 } } }), password, /scrypt/],
-    ["parameters that are no numbers", cosignPem({ ...older, kdf: { ...older.kdf, params: { N: "a", r: {}, p: 1 } } }), password, /scrypt/],
+    [
+      "an expensive derivation",
+      cosignPem({ ...older, kdf: { ...older.kdf, params: { N: 2 ** 24, r: 8, p: 1 } } }),
+      password,
+      /scrypt/,
+    ],
+    [
+      "parameters that scrypt has not",
+      cosignPem({ ...older, kdf: { ...older.kdf, params: { N: 1000, r: 8, p: 1 } } }),
+      password,
+      /scrypt/,
+    ],
+    [
+      "parameters that are no numbers",
+      cosignPem({ ...older, kdf: { ...older.kdf, params: { N: "a", r: {}, p: 1 } } }),
+      password,
+      /scrypt/,
+    ],
     ["another cipher", cosignPem({ ...older, cipher: { name: "aes" } }), password, /aes/],
     ["an envelope that is no JSON", cosignPem("nothing"), password, /cosign/],
     ["an empty envelope", cosignPem("null"), password, /scrypt/],
     ["no key at all", "hello", undefined, /PEM/],
-    ["a public key", generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }).toString(), undefined, /PEM/],
+    [
+      "a public key",
+      generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }).toString(),
+      undefined,
+      /PEM/,
+    ],
     ["a short RSA key", pkcs8(generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey), undefined, /2048/],
-    ["a curve that nobody verifies", pkcs8(generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey), undefined, /secp256k1/],
+    [
+      "a curve that nobody verifies",
+      pkcs8(generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey),
+      undefined,
+      /secp256k1/,
+    ],
     ["a huge file", "x".repeat(100_000), undefined, /large/],
   ])("%s", async (_, pem, secret, message) => {
     expect(await failure(pem, secret)).toMatch(message);

@@ -22,7 +22,8 @@ const maxScryptCost = 2 ** 20;
  * @throws SecretInvalid; no message shows content or password
  */
 export async function readSigningKey(path: string, password: string | undefined): Promise<SigningKey> {
-  const fail = (problem: string, cause?: unknown): CodedError => new CodedError("SecretInvalid", `--sign-key ${path} ${problem}`, { cause });
+  const fail = (problem: string, cause?: unknown): CodedError =>
+    new CodedError("SecretInvalid", `--sign-key ${path} ${problem}`, { cause });
   const pem = await readFile(path, "utf8").catch((error: unknown) => {
     throw fail(`cannot be read: ${messageOf(error)}`, error);
   });
@@ -31,7 +32,10 @@ export async function readSigningKey(path: string, password: string | undefined)
   const publicKey = createPublicKey(privateKey);
   // The same demands as on keys that verify: type, curve and size.
   parsePublicKeys(publicKey.export({ type: "spki", format: "pem" }).toString(), path, "--sign-key");
-  return { publicKey, sign: (data) => sign(privateKey.asymmetricKeyType === "ed25519" ? null : "sha256", data, privateKey) };
+  return {
+    publicKey,
+    sign: (data) => sign(privateKey.asymmetricKeyType === "ed25519" ? null : "sha256", data, privateKey),
+  };
 }
 
 type Fail = (problem: string, cause?: unknown) => CodedError;
@@ -47,7 +51,11 @@ function parseKey(pem: string, password: string | undefined, fail: Fail): KeyObj
     return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase: password }) });
   } catch {
     // OpenSSL's own words could quote what it was given.
-    throw fail(isEncrypted ? "cannot be decrypted; is COSIGN_PASSWORD right?" : "is no private key in PEM (-----BEGIN PRIVATE KEY-----), or one that is not supported");
+    throw fail(
+      isEncrypted
+        ? "cannot be decrypted; is COSIGN_PASSWORD right?"
+        : "is no private key in PEM (-----BEGIN PRIVATE KEY-----), or one that is not supported",
+    );
   }
 }
 
@@ -55,8 +63,13 @@ function parseKey(pem: string, password: string | undefined, fail: Fail): KeyObj
 function decrypt(json: Buffer, password: string, fail: Fail): Buffer {
   const envelope = parseEnvelope(json, fail);
   const names = [envelope.kdf?.name, envelope.cipher?.name];
-  if (names[0] !== "scrypt" || names[1] !== "nacl/secretbox") throw fail(`is encrypted with ${JSON.stringify(names).slice(0, 100)}; only scrypt with nacl/secretbox is read`);
-  const opened = openSecretbox(bytesOf(envelope.ciphertext), deriveKey(envelope, password, fail), bytesOf(envelope.cipher?.nonce));
+  if (names[0] !== "scrypt" || names[1] !== "nacl/secretbox")
+    throw fail(`is encrypted with ${JSON.stringify(names).slice(0, 100)}; only scrypt with nacl/secretbox is read`);
+  const opened = openSecretbox(
+    bytesOf(envelope.ciphertext),
+    deriveKey(envelope, password, fail),
+    bytesOf(envelope.cipher?.nonce),
+  );
   if (opened === undefined) throw fail("cannot be decrypted; is COSIGN_PASSWORD right?");
   return opened;
 }
@@ -73,7 +86,11 @@ function deriveKey({ kdf }: Envelope, password: string, fail: Fail): Buffer {
 }
 
 interface Envelope {
-  readonly kdf?: { readonly name?: unknown; readonly params?: Partial<Record<"N" | "r" | "p", number>>; readonly salt?: unknown };
+  readonly kdf?: {
+    readonly name?: unknown;
+    readonly params?: Partial<Record<"N" | "r" | "p", number>>;
+    readonly salt?: unknown;
+  };
   readonly cipher?: { readonly name?: unknown; readonly nonce?: unknown };
   readonly ciphertext?: unknown;
 }

@@ -39,10 +39,17 @@ export interface OpenedSource {
  */
 export async function openSource(text: string, flags: SourceFlags, io: CommandIO): Promise<OpenedSource> {
   const reference = parseReference(text);
-  if (reference.kind === "layout") return { reference, repository: openLayout(reference.path, defaultLimits), close: () => Promise.resolve() };
+  if (reference.kind === "layout")
+    return { reference, repository: openLayout(reference.path, defaultLimits), close: () => Promise.resolve() };
   const tls = flags.caFile === undefined ? undefined : { ca: await readCertificates(flags.caFile) };
   const { registry, credentials } = openRegistry(io);
-  const access = { credentials, insecure: flags.insecure ?? false, tls, timeoutMs: cliDefaults.timeoutMs, limits: defaultLimits };
+  const access = {
+    credentials,
+    insecure: flags.insecure ?? false,
+    tls,
+    timeoutMs: cliDefaults.timeoutMs,
+    limits: defaultLimits,
+  };
   return { reference, repository: registry.repository(reference, access), close: async () => await registry.close() };
 }
 
@@ -54,7 +61,11 @@ export function versionOf({ digest, tag }: Reference): string {
 /** A client with the environment's proxies and the credentials of `docker login`. */
 export function openRegistry(io: CommandIO): { registry: RegistryClient; credentials: CredentialProvider } {
   const { dockerConfigDir, path, proxy } = io.environment;
-  const credentials = dockerCliProvider({ configDir: dockerConfigDir, path, helperTimeoutMs: credentialDefaults.helperTimeoutMs });
+  const credentials = dockerCliProvider({
+    configDir: dockerConfigDir,
+    path,
+    helperTimeoutMs: credentialDefaults.helperTimeoutMs,
+  });
   return { registry: new RegistryClient({ ...registryDefaults, environmentProxy: proxy }), credentials };
 }
 

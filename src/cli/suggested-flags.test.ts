@@ -4,10 +4,14 @@ import { runStrata } from "../testing/command-io.ts";
 import { startRegistry } from "../testing/registry.ts";
 import { suggestedFlags } from "./suggested-flags.ts";
 
-const suggesting = (suggestion: unknown): CodedError => new CodedError("AmbiguousManifest", "several", { details: { suggestion } });
+const suggesting = (suggestion: unknown): CodedError =>
+  new CodedError("AmbiguousManifest", "several", { details: { suggestion } });
 
 it.each([
-  [{ indexSelector: { artifactType: "application/x", platform: "linux/arm64" } }, "--artifact-type application/x --platform linux/arm64"],
+  [
+    { indexSelector: { artifactType: "application/x", platform: "linux/arm64" } },
+    "--artifact-type application/x --platform linux/arm64",
+  ],
   [{ indexSelector: { annotations: { role: "it's *" } } }, String.raw`--manifest-annotation 'role=it'\''s *'`],
   [{ layerSelector: { operation: "Copy", filename: "{hex}{ext}" } }, "--operation Copy --filename '{hex}{ext}'"],
   [{ ref: { digest: "sha256:abc" } }, "@sha256:abc behind the reference"],

@@ -23,7 +23,9 @@ export function suggestedFlags(error: unknown): string | undefined {
   if (!isFields(suggestion)) return undefined;
   const flags = ["indexSelector", "layerSelector"].flatMap((selector) => {
     const fields = suggestion[selector];
-    return isFields(fields) ? Object.entries(fields).flatMap(([field, value]) => flagsFor(`${selector}.${field}`, value)) : [];
+    return isFields(fields)
+      ? Object.entries(fields).flatMap(([field, value]) => flagsFor(`${selector}.${field}`, value))
+      : [];
   });
   const { ref } = suggestion;
   const digest = isFields(ref) && typeof ref["digest"] === "string" ? [`@${ref["digest"]} behind the reference`] : [];

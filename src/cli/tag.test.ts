@@ -15,7 +15,13 @@ afterEach(async () => await registry.close());
 describe("strata tag", () => {
   it("points aliases at what a tag names, without listing or downloading", async () => {
     const { digest } = registry.store.manifest("product", "1.0.0")!;
-    const { code, stdout } = await runStrata(["tag", "--insecure", `oci://${registry.host}/product:1.0.0`, "stable", "production"]);
+    const { code, stdout } = await runStrata([
+      "tag",
+      "--insecure",
+      `oci://${registry.host}/product:1.0.0`,
+      "stable",
+      "production",
+    ]);
     expect(code).toBe(0);
     expect(registry.store.manifest("product", "stable")?.digest).toBe(digest);
     expect(registry.store.manifest("product", "production")?.digest).toBe(digest);
@@ -26,7 +32,12 @@ describe("strata tag", () => {
   it("writes only the aliases that move", async () => {
     const { digest } = registry.store.manifest("product", "1.0.0")!;
     const args = ["tag", "--insecure", "--output", "json", `oci://${registry.host}/product@${digest}`, "1.0.0", "new"];
-    expect(JSON.parse((await runStrata(args)).stdout)).toEqual({ repository: `${registry.host}/product`, digest, tags: ["1.0.0", "new"], moved: ["new"] });
+    expect(JSON.parse((await runStrata(args)).stdout)).toEqual({
+      repository: `${registry.host}/product`,
+      digest,
+      tags: ["1.0.0", "new"],
+      moved: ["new"],
+    });
     expect(JSON.parse((await runStrata(args)).stdout)).toMatchObject({ moved: [] });
     expect(registry.requests.filter(({ method }) => method === "PUT")).toHaveLength(1);
   });
@@ -46,17 +57,26 @@ describe("strata tag", () => {
     expect(versionOf({ kind: "registry", registry: "a.example", repository: "b" })).toBe("latest");
   });
 
-  it.each([[[]], [["oci://a.example/b"]], [["oci://a.example/b", "no:tag"]], [["oci://a.example/b", "x", "--force"]]])("takes no %j", async (args) => {
-    const { code, stderr } = await runStrata(["tag", ...args]);
-    expect(code).toBe(2);
-    expect(stderr).toContain("strata tag --help");
-  });
+  it.each([[[]], [["oci://a.example/b"]], [["oci://a.example/b", "no:tag"]], [["oci://a.example/b", "x", "--force"]]])(
+    "takes no %j",
+    async (args) => {
+      const { code, stderr } = await runStrata(["tag", ...args]);
+      expect(code).toBe(2);
+      expect(stderr).toContain("strata tag --help");
+    },
+  );
 
   it.each([
     ["what is not there", "product:9", "NotFound"],
     ["what is no reference", "Product:9", "InvalidReference"],
   ])("fails for %s", async (_, name, expected) => {
-    const { code, stdout } = await runStrata(["tag", "--insecure", "--output=json", `oci://${registry.host}/${name}`, "x"]);
+    const { code, stdout } = await runStrata([
+      "tag",
+      "--insecure",
+      "--output=json",
+      `oci://${registry.host}/${name}`,
+      "x",
+    ]);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: expected } });
   });
@@ -69,7 +89,9 @@ describe("strata tag", () => {
       expect(JSON.parse((await runStrata(args)).stdout)).toMatchObject({ error: { code: "TlsFailed" } });
       const ca = new URL("../testing/fixtures/tls/ca.crt", import.meta.url).pathname;
       expect((await runStrata([...args, "--ca-file", ca])).code).toBe(0);
-      expect(JSON.parse((await runStrata([...args, "--ca-file", `${ca}.none`])).stdout)).toMatchObject({ error: { code: "TlsFailed" } });
+      expect(JSON.parse((await runStrata([...args, "--ca-file", `${ca}.none`])).stdout)).toMatchObject({
+        error: { code: "TlsFailed" },
+      });
     } finally {
       await secure.close();
     }

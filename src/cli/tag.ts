@@ -30,13 +30,23 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   const [text, ...aliases] = positionals;
-  if (text === undefined || aliases.length === 0) throw new UsageError("strata tag takes a reference and one or more aliases");
+  if (text === undefined || aliases.length === 0)
+    throw new UsageError("strata tag takes a reference and one or more aliases");
   const wrong = aliases.find((alias) => !isTag(alias));
-  if (wrong !== undefined) throw new UsageError(`"${wrong}" is no tag; tags are letters, digits and . _ -, at most 128`);
+  if (wrong !== undefined)
+    throw new UsageError(`"${wrong}" is no tag; tags are letters, digits and . _ -, at most 128`);
   const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
   try {
     const { digest, moved } = await setTags(source, aliases, io.signal);
-    if (format === "text") io.stdout.write(aliases.map((alias) => `${plain(source.repository.name)}:${alias} ${moved.includes(alias) ? "→" : "already"} ${digest}\n`).join(""));
+    if (format === "text")
+      io.stdout.write(
+        aliases
+          .map(
+            (alias) =>
+              `${plain(source.repository.name)}:${alias} ${moved.includes(alias) ? "→" : "already"} ${digest}\n`,
+          )
+          .join(""),
+      );
     else printData(io.stdout, format, { repository: source.repository.name, digest, tags: aliases, moved });
     return 0;
   } finally {
@@ -44,7 +54,11 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   }
 }
 
-async function setTags({ reference, repository }: OpenedSource, aliases: readonly string[], signal: AbortSignal): Promise<{ digest: string; moved: readonly string[] }> {
+async function setTags(
+  { reference, repository }: OpenedSource,
+  aliases: readonly string[],
+  signal: AbortSignal,
+): Promise<{ digest: string; moved: readonly string[] }> {
   const descriptor = await repository.resolve(versionOf(reference), signal, "read");
   const { bytes } = await fetchDocument(repository, descriptor, signal);
   const moved: string[] = [];

@@ -20,11 +20,22 @@ describe("plain", () => {
 
 describe("formatTable", () => {
   it("aligns columns and leaves nothing behind the last", () => {
-    expect(formatTable([["NAME", "READY"], ["a-long-name", ""], ["b", "True"]])).toBe("NAME         READY\na-long-name\nb            True\n");
+    expect(
+      formatTable([
+        ["NAME", "READY"],
+        ["a-long-name", ""],
+        ["b", "True"],
+      ]),
+    ).toBe("NAME         READY\na-long-name\nb            True\n");
   });
 
   it("counts what it prints, not what it was given", () => {
-    expect(formatTable([["\u001B", "x"], ["aa", "x"]])).toBe("\\u{1b}  x\naa      x\n");
+    expect(
+      formatTable([
+        ["\u001B", "x"],
+        ["aa", "x"],
+      ]),
+    ).toBe("\\u{1b}  x\naa      x\n");
   });
 
   it("is empty without rows", () => {

@@ -25,7 +25,8 @@ async function strata(...args: string[]): Promise<void> {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 }
 
-const lines = ({ requests }: TestRegistry): string[] => requests.map(({ method, path }) => `${method} ${path.replace("/v2/", "").replace(/uploads\/.*/, "uploads")}`);
+const lines = ({ requests }: TestRegistry): string[] =>
+  requests.map(({ method, path }) => `${method} ${path.replace("/v2/", "").replace(/uploads\/.*/, "uploads")}`);
 const sizes = (bytes: readonly number[]): number[] => bytes.toSorted((a, b) => a - b);
 const sum = (bytes: Iterable<number>): number => [...bytes].reduce((total, one) => total + one, 0);
 
@@ -44,13 +45,17 @@ it("strata copy reads every manifest and blob once, and sends it once", async ()
   const fetched = [...blobs].filter(([digest]) => digest !== sha256Of("{}"));
   const root = source.store.manifest("product", "1.0.0")!.digest;
   expect([...manifests.keys()]).toContain(root);
-  const read = [...[...manifests.keys()].filter((digest) => digest !== root).map((digest) => `GET product/manifests/${digest}`), ...fetched.map(([digest]) => `GET product/blobs/${digest}`)];
+  const read = [
+    ...[...manifests.keys()].filter((digest) => digest !== root).map((digest) => `GET product/manifests/${digest}`),
+    ...fetched.map(([digest]) => `GET product/blobs/${digest}`),
+  ];
   expect(lines(source).toSorted()).toEqual(["GET product/manifests/1.0.0", ...read].toSorted());
   const uploads = target.requests.filter(({ method, path }) => method === "PUT" && path.includes("/uploads/"));
   expect(sizes(uploads.map(({ received }) => received))).toEqual(sizes([...blobs.values()].map(({ size }) => size)));
   const asked = lines(target).filter((line) => line.startsWith("HEAD copy/blobs/"));
   expect(asked.toSorted()).toEqual([...blobs.keys()].map((digest) => `HEAD copy/blobs/${digest}`).toSorted());
   expect(target.requests.filter(({ method }) => method === "PATCH")).toEqual([]);
-  const bytes = sum(fetched.map(([, { size }]) => size)) + sum([...manifests.values()].map(({ bytes }) => bytes.length));
+  const bytes =
+    sum(fetched.map(([, { size }]) => size)) + sum([...manifests.values()].map(({ bytes }) => bytes.length));
   expect(sum(source.requests.map(({ sent }) => sent))).toBe(bytes);
 });

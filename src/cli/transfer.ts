@@ -12,7 +12,11 @@ export interface StoredDocument {
 }
 
 /** Reads a manifest or index; the repository caps its size. @throws NotFound, ManifestInvalid, … */
-export async function fetchDocument(repository: Fetcher, descriptor: Descriptor, signal: AbortSignal): Promise<StoredDocument> {
+export async function fetchDocument(
+  repository: Fetcher,
+  descriptor: Descriptor,
+  signal: AbortSignal,
+): Promise<StoredDocument> {
   const chunks: Buffer[] = [];
   for await (const chunk of (await repository.fetch(descriptor, signal)) as AsyncIterable<Buffer>) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
@@ -20,7 +24,11 @@ export async function fetchDocument(repository: Fetcher, descriptor: Descriptor,
 }
 
 /** What a tag or digest names; undefined where there is no such thing. */
-export async function resolveOptional(repository: Resolver, reference: string, signal: AbortSignal): Promise<Descriptor | undefined> {
+export async function resolveOptional(
+  repository: Resolver,
+  reference: string,
+  signal: AbortSignal,
+): Promise<Descriptor | undefined> {
   try {
     return await repository.resolve(reference, signal);
   } catch (error) {

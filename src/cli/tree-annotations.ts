@@ -9,7 +9,8 @@ const important = ["title", "version", "ref.name"].map((name) => `${standard}${n
 /** Last parts of keys by which makers say what something is for. */
 const roles = /(?:^|[./_-])(?:role|name|type|kind|component|profile|variant|predicate-type|filepath)$/i;
 /** Of value only to those who look for it; `--output json` has everything. */
-const noise = /^org\.opencontainers\.image\.(?:created|revision|source|url|documentation|licenses|vendor|authors|description|base\..*)$|\bdigest$|^dev\.sigstore\.|^dev\.cosignproject\./;
+const noise =
+  /^org\.opencontainers\.image\.(?:created|revision|source|url|documentation|licenses|vendor|authors|description|base\..*)$|\bdigest$|^dev\.sigstore\.|^dev\.cosignproject\./;
 
 /** The annotations that tell a person what something is: at most four, cut, with the standard prefix left away. */
 export function telling(annotations: Annotations | undefined): [key: string, value: string][] {

@@ -29,14 +29,24 @@ export function outcomeLines({ outcome }: Explored): string[] {
     const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
     return [`* taken without any selector: ${what}${note === undefined ? "" : `; ${note}`}`].map(plain);
   }
-  if (outcome.suggestion === undefined) return [`Nothing is taken without a selector: ${firstLine(outcome.message)}`].map(plain);
-  return [`Nothing is taken without a selector: ${firstLine(outcome.message).replace(/:$/, "")}. A spec could say`, ...stringify(outcome.suggestion, { lineWidth: 0 }).trimEnd().split("\n").map((line) => `  ${line}`)].map(plain);
+  if (outcome.suggestion === undefined)
+    return [`Nothing is taken without a selector: ${firstLine(outcome.message)}`].map(plain);
+  return [
+    `Nothing is taken without a selector: ${firstLine(outcome.message).replace(/:$/, "")}. A spec could say`,
+    ...stringify(outcome.suggestion, { lineWidth: 0 })
+      .trimEnd()
+      .split("\n")
+      .map((line) => `  ${line}`),
+  ].map(plain);
 }
 
 function drawBelow(branches: readonly Branch[], indent: string): string[] {
   return branches.flatMap(({ text, below }, at) => {
     const isLast = at === branches.length - 1;
-    return [`${indent}${isLast ? "└─ " : "├─ "}${text}`, ...drawBelow(below ?? [], `${indent}${isLast ? "   " : "│  "}`)];
+    return [
+      `${indent}${isLast ? "└─ " : "├─ "}${text}`,
+      ...drawBelow(below ?? [], `${indent}${isLast ? "   " : "│  "}`),
+    ];
   });
 }
 
@@ -44,7 +54,11 @@ function branchOf(entry: TreeEntry): Branch {
   if (entry.kind === "index") return indexBranch(entry);
   if (entry.kind === "manifest") return manifestBranch(entry);
   const { kind, digest, artifactType, mediaType, problem, platform } = entry;
-  const why = { repeated: "(shown above)", foreign: "(neither manifest nor index)", unread: `! ${problem?.code}: ${firstLine(problem?.message ?? "")}` }[kind];
+  const why = {
+    repeated: "(shown above)",
+    foreign: "(neither manifest nor index)",
+    unread: `! ${problem?.code}: ${firstLine(problem?.message ?? "")}`,
+  }[kind];
   return { text: cells("•", short(digest), artifactType ?? mediaType, platform, why) };
 }
 
@@ -55,22 +69,61 @@ function indexBranch({ digest, artifactType, platform, size, annotations, manife
   };
 }
 
-function manifestBranch({ digest, artifactType, platform, size, layout, selected, config, subject, ...entry }: ManifestEntry): Branch {
+function manifestBranch({
+  digest,
+  artifactType,
+  platform,
+  size,
+  layout,
+  selected,
+  config,
+  subject,
+  ...entry
+}: ManifestEntry): Branch {
   const about = subject === undefined ? [] : [{ text: cells("subject", short(subject)) }];
-  const configText = cells(config.selected ? "* config" : "config", config.mediaType, formatBytes(config.size), short(config.digest));
+  const configText = cells(
+    config.selected ? "* config" : "config",
+    config.mediaType,
+    formatBytes(config.size),
+    short(config.digest),
+  );
   return {
-    text: cells(selected ? "* manifest" : "manifest", short(digest), artifactType, platform, formatBytes(size), layout && `[${layout}]`),
-    below: [...annotationBranches(entry.annotations), ...about, { text: configText }, ...capped(entry.layers, layerBranch), ...capped(entry.referrers, referrerBranch)],
+    text: cells(
+      selected ? "* manifest" : "manifest",
+      short(digest),
+      artifactType,
+      platform,
+      formatBytes(size),
+      layout && `[${layout}]`,
+    ),
+    below: [
+      ...annotationBranches(entry.annotations),
+      ...about,
+      { text: configText },
+      ...capped(entry.layers, layerBranch),
+      ...capped(entry.referrers, referrerBranch),
+    ],
   };
 }
 
 function layerBranch({ offset, title, mediaType, size, digest, annotations, selected }: LayerEntry): Branch {
   const { "org.opencontainers.image.title": _, ...others } = annotations ?? {};
-  return { text: cells(`${selected ? "* " : ""}layer ${offset}`, title, mediaType, formatBytes(size), short(digest)), below: annotationBranches(others) };
+  return {
+    text: cells(`${selected ? "* " : ""}layer ${offset}`, title, mediaType, formatBytes(size), short(digest)),
+    below: annotationBranches(others),
+  };
 }
 
 function referrerBranch({ digest, artifactType, mediaType, meaning, tag, size }: ReferrerEntry): Branch {
-  return { text: cells("←", meaning, tag === undefined ? (artifactType ?? mediaType) : "by tag", formatBytes(size), short(digest)) };
+  return {
+    text: cells(
+      "←",
+      meaning,
+      tag === undefined ? (artifactType ?? mediaType) : "by tag",
+      formatBytes(size),
+      short(digest),
+    ),
+  };
 }
 
 function annotationBranches(annotations: Annotations | undefined): Branch[] {
@@ -84,7 +137,10 @@ function capped<T>(rows: readonly T[], draw: (row: T) => Branch): Branch[] {
 }
 
 function cells(...parts: readonly (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined && part !== "").map((part) => cut(part!)).join("  ");
+  return parts
+    .filter((part) => part !== undefined && part !== "")
+    .map((part) => cut(part!))
+    .join("  ");
 }
 
 function cut(text: string): string {

@@ -18,7 +18,8 @@ async function tree(reference: string, ...flags: readonly string[]): Promise<str
 }
 
 const at = (reference: string, server = registry): string => `oci://${server.host}/${reference}`;
-const json = async (reference: string, ...flags: readonly string[]) => JSON.parse(await tree(reference, "--output", "json", ...flags)) as Document;
+const json = async (reference: string, ...flags: readonly string[]) =>
+  JSON.parse(await tree(reference, "--output", "json", ...flags)) as Document;
 
 interface Entry {
   kind: string;
@@ -95,10 +96,27 @@ describe("strata tree", () => {
 
   it("prints one object for programs", async () => {
     const { tree: root, selection, refusal, problems, digest, reference } = await json(at("image:1.0.0"));
-    expect(root).toMatchObject({ kind: "index", digest, manifests: [{ kind: "manifest", platform: "linux/amd64", selected: true }, { platform: "linux/arm64", selected: false }] });
-    expect(root.manifests?.[0]?.layers?.map(({ offset, selected }) => [offset, selected])).toEqual([[0, true], [1, true], [2, true]]);
+    expect(root).toMatchObject({
+      kind: "index",
+      digest,
+      manifests: [
+        { kind: "manifest", platform: "linux/amd64", selected: true },
+        { platform: "linux/arm64", selected: false },
+      ],
+    });
+    expect(root.manifests?.[0]?.layers?.map(({ offset, selected }) => [offset, selected])).toEqual([
+      [0, true],
+      [1, true],
+      [2, true],
+    ]);
     expect({ selection, refusal, problems, reference }).toEqual({
-      selection: { operation: "ExtractAll", layout: "Merge", profile: "image", note: expect.stringContaining("linux/amd64"), layerCount: 3 },
+      selection: {
+        operation: "ExtractAll",
+        layout: "Merge",
+        profile: "image",
+        note: expect.stringContaining("linux/amd64"),
+        layerCount: 3,
+      },
       refusal: null,
       problems: [],
       reference: at("image:1.0.0"),
@@ -109,7 +127,10 @@ describe("strata tree", () => {
   it("gives programs the suggestion of an ambiguous artifact", async () => {
     const { selection, refusal } = await json(at("twin:1.0.0"));
     expect(selection).toBeNull();
-    expect(refusal).toMatchObject({ code: "AmbiguousManifest", suggestion: { ref: { digest: expect.stringMatching(/^sha256:/) } } });
+    expect(refusal).toMatchObject({
+      code: "AmbiguousManifest",
+      suggestion: { ref: { digest: expect.stringMatching(/^sha256:/) } },
+    });
   });
 
   it("reads an image layout, by digest too", async () => {
@@ -167,24 +188,36 @@ describe("referrers", () => {
   it("are looked for at every manifest and index", async () => {
     await withServer({}, async (server) => {
       const { digest } = server.store.manifest("product", "cfg")!;
-      server.store.putArtifact("product", { artifactType: "application/spdx+json", subject: { digest, mediaType: "application/vnd.oci.image.manifest.v1+json", size: 743 } });
+      server.store.putArtifact("product", {
+        artifactType: "application/spdx+json",
+        subject: { digest, mediaType: "application/vnd.oci.image.manifest.v1+json", size: 743 },
+      });
       const { tree: root } = await json(at("product:1.0.0", server));
-      expect(root.manifests?.find((entry) => entry.digest === digest)?.referrers).toMatchObject([{ meaning: "SBOM (SPDX)", artifactType: "application/spdx+json" }]);
+      expect(root.manifests?.find((entry) => entry.digest === digest)?.referrers).toMatchObject([
+        { meaning: "SBOM (SPDX)", artifactType: "application/spdx+json" },
+      ]);
     });
   });
 
   it("that cannot be looked up are a sentence below the tree", async () => {
     await withServer({}, async (server) => {
       server.faults.add({ path: /\/referrers\//, status: 403, times: 1000 });
-      expect((await json(at("product:1.0.0", server))).problems).toEqual([expect.stringContaining("Not every signature")]);
+      expect((await json(at("product:1.0.0", server))).problems).toEqual([
+        expect.stringContaining("Not every signature"),
+      ]);
       expect(await tree(at("product:1.0.0", server))).toContain("Not every signature");
     });
   });
 
   it("are given up after some failures", async () => {
     await withServer({}, async (server) => {
-      const child = (name: string) => server.store.putArtifact("many", { layers: [{ mediaType: "text/plain", bytes: Buffer.from(name) }] });
-      server.store.putIndex("many", Array.from({ length: 60 }, (_, at) => child(String(at))), { tag: "1" });
+      const child = (name: string) =>
+        server.store.putArtifact("many", { layers: [{ mediaType: "text/plain", bytes: Buffer.from(name) }] });
+      server.store.putIndex(
+        "many",
+        Array.from({ length: 60 }, (_, at) => child(String(at))),
+        { tag: "1" },
+      );
       server.faults.add({ path: /\/referrers\//, status: 403, times: 1000 });
       await json(at("many:1", server));
       expect(server.requests.filter(({ path }) => path.includes("/referrers/")).length).toBeLessThan(20);
@@ -193,9 +226,16 @@ describe("referrers", () => {
 
   it("of a hundred manifests are enough to ask for", async () => {
     await withServer({}, async (server) => {
-      const child = (name: string) => server.store.putArtifact("many", { layers: [{ mediaType: "text/plain", bytes: Buffer.from(name) }] });
-      server.store.putIndex("many", Array.from({ length: 120 }, (_, at) => child(String(at))), { tag: "1" });
-      expect((await json(at("many:1", server))).problems).toEqual(["Signatures and SBOMs of 21 more manifests were not looked for."]);
+      const child = (name: string) =>
+        server.store.putArtifact("many", { layers: [{ mediaType: "text/plain", bytes: Buffer.from(name) }] });
+      server.store.putIndex(
+        "many",
+        Array.from({ length: 120 }, (_, at) => child(String(at))),
+        { tag: "1" },
+      );
+      expect((await json(at("many:1", server))).problems).toEqual([
+        "Signatures and SBOMs of 21 more manifests were not looked for.",
+      ]);
       expect(server.requests.filter(({ path }) => path.includes("/referrers/"))).toHaveLength(100);
     });
   });
@@ -211,15 +251,29 @@ describe("referrers", () => {
 describe("what a registry says", () => {
   it("cannot move the cursor, break the tree or fill the screen", async () => {
     const annotations = { "org.opencontainers.image.title": "a\u001b[2J\u202eb\nlayer 9", "x.role": "r".repeat(5000) };
-    registry.store.putArtifact("hostile", { tag: "1", layers: [{ mediaType: "text/\u001b]0;x\u0007plain", bytes: Buffer.from("x"), annotations }], annotations });
+    registry.store.putArtifact("hostile", {
+      tag: "1",
+      layers: [{ mediaType: "text/\u001b]0;x\u0007plain", bytes: Buffer.from("x"), annotations }],
+      annotations,
+    });
     const drawn = await tree(at("hostile:1"));
     expect(drawn).not.toMatch(/[^\P{Cc}\n]|\p{Cf}/u);
     expect(drawn).toContain(String.raw`a\u{1b}[2J\u{202e}b\u{a}layer 9`);
-    expect(Math.max(...drawn.split("\n").slice(1, -3).map((line) => line.length))).toBeLessThan(400);
+    expect(
+      Math.max(
+        ...drawn
+          .split("\n")
+          .slice(1, -3)
+          .map((line) => line.length),
+      ),
+    ).toBeLessThan(400);
   });
 
   it("is counted where it would not end", async () => {
-    const layers = Array.from({ length: 200 }, (_, at) => ({ mediaType: "text/plain", bytes: Buffer.from(String(at)) }));
+    const layers = Array.from({ length: 200 }, (_, at) => ({
+      mediaType: "text/plain",
+      bytes: Buffer.from(String(at)),
+    }));
     registry.store.putArtifact("long", { tag: "1", layers });
     const drawn = await tree(at("long:1"));
     expect(drawn.match(/layer \d+ /g)).toHaveLength(60);
@@ -229,7 +283,17 @@ describe("what a registry says", () => {
 
   it("is shown by its telling annotations", () => {
     const long = "v".repeat(100);
-    expect(telling({ "org.opencontainers.image.created": "now", zebra: "1", "x.role": long, "org.opencontainers.image.version": "2", "org.opencontainers.image.title": "t", apple: "1", "dev.sigstore.bundle.content": "x" })).toEqual([
+    expect(
+      telling({
+        "org.opencontainers.image.created": "now",
+        zebra: "1",
+        "x.role": long,
+        "org.opencontainers.image.version": "2",
+        "org.opencontainers.image.title": "t",
+        apple: "1",
+        "dev.sigstore.bundle.content": "x",
+      }),
+    ).toEqual([
       ["title", "t"],
       ["version", "2"],
       ["x.role", `${"v".repeat(60)}…`],

@@ -51,19 +51,28 @@ const options = {
   output: { type: "string" },
 } as const;
 
-export const tree: Command = { summary: "Draw the indexes, manifests, layers and signatures of an artifact", help, run };
+export const tree: Command = {
+  summary: "Draw the indexes, manifests, layers and signatures of an artifact",
+  help,
+  run,
+};
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   const [text, ...others] = positionals;
   if (text === undefined || others.length > 0) throw new UsageError("strata tree takes one reference");
-  if (values.html !== undefined && format !== "text") throw new UsageError("strata tree writes a page or prints data; pass --html or --output, not both");
+  if (values.html !== undefined && format !== "text")
+    throw new UsageError("strata tree writes a page or prints data; pass --html or --output, not both");
   const insecure = values.insecure ?? false;
   const source = await openSource(text, { insecure, caFile: values["ca-file"] }, io);
   try {
     const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
-    const explored = await explore(source.repository, root, { referrers: values["no-referrers"] !== true, limits: defaultLimits, signal: io.signal });
+    const explored = await explore(source.repository, root, {
+      referrers: values["no-referrers"] !== true,
+      limits: defaultLimits,
+      signal: io.signal,
+    });
     if (values.html === undefined) print(io, explored, formatReference(source.reference), format);
     else await writePage(values.html, pageOf(explored, source.reference, insecure));
     return 0;
@@ -81,19 +90,45 @@ async function writePage(path: string, page: string): Promise<void> {
 }
 
 function print(io: CommandIO, explored: Explored, reference: string, format: OutputFormat): void {
-  const drawn = treeOf(explored.root, { graph: explored.graph, referrers: explored.referrers.bySubject, layers: selectedLayers(explored) });
+  const drawn = treeOf(explored.root, {
+    graph: explored.graph,
+    referrers: explored.referrers.bySubject,
+    layers: selectedLayers(explored),
+  });
   if (format === "text") printText(io, explored, reference, drawn);
   else printData(io.stdout, format, document(explored, reference, drawn));
 }
 
 function printText(io: CommandIO, explored: Explored, reference: string, drawn: TreeEntry): void {
-  const lines = [...treeLines(reference, drawn), "", ...outcomeLines(explored), ...explored.referrers.problems.map(plain)];
+  const lines = [
+    ...treeLines(reference, drawn),
+    "",
+    ...outcomeLines(explored),
+    ...explored.referrers.problems.map(plain),
+  ];
   io.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function document({ root, outcome, referrers }: Explored, reference: string, drawn: TreeEntry): Record<string, unknown> {
+function document(
+  { root, outcome, referrers }: Explored,
+  reference: string,
+  drawn: TreeEntry,
+): Record<string, unknown> {
   const selection = isSelection(outcome)
-    ? { operation: outcome.operation, layout: outcome.layout, profile: outcome.profile ?? null, ...(outcome.note !== undefined && { note: outcome.note }), layerCount: outcome.layers.length }
+    ? {
+        operation: outcome.operation,
+        layout: outcome.layout,
+        profile: outcome.profile ?? null,
+        ...(outcome.note !== undefined && { note: outcome.note }),
+        layerCount: outcome.layers.length,
+      }
     : null;
-  return { reference, digest: root.digest, tree: drawn, selection, refusal: isSelection(outcome) ? null : outcome, problems: referrers.problems };
+  return {
+    reference,
+    digest: root.digest,
+    tree: drawn,
+    selection,
+    refusal: isSelection(outcome) ? null : outcome,
+    problems: referrers.problems,
+  };
 }

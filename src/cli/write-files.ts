@@ -26,18 +26,25 @@ export function writeFiles({ root, paths, source, ranges }: FileBatch): void {
   try {
     for (const [index, path] of paths.entries()) {
       const at = index * RANGE_COLUMNS;
-      writeOne(createFile(`${root}/${path}`, ranges[at + 2] === 1), reader, { offset: ranges[at]!, size: ranges[at + 1]! });
+      writeOne(createFile(`${root}/${path}`, ranges[at + 2] === 1), reader, {
+        offset: ranges[at]!,
+        size: ranges[at + 1]!,
+      });
     }
   } finally {
     reader.close();
   }
 }
 
-function writeOne(file: number, reader: RangeReader, { offset, size }: { readonly offset: number; readonly size: number }): void {
+function writeOne(
+  file: number,
+  reader: RangeReader,
+  { offset, size }: { readonly offset: number; readonly size: number },
+): void {
   try {
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const piece = reader.read(offset + at, size - at);
-      for (let written = 0; written < piece.length; ) written += writeSync(file, piece, written);
+      for (let written = 0; written < piece.length;) written += writeSync(file, piece, written);
       at += piece.length;
     }
   } finally {

@@ -1,4 +1,16 @@
-import { chmod, link, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -25,17 +37,35 @@ async function staged(bytes: Buffer): Promise<StagedBlob> {
   return { path, digest: sha256Of(bytes), size: bytes.length, contentDigest: sha256Of(bytes), verbatim: true };
 }
 
-const archive = async (...entries: readonly (TarFields | Buffer)[]): Promise<StagedBlob> => await staged(gzipSync(tarOf(...entries)));
+const archive = async (...entries: readonly (TarFields | Buffer)[]): Promise<StagedBlob> =>
+  await staged(gzipSync(tarOf(...entries)));
 
-async function unpack(blob: StagedBlob, limits: Partial<Limits> = {}, signal = new AbortController().signal): Promise<void> {
+async function unpack(
+  blob: StagedBlob,
+  limits: Partial<Limits> = {},
+  signal = new AbortController().signal,
+): Promise<void> {
   await writeDirectoryOutput(blob, out, { limits: { ...defaultLimits, ...limits }, signal });
 }
 
-const refusal = async (promise: Promise<unknown>): Promise<string> => codeOf(await promise.then(() => "nothing was thrown", (error: unknown) => error));
+const refusal = async (promise: Promise<unknown>): Promise<string> =>
+  codeOf(
+    await promise.then(
+      () => "nothing was thrown",
+      (error: unknown) => error,
+    ),
+  );
 const modeOf = async (name: string): Promise<number> => (await stat(join(out, name))).mode & 0o777;
 
 describe("where -o names a file", () => {
-  it.each([["a.tar.gz", true], ["dir/a.tgz", true], ["a.tar", false], ["a.gz", false], ["out", false], ["out.tar.gz/", false]])("%s: %s", (path, expected) => {
+  it.each([
+    ["a.tar.gz", true],
+    ["dir/a.tgz", true],
+    ["a.tar", false],
+    ["a.gz", false],
+    ["out", false],
+    ["out.tar.gz/", false],
+  ])("%s: %s", (path, expected) => {
     expect(isArchiveName(path)).toBe(expected);
   });
 
@@ -68,7 +98,15 @@ describe("where -o names a file", () => {
 
 describe("where -o names a directory", () => {
   it("files, directories and executables are there", async () => {
-    await unpack(await archive({ name: "./", type: "5" }, { name: "./empty/", type: "5" }, { name: "./bin/run", content: "#!", mode: 0o755 }, { name: "a", content: "one" }, { name: "nothing" }));
+    await unpack(
+      await archive(
+        { name: "./", type: "5" },
+        { name: "./empty/", type: "5" },
+        { name: "./bin/run", content: "#!", mode: 0o755 },
+        { name: "a", content: "one" },
+        { name: "nothing" },
+      ),
+    );
     expect((await readdir(out, { recursive: true })).sort()).toEqual(["a", "bin", "bin/run", "empty", "nothing"]);
     expect([await modeOf("a"), await modeOf("bin/run")]).toEqual([0o644, 0o755].map((mode) => mode & ~process.umask()));
     expect(await readFile(join(out, "a"), "utf8")).toBe("one");
@@ -99,7 +137,13 @@ describe("where -o names a directory", () => {
   });
 
   it("links and devices are left out", async () => {
-    await unpack(await archive({ name: "a", content: "one" }, { name: "soft", type: "2", link: "/etc/passwd" }, { name: "null", type: "3" }));
+    await unpack(
+      await archive(
+        { name: "a", content: "one" },
+        { name: "soft", type: "2", link: "/etc/passwd" },
+        { name: "null", type: "3" },
+      ),
+    );
     expect(await readdir(out)).toEqual(["a"]);
   });
 });
@@ -137,7 +181,9 @@ describe("what is in the way", () => {
 
   it("a file of the directory's own name is told of", async () => {
     await writeFile(out, "mine");
-    const error: unknown = await unpack(await archive({ name: "a", content: "one" })).catch((thrown: unknown) => thrown);
+    const error: unknown = await unpack(await archive({ name: "a", content: "one" })).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(codeOf(error)).toBe("StorageFailed");
     expect((error as Error).message).toContain(out);
   });
@@ -149,7 +195,11 @@ describe("a hostile layer that was copied", () => {
     ["is absolute", [tarEntry({ name: "/escaped", content: "x" })], "ArchiveUnsafePath"],
     ["climbs from within", [tarEntry({ name: "a/../../escaped", content: "x" })], "ArchiveUnsafePath"],
     ["has backslashes", [tarEntry({ name: "..\\escaped", content: "x" })], "ArchiveUnsafePath"],
-    ["has a directory where a file was", [tarEntry({ name: "a", content: "x" }), tarEntry({ name: "a/escaped", content: "x" })], "ArchiveUnsafePath"],
+    [
+      "has a directory where a file was",
+      [tarEntry({ name: "a", content: "x" }), tarEntry({ name: "a/escaped", content: "x" })],
+      "ArchiveUnsafePath",
+    ],
   ])("%s: nothing is written outside", async (_, entries, code) => {
     expect(await refusal(unpack(await archive(...entries)))).toBe(code);
     expect((await readdir(dir)).sort()).toEqual(["out", "staged"]);

@@ -37,7 +37,11 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
  * @throws StorageFailed; ArchiveUnsafePath where something else than a file or directory is in the way; Archive… for a copied
  * layer that is broken
  */
-export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: { readonly limits: Limits; readonly signal: AbortSignal }): Promise<void> {
+export async function writeDirectoryOutput(
+  blob: StagedBlob,
+  root: string,
+  context: { readonly limits: Limits; readonly signal: AbortSignal },
+): Promise<void> {
   const { limits, signal } = context;
   const writer = new DirectoryWriter(root);
   try {
@@ -47,7 +51,8 @@ export async function writeDirectoryOutput(blob: StagedBlob, root: string, conte
     let expanded = 0;
     const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
     await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
-      if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+      if (signal.aborted)
+        throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
       expanded += chunk.length;
       budget.checkExpanded(expanded);
       scanner.push(chunk);
@@ -85,7 +90,8 @@ class DirectoryWriter implements ScanHandler {
     if (type !== "file" && type !== "dir") return;
     const path = normalisePath(name);
     const problem = unpublishable(path);
-    if (problem !== undefined) throw new CodedError("ArchiveUnsafePath", `${JSON.stringify(path)} is not written: ${problem}`);
+    if (problem !== undefined)
+      throw new CodedError("ArchiveUnsafePath", `${JSON.stringify(path)} is not written: ${problem}`);
     if (type === "dir") return this.#directory(path);
     this.#directory(parentOf(path));
     this.#file = createFile(join(this.#root, path), (mode & 0o111) !== 0);
@@ -93,7 +99,7 @@ class DirectoryWriter implements ScanHandler {
   }
 
   data(chunk: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; ) at += writeSync(this.#file!, chunk, at, end - at);
+    for (let at = start; at < end;) at += writeSync(this.#file!, chunk, at, end - at);
   }
 
   close(): void {

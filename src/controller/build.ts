@@ -35,9 +35,20 @@ export interface Built {
   readonly metadata: Annotations;
 }
 
-export function selectRequest(context: Omit<BuildContext, "dir">, onDecision?: (decision: Decision) => void): SelectRequest {
+export function selectRequest(
+  context: Omit<BuildContext, "dir">,
+  onDecision?: (decision: Decision) => void,
+): SelectRequest {
   const { spec, repository, resolved, limits, signal } = context;
-  return { root: resolved.root, repository, indexSelector: spec.indexSelector, layerSelector: spec.layerSelector, limits, signal, onDecision };
+  return {
+    root: resolved.root,
+    repository,
+    indexSelector: spec.indexSelector,
+    layerSelector: spec.layerSelector,
+    limits,
+    signal,
+    onDecision,
+  };
 }
 
 /** What the operation is told besides the layers. */
@@ -48,15 +59,28 @@ export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, sele
 /** Reduces the selected layers to one artifact. @throws what the operations throw */
 export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
   const { repository, resolved, dir, limits, signal, onBytes } = context;
-  const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), { fetcher: repository, dir, limits, signal, ...(onBytes && { onBytes }) });
-  return { selection, result, revision: revisionOf(resolved.tag, result.blob.contentDigest), metadata: metadataOf(context, selection) };
+  const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), {
+    fetcher: repository,
+    dir,
+    limits,
+    signal,
+    ...(onBytes && { onBytes }),
+  });
+  return {
+    selection,
+    result,
+    revision: revisionOf(resolved.tag, result.blob.contentDigest),
+    metadata: metadataOf(context, selection),
+  };
 }
 
 /** api.md, "The published artifact": the manifest's annotations, and where it came from. */
 function metadataOf({ spec, resolved }: BuildContext, selection: Selection): Annotations {
   const [node, ...others] = selection.nodes;
   const annotations = node === undefined || others.length > 0 ? {} : node.effectiveAnnotations;
-  const kept = Object.entries(annotations).filter(([key, value]) => key.length <= maxAnnotationLength && value.length <= maxAnnotationLength);
+  const kept = Object.entries(annotations).filter(
+    ([key, value]) => key.length <= maxAnnotationLength && value.length <= maxAnnotationLength,
+  );
   return {
     ...Object.fromEntries(kept.slice(0, maxAnnotations)),
     [UPSTREAM_DIGEST_ANNOTATION]: resolved.root.digest,

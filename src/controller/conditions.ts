@@ -7,10 +7,20 @@ import type { Verification } from "../verify/verifier.ts";
 const maxMessageLength = 8000;
 
 /** Gives drafts the times of conditions that were already so; those that are not drafted are gone. */
-export function settle(drafts: readonly ConditionDraft[], before: readonly Condition[], context: ConditionContext): Condition[] {
+export function settle(
+  drafts: readonly ConditionDraft[],
+  before: readonly Condition[],
+  context: ConditionContext,
+): Condition[] {
   const kept = before.filter(({ type }) => drafts.some((draft) => draft.type === type));
-  const cut = (message: string): string => (message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message);
-  return [...drafts.reduce((conditions, draft) => setCondition(conditions, { ...draft, message: cut(draft.message) }, context), kept as readonly Condition[])];
+  const cut = (message: string): string =>
+    message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
+  return [
+    ...drafts.reduce(
+      (conditions, draft) => setCondition(conditions, { ...draft, message: cut(draft.message) }, context),
+      kept as readonly Condition[],
+    ),
+  ];
 }
 
 export function carried(before: readonly Condition[], type: string): ConditionDraft[] {
@@ -19,5 +29,12 @@ export function carried(before: readonly Condition[], type: string): ConditionDr
 
 export function sourceVerified(verification: Verification | undefined): ConditionDraft[] {
   if (verification?.result !== "verified") return [];
-  return [{ type: ConditionType.SourceVerified, status: "True", reason: Reason.Succeeded, message: `verified ${verification.provider} signature of ${verification.identity}` }];
+  return [
+    {
+      type: ConditionType.SourceVerified,
+      status: "True",
+      reason: Reason.Succeeded,
+      message: `verified ${verification.provider} signature of ${verification.identity}`,
+    },
+  ];
 }

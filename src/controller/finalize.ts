@@ -12,7 +12,13 @@ export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: 
   if (finalizers.includes(FINALIZER)) return raw;
   // The list is replaced as a whole, so it must be the one that was read.
   const patch = { metadata: { finalizers: [...finalizers, FINALIZER], resourceVersion } };
-  const patched = await kube.patch<RawObject>(artifactRepositories, { namespace, name }, patch, { fieldManager: FIELD_MANAGER }, signal);
+  const patched = await kube.patch<RawObject>(
+    artifactRepositories,
+    { namespace, name },
+    patch,
+    { fieldManager: FIELD_MANAGER },
+    signal,
+  );
   return { ...raw, metadata: { ...raw.metadata, finalizers: patched.metadata.finalizers ?? [] } };
 }
 
@@ -31,7 +37,13 @@ export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal):
   await deps.store.remove(storeOwner(owner));
   const left = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   await ignoring(["NotFound"], deps, async () => {
-    await deps.kube.patch(artifactRepositories, owner.key, { metadata: { finalizers: left, resourceVersion } }, { fieldManager: FIELD_MANAGER }, signal);
+    await deps.kube.patch(
+      artifactRepositories,
+      owner.key,
+      { metadata: { finalizers: left, resourceVersion } },
+      { fieldManager: FIELD_MANAGER },
+      signal,
+    );
   });
 }
 
@@ -42,11 +54,20 @@ async function withdrawPushed(raw: RawObject, deps: Deps, signal: AbortSignal): 
   try {
     const object = parseObject({ ...raw, metadata: { ...raw.metadata, managedFields: undefined } });
     const target = object.spec.publish?.oci;
-    const owner: Identified = { key: { namespace: raw.metadata.namespace, name: raw.metadata.name }, uid: raw.metadata.uid ?? "", generation: raw.metadata.generation ?? 0, object };
+    const owner: Identified = {
+      key: { namespace: raw.metadata.namespace, name: raw.metadata.name },
+      uid: raw.metadata.uid ?? "",
+      generation: raw.metadata.generation ?? 0,
+      object,
+    };
     if (target !== undefined) await deps.publishers.oci.withdraw({ owner, target, previous }, signal);
   } catch (error) {
     if (signal.aborted) throw error;
-    deps.log("error", `what was pushed stays in the registry: ${messageOf(error)}`, { code: codeOf(error), name: raw.metadata.name, namespace: raw.metadata.namespace });
+    deps.log("error", `what was pushed stays in the registry: ${messageOf(error)}`, {
+      code: codeOf(error),
+      name: raw.metadata.name,
+      namespace: raw.metadata.namespace,
+    });
   }
 }
 

@@ -13,11 +13,18 @@ const maxConfigBytes = 1024 * 1024;
  * may be switched on later.
  * @throws what the registry client throws for the chart's config
  */
-export async function imageFormOf({ spec, repository, signal }: BuildContext, { selection, result }: Built): Promise<Partial<ImageForm>> {
+export async function imageFormOf(
+  { spec, repository, signal }: BuildContext,
+  { selection, result }: Built,
+): Promise<Partial<ImageForm>> {
   const mediaType = spec.publish?.oci?.mediaType ?? FLUX_CONTENT_MEDIA_TYPE;
   const layer = selection.layers[0];
-  const isChart = result.blob.verbatim && selection.operation === "Copy" && layer?.descriptor.mediaType === helmLayerType;
+  const isChart =
+    result.blob.verbatim && selection.operation === "Copy" && layer?.descriptor.mediaType === helmLayerType;
   if (!isChart || mediaType !== FLUX_CONTENT_MEDIA_TYPE) return { layerMediaType: mediaType };
   const { config } = layer.node.manifest;
-  return { layerMediaType: helmLayerType, config: { mediaType: config.mediaType, bytes: await fetchAll(repository, config, maxConfigBytes, signal) } };
+  return {
+    layerMediaType: helmLayerType,
+    config: { mediaType: config.mediaType, bytes: await fetchAll(repository, config, maxConfigBytes, signal) },
+  };
 }

@@ -14,7 +14,11 @@ const pull = { condition: "FetchFailed", reason: "OCIArtifactPullFailed", next: 
 const auth = { condition: "FetchFailed", reason: "AuthenticationFailed", next: "retry" } as const;
 const content = { condition: "FetchFailed", reason: "OCIArtifactLayerOperationFailed", next: "stall" } as const;
 const spec = (reason: string): FailurePolicy => ({ condition: "FetchFailed", reason, next: "stall" });
-const publish = (reason: string, next: FailurePolicy["next"]): FailurePolicy => ({ condition: "Published", reason, next });
+const publish = (reason: string, next: FailurePolicy["next"]): FailurePolicy => ({
+  condition: "Published",
+  reason,
+  next,
+});
 
 /** One row for every code: a code without a row does not compile. Reasons are Flux's where Flux has one. */
 export const failurePolicies = {

@@ -67,11 +67,31 @@ export interface OciPushed {
 /** Pushes the stored artifact to `publish.oci.url`. */
 export interface OciPublisher {
   /** @throws PublishFailed, InvalidTemplate, SecretNotFound, … */
-  push(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[]; readonly layer: PushedLayer | undefined }, signal: AbortSignal): Promise<OciPushed>;
+  push(
+    request: {
+      readonly owner: Identified;
+      readonly target: PublishOci;
+      readonly artifact: Artifact;
+      readonly previous: readonly PublishedStatus[];
+      readonly layer: PushedLayer | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<OciPushed>;
   /** Deletes what was pushed for an object that is going. */
-  withdraw(request: { readonly owner: Identified; readonly target: PublishOci; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<void>;
+  withdraw(
+    request: { readonly owner: Identified; readonly target: PublishOci; readonly previous: readonly PublishedStatus[] },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Brings the stored file back from the push target; false where it is not there. */
-  refill(request: { readonly owner: Identified; readonly target: PublishOci; readonly artifact: Artifact; readonly previous: readonly PublishedStatus[] }, signal: AbortSignal): Promise<boolean>;
+  refill(
+    request: {
+      readonly owner: Identified;
+      readonly target: PublishOci;
+      readonly artifact: Artifact;
+      readonly previous: readonly PublishedStatus[];
+    },
+    signal: AbortSignal,
+  ): Promise<boolean>;
 }
 
 /** The upstream layer that the artifact is, byte for byte: what a registry may mount instead of taking it again. */
@@ -89,7 +109,15 @@ export interface Publishers {
 
 /** Tells people; never fails and never waits. */
 export interface Announcer {
-  event(owner: Identified, event: { readonly type: "Normal" | "Warning"; readonly reason: string; readonly message: string; readonly metadata?: Readonly<Record<string, string>> }): void;
+  event(
+    owner: Identified,
+    event: {
+      readonly type: "Normal" | "Warning";
+      readonly reason: string;
+      readonly message: string;
+      readonly metadata?: Readonly<Record<string, string>>;
+    },
+  ): void;
 }
 
 /** Counts and times; never fails. */
@@ -134,4 +162,3 @@ export type Next =
   | { readonly kind: "retry"; readonly notBeforeMs: number; readonly code: ErrorCode }
   /** Only a change of the object brings it back. */
   | { readonly kind: "forget" };
-

@@ -23,16 +23,23 @@ export interface Published {
  *
  * @throws PublishFailed, NotOwned, CrdMissing, InvalidTemplate, Kube…, Secret…
  */
-export async function publishEverywhere(step: PublishStep, publishers: Publishers, signal: AbortSignal): Promise<Published> {
+export async function publishEverywhere(
+  step: PublishStep,
+  publishers: Publishers,
+  signal: AbortSignal,
+): Promise<Published> {
   const { owner, artifact, previous, layer } = step;
   const publish = wanted(owner.object.spec);
   const rows: PublishedStatus[] = [];
-  const pushed = publish.oci && (await publishers.oci.push({ owner, target: publish.oci, artifact, previous, layer }, signal));
+  const pushed =
+    publish.oci && (await publishers.oci.push({ owner, target: publish.oci, artifact, previous, layer }, signal));
   const announcement = { owner, artifact, sourceVerified: step.sourceVerified };
   if (publish.externalArtifact) rows.push(await publishers.externalArtifact.publish(announcement, signal));
-  else if (previous.some(({ kind }) => kind === "ExternalArtifact")) await publishers.externalArtifact.withdraw(owner, signal);
+  else if (previous.some(({ kind }) => kind === "ExternalArtifact"))
+    await publishers.externalArtifact.withdraw(owner, signal);
   if (publish.ociRepository) rows.push(await publishers.ociRepository.publish(announcement, signal));
-  else if (previous.some(({ kind }) => kind === "OCIRepository")) await publishers.ociRepository.withdraw(owner, signal);
+  else if (previous.some(({ kind }) => kind === "OCIRepository"))
+    await publishers.ociRepository.withdraw(owner, signal);
   return { rows: [...rows, ...(pushed?.rows ?? [])], note: pushed?.note };
 }
 

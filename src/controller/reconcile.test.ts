@@ -21,19 +21,32 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (repository: string, more: object = {}): object => ({ url: `oci://${registry.host}/${repository}`, insecure: true, interval: "10m", ref: { tag: "1.0.0" }, ...more });
+const spec = (repository: string, more: object = {}): object => ({
+  url: `oci://${registry.host}/${repository}`,
+  insecure: true,
+  interval: "10m",
+  ref: { tag: "1.0.0" },
+  ...more,
+});
 const revision = async (): Promise<string> => (await controller.get("app"))!.status!.artifact!.revision;
 const requestsFor = async (work: () => Promise<unknown>): Promise<string[]> => {
   const before = registry.requests.length;
   await work();
-  return registry.requests.slice(before).map(({ method, path }) => `${method} ${path.replace(/\/v2\/[a-z/]*?\/(manifests|blobs)\/.*/, "$1")}`);
+  return registry.requests
+    .slice(before)
+    .map(({ method, path }) => `${method} ${path.replace(/\/v2\/[a-z/]*?\/(manifests|blobs)\/.*/, "$1")}`);
 };
 
 describe("a new object", () => {
   it("becomes ready with two requests, and stays so with one and no write", async () => {
     await controller.apply("app", spec("flux/app"));
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["GET manifests", "GET blobs"]);
-    expect(controller.writes().map(({ verb, type }) => `${verb} ${type.kind}`)).toEqual(["patch ArtifactRepository", "create ExternalArtifact", "apply ExternalArtifact", "patch ArtifactRepository"]);
+    expect(controller.writes().map(({ verb, type }) => `${verb} ${type.kind}`)).toEqual([
+      "patch ArtifactRepository",
+      "create ExternalArtifact",
+      "apply ExternalArtifact",
+      "patch ArtifactRepository",
+    ]);
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
     expect(controller.writes()).toEqual([]);
   });
@@ -45,13 +58,22 @@ describe("a new object", () => {
     expect(object?.metadata.finalizers).toEqual([FINALIZER]);
     expect(object?.status).toMatchObject({
       observedGeneration: 1,
-      artifact: { revision: expect.stringMatching(/^1\.0\.0@sha256:/), metadata: { "source.strata.dev/upstream-url": `oci://${registry.host}/flux/app` } },
+      artifact: {
+        revision: expect.stringMatching(/^1\.0\.0@sha256:/),
+        metadata: { "source.strata.dev/upstream-url": `oci://${registry.host}/flux/app` },
+      },
       upstream: { tag: "1.0.0", digest: expect.stringMatching(/^sha256:/) },
       selected: { operation: "Extract", layerCount: 1 },
       published: [{ kind: "ExternalArtifact", name: "app" }],
     });
-    expect(["Ready", "ArtifactInStorage", "Published"].map((type) => conditionOf(object, type)?.status)).toEqual(["True", "True", "True"]);
-    expect(conditionOf(object, "Ready")?.message).toBe(`stored artifact for revision '${object?.status?.artifact?.revision}'`);
+    expect(["Ready", "ArtifactInStorage", "Published"].map((type) => conditionOf(object, type)?.status)).toEqual([
+      "True",
+      "True",
+      "True",
+    ]);
+    expect(conditionOf(object, "Ready")?.message).toBe(
+      `stored artifact for revision '${object?.status?.artifact?.revision}'`,
+    );
   });
 
   it("is published as an ExternalArtifact whose URL serves the file", async () => {
@@ -79,7 +101,13 @@ describe("what consumers are told", () => {
     await controller.reconcile("app");
     const { artifact } = (await controller.externalArtifact("app"))!.status!;
     for (const ignore of ["/docs", "/deploy", "*.md"]) {
-      await controller.apply("app", spec("flux/app", { ignore, publish: { externalArtifact: {}, oci: { url: "oci://127.0.0.1:1/nowhere", insecure: true } } }));
+      await controller.apply(
+        "app",
+        spec("flux/app", {
+          ignore,
+          publish: { externalArtifact: {}, oci: { url: "oci://127.0.0.1:1/nowhere", insecure: true } },
+        }),
+      );
       expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
     }
     expect((await controller.externalArtifact("app"))?.status?.artifact).toEqual(artifact);
@@ -163,15 +191,32 @@ describe("a failure", () => {
     await controller.apply("app", spec("flux/app", { secretRef: { name: "regcred" } }));
     expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
     expect(conditionOf(await controller.get("app"), "FetchFailed")?.message).toContain("default/regcred");
-    const config = Buffer.from(JSON.stringify({ auths: { [registry.host]: { username: "u", password: "p" } } })).toString("base64");
-    const secret = { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "regcred" }, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": config } };
+    const config = Buffer.from(
+      JSON.stringify({ auths: { [registry.host]: { username: "u", password: "p" } } }),
+    ).toString("base64");
+    const secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "regcred" },
+      type: "kubernetes.io/dockerconfigjson",
+      data: { ".dockerconfigjson": config },
+    };
     await controller.kube.create(secrets, secret, never);
     await controller.reconcile("app");
     expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("True");
   });
 
   it("of the signature publishes nothing", async () => {
-    await controller.kube.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "keys" }, data: { "cosign.pub": Buffer.from("no key").toString("base64") } } as never, never);
+    await controller.kube.create(
+      secrets,
+      {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { namespace: "default", name: "keys" },
+        data: { "cosign.pub": Buffer.from("no key").toString("base64") },
+      } as never,
+      never,
+    );
     await controller.apply("app", spec("flux/app", { verify: { provider: "cosign", secretRef: { name: "keys" } } }));
     await controller.reconcile("app");
     expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("False");
@@ -181,11 +226,19 @@ describe("a failure", () => {
 
 describe("an ExternalArtifact", () => {
   it("of somebody else is not touched", async () => {
-    const foreign = { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { ...key }, spec: { sourceRef: { kind: "ArtifactGenerator", name: "other" } } };
+    const foreign = {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "ExternalArtifact",
+      metadata: { ...key },
+      spec: { sourceRef: { kind: "ArtifactGenerator", name: "other" } },
+    };
     await controller.kube.create(externalArtifacts, foreign, never);
     await controller.apply("app", spec("flux/app"));
     expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
-    expect(conditionOf(await controller.get("app"), "Published")).toMatchObject({ status: "False", reason: "NotOwned" });
+    expect(conditionOf(await controller.get("app"), "Published")).toMatchObject({
+      status: "False",
+      reason: "NotOwned",
+    });
     expect((await controller.externalArtifact("app"))?.spec).toEqual(foreign.spec);
   });
 
@@ -231,7 +284,10 @@ describe("the stored file", () => {
     const before = (await controller.get("app"))!.status!.artifact!;
     for (const name of await readdir(controller.root)) await rm(join(controller.root, name), { recursive: true });
     await controller.reconcile("app");
-    expect((await controller.get("app"))?.status?.artifact).toMatchObject({ revision: before.revision, digest: before.digest });
+    expect((await controller.get("app"))?.status?.artifact).toMatchObject({
+      revision: before.revision,
+      digest: before.digest,
+    });
     expect((await fetch(before.url, { method: "HEAD" })).status).toBe(200);
   });
 
@@ -254,7 +310,8 @@ describe("objects that ask for the same", () => {
     const objects = await Promise.all(names.map((name) => controller.get(name)));
     expect(new Set(objects.map((object) => object?.status?.artifact?.revision)).size).toBe(1);
     expect(new Set(objects.map((object) => object?.status?.artifact?.path)).size).toBe(3);
-    for (const object of objects) expect((await fetch(object!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
+    for (const object of objects)
+      expect((await fetch(object!.status!.artifact!.url, { method: "HEAD" })).status).toBe(200);
   });
 
   it("ask again where the wish is newer than the answer", async () => {
@@ -264,17 +321,35 @@ describe("objects that ask for the same", () => {
   });
 
   it("share nothing that their own credentials did not show them", async () => {
-    const guarded = await startRegistry({ fixtures: true, auth: { kind: "basic", accounts: { u: { password: "p" } } } });
+    const guarded = await startRegistry({
+      fixtures: true,
+      auth: { kind: "basic", accounts: { u: { password: "p" } } },
+    });
     try {
-      const config = Buffer.from(JSON.stringify({ auths: { [guarded.host]: { username: "u", password: "p" } } })).toString("base64");
-      await controller.kube.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "regcred" }, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": config } } as never, never);
+      const config = Buffer.from(
+        JSON.stringify({ auths: { [guarded.host]: { username: "u", password: "p" } } }),
+      ).toString("base64");
+      await controller.kube.create(
+        secrets,
+        {
+          apiVersion: "v1",
+          kind: "Secret",
+          metadata: { namespace: "default", name: "regcred" },
+          type: "kubernetes.io/dockerconfigjson",
+          data: { ".dockerconfigjson": config },
+        } as never,
+        never,
+      );
       const guardedSpec = { ...spec("flux/app"), url: `oci://${guarded.host}/flux/app` };
       await controller.apply("one", { ...guardedSpec, secretRef: { name: "regcred" } });
       await controller.apply("two", guardedSpec);
       const askedAt = performance.now();
       await controller.reconcile("one", askedAt);
       await controller.reconcile("two", askedAt);
-      expect([conditionOf(await controller.get("one"), "Ready")?.status, conditionOf(await controller.get("two"), "Ready")?.reason]).toEqual(["True", "AuthenticationFailed"]);
+      expect([
+        conditionOf(await controller.get("one"), "Ready")?.status,
+        conditionOf(await controller.get("two"), "Ready")?.reason,
+      ]).toEqual(["True", "AuthenticationFailed"]);
     } finally {
       await guarded.close();
     }
@@ -288,7 +363,9 @@ describe("objects that ask for the same", () => {
     expect(lists()).toBe(1);
     await controller.reconcile("two");
     expect(lists()).toBe(1);
-    await controller.apply("two", spec("flux/app", { ref: { semver: ">=1.0.0" } }), { "reconcile.fluxcd.io/requestedAt": "now" });
+    await controller.apply("two", spec("flux/app", { ref: { semver: ">=1.0.0" } }), {
+      "reconcile.fluxcd.io/requestedAt": "now",
+    });
     await controller.reconcile("two");
     expect(lists()).toBe(2);
   });
@@ -319,10 +396,21 @@ describe("a deletion", () => {
 
 describe("publishing", () => {
   it("pushes to a registry with aliases, and moves nothing twice", async () => {
-    await controller.apply("app", spec("flux/app", { publish: { externalArtifact: {}, oci: { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["{tag}", "stable"] } } }));
+    await controller.apply(
+      "app",
+      spec("flux/app", {
+        publish: {
+          externalArtifact: {},
+          oci: { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["{tag}", "stable"] },
+        },
+      }),
+    );
     await controller.reconcile("app");
     const { status } = (await controller.get("app"))!;
-    expect(status?.published).toMatchObject([{ kind: "ExternalArtifact" }, { kind: "OCIArtifact", tags: ["1.0.0", "stable"] }]);
+    expect(status?.published).toMatchObject([
+      { kind: "ExternalArtifact" },
+      { kind: "OCIArtifact", tags: ["1.0.0", "stable"] },
+    ]);
     const again = await requestsFor(() => controller.reconcile("app"));
     expect(again.filter((request) => !request.startsWith("HEAD"))).toEqual([]);
   });
@@ -343,7 +431,8 @@ describe("publishing", () => {
   it("keeps as many pushed manifests as it is told, and none of a deleted object", async () => {
     const target = { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["stable"], retain: 1 };
     const digestAt = async (): Promise<string> => (await controller.get("app"))!.status!.published![0]!.digest!;
-    const exists = async (digest: string): Promise<number> => (await fetch(`${registry.url}/v2/published/app/manifests/${digest}`, { method: "HEAD" })).status;
+    const exists = async (digest: string): Promise<number> =>
+      (await fetch(`${registry.url}/v2/published/app/manifests/${digest}`, { method: "HEAD" })).status;
     await controller.apply("app", spec("flux/app", { publish: { oci: target } }));
     await controller.reconcile("app");
     const first = await digestAt();
@@ -374,7 +463,9 @@ describe("publishing", () => {
       const { url, ref, insecure } = managed!.spec;
       expect(insecure).toBe(true);
       const address = url.replace("oci://", "http://").replace("/default/app", "");
-      const manifest = await fetch(`${address}/v2/default/app/manifests/${ref!.digest}`, { headers: { accept: "application/vnd.oci.image.manifest.v1+json" } });
+      const manifest = await fetch(`${address}/v2/default/app/manifests/${ref!.digest}`, {
+        headers: { accept: "application/vnd.oci.image.manifest.v1+json" },
+      });
       expect(manifest.status).toBe(200);
       const { layers } = (await manifest.json()) as { layers: { digest: string }[] };
       expect(layers.map(({ digest }) => digest)).toEqual([(await serving.get("app"))?.status?.artifact?.digest]);
@@ -386,17 +477,30 @@ describe("publishing", () => {
   it("takes back what is published no more", async () => {
     await controller.apply("app", spec("flux/app"));
     await controller.reconcile("app");
-    await controller.apply("app", spec("flux/app", { publish: { oci: { url: `oci://${registry.host}/published/app`, insecure: true } } }));
+    await controller.apply(
+      "app",
+      spec("flux/app", { publish: { oci: { url: `oci://${registry.host}/published/app`, insecure: true } } }),
+    );
     await controller.reconcile("app");
     expect(await controller.externalArtifact("app")).toBeUndefined();
   });
 
   it("follows an ImagePolicy, and waits for one that has chosen nothing", async () => {
-    const policy = { apiVersion: "image.toolkit.fluxcd.io/v1", kind: "ImagePolicy", metadata: { namespace: "default", name: "p" } };
+    const policy = {
+      apiVersion: "image.toolkit.fluxcd.io/v1",
+      kind: "ImagePolicy",
+      metadata: { namespace: "default", name: "p" },
+    };
     await controller.kube.create(imagePolicies, policy, never);
     await controller.apply("app", spec("flux/app", { ref: { imagePolicyRef: { name: "p" } } }));
     expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 5000 });
-    await controller.kube.patch(imagePolicies, { namespace: "default", name: "p" }, { status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.0.0" } } }, { fieldManager: "test", subresource: "status" }, never);
+    await controller.kube.patch(
+      imagePolicies,
+      { namespace: "default", name: "p" },
+      { status: { latestRef: { name: `${registry.host}/flux/app`, tag: "1.0.0" } } },
+      { fieldManager: "test", subresource: "status" },
+      never,
+    );
     await controller.reconcile("app");
     expect((await controller.get("app"))?.status?.upstream?.tag).toBe("1.0.0");
   });

@@ -46,14 +46,30 @@ export async function reconcile(cached: RawObject, context: ReconcileContext): P
 }
 
 /** A spec that makes no sense: said once, then nothing happens until it is edited. */
-async function refuse(owner: Identified, known: RawObject, error: unknown, { memory, deps, signal }: ReconcileContext): Promise<Next> {
+async function refuse(
+  owner: Identified,
+  known: RawObject,
+  error: unknown,
+  { memory, deps, signal }: ReconcileContext,
+): Promise<Next> {
   const before = known.status ?? {};
   const basis = { before, generation: owner.generation, requestedAt: requestOf(known), now: deps.now() };
-  const after = failureStatus(basis, { error, url: undefined, resolved: undefined, verification: undefined, isStored: before.artifact !== undefined, stored: {} });
+  const after = failureStatus(basis, {
+    error,
+    url: undefined,
+    resolved: undefined,
+    verification: undefined,
+    isStored: before.artifact !== undefined,
+    stored: {},
+  });
   const written = await writeStatus({ kube: deps.kube, owner, before, after }, signal);
   if (written === undefined) return { kind: "forget" };
   memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
-  deps.announce.event(owner, { type: "Warning", reason: failurePolicies[codeOf(error)].reason, message: messageOf(error) });
+  deps.announce.event(owner, {
+    type: "Warning",
+    reason: failurePolicies[codeOf(error)].reason,
+    message: messageOf(error),
+  });
   return { kind: "forget" };
 }
 
@@ -74,7 +90,10 @@ class Attempt {
     this.#seen = seen;
     this.#context = context;
     this.#basis = { before, generation: owner.generation, requestedAt, now: context.deps.now() };
-    this.#run = new Run(owner, before, { ...context, forced: requestedAt !== undefined && requestedAt !== before.lastHandledReconcileAt });
+    this.#run = new Run(owner, before, {
+      ...context,
+      forced: requestedAt !== undefined && requestedAt !== before.lastHandledReconcileAt,
+    });
   }
 
   async run(): Promise<Next> {
@@ -92,8 +111,16 @@ class Attempt {
     const { resolved, stored, published, selected, verification, checksum } = this.#run;
     await this.#write(
       successStatus(this.#basis, {
-        url: spec.url, resolved: resolved!, artifact: stored!, latestUrl: deps.store.latestUrl(storeOwner(this.#owner)), selected, verification,
-        published: published?.rows ?? [], publishedNote: published?.note, checksum, ignore: spec.ignore,
+        url: spec.url,
+        resolved: resolved!,
+        artifact: stored!,
+        latestUrl: deps.store.latestUrl(storeOwner(this.#owner)),
+        selected,
+        verification,
+        published: published?.rows ?? [],
+        publishedNote: published?.note,
+        checksum,
+        ignore: spec.ignore,
       }),
     );
     this.#announceSuccess();
@@ -106,20 +133,45 @@ class Attempt {
     if (signal.aborted) throw error;
     const { spec } = this.#owner.object;
     const { resolved, stored, selected, verification, built, checksum } = this.#run;
-    const fresh: Partial<ArtifactRepositoryStatus> = built === undefined ? {} : { artifact: stored!, selected: selected!, observedContentConfigChecksum: checksum, url: deps.store.latestUrl(storeOwner(this.#owner)) };
-    const wrote = await this.#write(failureStatus(this.#basis, { error, url: spec.url, resolved, verification, isStored: stored !== undefined, stored: fresh }));
+    const fresh: Partial<ArtifactRepositoryStatus> =
+      built === undefined
+        ? {}
+        : {
+            artifact: stored!,
+            selected: selected!,
+            observedContentConfigChecksum: checksum,
+            url: deps.store.latestUrl(storeOwner(this.#owner)),
+          };
+    const wrote = await this.#write(
+      failureStatus(this.#basis, {
+        error,
+        url: spec.url,
+        resolved,
+        verification,
+        isStored: stored !== undefined,
+        stored: fresh,
+      }),
+    );
     const code = codeOf(error);
     const { reason, next } = failurePolicies[code];
     deps.log("error", messageOf(error), { code, ...this.#owner.key });
-    if (wrote || next === "retry") deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
-    if (next === "retry") return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
-    return { kind: "after", milliseconds: next === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps) };
+    if (wrote || next === "retry")
+      deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
+    if (next === "retry")
+      return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+    return {
+      kind: "after",
+      milliseconds: next === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps),
+    };
   }
 
   async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
     const { deps, memory, signal } = this.#context;
     // Progress may have been written meanwhile: what counts is what the server has.
-    const raw = memory.statuses.latest(this.#owner.uid, { ...this.#raw, metadata: { ...this.#raw.metadata, ...(this.#seen !== undefined && { resourceVersion: this.#seen }) } });
+    const raw = memory.statuses.latest(this.#owner.uid, {
+      ...this.#raw,
+      metadata: { ...this.#raw.metadata, ...(this.#seen !== undefined && { resourceVersion: this.#seen }) },
+    });
     const written = await writeStatus({ kube: deps.kube, owner: this.#owner, before: raw.status ?? {}, after }, signal);
     if (written !== undefined) memory.statuses.remember(this.#owner.uid, this.#seen, written);
     else if (raw !== this.#raw) memory.statuses.remember(this.#owner.uid, this.#seen, raw);
@@ -129,14 +181,29 @@ class Attempt {
   #announceSuccess(): void {
     const { deps } = this.#context;
     const { stored, built, published } = this.#run;
-    const wasReady = this.#basis.before.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+    const wasReady =
+      this.#basis.before.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
     if (built === undefined && wasReady) return;
     const { spec } = this.#owner.object;
     const upstream = stored!.metadata?.[UPSTREAM_REVISION_ANNOTATION];
-    const message = built === undefined ? `recovered: stored artifact for revision '${stored!.revision}'` : `stored artifact with revision '${stored!.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
+    const message =
+      built === undefined
+        ? `recovered: stored artifact for revision '${stored!.revision}'`
+        : `stored artifact with revision '${stored!.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
     const metadata = { revision: stored!.revision, digest: stored!.digest };
-    deps.announce.event(this.#owner, { type: "Normal", reason: built === undefined ? Reason.Succeeded : Reason.NewArtifact, message, metadata });
-    deps.log("info", message, { ...this.#owner.key, because: built, digest: stored!.digest, published: published?.rows.length, targets: Object.keys(wanted(spec)) });
+    deps.announce.event(this.#owner, {
+      type: "Normal",
+      reason: built === undefined ? Reason.Succeeded : Reason.NewArtifact,
+      message,
+      metadata,
+    });
+    deps.log("info", message, {
+      ...this.#owner.key,
+      because: built,
+      digest: stored!.digest,
+      published: published?.rows.length,
+      targets: Object.keys(wanted(spec)),
+    });
   }
 }
 

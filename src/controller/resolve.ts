@@ -23,7 +23,12 @@ export interface Resolved {
  * @param next `read` where something is to be built: then the manifest comes along
  * @throws NoTagMatch, NotFound, InvalidPattern, what the registry client throws
  */
-export async function resolveRoot(rule: TagRule, repository: Resolver & TagLister & { readonly name: string }, next: NextStep, signal: AbortSignal): Promise<Resolved> {
+export async function resolveRoot(
+  rule: TagRule,
+  repository: Resolver & TagLister & { readonly name: string },
+  next: NextStep,
+  signal: AbortSignal,
+): Promise<Resolved> {
   const { tag, digest } = await chooseReference(rule, repository, signal);
   return { tag, root: await repository.resolve(digest ?? tag ?? "latest", signal, next) };
 }
@@ -32,17 +37,30 @@ export async function resolveRoot(rule: TagRule, repository: Resolver & TagListe
  * How the tag is chosen: from `spec.ref` alone, or from the ImagePolicy that it follows.
  * @throws InvalidSpec, InvalidPattern, InvalidDigest; DependencyNotReady where the policy has chosen nothing yet
  */
-export async function tagRule(spec: ArtifactRepositorySpec, namespace: string, kube: KubeClient, signal: AbortSignal): Promise<TagRule> {
+export async function tagRule(
+  spec: ArtifactRepositorySpec,
+  namespace: string,
+  kube: KubeClient,
+  signal: AbortSignal,
+): Promise<TagRule> {
   const policy = spec.ref?.imagePolicyRef;
   if (policy === undefined) return parseTagRule(tagQueryOf(spec));
   const name = `ImagePolicy ${namespace}/${policy.name}`;
-  const object = await kube.get<ImagePolicy>(imagePolicies, { namespace, name: policy.name }, signal).catch((error: unknown) => {
-    if (codeOf(error) !== "CrdMissing") throw error;
-    throw new CodedError("DependencyNotReady", `${name}, which ref.imagePolicyRef names, cannot exist: the cluster has no ImagePolicy; install Flux's image-reflector-controller or write ref.tag`, { cause: error });
-  });
-  if (object === undefined) throw new CodedError("DependencyNotReady", `${name}, which ref.imagePolicyRef names, does not exist`);
+  const object = await kube
+    .get<ImagePolicy>(imagePolicies, { namespace, name: policy.name }, signal)
+    .catch((error: unknown) => {
+      if (codeOf(error) !== "CrdMissing") throw error;
+      throw new CodedError(
+        "DependencyNotReady",
+        `${name}, which ref.imagePolicyRef names, cannot exist: the cluster has no ImagePolicy; install Flux's image-reflector-controller or write ref.tag`,
+        { cause: error },
+      );
+    });
+  if (object === undefined)
+    throw new CodedError("DependencyNotReady", `${name}, which ref.imagePolicyRef names, does not exist`);
   const latest = object.status?.latestRef;
-  if (latest === undefined) throw new CodedError("DependencyNotReady", `${name} has not chosen an image yet; see its conditions`);
+  if (latest === undefined)
+    throw new CodedError("DependencyNotReady", `${name} has not chosen an image yet; see its conditions`);
   requireSameImage(spec, latest.name, name);
   return parseTagRule({ tag: latest.digest === undefined ? latest.tag : `${latest.tag}@${latest.digest}` });
 }
@@ -52,5 +70,8 @@ function requireSameImage(spec: ArtifactRepositorySpec, image: string, name: str
   const { registry, repository } = repositoryOf(spec);
   const found = parseReference(image);
   if (found.kind === "registry" && found.registry === registry && found.repository === repository) return;
-  throw new CodedError("InvalidSpec", `${name} is about ${image.slice(0, 200)}, but url is ${spec.url}; write url: oci://${image.slice(0, 200)}, or name a policy for this repository`);
+  throw new CodedError(
+    "InvalidSpec",
+    `${name} is about ${image.slice(0, 200)}, but url is ${spec.url}; write url: oci://${image.slice(0, 200)}, or name a policy for this repository`,
+  );
 }

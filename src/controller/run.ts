@@ -92,8 +92,17 @@ export class Run {
     if (spec.verify === undefined) return undefined;
     const { deps, signal } = this.#context;
     const policy = await deps.sources.verifyPolicy(spec, this.owner.key.namespace, signal);
-    const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits: deps.settings.limits, signal });
-    const verified = await this.#timed("verify", () => verifySource({ verifier: deps.verifier, policy, repository, select }));
+    const select = selectRequest({
+      spec,
+      repository,
+      resolved,
+      repositoryPath: "",
+      limits: deps.settings.limits,
+      signal,
+    });
+    const verified = await this.#timed("verify", () =>
+      verifySource({ verifier: deps.verifier, policy, repository, select }),
+    );
     this.verification = verified.verification;
     for (const warning of verified.verification?.warnings ?? []) deps.log("info", warning, {});
     return verified.selection;
@@ -104,7 +113,13 @@ export class Run {
     const { registry, repository: repositoryPath } = repositoryOf(spec);
     const { memory, deps, signal } = this.#context;
     const { builds, scratch: openScratch, settings, meter } = deps;
-    const key = JSON.stringify([registry, repositoryPath, this.resolved!.root.digest, this.resolved!.tag, this.checksum]);
+    const key = JSON.stringify([
+      registry,
+      repositoryPath,
+      this.resolved!.root.digest,
+      this.resolved!.tag,
+      this.checksum,
+    ]);
     const build = await builds.oneAtATime(key, async () => {
       const scratch = await openScratch();
       try {
@@ -114,7 +129,10 @@ export class Run {
           return await this.#store(taken.build, taken.blob);
         }
         const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal };
-        const made = await this.#make({ ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) }, known);
+        const made = await this.#make(
+          { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
+          known,
+        );
         return await this.#store(made.build, made.blob);
       } finally {
         await scratch.remove();
@@ -132,7 +150,15 @@ export class Run {
     const image = await imageFormOf(context, built);
     const { result, revision, metadata } = built;
     const { path: _, ...content } = result.blob;
-    const build = { owner: storeOwner(this.owner), ...content, revision, metadata, selected: selectedStatus(selection, result.skipped), image, layer: selection.layers[0]! };
+    const build = {
+      owner: storeOwner(this.owner),
+      ...content,
+      revision,
+      metadata,
+      selected: selectedStatus(selection, result.skipped),
+      image,
+      layer: selection.layers[0]!,
+    };
     return { build, blob: result.blob };
   }
 
@@ -141,7 +167,9 @@ export class Run {
     const { memory, deps, signal } = this.#context;
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#timed("store", () => deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, signal));
+    this.stored = await this.#timed("store", () =>
+      deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, signal),
+    );
     this.selected = build.selected;
     memory.intact(this.owner.uid, this.stored.digest);
     return { ...build, owner };
@@ -149,7 +177,9 @@ export class Run {
 
   /** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
   #announced(): readonly Digest[] {
-    return (this.before.published ?? []).flatMap(({ kind, digest }) => (kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : []));
+    return (this.before.published ?? []).flatMap(({ kind, digest }) =>
+      kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : [],
+    );
   }
 
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
@@ -162,12 +192,22 @@ export class Run {
   async #publish(layer: PushedLayer | undefined): Promise<Published> {
     const { deps, signal } = this.#context;
     const previous: readonly PublishedStatus[] = this.before.published ?? [];
-    return await publishEverywhere({ owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer }, deps.publishers, signal);
+    return await publishEverywhere(
+      { owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer },
+      deps.publishers,
+      signal,
+    );
   }
 
   #sourceVerified(): Condition | undefined {
     const [draft] = sourceVerified(this.verification);
-    return draft && { ...draft, lastTransitionTime: `${this.#context.deps.now().toISOString().slice(0, 19)}Z`, observedGeneration: this.owner.generation };
+    return (
+      draft && {
+        ...draft,
+        lastTransitionTime: `${this.#context.deps.now().toISOString().slice(0, 19)}Z`,
+        observedGeneration: this.owner.generation,
+      }
+    );
   }
 
   async #timed<T>(stage: Parameters<Deps["meter"]["stage"]>[0], work: () => Promise<T>): Promise<T> {

@@ -35,7 +35,10 @@ export class SharedBuilds {
   }
 
   /** What was built before under this key, with its file as `artifact.tar.gz` in `dir`; undefined where it is to be built. */
-  async take(key: string, dir: string): Promise<{ readonly build: SharedBuild; readonly blob: OperationResult["blob"] } | undefined> {
+  async take(
+    key: string,
+    dir: string,
+  ): Promise<{ readonly build: SharedBuild; readonly blob: OperationResult["blob"] } | undefined> {
     const build = this.#known.get(key);
     if (build === undefined) return undefined;
     const path = join(dir, "artifact.tar.gz");

@@ -26,9 +26,13 @@ export function parseObject(raw: unknown): ArtifactRepository {
 /** The repository of `spec.url`. @throws InvalidReference */
 export function repositoryOf(spec: ArtifactRepositorySpec): RegistryReference {
   const reference = parseReference(spec.url);
-  if (reference.kind !== "registry") throw new CodedError("InvalidReference", `url is ${spec.url}; write oci://registry/repository`);
+  if (reference.kind !== "registry")
+    throw new CodedError("InvalidReference", `url is ${spec.url}; write oci://registry/repository`);
   if (reference.tag === undefined && reference.digest === undefined) return reference;
-  throw new CodedError("InvalidReference", `url ${spec.url} has a tag or digest, which belongs into ref: write ref.tag: ${JSON.stringify(reference.tag ?? reference.digest)}`);
+  throw new CodedError(
+    "InvalidReference",
+    `url ${spec.url} has a tag or digest, which belongs into ref: write ref.tag: ${JSON.stringify(reference.tag ?? reference.digest)}`,
+  );
 }
 
 /** `spec.ref` without the parts that are not about tags. */
@@ -47,7 +51,11 @@ export function timeoutMs(spec: ArtifactRepositorySpec): number {
 }
 
 /** How the selected layers are combined. */
-export function operationOptions(spec: ArtifactRepositorySpec, selection: Selection, names: { readonly tag: string; readonly repository: string }): OperationOptions {
+export function operationOptions(
+  spec: ArtifactRepositorySpec,
+  selection: Selection,
+  names: { readonly tag: string; readonly repository: string },
+): OperationOptions {
   const { onConflict = "Fail", symlinks = "Skip" } = spec.layerSelector ?? {};
   return {
     layout: selection.layout,
@@ -61,14 +69,33 @@ export function operationOptions(spec: ArtifactRepositorySpec, selection: Select
 }
 
 /** Of everything in the spec that decides what an upstream digest becomes. */
-export function contentChecksum({ url, indexSelector, layerSelector, ignore, publish }: ArtifactRepositorySpec): string {
-  const content = { version: BUILD_VERSION, url, indexSelector, layerSelector, ignore, mediaType: publish?.oci?.mediaType };
-  return `sha256:${createHash("sha256").update(JSON.stringify(sorted(content))).digest("hex")}`;
+export function contentChecksum({
+  url,
+  indexSelector,
+  layerSelector,
+  ignore,
+  publish,
+}: ArtifactRepositorySpec): string {
+  const content = {
+    version: BUILD_VERSION,
+    url,
+    indexSelector,
+    layerSelector,
+    ignore,
+    mediaType: publish?.oci?.mediaType,
+  };
+  return `sha256:${createHash("sha256")
+    .update(JSON.stringify(sorted(content)))
+    .digest("hex")}`;
 }
 
 /** With keys in order: equal values give equal JSON. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, child]) => [key, sorted(child)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, child]) => [key, sorted(child)]),
+  );
 }

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { StatusMemory, type RawObject } from "./status-writer.ts";
 
-const at = (resourceVersion: string): RawObject => ({ apiVersion: "v", kind: "k", metadata: { name: "a", namespace: "b", uid: "1", resourceVersion } });
+const at = (resourceVersion: string): RawObject => ({
+  apiVersion: "v",
+  kind: "k",
+  metadata: { name: "a", namespace: "b", uid: "1", resourceVersion },
+});
 
 describe("what was written last", () => {
   test("stands for the cache as long as that is behind", () => {

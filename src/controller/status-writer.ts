@@ -54,14 +54,26 @@ export interface StatusChange {
 }
 
 /** Writes the fields that differ, in one request. Returns the object as it is then; undefined where there was nothing to write. */
-export async function writeStatus({ kube, owner, before, after }: StatusChange, signal: AbortSignal): Promise<RawObject | undefined> {
+export async function writeStatus(
+  { kube, owner, before, after }: StatusChange,
+  signal: AbortSignal,
+): Promise<RawObject | undefined> {
   const patch = statusPatch(before, after);
   if (patch === undefined) return undefined;
-  return await kube.patch<RawObject>(artifactRepositories, owner.key, { status: patch }, { fieldManager: FIELD_MANAGER, subresource: "status" }, signal);
+  return await kube.patch<RawObject>(
+    artifactRepositories,
+    owner.key,
+    { status: patch },
+    { fieldManager: FIELD_MANAGER, subresource: "status" },
+    signal,
+  );
 }
 
 /** A JSON merge patch; maps are replaced as a whole, so keys that are gone are named. */
-function statusPatch(before: ArtifactRepositoryStatus, after: ArtifactRepositoryStatus): Record<string, unknown> | undefined {
+function statusPatch(
+  before: ArtifactRepositoryStatus,
+  after: ArtifactRepositoryStatus,
+): Record<string, unknown> | undefined {
   const patch = mergePatch(before, after);
   return Object.keys(patch).length === 0 ? undefined : patch;
 }

@@ -1,6 +1,13 @@
 import { MAX_SELECTED_ROWS, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
-import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedLayer, SelectedStatus, UpstreamStatus } from "../../api/v1beta1/status.ts";
+import type {
+  ArtifactRepositoryStatus,
+  Condition,
+  PublishedStatus,
+  SelectedLayer,
+  SelectedStatus,
+  UpstreamStatus,
+} from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Layer } from "../oci/types.ts";
@@ -95,11 +102,15 @@ export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepos
 
 /** The object says that it is being worked on. */
 export function progressConditions({ before, generation, now }: StatusBasis, message: string): Condition[] {
-  const kept = (before.conditions ?? []).filter(({ type }) => type !== ConditionType.Reconciling && type !== ConditionType.Stalled);
+  const kept = (before.conditions ?? []).filter(
+    ({ type }) => type !== ConditionType.Reconciling && type !== ConditionType.Stalled,
+  );
   const isCurrent = before.observedGeneration === generation && kept.some(({ type }) => type === ConditionType.Ready);
   const drafts: ConditionDraft[] = [
     ...kept.filter(({ type }) => isCurrent || type !== ConditionType.Ready),
-    ...(isCurrent ? [] : [{ type: ConditionType.Ready, status: "Unknown", reason: Reason.Progressing, message } as const]),
+    ...(isCurrent
+      ? []
+      : [{ type: ConditionType.Ready, status: "Unknown", reason: Reason.Progressing, message } as const]),
     { type: ConditionType.Reconciling, status: "True", reason: Reason.Progressing, message },
   ];
   return settle(drafts, before.conditions ?? [], { generation, now });
@@ -136,19 +147,42 @@ export function layerRow({ descriptor, node, ordinal }: Layer): SelectedLayer {
 
 function keptConditions(before: ArtifactRepositoryStatus, facts: Failure, failed: string): ConditionDraft[] {
   const conditions = before.conditions ?? [];
-  const verified = facts.verification ? sourceVerified(facts.verification) : carried(conditions, ConditionType.SourceVerified);
-  const kept = [...storageConditions(before.artifact, facts), ...verified, ...carried(conditions, ConditionType.Published)];
+  const verified = facts.verification
+    ? sourceVerified(facts.verification)
+    : carried(conditions, ConditionType.SourceVerified);
+  const kept = [
+    ...storageConditions(before.artifact, facts),
+    ...verified,
+    ...carried(conditions, ConditionType.Published),
+  ];
   return kept.filter(({ type }) => type !== failed);
 }
 
 /** That the artifact is served, and that it is not the newest. */
-function storageConditions(artifact: ArtifactRepositoryStatus["artifact"], { isStored, resolved }: Failure): ConditionDraft[] {
+function storageConditions(
+  artifact: ArtifactRepositoryStatus["artifact"],
+  { isStored, resolved }: Failure,
+): ConditionDraft[] {
   if (artifact === undefined) return [];
   const drafts: ConditionDraft[] = [];
-  if (isStored) drafts.push({ type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: `stored artifact for revision '${artifact.revision}'` });
+  if (isStored)
+    drafts.push({
+      type: ConditionType.ArtifactInStorage,
+      status: "True",
+      reason: Reason.Succeeded,
+      message: `stored artifact for revision '${artifact.revision}'`,
+    });
   if (resolved === undefined || artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] === resolved.root.digest) return drafts;
   const revision = `${resolved.tag === undefined ? "" : `${resolved.tag}@`}${resolved.root.digest}`;
-  return [...drafts, { type: ConditionType.ArtifactOutdated, status: "True", reason: Reason.NewRevision, message: `upstream is now ${revision}, which is not published yet` }];
+  return [
+    ...drafts,
+    {
+      type: ConditionType.ArtifactOutdated,
+      status: "True",
+      reason: Reason.NewRevision,
+      message: `upstream is now ${revision}, which is not published yet`,
+    },
+  ];
 }
 
 function publishedMessage({ published, publishedNote }: Success): string {

@@ -18,7 +18,11 @@ export function storeOwner({ key }: Pick<Identified, "key">): Owner {
  * is gone, then or later, is brought back from the push target, where there is one.
  * @throws StorageFailed
  */
-export async function storedArtifact(owner: Identified, status: ArtifactRepositoryStatus, { memory, deps, signal }: ReconcileContext): Promise<Artifact | undefined> {
+export async function storedArtifact(
+  owner: Identified,
+  status: ArtifactRepositoryStatus,
+  { memory, deps, signal }: ReconcileContext,
+): Promise<Artifact | undefined> {
   const artifact = artifactOf(status);
   if (artifact === undefined) return undefined;
   const place = storeOwner(owner);
@@ -37,15 +41,27 @@ export async function storedArtifact(owner: Identified, status: ArtifactReposito
  * Why the artifact has to be built; undefined where it is what the spec and upstream ask for already.
  * @param resolved undefined before it is known: whatever upstream has, is there a reason?
  */
-export function reasonToBuild(stored: Artifact | undefined, status: ArtifactRepositoryStatus, resolved: Resolved | undefined, checksum: string): string | undefined {
+export function reasonToBuild(
+  stored: Artifact | undefined,
+  status: ArtifactRepositoryStatus,
+  resolved: Resolved | undefined,
+  checksum: string,
+): string | undefined {
   if (status.artifact === undefined) return "nothing is published yet";
   if (stored === undefined) return "the stored file is missing";
-  if (resolved !== undefined && stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest) return `upstream is now ${resolved.root.digest}`;
-  if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag) return `the tag is now ${resolved.tag ?? "none"}`;
+  if (resolved !== undefined && stored.metadata?.[UPSTREAM_DIGEST_ANNOTATION] !== resolved.root.digest)
+    return `upstream is now ${resolved.root.digest}`;
+  if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag)
+    return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
 }
 
-async function refilled(owner: Identified, artifact: Artifact, previous: readonly PublishedStatus[], { deps, signal }: Pick<ReconcileContext, "deps" | "signal">): Promise<boolean> {
+async function refilled(
+  owner: Identified,
+  artifact: Artifact,
+  previous: readonly PublishedStatus[],
+  { deps, signal }: Pick<ReconcileContext, "deps" | "signal">,
+): Promise<boolean> {
   const target = wanted(owner.object.spec).oci;
   if (target === undefined) return false;
   try {
@@ -53,7 +69,9 @@ async function refilled(owner: Identified, artifact: Artifact, previous: readonl
   } catch (error) {
     // Upstream is asked instead; a full disk will be met there again.
     if (signal.aborted) throw error;
-    deps.log("info", `the stored artifact could not be brought back from ${target.url}: ${messageOf(error)}`, { code: codeOf(error) });
+    deps.log("info", `the stored artifact could not be brought back from ${target.url}: ${messageOf(error)}`, {
+      code: codeOf(error),
+    });
     return false;
   }
 }

@@ -24,10 +24,14 @@ export interface VerifyStep {
 export async function verifySource({ verifier, policy, repository, select }: VerifyStep): Promise<Verified> {
   if (policy === undefined) return { verification: undefined, selection: undefined };
   let selection: Selection | undefined;
-  const verification = await verifyRootOrSelected(verifier, { repository, root: select.root, policy, signal: select.signal }, async () => {
-    const selected = await selectLayers(select);
-    selection = selected;
-    return selected.nodes.map(({ descriptor }) => descriptor);
-  });
+  const verification = await verifyRootOrSelected(
+    verifier,
+    { repository, root: select.root, policy, signal: select.signal },
+    async () => {
+      const selected = await selectLayers(select);
+      selection = selected;
+      return selected.nodes.map(({ descriptor }) => descriptor);
+    },
+  );
   return { verification, selection };
 }

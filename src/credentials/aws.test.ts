@@ -19,7 +19,9 @@ let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-aws-"));
   server = await startCloudServer();
-  server.route("/ecr", () => ({ body: { authorizationData: [{ authorizationToken: token, expiresAt, proxyEndpoint: `https://${privateHost}` }] } }));
+  server.route("/ecr", () => ({
+    body: { authorizationData: [{ authorizationToken: token, expiresAt, proxyEndpoint: `https://${privateHost}` }] },
+  }));
   server.route("/public", () => ({ body: { authorizationData: { authorizationToken: token, expiresAt } } }));
   server.route("/sts", () => ({ body: stsAnswer, headers: { "content-type": "text/xml" } }));
   // Nothing of the machine's own configuration counts.
@@ -35,8 +37,14 @@ afterEach(async () => {
 });
 
 const stsAnswer = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>session</SessionToken><Expiration>${expiration}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`;
-const cloud = () => awsCloud({ endpoints: { sts: `${server.url}/sts`, ecr: `${server.url}/ecr`, ecrPublic: `${server.url}/public` } });
-const account = (annotations: Record<string, string> = { "eks.amazonaws.com/role-arn": role }): CloudAccount => ({ namespace: "apps", name: "puller", annotations, token: async (audience) => `jwt-for-${audience}` });
+const cloud = () =>
+  awsCloud({ endpoints: { sts: `${server.url}/sts`, ecr: `${server.url}/ecr`, ecrPublic: `${server.url}/public` } });
+const account = (annotations: Record<string, string> = { "eks.amazonaws.com/role-arn": role }): CloudAccount => ({
+  namespace: "apps",
+  name: "puller",
+  annotations,
+  token: async (audience) => `jwt-for-${audience}`,
+});
 const credential = { kind: "basic", username: "AWS", password: "pass:word" };
 
 describe("scopeOf", () => {
@@ -50,14 +58,26 @@ describe("scopeOf", () => {
     expect(cloud().scopeOf(target(registry))).toBe(scope);
   });
 
-  it.each(["ghcr.io", "dkr.ecr.eu-central-1.amazonaws.com", `${privateHost}.attacker.test`, `x${privateHost}`, "123456789012.dkr.ecr.eu.central.amazonaws.com", "eu.public.ecr.aws"])("refuses %s", (registry) => {
-    expect(() => cloud().scopeOf(target(registry))).toThrow(expect.objectContaining({ code: "InvalidSpec", message: expect.stringContaining(registry) }));
+  it.each([
+    "ghcr.io",
+    "dkr.ecr.eu-central-1.amazonaws.com",
+    `${privateHost}.attacker.test`,
+    `x${privateHost}`,
+    "123456789012.dkr.ecr.eu.central.amazonaws.com",
+    "eu.public.ecr.aws",
+  ])("refuses %s", (registry) => {
+    expect(() => cloud().scopeOf(target(registry))).toThrow(
+      expect.objectContaining({ code: "InvalidSpec", message: expect.stringContaining(registry) }),
+    );
   });
 });
 
 describe("a ServiceAccount's role", () => {
   it("is assumed with its token, and asks ECR", async () => {
-    expect(await cloud().exchange({ target: target(privateHost), account: account(), signal })).toEqual({ credential, expiresAt: expiresAt * 1000 });
+    expect(await cloud().exchange({ target: target(privateHost), account: account(), signal })).toEqual({
+      credential,
+      expiresAt: expiresAt * 1000,
+    });
     const [sts, ecr] = server.calls;
     expect(Object.fromEntries(new URLSearchParams(sts?.body))).toEqual({
       Action: "AssumeRoleWithWebIdentity",
@@ -72,7 +92,10 @@ describe("a ServiceAccount's role", () => {
   });
 
   it("asks the public registry in its own region", async () => {
-    expect(await cloud().exchange({ target: target("public.ecr.aws"), account: account(), signal })).toEqual({ credential, expiresAt: expiresAt * 1000 });
+    expect(await cloud().exchange({ target: target("public.ecr.aws"), account: account(), signal })).toEqual({
+      credential,
+      expiresAt: expiresAt * 1000,
+    });
     expect(server.calls[1]?.headers.authorization).toContain("/us-east-1/ecr-public/");
   });
 
@@ -80,22 +103,37 @@ describe("a ServiceAccount's role", () => {
     [{}, /no annotation eks\.amazonaws\.com\/role-arn/],
     [{ "eks.amazonaws.com/role-arn": "arn:aws:s3:::bucket" }, /arn:aws:s3/],
   ])("is refused with %j", async (annotations, message) => {
-    const error: unknown = await cloud().exchange({ target: target(privateHost), account: account(annotations), signal }).catch((caught: unknown) => caught);
+    const error: unknown = await cloud()
+      .exchange({ target: target(privateHost), account: account(annotations), signal })
+      .catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "InvalidSpec", message: expect.stringMatching(message) });
     expect(server.calls).toEqual([]);
   });
 
   it("is not given: the answer's error is named, its text is not", async () => {
-    server.route("/sts", () => ({ status: 403, body: "<ErrorResponse><Error><Code>AccessDenied</Code><Message>jwt-for-sts.amazonaws.com</Message></Error></ErrorResponse>" }));
-    const error: unknown = await cloud().exchange({ target: target(privateHost), account: account(), signal }).catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: "CloudAuthFailed", message: expect.stringMatching(/answers 403 \(AccessDenied\)/) });
+    server.route("/sts", () => ({
+      status: 403,
+      body: "<ErrorResponse><Error><Code>AccessDenied</Code><Message>jwt-for-sts.amazonaws.com</Message></Error></ErrorResponse>",
+    }));
+    const error: unknown = await cloud()
+      .exchange({ target: target(privateHost), account: account(), signal })
+      .catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      code: "CloudAuthFailed",
+      message: expect.stringMatching(/answers 403 \(AccessDenied\)/),
+    });
     expect((error as Error).message).not.toContain("jwt-for");
   });
 
-  it.each(["", "<html>", stsAnswer.replace("SecretAccessKey>secret", "SecretAccessKey>")])("is not given: the answer is %j", async (body) => {
-    server.route("/sts", () => ({ body }));
-    await expect(cloud().exchange({ target: target(privateHost), account: account(), signal })).rejects.toMatchObject({ code: "CloudAuthFailed" });
-  });
+  it.each(["", "<html>", stsAnswer.replace("SecretAccessKey>secret", "SecretAccessKey>")])(
+    "is not given: the answer is %j",
+    async (body) => {
+      server.route("/sts", () => ({ body }));
+      await expect(cloud().exchange({ target: target(privateHost), account: account(), signal })).rejects.toMatchObject(
+        { code: "CloudAuthFailed" },
+      );
+    },
+  );
 });
 
 describe("the controller's identity", () => {
@@ -113,7 +151,9 @@ describe("the controller's identity", () => {
 
   it("comes from EKS Pod Identity", async () => {
     await writeFile(join(dir, "token"), "pod-identity-token");
-    server.route("/v1/credentials", () => ({ body: { AccessKeyId: "ASIAPOD", SecretAccessKey: "secret", Token: "session", Expiration: expiration } }));
+    server.route("/v1/credentials", () => ({
+      body: { AccessKeyId: "ASIAPOD", SecretAccessKey: "secret", Token: "session", Expiration: expiration },
+    }));
     vi.stubEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", `${server.url}/v1/credentials`);
     vi.stubEnv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", join(dir, "token"));
     expect(await exchange()).toEqual({ credential, expiresAt: expiresAt * 1000 });
@@ -123,7 +163,19 @@ describe("the controller's identity", () => {
 
   it("comes from the node's role", async () => {
     server.route("/latest/api/token", () => ({ body: "imds-token" }));
-    server.route("/latest/meta-data/iam/security-credentials/", ({ path }) => ({ body: path.endsWith("/") ? "node-role" : { Code: "Success", Type: "AWS-HMAC", AccessKeyId: "ASIANODE", SecretAccessKey: "secret", Token: "session", Expiration: expiration, LastUpdated: new Date().toISOString() } }));
+    server.route("/latest/meta-data/iam/security-credentials/", ({ path }) => ({
+      body: path.endsWith("/")
+        ? "node-role"
+        : {
+            Code: "Success",
+            Type: "AWS-HMAC",
+            AccessKeyId: "ASIANODE",
+            SecretAccessKey: "secret",
+            Token: "session",
+            Expiration: expiration,
+            LastUpdated: new Date().toISOString(),
+          },
+    }));
     vi.stubEnv("AWS_EC2_METADATA_DISABLED", undefined);
     vi.stubEnv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url);
     expect(await exchange()).toEqual({ credential, expiresAt: expiresAt * 1000 });
@@ -136,7 +188,14 @@ describe("the controller's identity", () => {
   });
 });
 
-it.each([{}, { authorizationData: [] }, { authorizationData: [{ authorizationToken: "AAAA", expiresAt }] }, { authorizationData: [{ authorizationToken: token }] }])("an answer of ECR without a token is refused: %j", async (body) => {
+it.each([
+  {},
+  { authorizationData: [] },
+  { authorizationData: [{ authorizationToken: "AAAA", expiresAt }] },
+  { authorizationData: [{ authorizationToken: token }] },
+])("an answer of ECR without a token is refused: %j", async (body) => {
   server.route("/ecr", () => ({ body }));
-  await expect(cloud().exchange({ target: target(privateHost), account: account(), signal })).rejects.toMatchObject({ code: "CloudAuthFailed" });
+  await expect(cloud().exchange({ target: target(privateHost), account: account(), signal })).rejects.toMatchObject({
+    code: "CloudAuthFailed",
+  });
 });

@@ -46,9 +46,13 @@ export function azureCloud(options: AzureOptions): Cloud {
     exchange: async ({ target, account, signal }) => {
       const authorityHost = options.environment.authorityHost ?? authorityOf(target.registry);
       const common = { authorityHost, disableInstanceDiscovery: options.instanceDiscovery === false };
-      const identity = account === undefined ? await controllerIdentity(options.environment, common) : await accountIdentity(account, common);
+      const identity =
+        account === undefined
+          ? await controllerIdentity(options.environment, common)
+          : await accountIdentity(account, common);
       const access = await identity.getToken(scope, { abortSignal: signal });
-      if (access === null) throw new CodedError("CloudAuthFailed", "Microsoft Entra ID gives no token for container registries");
+      if (access === null)
+        throw new CodedError("CloudAuthFailed", "Microsoft Entra ID gives no token for container registries");
       return await exchangeForRefreshToken(target.registry, access.token, options, signal);
     },
   };
@@ -66,9 +70,13 @@ interface Common {
   readonly disableInstanceDiscovery: boolean;
 }
 
-async function controllerIdentity({ clientId, tenantId, federatedTokenFile }: AzureEnvironment, common: Common): Promise<TokenCredential> {
+async function controllerIdentity(
+  { clientId, tenantId, federatedTokenFile }: AzureEnvironment,
+  common: Common,
+): Promise<TokenCredential> {
   const { ManagedIdentityCredential, WorkloadIdentityCredential } = await import("@azure/identity");
-  if (clientId && tenantId && federatedTokenFile) return new WorkloadIdentityCredential({ ...common, clientId, tenantId, tokenFilePath: federatedTokenFile });
+  if (clientId && tenantId && federatedTokenFile)
+    return new WorkloadIdentityCredential({ ...common, clientId, tenantId, tokenFilePath: federatedTokenFile });
   return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
 }
 
@@ -80,18 +88,28 @@ async function accountIdentity(account: CloudAccount, common: Common): Promise<T
 }
 
 /** ACR's `/oauth2/exchange`: an Entra ID access token for a refresh token of the registry. */
-async function exchangeForRefreshToken(registry: string, accessToken: string, options: AzureOptions, signal: CloudRequest["signal"]): Promise<CloudToken> {
+async function exchangeForRefreshToken(
+  registry: string,
+  accessToken: string,
+  options: AzureOptions,
+  signal: CloudRequest["signal"],
+): Promise<CloudToken> {
   const url = `${options.registryEndpoint ?? `https://${registry}`}/oauth2/exchange`;
   const form = { grant_type: "access_token", service: registry, access_token: accessToken };
   const token = parseAnswer(await askCloud({ url, form, signal }), `${registry}/oauth2/exchange`)["refresh_token"];
-  if (typeof token !== "string" || token === "") throw new CodedError("CloudAuthFailed", `${registry}/oauth2/exchange answers without a refresh token`);
+  if (typeof token !== "string" || token === "")
+    throw new CodedError("CloudAuthFailed", `${registry}/oauth2/exchange answers without a refresh token`);
   return { credential: { kind: "basic", username: tokenUser, password: token }, expiresAt: expiryOf(token, registry) };
 }
 
 /** The `exp` of a JWT. Nothing is believed by it: it only says when to ask again. */
 function expiryOf(token: string, registry: string): number {
-  const claims = parseAnswer(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"), `the refresh token of ${registry}`);
+  const claims = parseAnswer(
+    Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"),
+    `the refresh token of ${registry}`,
+  );
   const expiry = claims["exp"];
-  if (typeof expiry !== "number") throw new CodedError("CloudAuthFailed", `the refresh token of ${registry} states no expiry`);
+  if (typeof expiry !== "number")
+    throw new CodedError("CloudAuthFailed", `the refresh token of ${registry} states no expiry`);
   return expiry * 1000;
 }

@@ -19,13 +19,22 @@ export async function askCloud({ url, headers = {}, form, signal }: CloudHttpReq
   const { host, pathname } = new URL(url);
   const name = `${host}${pathname}`;
   try {
-    const response = await fetch(url, { ...(form ? { method: "POST", body: new URLSearchParams(form) } : {}), headers, redirect: "error", signal });
+    const response = await fetch(url, {
+      ...(form ? { method: "POST", body: new URLSearchParams(form) } : {}),
+      headers,
+      redirect: "error",
+      signal,
+    });
     const text = await readText(response, name);
     if (response.ok) return text;
     throw new CodedError("CloudAuthFailed", `${name} answers ${response.status}${errorCodeOf(text)}`);
   } catch (cause) {
     if (cause instanceof CodedError) throw cause;
-    throw new CodedError("CloudAuthFailed", `${name} cannot be reached: ${signal.aborted ? "no answer in time" : reasonOf(cause)}`, { cause });
+    throw new CodedError(
+      "CloudAuthFailed",
+      `${name} cannot be reached: ${signal.aborted ? "no answer in time" : reasonOf(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -39,7 +48,8 @@ async function readText(response: Response, name: string): Promise<string> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += (chunk as Uint8Array).length;
-    if (size > maxResponseBytes) throw new CodedError("CloudAuthFailed", `${name} answers with more than ${maxResponseBytes} bytes`);
+    if (size > maxResponseBytes)
+      throw new CodedError("CloudAuthFailed", `${name} answers with more than ${maxResponseBytes} bytes`);
     chunks.push(chunk as Uint8Array);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -64,13 +74,27 @@ export function parseAnswer(text: string, name: string): Readonly<Record<string,
 
 /** @throws InvalidSpec */
 export function foreignRegistry(provider: string, registry: string, expected: string): CodedError {
-  return new CodedError("InvalidSpec", `provider ${provider} is for ${expected}, but the registry is ${registry}; write the provider of that registry, or generic with secretRef`);
+  return new CodedError(
+    "InvalidSpec",
+    `provider ${provider} is for ${expected}, but the registry is ${registry}; write the provider of that registry, or generic with secretRef`,
+  );
 }
 
 /** @throws InvalidSpec where an annotation is missing or malformed */
-export function annotationOf(account: { readonly namespace: string; readonly name: string; readonly annotations: Readonly<Record<string, string>> }, key: string, pattern: RegExp): string {
+export function annotationOf(
+  account: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  },
+  key: string,
+  pattern: RegExp,
+): string {
   const value = account.annotations[key] ?? "";
   if (pattern.test(value)) return value;
   const found = value === "" ? "has no annotation" : `has "${value.slice(0, 200)}" as annotation`;
-  throw new CodedError("InvalidSpec", `ServiceAccount ${account.namespace}/${account.name} ${found} ${key}; it has to match ${pattern.source}`);
+  throw new CodedError(
+    "InvalidSpec",
+    `ServiceAccount ${account.namespace}/${account.name} ${found} ${key}; it has to match ${pattern.source}`,
+  );
 }

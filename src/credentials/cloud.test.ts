@@ -20,20 +20,27 @@ const fake: Cloud = {
     return await respond(request);
   },
 };
-const credentials = (): CloudCredentials => new CloudCredentials({ clouds: { aws: fake, azure: fake, gcp: fake }, timeoutMs: 1000, cacheEntries: 100 });
+const credentials = (): CloudCredentials =>
+  new CloudCredentials({ clouds: { aws: fake, azure: fake, gcp: fake }, timeoutMs: 1000, cacheEntries: 100 });
 const source = (namespace: string): SecretSource => ({
   namespace,
   secrets: async () => await Promise.reject(new CodedError("NotFound", "")),
-  serviceAccounts: async (_, name) => (name === "puller" ? { metadata: { annotations } } : await Promise.reject(new CodedError("NotFound", name))),
+  serviceAccounts: async (_, name) =>
+    name === "puller" ? { metadata: { annotations } } : await Promise.reject(new CodedError("NotFound", name)),
 });
-const requestToken = async (namespace: string, name: string, audience: string): Promise<string> => `${namespace}/${name} for ${audience}`;
-const of = (all: CloudCredentials, namespace = "apps", name = "puller") => all.ofServiceAccount("aws", source(namespace), name, requestToken);
+const requestToken = async (namespace: string, name: string, audience: string): Promise<string> =>
+  `${namespace}/${name} for ${audience}`;
+const of = (all: CloudCredentials, namespace = "apps", name = "puller") =>
+  all.ofServiceAccount("aws", source(namespace), name, requestToken);
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"] });
   requests = [];
   annotations = { role: "a" };
-  respond = async () => ({ credential: { kind: "bearer", token: String(requests.length) }, expiresAt: Date.now() + hour });
+  respond = async () => ({
+    credential: { kind: "bearer", token: String(requests.length) },
+    expiresAt: Date.now() + hour,
+  });
 });
 afterEach(() => vi.useRealTimers());
 
@@ -70,7 +77,10 @@ it("shares nothing between clouds, registries, accounts, namespaces and roles", 
 });
 
 it("hands the account over with its annotations and a token for the wanted audience", async () => {
-  respond = async ({ account }) => ({ credential: { kind: "bearer", token: (await account?.token("sts")) ?? "" }, expiresAt: Date.now() + hour });
+  respond = async ({ account }) => ({
+    credential: { kind: "bearer", token: (await account?.token("sts")) ?? "" },
+    expiresAt: Date.now() + hour,
+  });
   expect(await of(credentials()).resolve(target, signal)).toEqual({ kind: "bearer", token: "apps/puller for sts" });
   expect(requests[0]?.account).toMatchObject({ namespace: "apps", name: "puller", annotations: { role: "a" } });
 });
@@ -80,32 +90,55 @@ it("asks once for all who wait", async () => {
   respond = async () => await promise;
   const provider = credentials().ofController("aws");
   const controller = new AbortController();
-  const all = [provider.resolve(target, signal), provider.resolve(target, signal), provider.resolve(target, controller.signal)];
+  const all = [
+    provider.resolve(target, signal),
+    provider.resolve(target, signal),
+    provider.resolve(target, controller.signal),
+  ];
   controller.abort();
   await expect(all[2]).rejects.toMatchObject({ code: "Aborted" });
   resolve({ credential: { kind: "bearer", token: "x" }, expiresAt: Date.now() + hour });
-  expect(await Promise.all(all.slice(0, 2))).toEqual([{ kind: "bearer", token: "x" }, { kind: "bearer", token: "x" }]);
+  expect(await Promise.all(all.slice(0, 2))).toEqual([
+    { kind: "bearer", token: "x" },
+    { kind: "bearer", token: "x" },
+  ]);
   expect(requests).toHaveLength(1);
 });
 
 it("does not remember a failure", async () => {
   const provider = credentials().ofController("aws");
-  respond = async () => await Promise.reject(Object.assign(new Error("Could not load credentials\n at console"), { name: "CredentialsProviderError" }));
-  await expect(provider.resolve(target, signal)).rejects.toMatchObject({ code: "CloudAuthFailed", message: "aws gave the controller no credentials for r.example: CredentialsProviderError: Could not load credentials" });
-  await expect(of(credentials()).resolve(target, signal)).rejects.toMatchObject({ message: expect.stringContaining("ServiceAccount apps/puller") });
+  respond = async () =>
+    await Promise.reject(
+      Object.assign(new Error("Could not load credentials\n at console"), { name: "CredentialsProviderError" }),
+    );
+  await expect(provider.resolve(target, signal)).rejects.toMatchObject({
+    code: "CloudAuthFailed",
+    message:
+      "aws gave the controller no credentials for r.example: CredentialsProviderError: Could not load credentials",
+  });
+  await expect(of(credentials()).resolve(target, signal)).rejects.toMatchObject({
+    message: expect.stringContaining("ServiceAccount apps/puller"),
+  });
   respond = async () => ({ credential: { kind: "bearer", token: "x" }, expiresAt: Date.now() + hour });
   expect(await provider.resolve(target, signal)).toEqual({ kind: "bearer", token: "x" });
 });
 
 it("refuses another cloud's registry before anything is asked", async () => {
-  await expect(credentials().ofController("aws").resolve({ registry: "other.example", repository: "a" }, signal)).rejects.toMatchObject({ code: "InvalidSpec" });
+  await expect(
+    credentials().ofController("aws").resolve({ registry: "other.example", repository: "a" }, signal),
+  ).rejects.toMatchObject({ code: "InvalidSpec" });
   expect(requests).toEqual([]);
 });
 
 it("names a ServiceAccount that is missing", async () => {
-  await expect(of(credentials(), "apps", "absent").resolve(target, signal)).rejects.toMatchObject({ code: "SecretNotFound", message: expect.stringContaining("apps/absent") });
+  await expect(of(credentials(), "apps", "absent").resolve(target, signal)).rejects.toMatchObject({
+    code: "SecretNotFound",
+    message: expect.stringContaining("apps/absent"),
+  });
 });
 
 it("stops where the work was aborted", async () => {
-  await expect(credentials().ofController("aws").resolve(target, AbortSignal.abort())).rejects.toMatchObject({ code: "Aborted" });
+  await expect(credentials().ofController("aws").resolve(target, AbortSignal.abort())).rejects.toMatchObject({
+    code: "Aborted",
+  });
 });

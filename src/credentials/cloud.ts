@@ -8,7 +8,12 @@ import { readServiceAccount, type SecretSource } from "./secret-data.ts";
 export type CloudName = "aws" | "azure" | "gcp";
 
 /** Gets a token of a ServiceAccount from the Kubernetes API (TokenRequest) for one audience. */
-export type RequestToken = (namespace: string, serviceAccountName: string, audience: string, signal: AbortSignal) => Promise<string>;
+export type RequestToken = (
+  namespace: string,
+  serviceAccountName: string,
+  audience: string,
+  signal: AbortSignal,
+) => Promise<string>;
 
 /** The ServiceAccount whose identity is used, with its annotations as they are now. */
 export interface CloudAccount {
@@ -70,20 +75,46 @@ export class CloudCredentials {
   }
 
   /** The identity of a ServiceAccount. Errors of the provider: as of the controller's, and SecretNotFound. */
-  ofServiceAccount(cloud: CloudName, source: SecretSource, name: string, requestToken: RequestToken): CredentialProvider {
+  ofServiceAccount(
+    cloud: CloudName,
+    source: SecretSource,
+    name: string,
+    requestToken: RequestToken,
+  ): CredentialProvider {
     return {
       resolve: async (target, signal) => {
         const { metadata } = await readServiceAccount(source, name, signal);
-        const token = async (audience: string): Promise<string> => await requestToken(source.namespace, name, audience, AbortSignal.timeout(this.#options.timeoutMs));
-        return await this.#resolve(cloud, target, { namespace: source.namespace, name, annotations: metadata?.annotations ?? {}, token }, signal);
+        const token = async (audience: string): Promise<string> =>
+          await requestToken(source.namespace, name, audience, AbortSignal.timeout(this.#options.timeoutMs));
+        return await this.#resolve(
+          cloud,
+          target,
+          { namespace: source.namespace, name, annotations: metadata?.annotations ?? {}, token },
+          signal,
+        );
       },
     };
   }
 
-  async #resolve(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined, signal: AbortSignal): Promise<Credential> {
+  async #resolve(
+    cloud: CloudName,
+    target: CredentialTarget,
+    account: CloudAccount | undefined,
+    signal: AbortSignal,
+  ): Promise<Credential> {
     const scope = this.#options.clouds[cloud].scopeOf(target);
     // An edited annotation is another identity.
-    const key = JSON.stringify([cloud, scope, account && [account.namespace, account.name, Object.keys(account.annotations).sort().map((name) => [name, account.annotations[name]])]]);
+    const key = JSON.stringify([
+      cloud,
+      scope,
+      account && [
+        account.namespace,
+        account.name,
+        Object.keys(account.annotations)
+          .sort()
+          .map((name) => [name, account.annotations[name]]),
+      ],
+    ]);
     const known = this.#known.get(key);
     if (known !== undefined && Date.now() < known.renewAt) return known.credential;
     let pending = this.#pending.get(key);
@@ -92,7 +123,9 @@ export class CloudCredentials {
       this.#pending.set(key, pending);
       void pending.then((entry) => this.#known.set(key, entry)).catch(() => undefined);
     }
-    return (await unlessAborted(pending, signal, () => new CodedError("Aborted", "getting cloud credentials was aborted"))).credential;
+    return (
+      await unlessAborted(pending, signal, () => new CodedError("Aborted", "getting cloud credentials was aborted"))
+    ).credential;
   }
 
   async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
@@ -100,12 +133,20 @@ export class CloudCredentials {
     trustSystemRoots();
     try {
       // Shared by all who wait for the same identity, so no single caller's signal ends it.
-      const { credential, expiresAt } = await this.#options.clouds[cloud].exchange({ target, account, signal: AbortSignal.timeout(this.#options.timeoutMs) });
+      const { credential, expiresAt } = await this.#options.clouds[cloud].exchange({
+        target,
+        account,
+        signal: AbortSignal.timeout(this.#options.timeoutMs),
+      });
       return { credential, renewAt: startedAt + (expiresAt - startedAt) * usableLife };
     } catch (cause) {
       if (cause instanceof CodedError) throw cause;
       const who = account === undefined ? "the controller" : `ServiceAccount ${account.namespace}/${account.name}`;
-      throw new CodedError("CloudAuthFailed", `${cloud} gave ${who} no credentials for ${target.registry}: ${describe(cause)}`, { cause });
+      throw new CodedError(
+        "CloudAuthFailed",
+        `${cloud} gave ${who} no credentials for ${target.registry}: ${describe(cause)}`,
+        { cause },
+      );
     }
   }
 }

@@ -5,11 +5,17 @@ import { readProxySecret, readTlsSecret } from "./connection-secrets.ts";
 import type { Secret, SecretSource } from "./secret-data.ts";
 
 const { signal } = new AbortController();
-const file = (name: string): string => readFileSync(new URL(`../testing/fixtures/tls/${name}`, import.meta.url), "utf8");
+const file = (name: string): string =>
+  readFileSync(new URL(`../testing/fixtures/tls/${name}`, import.meta.url), "utf8");
 const [ca, cert, key] = [file("ca.crt"), file("client.crt"), file("client.key")];
 
 function only(values: Record<string, string>, type = "Opaque"): SecretSource {
-  const secret: Secret = { type, data: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Buffer.from(value).toString("base64")])) };
+  const secret: Secret = {
+    type,
+    data: Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, Buffer.from(value).toString("base64")]),
+    ),
+  };
   return {
     namespace: "apps",
     secrets: async (_, name) => (name === "tls" ? secret : await Promise.reject(new CodedError("NotFound", name))),
@@ -27,7 +33,9 @@ describe("readTlsSecret", () => {
     ["the older names", { caFile: ca, certFile: cert, keyFile: key }, { ca, cert, key }],
     ["an empty ca.crt beside a pair", { "ca.crt": "", "tls.crt": cert, "tls.key": key }, { cert, key }],
   ])("reads %s", async (_, values, expected) => {
-    const trimmed = Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, value.replace(/\n+$/, "")]));
+    const trimmed = Object.fromEntries(
+      Object.entries(expected).map(([name, value]) => [name, value.replace(/\n+$/, "")]),
+    );
     expect(await readTlsSecret(only(values), "tls", signal)).toEqual(trimmed);
     expect(await readTlsSecret(only(values, "kubernetes.io/tls"), "tls", signal)).toEqual(trimmed);
   });
@@ -50,15 +58,24 @@ describe("readTlsSecret", () => {
   });
 
   it("says which Secret is missing", async () => {
-    await expect(readTlsSecret(only({}), "absent", signal)).rejects.toMatchObject({ code: "SecretNotFound", message: expect.stringContaining("certSecretRef") });
+    await expect(readTlsSecret(only({}), "absent", signal)).rejects.toMatchObject({
+      code: "SecretNotFound",
+      message: expect.stringContaining("certSecretRef"),
+    });
   });
 });
 
 describe("readProxySecret", () => {
   it.each([
     [{ address: "http://proxy.example:3128" }, { address: "http://proxy.example:3128" }],
-    [{ address: "https://proxy.example\n", username: "u", password: "p w\n" }, { address: "https://proxy.example", username: "u", password: "p w" }],
-    [{ address: "http://proxy.example", username: "u" }, { address: "http://proxy.example", username: "u" }],
+    [
+      { address: "https://proxy.example\n", username: "u", password: "p w\n" },
+      { address: "https://proxy.example", username: "u", password: "p w" },
+    ],
+    [
+      { address: "http://proxy.example", username: "u" },
+      { address: "http://proxy.example", username: "u" },
+    ],
   ])("reads %j", async (values, expected) => {
     expect(await readProxySecret(only(values), "tls", signal)).toEqual(expected);
   });

@@ -53,10 +53,13 @@ export async function readProxySecret(source: SecretSource, name: string, signal
 /** The address may hold a password, so no message repeats it. */
 function proxyAddress(secret: SecretData): string {
   const address = textOf(secret, "address");
-  if (address === undefined) throw secretInvalid(secret, "has no address; write the proxy's URL, such as http://proxy.example:3128");
+  if (address === undefined)
+    throw secretInvalid(secret, "has no address; write the proxy's URL, such as http://proxy.example:3128");
   const { protocol = "" } = address.length <= maxAddressLength && URL.canParse(address) ? new URL(address) : {};
-  if (protocol === "socks5:") throw secretInvalid(secret, "address is a SOCKS proxy, which is not supported; write an http:// or https:// proxy");
-  if (protocol !== "http:" && protocol !== "https:") throw secretInvalid(secret, "address is no http:// or https:// URL");
+  if (protocol === "socks5:")
+    throw secretInvalid(secret, "address is a SOCKS proxy, which is not supported; write an http:// or https:// proxy");
+  if (protocol !== "http:" && protocol !== "https:")
+    throw secretInvalid(secret, "address is no http:// or https:// URL");
   return address;
 }
 
@@ -76,7 +79,8 @@ function assertPair(secret: SecretData, cert: string, key: string): void {
 }
 
 function certificatesOf(secret: SecretData, key: string, pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
+  const blocks =
+    pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw secretInvalid(secret, `${key} holds no certificate in PEM`);
   return blocks.map((block, at) => {
     try {
@@ -87,4 +91,5 @@ function certificatesOf(secret: SecretData, key: string, pem: string): X509Certi
   });
 }
 
-const subjectOf = (certificate: X509Certificate | undefined): string => (certificate?.subject ?? "").replaceAll("\n", ", ");
+const subjectOf = (certificate: X509Certificate | undefined): string =>
+  (certificate?.subject ?? "").replaceAll("\n", ", ");

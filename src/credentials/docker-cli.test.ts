@@ -20,15 +20,24 @@ async function helper(name: string, script: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
-const provider = (helperTimeoutMs = 10_000) => dockerCliProvider({ configDir: dir, path: `/nowhere${delimiter}${join(dir, "bin")}`, helperTimeoutMs });
-const config = async (value: unknown): Promise<void> => await writeFile(join(dir, "config.json"), typeof value === "string" ? value : JSON.stringify(value));
-const resolve = async (registry = "r.example", repository = "team/app") => await provider().resolve({ registry, repository }, signal);
-const answer = (username: string, secret: string): string => `echo '${JSON.stringify({ ServerURL: "x", Username: username, Secret: secret })}'`;
+const provider = (helperTimeoutMs = 10_000) =>
+  dockerCliProvider({ configDir: dir, path: `/nowhere${delimiter}${join(dir, "bin")}`, helperTimeoutMs });
+const config = async (value: unknown): Promise<void> =>
+  await writeFile(join(dir, "config.json"), typeof value === "string" ? value : JSON.stringify(value));
+const resolve = async (registry = "r.example", repository = "team/app") =>
+  await provider().resolve({ registry, repository }, signal);
+const answer = (username: string, secret: string): string =>
+  `echo '${JSON.stringify({ ServerURL: "x", Username: username, Secret: secret })}'`;
 
 describe("dockerCliProvider", () => {
   it("is anonymous without config.json", async () => {
     expect(await resolve()).toBeUndefined();
-    expect(await dockerCliProvider({ configDir: join(dir, "absent"), path: "", helperTimeoutMs: 1 }).resolve({ registry: "r.example", repository: "a" }, signal)).toBeUndefined();
+    expect(
+      await dockerCliProvider({ configDir: join(dir, "absent"), path: "", helperTimeoutMs: 1 }).resolve(
+        { registry: "r.example", repository: "a" },
+        signal,
+      ),
+    ).toBeUndefined();
   });
 
   it("reads auths", async () => {
@@ -72,7 +81,10 @@ describe("dockerCliProvider", () => {
 
   it("says which helper is not installed", async () => {
     await config({ credsStore: "absent" });
-    await expect(resolve()).rejects.toMatchObject({ code: "SecretNotFound", message: expect.stringContaining("docker-credential-absent") });
+    await expect(resolve()).rejects.toMatchObject({
+      code: "SecretNotFound",
+      message: expect.stringContaining("docker-credential-absent"),
+    });
   });
 
   it.each([
@@ -94,7 +106,10 @@ describe("dockerCliProvider", () => {
   it("reports a helper that cannot be started", async () => {
     await writeFile(join(dir, "bin", "docker-credential-store"), "#!/nowhere/interpreter\n", { mode: 0o755 });
     await config({ credsStore: "store" });
-    await expect(resolve()).rejects.toMatchObject({ code: "SecretInvalid", message: expect.stringContaining("cannot be started") });
+    await expect(resolve()).rejects.toMatchObject({
+      code: "SecretInvalid",
+      message: expect.stringContaining("cannot be started"),
+    });
   });
 
   it("waits no longer than it may, also for what the helper has left running", async () => {
@@ -102,7 +117,10 @@ describe("dockerCliProvider", () => {
     for (const script of ["exec sleep 30", "sleep 30 &\nexit 0"]) {
       await helper("store", script);
       const started = Date.now();
-      await expect(provider(200).resolve({ registry: "r.example", repository: "a" }, signal)).rejects.toMatchObject({ code: "SecretInvalid", message: expect.stringContaining("200 ms") });
+      await expect(provider(200).resolve({ registry: "r.example", repository: "a" }, signal)).rejects.toMatchObject({
+        code: "SecretInvalid",
+        message: expect.stringContaining("200 ms"),
+      });
       expect(Date.now() - started).toBeLessThan(5000);
     }
   });
@@ -114,14 +132,22 @@ describe("dockerCliProvider", () => {
     const pending = provider().resolve({ registry: "r.example", repository: "a" }, controller.signal);
     setTimeout(() => controller.abort(), 100);
     await expect(pending).rejects.toMatchObject({ code: "Aborted" });
-    await expect(provider().resolve({ registry: "r.example", repository: "a" }, controller.signal)).rejects.toMatchObject({ code: "Aborted" });
+    await expect(
+      provider().resolve({ registry: "r.example", repository: "a" }, controller.signal),
+    ).rejects.toMatchObject({ code: "Aborted" });
   });
 
   it("reports a config.json that is broken or unreadable", async () => {
     await config("{hunter2");
-    await expect(resolve()).rejects.toMatchObject({ code: "SecretInvalid", message: expect.not.stringContaining("hunter2") });
+    await expect(resolve()).rejects.toMatchObject({
+      code: "SecretInvalid",
+      message: expect.not.stringContaining("hunter2"),
+    });
     await rm(join(dir, "config.json"));
     await mkdir(join(dir, "config.json"));
-    await expect(resolve()).rejects.toMatchObject({ code: "SecretInvalid", message: expect.stringContaining("EISDIR") });
+    await expect(resolve()).rejects.toMatchObject({
+      code: "SecretInvalid",
+      message: expect.stringContaining("EISDIR"),
+    });
   });
 });

@@ -25,7 +25,9 @@ export function dockerCliProvider(options: DockerCliOptions): CredentialProvider
   return {
     resolve: async (target, signal) => {
       const config = await readConfig(options.configDir);
-      return config && ((await fromHelper(config, target.registry, options, signal)) ?? findCredential(config.auths, target));
+      return (
+        config && ((await fromHelper(config, target.registry, options, signal)) ?? findCredential(config.auths, target))
+      );
     },
   };
 }
@@ -42,7 +44,12 @@ async function readConfig(dir: string): Promise<DockerConfig | undefined> {
   }
 }
 
-async function fromHelper(config: DockerConfig, registry: string, options: DockerCliOptions, signal: AbortSignal): Promise<Credential | undefined> {
+async function fromHelper(
+  config: DockerConfig,
+  registry: string,
+  options: DockerCliOptions,
+  signal: AbortSignal,
+): Promise<Credential | undefined> {
   const host = canonicalHost(registry);
   const helper = config.credHelpers.get(host) ?? config.credsStore;
   if (helper === undefined) return undefined;
@@ -54,9 +61,15 @@ async function fromHelper(config: DockerConfig, registry: string, options: Docke
 
 async function findHelper(name: string, path: string): Promise<string> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(name)) {
-    throw new CodedError("SecretInvalid", `Docker's config.json names the credential helper "${name.slice(0, 100)}", which is no name of a program`);
+    throw new CodedError(
+      "SecretInvalid",
+      `Docker's config.json names the credential helper "${name.slice(0, 100)}", which is no name of a program`,
+    );
   }
-  const candidates = path.split(delimiter).filter(Boolean).flatMap((dir) => [join(dir, `docker-credential-${name}`), join(dir, `docker-credential-${name}.exe`)]);
+  const candidates = path
+    .split(delimiter)
+    .filter(Boolean)
+    .flatMap((dir) => [join(dir, `docker-credential-${name}`), join(dir, `docker-credential-${name}.exe`)]);
   for (const file of candidates) {
     const found = await access(file, constants.X_OK).then(
       () => true,
@@ -64,5 +77,8 @@ async function findHelper(name: string, path: string): Promise<string> {
     );
     if (found) return file;
   }
-  throw new CodedError("SecretNotFound", `Docker's config.json names the credential helper docker-credential-${name}, which is not on PATH; install it, or remove it from credsStore or credHelpers`);
+  throw new CodedError(
+    "SecretNotFound",
+    `Docker's config.json names the credential helper docker-credential-${name}, which is not on PATH; install it, or remove it from credsStore or credHelpers`,
+  );
 }

@@ -54,22 +54,34 @@ describe("findCredential", () => {
   });
 
   it("takes the longest path, whatever the order", () => {
-    const entries = { "r.example": auth("host:p"), "r.example/team/app": auth("app:p"), "r.example/team": auth("team:p") };
+    const entries = {
+      "r.example": auth("host:p"),
+      "r.example/team/app": auth("app:p"),
+      "r.example/team": auth("team:p"),
+    };
     expect(find(entries, "r.example/team/app")).toEqual(basic("app", "p"));
     expect(find(entries, "r.example/team/other")).toEqual(basic("team", "p"));
     expect(find(entries, "r.example/other")).toEqual(basic("host", "p"));
   });
 
   it("prefers the host spelt out over a pattern, and the first of equals", () => {
-    expect(find({ "*.example": auth("glob:p"), "r.example": auth("exact:p") }, "r.example/a")).toEqual(basic("exact", "p"));
-    expect(find({ "r.example": auth("first:p"), "https://r.example/v1/": auth("second:p") }, "r.example/a")).toEqual(basic("first", "p"));
+    expect(find({ "*.example": auth("glob:p"), "r.example": auth("exact:p") }, "r.example/a")).toEqual(
+      basic("exact", "p"),
+    );
+    expect(find({ "r.example": auth("first:p"), "https://r.example/v1/": auth("second:p") }, "r.example/a")).toEqual(
+      basic("first", "p"),
+    );
   });
 });
 
 describe("parseDockerConfig", () => {
   it.each<[string, unknown, Credential | undefined]>([
     ["auth", auth("user:pa:ss"), basic("user", "pa:ss")],
-    ["auth with the padding of older Dockers", { auth: Buffer.from("user:pass\0\0").toString("base64") }, basic("user", "pass")],
+    [
+      "auth with the padding of older Dockers",
+      { auth: Buffer.from("user:pass\0\0").toString("base64") },
+      basic("user", "pass"),
+    ],
     ["auth broken into lines", { auth: "dXNl\ncjpw\n" }, basic("user", "p")],
     ["auth without padding", { auth: Buffer.from("u:pa").toString("base64url") }, basic("u", "pa")],
     ["username and password", { username: "u", password: "p" }, basic("u", "p")],
@@ -85,12 +97,20 @@ describe("parseDockerConfig", () => {
   });
 
   it("reads the names of credential helpers", () => {
-    const config = parseDockerConfig(bytes({ credsStore: "secretservice", credHelpers: { "https://index.docker.io/v1/": "hub", "r.example": "", x: 1 } }), "config.json");
+    const config = parseDockerConfig(
+      bytes({
+        credsStore: "secretservice",
+        credHelpers: { "https://index.docker.io/v1/": "hub", "r.example": "", x: 1 },
+      }),
+      "config.json",
+    );
     expect(config).toEqual({ auths: [], credHelpers: new Map([["docker.io", "hub"]]), credsStore: "secretservice" });
   });
 
   it("reads .dockercfg, which has no auths", () => {
-    expect(parseDockerCfg(bytes({ "https://r.example/v1/": auth("u:p") }), "Secret a/b")).toEqual([{ host: "r.example", path: "", credential: basic("u", "p") }]);
+    expect(parseDockerCfg(bytes({ "https://r.example/v1/": auth("u:p") }), "Secret a/b")).toEqual([
+      { host: "r.example", path: "", credential: basic("u", "p") },
+    ]);
   });
 
   it.each<[string, unknown]>([

@@ -115,7 +115,13 @@ function authsOf(value: unknown, name: string): DockerAuth[] {
   return Object.entries(value).map(([key, entry]) => {
     if (!isObject(entry)) throw invalid(name, `the entry of "${shown(key)}" is not a map`);
     const { host, path } = parseKey(key);
-    return { host, path, credential: credentialOf(entry, () => invalid(name, `the auth of "${shown(key)}" is not the base64 of user:password`)) };
+    return {
+      host,
+      path,
+      credential: credentialOf(entry, () =>
+        invalid(name, `the auth of "${shown(key)}" is not the base64 of user:password`),
+      ),
+    };
   });
 }
 
@@ -165,5 +171,8 @@ function isObject(value: unknown): value is Json {
 const shown = (key: string): string => key.replace(/\/\/[^/]*@/, "//***@").slice(0, 120);
 
 function invalid(name: string, problem: string): CodedError {
-  return new CodedError("SecretInvalid", `${name}: ${problem}; make it with "kubectl create secret docker-registry" or "docker login"`);
+  return new CodedError(
+    "SecretInvalid",
+    `${name}: ${problem}; make it with "kubectl create secret docker-registry" or "docker login"`,
+  );
 }

@@ -34,7 +34,10 @@ export async function askHelper(request: HelperRequest, signal: AbortSignal): Pr
   if (stdout.toLowerCase().includes(notFound)) return undefined;
   // Only its first line, and only where it cannot be the JSON with the secret.
   const said = /^[^{\n]{1,200}/.exec(stdout.trim())?.[0] ?? "";
-  throw new CodedError("SecretInvalid", `${name} failed for ${request.server} (exit ${exitCode ?? "by signal"})${said === "" ? "" : `: ${said}`}`);
+  throw new CodedError(
+    "SecretInvalid",
+    `${name} failed for ${request.server} (exit ${exitCode ?? "by signal"})${said === "" ? "" : `: ${said}`}`,
+  );
 }
 
 async function run({ program, server, timeoutMs }: HelperRequest, name: string, signal: AbortSignal): Promise<Outcome> {
@@ -47,14 +50,20 @@ async function run({ program, server, timeoutMs }: HelperRequest, name: string, 
     if (size <= maxOutputBytes) chunks.push(chunk);
     else reject(new CodedError("SecretInvalid", `${name} wrote more than ${maxOutputBytes} bytes for ${server}`));
   });
-  child.on("error", (cause) => reject(new CodedError("SecretInvalid", `${name} cannot be started: ${cause.message}`, { cause })));
+  child.on("error", (cause) =>
+    reject(new CodedError("SecretInvalid", `${name} cannot be started: ${cause.message}`, { cause })),
+  );
   child.on("close", (exitCode) => resolve({ exitCode, stdout: Buffer.concat(chunks).toString("utf8") }));
   // A helper that does not read its input must not end this program with EPIPE.
   child.stdin.on("error", () => undefined).end(server);
   const deadline = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([signal, deadline]);
   const stop = (): void =>
-    reject(signal.aborted ? new CodedError("Aborted", `${name} was aborted`) : new CodedError("SecretInvalid", `${name} gave no answer for ${server} within ${timeoutMs} ms`));
+    reject(
+      signal.aborted
+        ? new CodedError("Aborted", `${name} was aborted`)
+        : new CodedError("SecretInvalid", `${name} gave no answer for ${server} within ${timeoutMs} ms`),
+    );
   either.addEventListener("abort", stop, { once: true });
   if (either.aborted) stop();
   try {
@@ -76,7 +85,10 @@ function parse(stdout: string, name: string, server: string): Credential | undef
     throw new CodedError("SecretInvalid", `${name} did not answer with JSON for ${server}`);
   }
   const { Username: username, Secret: secret } = answer ?? {};
-  if (typeof username !== "string" || typeof secret !== "string") throw new CodedError("SecretInvalid", `${name}: the answer for ${server} has no Username and Secret`);
+  if (typeof username !== "string" || typeof secret !== "string")
+    throw new CodedError("SecretInvalid", `${name}: the answer for ${server} has no Username and Secret`);
   if (username === "" && secret === "") return undefined;
-  return username === "<token>" ? { kind: "identityToken", token: secret } : { kind: "basic", username, password: secret };
+  return username === "<token>"
+    ? { kind: "identityToken", token: secret }
+    : { kind: "basic", username, password: secret };
 }

@@ -36,7 +36,12 @@ export interface SecretData {
  * @param field the field of the spec that names it, for the message
  * @throws SecretNotFound
  */
-export async function readSecret(source: SecretSource, name: string, field: string, signal: AbortSignal): Promise<SecretData> {
+export async function readSecret(
+  source: SecretSource,
+  name: string,
+  field: string,
+  signal: AbortSignal,
+): Promise<SecretData> {
   const full = `${source.namespace}/${name}`;
   const secret = await source.secrets(source.namespace, name, signal).catch((error: unknown) => {
     throw missing(error, `Secret ${full}, which ${field} names, does not exist`);
@@ -45,7 +50,11 @@ export async function readSecret(source: SecretSource, name: string, field: stri
 }
 
 /** @throws SecretNotFound */
-export async function readServiceAccount(source: SecretSource, name: string, signal: AbortSignal): Promise<ServiceAccount> {
+export async function readServiceAccount(
+  source: SecretSource,
+  name: string,
+  signal: AbortSignal,
+): Promise<ServiceAccount> {
   return await source.serviceAccounts(source.namespace, name, signal).catch((error: unknown) => {
     throw missing(error, `ServiceAccount ${source.namespace}/${name}, which serviceAccountName names, does not exist`);
   });
@@ -53,7 +62,12 @@ export async function readServiceAccount(source: SecretSource, name: string, sig
 
 /** A value as text, without the line break that `echo` leaves behind; undefined where it is absent or empty. */
 export function textOf(secret: SecretData, key: string): string | undefined {
-  return secret.values.get(key)?.toString("utf8").replace(/[\r\n]+$/, "") || undefined;
+  return (
+    secret.values
+      .get(key)
+      ?.toString("utf8")
+      .replace(/[\r\n]+$/, "") || undefined
+  );
 }
 
 export function secretInvalid(secret: Pick<SecretData, "name">, problem: string, cause?: unknown): CodedError {
@@ -68,5 +82,7 @@ function valuesOf({ data = {}, stringData = {} }: Secret): ReadonlyMap<string, B
 }
 
 function missing(error: unknown, message: string): unknown {
-  return error instanceof CodedError && error.code === "NotFound" ? new CodedError("SecretNotFound", message, { cause: error }) : error;
+  return error instanceof CodedError && error.code === "NotFound"
+    ? new CodedError("SecretNotFound", message, { cause: error })
+    : error;
 }

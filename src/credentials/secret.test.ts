@@ -29,24 +29,46 @@ const cloud: CredentialProvider = { resolve: async () => ({ kind: "basic", usern
 
 describe("objectCredentials", () => {
   it("uses the Secret of secretRef", async () => {
-    const provider = objectCredentials(source({ regcred: pullSecret("u") }), { secretRef: { name: "regcred" } }, undefined);
+    const provider = objectCredentials(
+      source({ regcred: pullSecret("u") }),
+      { secretRef: { name: "regcred" } },
+      undefined,
+    );
     expect(await provider.resolve(target, signal)).toEqual(user("u"));
     expect(await provider.resolve({ registry: "other.example", repository: "a" }, signal)).toBeUndefined();
   });
 
   it("uses the imagePullSecrets of the service account", async () => {
-    const objects = source({ a: pullSecret("a"), b: pullSecret("b", "r.example/team") }, { puller: { imagePullSecrets: [{ name: "a" }, { name: "b" }] } });
-    expect(await objectCredentials(objects, { serviceAccountName: "puller" }, undefined).resolve(target, signal)).toEqual(user("b"));
+    const objects = source(
+      { a: pullSecret("a"), b: pullSecret("b", "r.example/team") },
+      { puller: { imagePullSecrets: [{ name: "a" }, { name: "b" }] } },
+    );
+    expect(
+      await objectCredentials(objects, { serviceAccountName: "puller" }, undefined).resolve(target, signal),
+    ).toEqual(user("b"));
   });
 
   it("prefers secretRef over the service account where both match as well", async () => {
-    const objects = source({ a: pullSecret("a"), own: pullSecret("own") }, { puller: { imagePullSecrets: [{ name: "a" }] } });
-    expect(await objectCredentials(objects, { secretRef: { name: "own" }, serviceAccountName: "puller" }, undefined).resolve(target, signal)).toEqual(user("own"));
+    const objects = source(
+      { a: pullSecret("a"), own: pullSecret("own") },
+      { puller: { imagePullSecrets: [{ name: "a" }] } },
+    );
+    expect(
+      await objectCredentials(objects, { secretRef: { name: "own" }, serviceAccountName: "puller" }, undefined).resolve(
+        target,
+        signal,
+      ),
+    ).toEqual(user("own"));
   });
 
   it("reads .dockercfg, and stringData of a manifest", async () => {
-    const older: Secret = { type: "kubernetes.io/dockercfg", stringData: { ".dockercfg": JSON.stringify({ "r.example": { username: "old", password: "p" } }) } };
-    expect(await objectCredentials(source({ older }), { secretRef: { name: "older" } }, undefined).resolve(target, signal)).toEqual(user("old"));
+    const older: Secret = {
+      type: "kubernetes.io/dockercfg",
+      stringData: { ".dockercfg": JSON.stringify({ "r.example": { username: "old", password: "p" } }) },
+    };
+    expect(
+      await objectCredentials(source({ older }), { secretRef: { name: "older" } }, undefined).resolve(target, signal),
+    ).toEqual(user("old"));
   });
 
   it("is anonymous where nothing is named", async () => {
@@ -56,9 +78,18 @@ describe("objectCredentials", () => {
   it("asks the cloud only where no pull secret is named", async () => {
     const accounts = { plain: {}, puller: { imagePullSecrets: [{ name: "a" }, {}] } };
     const objects = source({ a: pullSecret("a") }, accounts);
-    expect(await objectCredentials(objects, { serviceAccountName: "plain" }, cloud).resolve(target, signal)).toEqual(user("cloud"));
-    expect(await objectCredentials(objects, { serviceAccountName: "puller" }, cloud).resolve(target, signal)).toEqual(user("a"));
-    expect(await objectCredentials(objects, { secretRef: { name: "a" } }, cloud).resolve({ registry: "x.example", repository: "a" }, signal)).toBeUndefined();
+    expect(await objectCredentials(objects, { serviceAccountName: "plain" }, cloud).resolve(target, signal)).toEqual(
+      user("cloud"),
+    );
+    expect(await objectCredentials(objects, { serviceAccountName: "puller" }, cloud).resolve(target, signal)).toEqual(
+      user("a"),
+    );
+    expect(
+      await objectCredentials(objects, { secretRef: { name: "a" } }, cloud).resolve(
+        { registry: "x.example", repository: "a" },
+        signal,
+      ),
+    ).toBeUndefined();
   });
 
   it("sees a rotated Secret at once", async () => {
@@ -91,13 +122,22 @@ describe("readPullSecrets", () => {
     [{ serviceAccountName: "absent" }, "SecretNotFound", "apps/absent"],
     [{ serviceAccountName: "dangling" }, "SecretNotFound", "apps/gone"],
   ])("refuses %j", async (refs, code, named) => {
-    const error = await readPullSecrets(source(secrets, { dangling: { imagePullSecrets: [{ name: "gone" }] } }), refs, signal).catch((caught: unknown) => caught);
+    const error = await readPullSecrets(
+      source(secrets, { dangling: { imagePullSecrets: [{ name: "gone" }] } }),
+      refs,
+      signal,
+    ).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code, message: expect.stringContaining(named) });
     expect((error as Error).message).not.toContain("hunter2");
   });
 
   it("passes on what the cluster says", async () => {
-    const down: SecretSource = { ...source({}), secrets: async () => await Promise.reject(new CodedError("KubeUnreachable", "down")) };
-    await expect(readPullSecrets(down, { secretRef: { name: "a" } }, signal)).rejects.toMatchObject({ code: "KubeUnreachable" });
+    const down: SecretSource = {
+      ...source({}),
+      secrets: async () => await Promise.reject(new CodedError("KubeUnreachable", "down")),
+    };
+    await expect(readPullSecrets(down, { secretRef: { name: "a" } }, signal)).rejects.toMatchObject({
+      code: "KubeUnreachable",
+    });
   });
 });

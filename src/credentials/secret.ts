@@ -14,7 +14,11 @@ export interface PullSecretRefs {
  *
  * @throws SecretNotFound, SecretInvalid
  */
-export async function readPullSecrets(source: SecretSource, refs: PullSecretRefs, signal: AbortSignal): Promise<readonly DockerAuth[] | undefined> {
+export async function readPullSecrets(
+  source: SecretSource,
+  refs: PullSecretRefs,
+  signal: AbortSignal,
+): Promise<readonly DockerAuth[] | undefined> {
   const named: { name: string; field: string }[] = [];
   if (refs.secretRef) named.push({ name: refs.secretRef.name, field: "secretRef" });
   if (refs.serviceAccountName) {
@@ -23,20 +27,28 @@ export async function readPullSecrets(source: SecretSource, refs: PullSecretRefs
     named.push(...(account.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [{ name, field }] : [])));
   }
   if (named.length === 0) return undefined;
-  const secrets = await Promise.all(named.map(async ({ name, field }) => await readSecret(source, name, field, signal)));
+  const secrets = await Promise.all(
+    named.map(async ({ name, field }) => await readSecret(source, name, field, signal)),
+  );
   return secrets.flatMap(authsOf);
 }
 
 /** The two kinds of pull secret: type, key and form. */
 const forms = {
-  "kubernetes.io/dockerconfigjson": { key: ".dockerconfigjson", parse: (bytes: Uint8Array, name: string) => parseDockerConfig(bytes, name).auths },
+  "kubernetes.io/dockerconfigjson": {
+    key: ".dockerconfigjson",
+    parse: (bytes: Uint8Array, name: string) => parseDockerConfig(bytes, name).auths,
+  },
   "kubernetes.io/dockercfg": { key: ".dockercfg", parse: parseDockerCfg },
 } as const;
 
 function authsOf(secret: SecretData): readonly DockerAuth[] {
   const form = Object.hasOwn(forms, secret.type ?? "") ? forms[secret.type as keyof typeof forms] : undefined;
   if (form === undefined) {
-    throw secretInvalid(secret, `is of type ${secret.type ?? "Opaque"}; registry credentials are of type kubernetes.io/dockerconfigjson ("kubectl create secret docker-registry")`);
+    throw secretInvalid(
+      secret,
+      `is of type ${secret.type ?? "Opaque"}; registry credentials are of type kubernetes.io/dockerconfigjson ("kubectl create secret docker-registry")`,
+    );
   }
   const bytes = secret.values.get(form.key);
   if (!bytes?.length) throw secretInvalid(secret, `has no ${form.key}`);
@@ -44,7 +56,11 @@ function authsOf(secret: SecretData): readonly DockerAuth[] {
 }
 
 /** Credentials for an object: its pull secrets where it names any, else the identity of its cloud, else none; as in Flux. */
-export function objectCredentials(source: SecretSource, refs: PullSecretRefs, cloud: CredentialProvider | undefined): CredentialProvider {
+export function objectCredentials(
+  source: SecretSource,
+  refs: PullSecretRefs,
+  cloud: CredentialProvider | undefined,
+): CredentialProvider {
   return {
     resolve: async (target, signal) => {
       const auths = await readPullSecrets(source, refs, signal);

@@ -32,7 +32,11 @@ export interface ExploreOptions {
 }
 
 /** @throws what `loadGraph` throws */
-export async function explore(repository: Repository, root: Descriptor, { referrers, limits, signal }: ExploreOptions): Promise<Explored> {
+export async function explore(
+  repository: Repository,
+  root: Descriptor,
+  { referrers, limits, signal }: ExploreOptions,
+): Promise<Explored> {
   const fetcher = rememberManifests(repository);
   const graph = await loadGraph(fetcher, root, { limits, signal });
   const subjects = [...graph].flatMap(([digest, { kind }]) => (kind === "unread" ? [] : [digest]));
@@ -57,7 +61,8 @@ async function trySelect(request: Parameters<typeof selectLayers>[0]): Promise<S
     return await selectLayers(request);
   } catch (error) {
     request.signal.throwIfAborted();
-    const suggestion = error instanceof CodedError ? (error.details?.["suggestion"] as Suggestion | undefined) : undefined;
+    const suggestion =
+      error instanceof CodedError ? (error.details?.["suggestion"] as Suggestion | undefined) : undefined;
     return { code: codeOf(error), message: messageOf(error), ...(suggestion && { suggestion }) };
   }
 }

@@ -11,12 +11,16 @@ const never = new AbortController().signal;
 const options = { limits: defaultLimits, signal: never };
 
 function manifestIn(repository: MemoryRepository, name: string): Descriptor {
-  return repository.manifest({ config: repository.blob("{}", "application/vnd.example.config"), layers: [repository.blob(name, "text/plain")] });
+  return repository.manifest({
+    config: repository.blob("{}", "application/vnd.example.config"),
+    layers: [repository.blob(name, "text/plain")],
+  });
 }
 
 function nested(repository: MemoryRepository, depth: number): Descriptor {
   let inner = manifestIn(repository, "core");
-  for (let level = 0; level < depth; level++) inner = repository.manifest({ manifests: [inner], annotations: { level: String(level) } });
+  for (let level = 0; level < depth; level++)
+    inner = repository.manifest({ manifests: [inner], annotations: { level: String(level) } });
   return inner;
 }
 
@@ -55,7 +59,10 @@ describe("a graph", () => {
     const root = repository.manifest({ manifests: [gone, broken, foreign, a] });
     const tree = await draw(repository, root);
     expect(kinds(tree)).toEqual(["index", "unread", "unread", "foreign", "manifest"]);
-    const problems = tree.kind === "index" ? tree.manifests.map((entry) => ("problem" in entry ? entry.problem?.code : undefined)) : [];
+    const problems =
+      tree.kind === "index"
+        ? tree.manifests.map((entry) => ("problem" in entry ? entry.problem?.code : undefined))
+        : [];
     expect(problems).toEqual(["NotFound", "DigestMismatch", undefined, undefined]);
   });
 
@@ -87,10 +94,12 @@ describe("a graph", () => {
     const root = repository.manifest({ manifests: [manifestIn(repository, "a")] });
     const abort = new AbortController();
     const fetch = repository.fetch.bind(repository);
-    const stopping = { fetch: (descriptor: Descriptor, signal: AbortSignal) => {
-      if (descriptor.digest !== root.digest) abort.abort();
-      return fetch(descriptor, signal);
-    } };
+    const stopping = {
+      fetch: (descriptor: Descriptor, signal: AbortSignal) => {
+        if (descriptor.digest !== root.digest) abort.abort();
+        return fetch(descriptor, signal);
+      },
+    };
     expect(await codeFor(loadGraph(stopping, root, { limits: defaultLimits, signal: abort.signal }))).toBe("Aborted");
   });
 });
@@ -107,9 +116,16 @@ describe("remembered manifests", () => {
 
   it("are not kept where they were not what their digest names", async () => {
     const repository = new MemoryRepository();
-    const broken = repository.put(`sha256:${"1".repeat(64)}`, Buffer.from("{}"), "application/vnd.oci.image.manifest.v1+json");
+    const broken = repository.put(
+      `sha256:${"1".repeat(64)}`,
+      Buffer.from("{}"),
+      "application/vnd.oci.image.manifest.v1+json",
+    );
     const memo = rememberManifests(repository);
-    for (let time = 0; time < 2; time++) expect(await codeFor(memo.fetch(broken, never).then(async (stream) => await stream.toArray()))).toBe("DigestMismatch");
+    for (let time = 0; time < 2; time++)
+      expect(await codeFor(memo.fetch(broken, never).then(async (stream) => await stream.toArray()))).toBe(
+        "DigestMismatch",
+      );
     expect(repository.fetched).toHaveLength(2);
   });
 });

@@ -30,7 +30,9 @@ export interface GraphOptions {
  * @throws IndexTooDeep, TooManyManifests, what reading the root throws, the reason of `signal`
  */
 export async function loadGraph(fetcher: Fetcher, root: Descriptor, options: GraphOptions): Promise<Graph> {
-  const graph = new Map<Digest, Manifest | Index | Unread>([[root.digest, await fetchManifest(fetcher, root, options.limits, options.signal)]]);
+  const graph = new Map<Digest, Manifest | Index | Unread>([
+    [root.digest, await fetchManifest(fetcher, root, options.limits, options.signal)],
+  ]);
   const run = pLimit(concurrency);
   for (let level = 1, parents = [root]; parents.length > 0; level++) {
     const children = unseenChildren(graph, parents);
@@ -52,18 +54,35 @@ function unseenChildren(graph: Graph, parents: readonly Descriptor[]): Descripto
   for (const { digest } of parents) {
     const body = graph.get(digest);
     if (body?.kind !== "index") continue;
-    for (const child of body.manifests) if (isEntered(child) && !graph.has(child.digest) && !found.has(child.digest)) found.set(child.digest, child);
+    for (const child of body.manifests)
+      if (isEntered(child) && !graph.has(child.digest) && !found.has(child.digest)) found.set(child.digest, child);
   }
   return [...found.values()];
 }
 
-function check(count: number, children: readonly Descriptor[], { root, level, limits }: { root: Descriptor; level: number; limits: GraphOptions["limits"] }): void {
-  if (count > limits.maxManifests) throw new CodedError("TooManyManifests", `${root.digest} has more than ${limits.maxManifests} manifests and indexes below it; name one of its children by its digest`);
+function check(
+  count: number,
+  children: readonly Descriptor[],
+  { root, level, limits }: { root: Descriptor; level: number; limits: GraphOptions["limits"] },
+): void {
+  if (count > limits.maxManifests)
+    throw new CodedError(
+      "TooManyManifests",
+      `${root.digest} has more than ${limits.maxManifests} manifests and indexes below it; name one of its children by its digest`,
+    );
   const index = children.find(({ mediaType }) => isIndexType(mediaType));
-  if (index !== undefined && level > limits.maxIndexDepth) throw new CodedError("IndexTooDeep", `${index.digest} lies in ${level} indexes, more than ${limits.maxIndexDepth}; look at it by its digest`);
+  if (index !== undefined && level > limits.maxIndexDepth)
+    throw new CodedError(
+      "IndexTooDeep",
+      `${index.digest} lies in ${level} indexes, more than ${limits.maxIndexDepth}; look at it by its digest`,
+    );
 }
 
-async function load(fetcher: Fetcher, child: Descriptor, { limits, signal }: GraphOptions): Promise<Manifest | Index | Unread> {
+async function load(
+  fetcher: Fetcher,
+  child: Descriptor,
+  { limits, signal }: GraphOptions,
+): Promise<Manifest | Index | Unread> {
   try {
     return await fetchManifest(fetcher, child, limits, signal);
   } catch (error) {

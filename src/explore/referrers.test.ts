@@ -5,7 +5,12 @@ import { MemoryRepository } from "../testing/memory-repository.ts";
 import { findReferrers, meaningOf } from "./referrers.ts";
 
 const never = new AbortController().signal;
-const descriptor = (artifactType?: string): Descriptor => ({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest: `sha256:${"0".repeat(64)}`, size: 1, ...(artifactType !== undefined && { artifactType }) });
+const descriptor = (artifactType?: string): Descriptor => ({
+  mediaType: "application/vnd.oci.image.manifest.v1+json",
+  digest: `sha256:${"0".repeat(64)}`,
+  size: 1,
+  ...(artifactType !== undefined && { artifactType }),
+});
 
 describe("referrers", () => {
   it.each([
@@ -27,10 +32,19 @@ describe("referrers", () => {
     const config = repository.blob("{}");
     const subject = repository.manifest({ config, layers: [] });
     const listed = repository.manifest({ config, layers: [], subject, artifactType: "application/spdx+json" });
-    for (const suffix of ["sig", "att", "sbom"]) repository.manifest({ config, layers: [], annotations: { suffix } }, `${subject.digest.replace(":", "-")}.${suffix}`);
+    for (const suffix of ["sig", "att", "sbom"])
+      repository.manifest(
+        { config, layers: [], annotations: { suffix } },
+        `${subject.digest.replace(":", "-")}.${suffix}`,
+      );
     const { bySubject, problems } = await findReferrers(repository, [subject.digest, listed.digest], never);
     expect([...bySubject.keys()]).toEqual([subject.digest]);
-    expect(bySubject.get(subject.digest)?.map(meaningOf)).toEqual(["SBOM (SPDX)", "cosign signature", "cosign attestation", "cosign SBOM"]);
+    expect(bySubject.get(subject.digest)?.map(meaningOf)).toEqual([
+      "SBOM (SPDX)",
+      "cosign signature",
+      "cosign attestation",
+      "cosign SBOM",
+    ]);
     expect(problems).toEqual([]);
   });
 
@@ -48,7 +62,9 @@ describe("referrers", () => {
   it("end with the signal, and are kept where only some fail", async () => {
     const repository = new MemoryRepository();
     const config = repository.blob("{}");
-    const [good, bad] = ["good", "bad"].map((name) => repository.manifest({ config, layers: [], annotations: { name } })) as [Descriptor, Descriptor];
+    const [good, bad] = ["good", "bad"].map((name) =>
+      repository.manifest({ config, layers: [], annotations: { name } }),
+    ) as [Descriptor, Descriptor];
     repository.manifest({ config, layers: [], subject: good });
     const referrers = repository.referrers.bind(repository);
     const abort = new AbortController();

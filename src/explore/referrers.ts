@@ -28,7 +28,11 @@ export interface Referrers {
  *
  * @throws the reason of `signal`
  */
-export async function findReferrers(repository: Repository, subjects: readonly Digest[], signal: AbortSignal): Promise<Referrers> {
+export async function findReferrers(
+  repository: Repository,
+  subjects: readonly Digest[],
+  signal: AbortSignal,
+): Promise<Referrers> {
   const bySubject = new Map<Digest, readonly Referrer[]>();
   const failures: string[] = [];
   const run = pLimit(concurrency);
@@ -45,7 +49,9 @@ export async function findReferrers(repository: Repository, subjects: readonly D
   await Promise.all(subjects.slice(0, maxSubjects).map((subject) => run(lookUp, subject)));
   const more = subjects.length - maxSubjects;
   const problems = [
-    ...(failures.length > 0 ? [`Not every signature and SBOM is shown, because looking for them failed: ${failures[0]}`] : []),
+    ...(failures.length > 0
+      ? [`Not every signature and SBOM is shown, because looking for them failed: ${failures[0]}`]
+      : []),
     ...(more > 0 ? [`Signatures and SBOMs of ${more} more manifests were not looked for.`] : []),
   ];
   return { bySubject, problems };
@@ -64,10 +70,16 @@ async function referrersOf(repository: Repository, subject: Digest, signal: Abor
 
 /** A sha512 digest would be too long for a tag. */
 function legacyTags(subject: Digest): string[] {
-  return subject.startsWith("sha256:") ? ["sig", "att", "sbom"].map((suffix) => `${subject.replace(":", "-")}.${suffix}`) : [];
+  return subject.startsWith("sha256:")
+    ? ["sig", "att", "sbom"].map((suffix) => `${subject.replace(":", "-")}.${suffix}`)
+    : [];
 }
 
-async function resolveOptional(repository: Repository, tag: string, signal: AbortSignal): Promise<Descriptor | undefined> {
+async function resolveOptional(
+  repository: Repository,
+  tag: string,
+  signal: AbortSignal,
+): Promise<Descriptor | undefined> {
   try {
     return await repository.resolve(tag, signal);
   } catch (error) {
@@ -86,7 +98,11 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   [/sarif/, "scan result"],
   [/in-toto|dsse/, "attestation"],
 ];
-const tagMeanings: Readonly<Record<string, string>> = { sig: "cosign signature", att: "cosign attestation", sbom: "cosign SBOM" };
+const tagMeanings: Readonly<Record<string, string>> = {
+  sig: "cosign signature",
+  att: "cosign attestation",
+  sbom: "cosign SBOM",
+};
 
 /** What a referrer is, as far as its type or tag tells. */
 export function meaningOf({ descriptor, tag }: Referrer): string | undefined {

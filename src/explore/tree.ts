@@ -51,7 +51,12 @@ export interface ManifestEntry extends Position {
   readonly artifactType: string;
   /** Name of the known layout. */
   readonly layout?: string;
-  readonly config: { readonly digest: Digest; readonly mediaType: string; readonly size: number; readonly selected: boolean };
+  readonly config: {
+    readonly digest: Digest;
+    readonly mediaType: string;
+    readonly size: number;
+    readonly selected: boolean;
+  };
   readonly layers: readonly LayerEntry[];
   readonly referrers: readonly ReferrerEntry[];
   /** What it is itself about, such as the image that it signs. */
@@ -129,7 +134,9 @@ function indexOf(descriptor: Descriptor, index: Index, drawing: Drawing): IndexE
 function manifestOf(descriptor: Descriptor, manifest: Manifest, drawing: Drawing): ManifestEntry {
   const node = nodeOf(descriptor, manifest, drawing.path);
   const layout = profileOf(node)?.name;
-  const taken = new Set(drawing.layers.filter((layer) => layer.node.descriptor.digest === descriptor.digest).map(({ ordinal }) => ordinal));
+  const taken = new Set(
+    drawing.layers.filter((layer) => layer.node.descriptor.digest === descriptor.digest).map(({ ordinal }) => ordinal),
+  );
   const { digest, mediaType, size } = manifest.config;
   return {
     kind: "manifest",
@@ -146,7 +153,15 @@ function manifestOf(descriptor: Descriptor, manifest: Manifest, drawing: Drawing
 
 function layerOf({ digest, mediaType, size, annotations }: Descriptor, offset: number, selected: boolean): LayerEntry {
   const title = annotations?.["org.opencontainers.image.title"];
-  return { offset, digest, mediaType, size, ...(title !== undefined && { title }), ...(annotations && { annotations }), selected };
+  return {
+    offset,
+    digest,
+    mediaType,
+    size,
+    ...(title !== undefined && { title }),
+    ...(annotations && { annotations }),
+    selected,
+  };
 }
 
 function referrersOf({ digest }: Descriptor, { referrers }: Drawing): ReferrerEntry[] {
@@ -173,5 +188,11 @@ function other(descriptor: Descriptor): Omit<OtherEntry, "kind"> {
 }
 
 function position({ digest, mediaType, size, platform }: Descriptor, annotations: Annotations): Position {
-  return { digest, mediaType, size, ...(platform && { platform: formatPlatform(platform) }), ...(Object.keys(annotations).length > 0 && { annotations }) };
+  return {
+    digest,
+    mediaType,
+    size,
+    ...(platform && { platform: formatPlatform(platform) }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+  };
 }

@@ -75,12 +75,22 @@ export interface KubeClient {
    * Events after `resourceVersion`, until the server ends the watch. An ERROR event is thrown: KubeConflict for
    * 410 Gone, which asks for a new list.
    */
-  watch<T extends KubeObject>(type: ResourceType, options: ListOptions & { readonly resourceVersion: string }, signal: AbortSignal): AsyncIterable<WatchEvent<T>>;
+  watch<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions & { readonly resourceVersion: string },
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(type: ResourceType, object: T, signal: AbortSignal): Promise<T>;
   /** Replaces the object; a `resourceVersion` in it guards against lost updates. */
   update<T extends KubeObject>(type: ResourceType, object: T, signal: AbortSignal): Promise<T>;
   /** JSON merge patch (RFC 7386). */
-  patch<T extends KubeObject>(type: ResourceType, key: ObjectKey, patch: object, options: PatchOptions, signal: AbortSignal): Promise<T>;
+  patch<T extends KubeObject>(
+    type: ResourceType,
+    key: ObjectKey,
+    patch: object,
+    options: PatchOptions,
+    signal: AbortSignal,
+  ): Promise<T>;
   /** Server-side apply. */
   apply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions, signal: AbortSignal): Promise<T>;
   /** What is gone already is no error. */

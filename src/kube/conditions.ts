@@ -25,7 +25,11 @@ export function findCondition(conditions: readonly Condition[], type: string): C
  * The conditions with one of them set. `lastTransitionTime` changes only with `status`, as metav1.Condition has it. The very
  * same array is returned where there is nothing to change.
  */
-export function setCondition(conditions: readonly Condition[], draft: ConditionDraft, { generation, now }: ConditionContext): readonly Condition[] {
+export function setCondition(
+  conditions: readonly Condition[],
+  draft: ConditionDraft,
+  { generation, now }: ConditionContext,
+): readonly Condition[] {
   const before = findCondition(conditions, draft.type);
   const condition: Condition = {
     type: draft.type,
@@ -33,7 +37,10 @@ export function setCondition(conditions: readonly Condition[], draft: ConditionD
     ...(generation !== undefined && { observedGeneration: generation }),
     lastTransitionTime: before?.status === draft.status ? before.lastTransitionTime : timestamp(now),
     reason: draft.reason,
-    message: draft.message.length <= maxMessageLength ? draft.message : draft.message.slice(0, maxMessageLength - cut.length) + cut,
+    message:
+      draft.message.length <= maxMessageLength
+        ? draft.message
+        : draft.message.slice(0, maxMessageLength - cut.length) + cut,
   };
   if (before !== undefined && isSame(before, condition)) return conditions;
   return [...removeCondition(conditions, draft.type), condition].toSorted(inOrder);
@@ -41,7 +48,9 @@ export function setCondition(conditions: readonly Condition[], draft: ConditionD
 
 /** The very same array where there is no such condition. */
 export function removeCondition(conditions: readonly Condition[], type: string): readonly Condition[] {
-  return findCondition(conditions, type) === undefined ? conditions : conditions.filter((condition) => condition.type !== type);
+  return findCondition(conditions, type) === undefined
+    ? conditions
+    : conditions.filter((condition) => condition.type !== type);
 }
 
 function isSame(a: Condition, b: Condition): boolean {

@@ -65,7 +65,10 @@ export class DirectorySync {
       const { kind, metadata } = found.object;
       const first = wanted.get(idOf(found));
       if (first === undefined) wanted.set(idOf(found), found);
-      else problems.push(`${found.where}: ${kind} ${metadata.namespace}/${metadata.name} is already in ${first.where}; this one is passed over`);
+      else
+        problems.push(
+          `${found.where}: ${kind} ${metadata.namespace}/${metadata.name} is already in ${first.where}; this one is passed over`,
+        );
     }
     return wanted;
   }

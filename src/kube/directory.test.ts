@@ -9,7 +9,12 @@ import { DirectorySync } from "./directory-sync.ts";
 import { openDirectory } from "./directory.ts";
 import { MemoryKube } from "./memory.ts";
 
-const repositories: ResourceType = { group: "source.strata.dev", version: "v1beta1", plural: "artifactrepositories", kind: "ArtifactRepository" };
+const repositories: ResourceType = {
+  group: "source.strata.dev",
+  version: "v1beta1",
+  plural: "artifactrepositories",
+  kind: "ArtifactRepository",
+};
 const secrets: ResourceType = { group: "", version: "v1", plural: "secrets", kind: "Secret" };
 
 const never = new AbortController().signal;
@@ -26,13 +31,17 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const manifest = (name: string, interval = "10m", more = ""): string => `apiVersion: source.strata.dev/v1beta1\nkind: ArtifactRepository\nmetadata: {name: ${name}${more}}\nspec: {url: oci://registry/app, interval: ${interval}}\n`;
+const manifest = (name: string, interval = "10m", more = ""): string =>
+  `apiVersion: source.strata.dev/v1beta1\nkind: ArtifactRepository\nmetadata: {name: ${name}${more}}\nspec: {url: oci://registry/app, interval: ${interval}}\n`;
 const write = async (name: string, text: string): Promise<void> => await writeFile(join(dir, name), text);
 
 /** `name interval` of every object; with a mark where it is being deleted. */
 async function shown(kube: KubeClient): Promise<string[]> {
   const { items } = await kube.list<KubeObject & { spec?: { interval: string } }>(repositories, {}, never);
-  return items.map(({ metadata, spec }) => `${metadata.namespace}/${metadata.name} ${spec?.interval}${metadata.deletionTimestamp === undefined ? "" : " (going)"}`);
+  return items.map(
+    ({ metadata, spec }) =>
+      `${metadata.namespace}/${metadata.name} ${spec?.interval}${metadata.deletionTimestamp === undefined ? "" : " (going)"}`,
+  );
 }
 
 describe("DirectorySync", () => {
@@ -60,7 +69,9 @@ describe("DirectorySync", () => {
     expect(await run()).toEqual(["default/a 10m"]);
     await rename(join(dir, "a.yaml"), join(dir, "b.yaml"));
     expect(await run()).toEqual(["default/a 10m"]);
-    expect((await kube.get<KubeObject>(repositories, { namespace: "default", name: "a" }, never))?.metadata.uid).toBe(before?.metadata.uid);
+    expect((await kube.get<KubeObject>(repositories, { namespace: "default", name: "a" }, never))?.metadata.uid).toBe(
+      before?.metadata.uid,
+    );
     await rm(join(dir, "b.yaml"));
     expect(await run()).toEqual([]);
     expect(problems).toEqual([]);
@@ -68,7 +79,10 @@ describe("DirectorySync", () => {
 
   it.each<[string, string]>([
     ["not valid YAML any more", `${manifest("a", "1h")}---\nkind: [\n---\n${manifest("c", "1h")}`],
-    ["of a wrong version now", `${manifest("a", "1h")}---\n${manifest("b").replace("v1beta1", "v9")}---\n${manifest("c", "1h")}`],
+    [
+      "of a wrong version now",
+      `${manifest("a", "1h")}---\n${manifest("b").replace("v1beta1", "v9")}---\n${manifest("c", "1h")}`,
+    ],
   ])("keeps the last good version of a manifest that is %s", async (_, broken) => {
     const { run, problems } = syncOf();
     await write("a.yaml", `${manifest("a")}---\n${manifest("b")}---\n${manifest("c")}`);
@@ -97,7 +111,9 @@ describe("DirectorySync", () => {
     await write("b.yaml", manifest("a", "2m"));
     expect(await run()).toEqual(["default/a 1m"]);
     expect(await run()).toEqual(["default/a 1m"]);
-    expect(problems).toEqual(["b.yaml:1: ArtifactRepository default/a is already in a.yaml:1; this one is passed over"]);
+    expect(problems).toEqual([
+      "b.yaml:1: ArtifactRepository default/a is already in a.yaml:1; this one is passed over",
+    ]);
     await rm(join(dir, "a.yaml"));
     expect(await run()).toEqual(["default/a 2m"]);
   });
@@ -106,7 +122,10 @@ describe("DirectorySync", () => {
     const { run, problems } = syncOf();
     await write("a.yaml", `${manifest("Upper")}---\n${manifest("b", "1h", ", namespace: ../..")}---\n${manifest("c")}`);
     expect(await run()).toEqual(["default/c 10m"]);
-    expect(problems).toEqual([expect.stringContaining("a.yaml:1: ArtifactRepository default/Upper: metadata.name"), expect.stringContaining("a.yaml:6: ArtifactRepository ../../b: metadata.namespace")]);
+    expect(problems).toEqual([
+      expect.stringContaining("a.yaml:1: ArtifactRepository default/Upper: metadata.name"),
+      expect.stringContaining("a.yaml:6: ArtifactRepository ../../b: metadata.namespace"),
+    ]);
   });
 
   it("keeps what was written to an object, and deletes it only when its finalizers are gone", async () => {
@@ -115,11 +134,20 @@ describe("DirectorySync", () => {
     await write("a.yaml", manifest("a"));
     await run();
     await kube.patch(repositories, key, { metadata: { finalizers: ["x/y"] } }, { fieldManager: "t" }, never);
-    await kube.patch(repositories, key, { status: { observedGeneration: 1 } }, { fieldManager: "t", subresource: "status" }, never);
+    await kube.patch(
+      repositories,
+      key,
+      { status: { observedGeneration: 1 } },
+      { fieldManager: "t", subresource: "status" },
+      never,
+    );
     await write("a.yaml", manifest("a", "1h"));
     await run();
     const changed = await kube.get<KubeObject>(repositories, key, never);
-    expect(changed).toMatchObject({ metadata: { generation: 2, finalizers: ["x/y"] }, status: { observedGeneration: 1 } });
+    expect(changed).toMatchObject({
+      metadata: { generation: 2, finalizers: ["x/y"] },
+      status: { observedGeneration: 1 },
+    });
     await rm(join(dir, "a.yaml"));
     expect(await run()).toEqual(["default/a 1h (going)"]);
     // Back before it is gone: it goes first, and is made anew then.
@@ -138,13 +166,21 @@ describe("openDirectory", () => {
     await write("a.yaml", manifest("a"));
     await write("s.json", '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"stringData":{"a":"b"}}');
     const problems: string[] = [];
-    const { client } = await openDirectory({ dir, onProblem: (problem) => problems.push(problem), signal: stop.signal });
+    const { client } = await openDirectory({
+      dir,
+      onProblem: (problem) => problems.push(problem),
+      signal: stop.signal,
+    });
     expect(await shown(client)).toEqual(["default/a 10m"]);
-    expect(await client.get(secrets, { namespace: "default", name: "s" }, never)).toMatchObject({ data: { a: "Yg==" } });
+    expect(await client.get(secrets, { namespace: "default", name: "s" }, never)).toMatchObject({
+      data: { a: "Yg==" },
+    });
     await mkdir(join(dir, "sub"));
     await write("sub/b.yaml", manifest("b"));
     await write("a.yaml", manifest("a", "1h"));
-    await vi.waitFor(async () => expect(await shown(client)).toEqual(["default/a 1h", "default/b 10m"]), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await shown(client)).toEqual(["default/a 1h", "default/b 10m"]), {
+      timeout: 5000,
+    });
     await write("sub/b.yaml", "kind: [");
     await vi.waitFor(() => expect(problems).toEqual([expect.stringMatching(/^sub\/b\.yaml:1: /)]), { timeout: 5000 });
     await rm(join(dir, "sub"), { recursive: true });
@@ -154,7 +190,12 @@ describe("openDirectory", () => {
   it("looks now and then where the system tells nothing", async () => {
     const clock = new FakeClock();
     const problems: string[] = [];
-    const { client } = await openDirectory({ dir, onProblem: (problem) => problems.push(problem), signal: stop.signal, clock });
+    const { client } = await openDirectory({
+      dir,
+      onProblem: (problem) => problems.push(problem),
+      signal: stop.signal,
+      clock,
+    });
     await write("a.yaml", manifest("a"));
     await clock.advance(10_000);
     await vi.waitFor(async () => expect(await shown(client)).toEqual(["default/a 10m"]));
@@ -176,8 +217,16 @@ describe("openDirectory", () => {
   });
 
   it.each<[string, () => Promise<unknown>, string]>([
-    ["a directory that is not there", async () => await openDirectory({ dir: join(dir, "none"), onProblem: () => {}, signal: never }), "InvalidSpec"],
-    ["a stop before it is read", async () => await openDirectory({ dir, onProblem: () => {}, signal: AbortSignal.abort() }), "Aborted"],
+    [
+      "a directory that is not there",
+      async () => await openDirectory({ dir: join(dir, "none"), onProblem: () => {}, signal: never }),
+      "InvalidSpec",
+    ],
+    [
+      "a stop before it is read",
+      async () => await openDirectory({ dir, onProblem: () => {}, signal: AbortSignal.abort() }),
+      "Aborted",
+    ],
   ])("fails for %s", async (_, open, code) => {
     await write("a.yaml", manifest("a"));
     expect(await open().catch(codeOf)).toBe(code);

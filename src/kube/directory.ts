@@ -29,7 +29,12 @@ const pollMs = 10_000;
  *
  * @throws InvalidSpec where the directory cannot be read
  */
-export async function openDirectory({ dir, onProblem, signal, clock = systemClock }: DirectoryOptions): Promise<{ readonly client: KubeClient }> {
+export async function openDirectory({
+  dir,
+  onProblem,
+  signal,
+  clock = systemClock,
+}: DirectoryOptions): Promise<{ readonly client: KubeClient }> {
   const client = new MemoryKube();
   const sync = new DirectorySync(dir, client, onProblem);
   try {
@@ -51,7 +56,12 @@ export async function openDirectory({ dir, onProblem, signal, clock = systemCloc
 }
 
 /** Returns after how long to look again. */
-async function follow(sync: DirectorySync, dir: string, onProblem: (message: string) => void, signal: AbortSignal): Promise<number> {
+async function follow(
+  sync: DirectorySync,
+  dir: string,
+  onProblem: (message: string) => void,
+  signal: AbortSignal,
+): Promise<number> {
   try {
     return (await sync.run(signal)) === "unfinished" ? longestDelayMs : pollMs;
   } catch (error) {

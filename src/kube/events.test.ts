@@ -6,10 +6,23 @@ import { eventResource, EventRecorder, type EventDraft, type KubeEvent, type Obj
 import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "./memory.ts";
 
 const signal = new AbortController().signal;
-const podinfo: ObjectReference = { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", namespace: "apps", name: "podinfo", uid: "7d0cdc51" };
+const podinfo: ObjectReference = {
+  apiVersion: "source.strata.dev/v1beta1",
+  kind: "ArtifactRepository",
+  namespace: "apps",
+  name: "podinfo",
+  uid: "7d0cdc51",
+};
 const stored: EventDraft = { type: "Normal", reason: "NewArtifact", message: "stored artifact" };
 
-function bench(options: MemoryKubeOptions = {}): { clock: FakeClock; kube: MemoryKube; recorder: EventRecorder; requests: string[]; dropped: string[]; events: () => Promise<readonly KubeEvent[]> } {
+function bench(options: MemoryKubeOptions = {}): {
+  clock: FakeClock;
+  kube: MemoryKube;
+  recorder: EventRecorder;
+  requests: string[];
+  dropped: string[];
+  events: () => Promise<readonly KubeEvent[]>;
+} {
   const clock = new FakeClock();
   const [requests, dropped]: [string[], string[]] = [[], []];
   const onRequest = async (request: KubeRequest): Promise<void> => {
@@ -17,8 +30,16 @@ function bench(options: MemoryKubeOptions = {}): { clock: FakeClock; kube: Memor
     if (request.verb !== "list") await options.onRequest?.(request);
   };
   const kube = new MemoryKube({ ...options, onRequest });
-  const recorder = new EventRecorder({ client: kube, component: "strata-controller", instance: "strata-0", limits: eventLimits, onDrop: (error) => dropped.push(codeOf(error)), clock });
-  const events = async (): Promise<readonly KubeEvent[]> => (await kube.list<KubeEvent>(eventResource, {}, signal)).items;
+  const recorder = new EventRecorder({
+    client: kube,
+    component: "strata-controller",
+    instance: "strata-0",
+    limits: eventLimits,
+    onDrop: (error) => dropped.push(codeOf(error)),
+    clock,
+  });
+  const events = async (): Promise<readonly KubeEvent[]> =>
+    (await kube.list<KubeEvent>(eventResource, {}, signal)).items;
   return { clock, kube, recorder, requests, dropped, events };
 }
 
@@ -31,7 +52,11 @@ describe("EventRecorder", () => {
       {
         apiVersion: "v1",
         kind: "Event",
-        metadata: expect.objectContaining({ name: expect.stringMatching(/^podinfo\.[0-9a-f]{16}$/), namespace: "apps", annotations: { "source.strata.dev/revision": "1.0.0@sha256:00" } }),
+        metadata: expect.objectContaining({
+          name: expect.stringMatching(/^podinfo\.[0-9a-f]{16}$/),
+          namespace: "apps",
+          annotations: { "source.strata.dev/revision": "1.0.0@sha256:00" },
+        }),
         involvedObject: podinfo,
         type: "Normal",
         reason: "NewArtifact",
@@ -57,8 +82,20 @@ describe("EventRecorder", () => {
     for (let i = 0; i < 3; i++) recorder.record(podinfo, stored);
     await settle();
     expect(requests).toEqual(["create", "patch", "create", "patch"]);
-    expect((await events()).map(({ message, count, firstTimestamp, lastTimestamp }) => ({ message, count, firstTimestamp, lastTimestamp }))).toEqual([
-      { message: "stored artifact", count: 6, firstTimestamp: "2026-11-21T08:00:00Z", lastTimestamp: "2026-11-21T08:02:00Z" },
+    expect(
+      (await events()).map(({ message, count, firstTimestamp, lastTimestamp }) => ({
+        message,
+        count,
+        firstTimestamp,
+        lastTimestamp,
+      })),
+    ).toEqual([
+      {
+        message: "stored artifact",
+        count: 6,
+        firstTimestamp: "2026-11-21T08:00:00Z",
+        lastTimestamp: "2026-11-21T08:02:00Z",
+      },
       { message: "another", count: 1, firstTimestamp: "2026-11-21T08:01:00Z", lastTimestamp: "2026-11-21T08:01:00Z" },
     ]);
   });
@@ -71,7 +108,9 @@ describe("EventRecorder", () => {
     await clock.advance(3_600_000);
     recorder.record(podinfo, stored);
     await settle();
-    expect((await events()).map(({ count, firstTimestamp }) => ({ count, firstTimestamp }))).toEqual([{ count: 1, firstTimestamp: "2026-11-21T09:00:00Z" }]);
+    expect((await events()).map(({ count, firstTimestamp }) => ({ count, firstTimestamp }))).toEqual([
+      { count: 1, firstTimestamp: "2026-11-21T09:00:00Z" },
+    ]);
   });
 
   it("tells events of a new object of the same name apart", async () => {
@@ -79,7 +118,9 @@ describe("EventRecorder", () => {
     recorder.record(podinfo, stored);
     recorder.record({ ...podinfo, uid: "other" }, stored);
     await settle();
-    expect((await events()).map(({ involvedObject }) => involvedObject.uid).sort((a, b) => (a! < b! ? -1 : 1))).toEqual(["7d0cdc51", "other"]);
+    expect((await events()).map(({ involvedObject }) => involvedObject.uid).sort((a, b) => (a! < b! ? -1 : 1))).toEqual(
+      ["7d0cdc51", "other"],
+    );
   });
 
   it.each([
@@ -99,7 +140,9 @@ describe("EventRecorder", () => {
     recorder.record({ ...podinfo, name: `${"a".repeat(234)}.-${"b".repeat(17)}` }, stored);
     await settle();
     expect(dropped).toEqual([]);
-    expect((await events()).map(({ metadata }) => metadata.name)).toEqual([expect.stringMatching(/^a{234}\.[0-9a-f]{16}$/)]);
+    expect((await events()).map(({ metadata }) => metadata.name)).toEqual([
+      expect.stringMatching(/^a{234}\.[0-9a-f]{16}$/),
+    ]);
   });
 
   it("limits the events of each object for itself", async () => {
@@ -118,9 +161,19 @@ describe("EventRecorder", () => {
   });
 
   it.each<[string, (attempt: number) => CodedError | undefined, number, string[]]>([
-    ["goes on after an outage", (attempt) => (attempt < 3 ? new CodedError("KubeUnreachable", "down") : undefined), 3, []],
+    [
+      "goes on after an outage",
+      (attempt) => (attempt < 3 ? new CodedError("KubeUnreachable", "down") : undefined),
+      3,
+      [],
+    ],
     ["gives up at last", () => new CodedError("KubeUnreachable", "down"), 4, ["KubeUnreachable"]],
-    ["gives up at once where it may not write", () => new CodedError("AccessDenied", "namespace is terminating"), 1, ["AccessDenied"]],
+    [
+      "gives up at once where it may not write",
+      () => new CodedError("AccessDenied", "namespace is terminating"),
+      1,
+      ["AccessDenied"],
+    ],
     ["takes a name that exists for its own lost answer", () => new CodedError("KubeConflict", "exists"), 1, []],
   ])("%s", async (_, answer, attempts, expected) => {
     let attempt = 0;

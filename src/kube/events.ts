@@ -83,7 +83,13 @@ export class EventRecorder {
     this.#clock = clock;
     this.#recorded = new LRUCache({ max: limits.maxRemembered });
     this.#tokens = new LRUCache({ max: limits.maxRemembered });
-    this.#outbox = new Outbox<Occurrences>({ send: async (item, signal) => await this.#send(item, signal), isTransient: (error) => codeOf(error) === "KubeUnreachable", onDrop, limits, clock });
+    this.#outbox = new Outbox<Occurrences>({
+      send: async (item, signal) => await this.#send(item, signal),
+      isTransient: (error) => codeOf(error) === "KubeUnreachable",
+      onDrop,
+      limits,
+      clock,
+    });
   }
 
   record(object: ObjectReference, draft: EventDraft): void {
@@ -91,7 +97,10 @@ export class EventRecorder {
     const { type, reason } = draft;
     const message = cutBytes(draft.message, maxMessageBytes);
     const key = JSON.stringify([object, type, reason, message]);
-    this.#outbox.put(key, (waiting) => ({ key, event: waiting === undefined ? this.#eventOf(object, { ...draft, message }) : this.#again(waiting.event, 1) }));
+    this.#outbox.put(key, (waiting) => ({
+      key,
+      event: waiting === undefined ? this.#eventOf(object, { ...draft, message }) : this.#again(waiting.event, 1),
+    }));
   }
 
   async close(graceMs: number): Promise<void> {
@@ -127,7 +136,13 @@ export class EventRecorder {
 
   async #send({ key, event }: Occurrences, signal: AbortSignal): Promise<void> {
     const before = this.#recorded.get(key);
-    const sent = before === undefined ? undefined : await this.#countUp({ ...before, count: before.count + event.count, lastTimestamp: event.lastTimestamp }, signal);
+    const sent =
+      before === undefined
+        ? undefined
+        : await this.#countUp(
+            { ...before, count: before.count + event.count, lastTimestamp: event.lastTimestamp },
+            signal,
+          );
     this.#recorded.set(key, sent ?? (await this.#create(event, signal)));
   }
 

@@ -21,7 +21,11 @@ afterEach(async () => {
 
 const never = new AbortController().signal;
 const collect = async (path = "/", signal: AbortSignal = never): Promise<Answer> =>
-  await collectAnswer(agent, { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, path, method: "GET" }, { maxBytes: 1000, signal });
+  await collectAnswer(
+    agent,
+    { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, path, method: "GET" },
+    { maxBytes: 1000, signal },
+  );
 
 test("an answer in pieces is one body, with its status and Retry-After", async () => {
   answer = (response) => {
@@ -30,7 +34,12 @@ test("an answer in pieces is one body, with its status and Retry-After", async (
     setTimeout(() => response.end("second"), 20);
   };
   const { body, ...head } = await collect();
-  expect({ ...head, body: body.toString() }).toEqual({ status: 200, retryAfter: "7", isWhole: true, body: "first second" });
+  expect({ ...head, body: body.toString() }).toEqual({
+    status: 200,
+    retryAfter: "7",
+    isWhole: true,
+    body: "first second",
+  });
 });
 
 test("an answer without a body is an empty one", async () => {

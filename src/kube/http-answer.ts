@@ -20,7 +20,11 @@ interface Reading {
  *
  * @throws whatever undici fails with, the signal's reason
  */
-export async function collectAnswer(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, { maxBytes, signal }: Reading): Promise<Answer> {
+export async function collectAnswer(
+  dispatcher: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+  { maxBytes, signal }: Reading,
+): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const chunks: Buffer[] = [];
   let [size, status] = [0, 0];
@@ -30,7 +34,8 @@ export async function collectAnswer(dispatcher: Dispatcher, request: Dispatcher.
     reject(signal.reason as Error);
     running?.abort(signal.reason as Error);
   };
-  const answer = (isWhole: boolean): void => resolve({ status, retryAfter, isWhole, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
+  const answer = (isWhole: boolean): void =>
+    resolve({ status, retryAfter, isWhole, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
   signal.addEventListener("abort", stop, { once: true });
   dispatcher.dispatch(request, {
     onRequestStart: (controller) => {

@@ -75,23 +75,39 @@ export class Channel {
   #replace(old: Link | undefined, material: Material): Link {
     if (old !== undefined && sameTls(old.material, material)) return { material, dispatchers: old.dispatchers };
     const secureContext = secureContextOf(material);
-    const dispatchers = { request: this.#dispatcher(this.#options.connections, secureContext), watch: this.#dispatcher(undefined, secureContext) };
+    const dispatchers = {
+      request: this.#dispatcher(this.#options.connections, secureContext),
+      watch: this.#dispatcher(undefined, secureContext),
+    };
     if (old !== undefined) this.#retire(old);
     return { material, dispatchers };
   }
 
   #retire(link: Link): void {
     this.#retired.add(link);
-    void Promise.allSettled(Object.values(link.dispatchers).map((dispatcher) => dispatcher.close())).then(() => this.#retired.delete(link));
+    void Promise.allSettled(Object.values(link.dispatchers).map((dispatcher) => dispatcher.close())).then(() =>
+      this.#retired.delete(link),
+    );
   }
 
   #dispatcher(connections: number | undefined, secureContext: SecureContext | undefined): Dispatcher {
     const { connectTimeoutMs, keepAliveMs } = this.#options;
     const { proxy, serverName } = this.#access;
-    const tls = { ...(secureContext && { secureContext }), ...(serverName !== undefined && { servername: serverName }) };
+    const tls = {
+      ...(secureContext && { secureContext }),
+      ...(serverName !== undefined && { servername: serverName }),
+    };
     const connect = { timeout: connectTimeoutMs, keepAlive: true, keepAliveInitialDelay: 15_000, ...tls };
-    const common = { keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs, pipelining: 1, allowH2: false, ...(connections !== undefined && { connections }) };
-    return proxy === undefined ? new Agent({ ...common, connect }) : new ProxyAgent({ ...common, uri: proxy.href, requestTls: { ...connect, allowH2: false } });
+    const common = {
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+      pipelining: 1,
+      allowH2: false,
+      ...(connections !== undefined && { connections }),
+    };
+    return proxy === undefined
+      ? new Agent({ ...common, connect })
+      : new ProxyAgent({ ...common, uri: proxy.href, requestTls: { ...connect, allowH2: false } });
   }
 
   /** Cuts every connection. */
@@ -99,7 +115,9 @@ export class Channel {
     this.#closed = true;
     const links = this.#link === undefined ? [...this.#retired] : [this.#link, ...this.#retired];
     this.#link = undefined;
-    await Promise.all(links.flatMap(({ dispatchers }) => Object.values(dispatchers).map((dispatcher) => dispatcher.destroy())));
+    await Promise.all(
+      links.flatMap(({ dispatchers }) => Object.values(dispatchers).map((dispatcher) => dispatcher.destroy())),
+    );
   }
 }
 
@@ -108,12 +126,18 @@ const sameTls = (a: Material, b: Material): boolean => a.ca === b.ca && a.cert =
 /** One context for all connections: parsing the material for each would cost more than the handshake. */
 function secureContextOf({ ca, cert, key }: Material): SecureContext | undefined {
   if ((ca ?? cert ?? key) === undefined) return undefined;
-  if ((cert === undefined) !== (key === undefined)) throw new CodedError("InvalidSpec", "a client certificate for the API server needs both a certificate and a key; only one of them was given");
+  if ((cert === undefined) !== (key === undefined))
+    throw new CodedError(
+      "InvalidSpec",
+      "a client certificate for the API server needs both a certificate and a key; only one of them was given",
+    );
   try {
     if (ca !== undefined) checkAuthorities(ca);
     return createSecureContext({ ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert, key }) });
   } catch (error) {
-    throw new CodedError("InvalidSpec", `the certificates for the API server cannot be used: ${messageOf(error)}`, { cause: error });
+    throw new CodedError("InvalidSpec", `the certificates for the API server cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

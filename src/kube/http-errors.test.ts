@@ -22,13 +22,18 @@ describe("Retry-After", () => {
     ["that says nothing", { details: { retryAfterSeconds: 0 } }, undefined, undefined],
     ["that is missing", { details: null }, undefined, undefined],
   ])("is that %s", (_, body, header, expected) => {
-    expect(statusError("get", { status: 429, body: JSON.stringify(body), retryAfterMs: header }).retryAfterMs).toBe(expected);
+    expect(statusError("get", { status: 429, body: JSON.stringify(body), retryAfterMs: header }).retryAfterMs).toBe(
+      expected,
+    );
   });
 });
 
 describe("messages", () => {
   it("are one line of a bounded length, whatever the server says", () => {
-    const { message } = statusError("get Widget apps/one", { status: 500, body: JSON.stringify({ message: `a\nb\u001B[31m${"x".repeat(5000)}` }) });
+    const { message } = statusError("get Widget apps/one", {
+      status: 500,
+      body: JSON.stringify({ message: `a\nb\u001B[31m${"x".repeat(5000)}` }),
+    });
     expect(message).toMatch(/^get Widget apps\/one: 500 a b \[31mx+…$/u);
     expect(message.length).toBeLessThan(600);
   });
@@ -44,12 +49,19 @@ describe("messages", () => {
 
 describe("repeating", () => {
   const { signal } = new AbortController();
-  const network = (code: string): CodedError => networkError("get", new TypeError("failed", { cause: Object.assign(new Error(code), { code }) }), signal);
-  const status = (code: number, retryAfterSeconds?: number): CodedError => statusError("get", { status: code, body: JSON.stringify({ details: { retryAfterSeconds } }) });
+  const network = (code: string): CodedError =>
+    networkError("get", new TypeError("failed", { cause: Object.assign(new Error(code), { code }) }), signal);
+  const status = (code: number, retryAfterSeconds?: number): CodedError =>
+    statusError("get", { status: code, body: JSON.stringify({ details: { retryAfterSeconds } }) });
 
   it.each<[string, unknown, boolean, boolean]>([
     ["a refused connection", network("ECONNREFUSED"), true, true],
-    ["several refused connections", networkError("get", new AggregateError([Object.assign(new Error("x"), { code: "ECONNREFUSED" })]), signal), true, true],
+    [
+      "several refused connections",
+      networkError("get", new AggregateError([Object.assign(new Error("x"), { code: "ECONNREFUSED" })]), signal),
+      true,
+      true,
+    ],
     ["a slow connection", network("UND_ERR_CONNECT_TIMEOUT"), true, true],
     ["a broken connection", network("ECONNRESET"), true, false],
     ["a slow answer", network("UND_ERR_HEADERS_TIMEOUT"), false, false],

@@ -36,9 +36,14 @@ export function statusError(call: string, { status, body, retryAfterMs }: Refusa
   const reason = typeof parsed.reason === "string" ? parsed.reason : "";
   const said = typeof parsed.message === "string" ? parsed.message : body.trimStart().startsWith("<") ? "" : body;
   const seconds = parsed.details?.retryAfterSeconds;
-  const waitMs = retryAfterMs ?? (typeof seconds === "number" && seconds > 0 ? Math.min(seconds * 1000, maxRetryAfterMs) : undefined);
+  const waitMs =
+    retryAfterMs ??
+    (typeof seconds === "number" && seconds > 0 ? Math.min(seconds * 1000, maxRetryAfterMs) : undefined);
   const code = codeFor(status, parsed, said);
-  const hint = code === "CrdMissing" ? " (the API server does not have this kind in this version; is its CustomResourceDefinition installed?)" : "";
+  const hint =
+    code === "CrdMissing"
+      ? " (the API server does not have this kind in this version; is its CustomResourceDefinition installed?)"
+      : "";
   return new CodedError(code, `${call}: ${printable(`${status} ${said.replace(/^404 /, "")}`, 500)}${hint}`, {
     details: { status, reason },
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
@@ -69,7 +74,9 @@ function parseStatus(body: string): Status {
 
 /** `Retry-After` in seconds, which is the form that API servers use; at most five minutes. */
 export function retryAfterMs(header: string | string[] | undefined): number | undefined {
-  return typeof header === "string" && /^\d+$/.test(header.trim()) ? Math.min(Number(header) * 1000, maxRetryAfterMs) : undefined;
+  return typeof header === "string" && /^\d+$/.test(header.trim())
+    ? Math.min(Number(header) * 1000, maxRetryAfterMs)
+    : undefined;
 }
 
 /** The error for a request that got no answer, or only a part of one. */
@@ -78,7 +85,9 @@ export function networkError(call: string, error: unknown, signal: AbortSignal):
   if (error instanceof CodedError) return error;
   const cause = rootCause(error);
   const untrusted = /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(causeCode(cause));
-  const message = untrusted ? "the API server's certificate is signed by another authority than the one that is configured" : printable(messageOf(cause), 300);
+  const message = untrusted
+    ? "the API server's certificate is signed by another authority than the one that is configured"
+    : printable(messageOf(cause), 300);
   return new CodedError("KubeUnreachable", `${call}: ${message}`, { cause });
 }
 

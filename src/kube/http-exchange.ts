@@ -103,19 +103,38 @@ export class Exchange {
     return await send(await unlessAborted(this.#wire.channel.link(link), signal, gaveUp));
   }
 
-  async #answer(call: Call, { link, maxBytes, signal }: { link: Link; maxBytes: number; signal: AbortSignal }): Promise<unknown> {
+  async #answer(
+    call: Call,
+    { link, maxBytes, signal }: { link: Link; maxBytes: number; signal: AbortSignal },
+  ): Promise<unknown> {
     const { timeoutMs } = this.#wire.options;
-    const { status, retryAfter, body, isWhole } = await collectAnswer(link.dispatchers.request, this.#request(call, link, timeoutMs), { maxBytes, signal });
-    if (status >= 300) throw statusError(call.name, { status, body: body.subarray(0, maxErrorBytes).toString("utf8"), retryAfterMs: retryAfterMs(retryAfter) });
+    const { status, retryAfter, body, isWhole } = await collectAnswer(
+      link.dispatchers.request,
+      this.#request(call, link, timeoutMs),
+      { maxBytes, signal },
+    );
+    if (status >= 300)
+      throw statusError(call.name, {
+        status,
+        body: body.subarray(0, maxErrorBytes).toString("utf8"),
+        retryAfterMs: retryAfterMs(retryAfter),
+      });
     if (!isWhole) throw new CodedError("KubeUnreachable", `${call.name}: the answer is larger than ${maxBytes} bytes`);
     return parseJson(call.name, body);
   }
 
   async #open(call: Call, link: Link, signal: AbortSignal): Promise<Readable> {
-    const response = await link.dispatchers.watch.request({ ...this.#request(call, link, this.#wire.options.watchIdleMs), signal });
+    const response = await link.dispatchers.watch.request({
+      ...this.#request(call, link, this.#wire.options.watchIdleMs),
+      signal,
+    });
     if (response.statusCode < 300) return response.body;
     const body = await readStart(response.body, maxErrorBytes);
-    throw statusError(call.name, { status: response.statusCode, body, retryAfterMs: retryAfterMs(response.headers["retry-after"]) });
+    throw statusError(call.name, {
+      status: response.statusCode,
+      body,
+      retryAfterMs: retryAfterMs(response.headers["retry-after"]),
+    });
   }
 
   #request(call: Call, { material }: Link, bodyTimeout: number): Dispatcher.DispatchOptions {
@@ -133,7 +152,9 @@ export class Exchange {
 }
 
 function queryOf({ query = {} }: Call): string {
-  const parameters = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]));
+  const parameters = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
   return parameters.length === 0 ? "" : `?${parameters.join("&")}`;
 }
 

@@ -16,7 +16,10 @@ export interface WatchBody {
 }
 
 /** The events of a watch's body: one JSON document a line. A body in which nothing came for too long ends without an error. */
-export async function* watchEvents<T extends KubeObject>(watch: WatchBody, signal: AbortSignal): AsyncGenerator<WatchEvent<T>, void, undefined> {
+export async function* watchEvents<T extends KubeObject>(
+  watch: WatchBody,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const { call, body, maxLineBytes } = watch;
   try {
     for await (const line of lines(call, body, maxLineBytes)) {
@@ -34,7 +37,10 @@ export async function* watchEvents<T extends KubeObject>(watch: WatchBody, signa
 
 const types: ReadonlySet<unknown> = new Set(["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]);
 
-function toEvent<T extends KubeObject>({ call, type, metadataOnly }: WatchBody, line: unknown): WatchEvent<T> | undefined {
+function toEvent<T extends KubeObject>(
+  { call, type, metadataOnly }: WatchBody,
+  line: unknown,
+): WatchEvent<T> | undefined {
   const { type: event, object } = (line ?? {}) as { type?: unknown; object?: unknown };
   if (event === "ERROR") throw errorEvent(call, object);
   if (!types.has(event)) return undefined;

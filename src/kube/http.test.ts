@@ -21,10 +21,18 @@ const widget = (overrides: { metadata?: object; spec?: object; status?: object }
   ...overrides,
   metadata: { ...key, ...overrides.metadata },
 });
-const secret = (name: string): KubeObject & { data: object } => ({ apiVersion: "v1", kind: "Secret", metadata: { namespace: "apps", name }, data: { password: "c2VjcmV0" } });
+const secret = (name: string): KubeObject & { data: object } => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { namespace: "apps", name },
+  data: { password: "c2VjcmV0" },
+});
 
 async function rejection(promise: Promise<unknown>): Promise<CodedError> {
-  const error: unknown = await promise.then(() => new Error("nothing was thrown"), (thrown: unknown) => thrown);
+  const error: unknown = await promise.then(
+    () => new Error("nothing was thrown"),
+    (thrown: unknown) => thrown,
+  );
   if (error instanceof CodedError) return error;
   throw error;
 }
@@ -34,7 +42,10 @@ interface Setup extends AsyncDisposable {
   readonly client: KubeClient;
 }
 
-async function setup(server: Partial<Parameters<typeof startKubeServer>[0]> = {}, options: Parameters<typeof connectTo>[1] = {}): Promise<Setup> {
+async function setup(
+  server: Partial<Parameters<typeof startKubeServer>[0]> = {},
+  options: Parameters<typeof connectTo>[1] = {},
+): Promise<Setup> {
   const started = await startKubeServer({ kinds: [widgets, secrets, accounts], ...server });
   const connection = await connectTo(started, options);
   return {
@@ -53,7 +64,8 @@ async function take<T>(events: AsyncIterable<T>, count: number): Promise<T[]> {
   return taken;
 }
 
-const told = ({ type, object }: WatchEvent<KubeObject>): string => `${type} ${object.metadata.name ?? ""}@${object.metadata.resourceVersion}`;
+const told = ({ type, object }: WatchEvent<KubeObject>): string =>
+  `${type} ${object.metadata.name ?? ""}@${object.metadata.resourceVersion}`;
 
 describe("objects", () => {
   it("are created, read, changed and deleted", async () => {
@@ -65,7 +77,13 @@ describe("objects", () => {
     expect(await client.get(widgets, key, signal)).toEqual(created);
     const updated = await client.update<Widget>(widgets, { ...created, spec: { size: 2 } }, signal);
     expect(updated.metadata.generation).toBe(2);
-    const patched = await client.patch<Widget>(widgets, key, { status: { ready: true } }, { ...manager, subresource: "status" }, signal);
+    const patched = await client.patch<Widget>(
+      widgets,
+      key,
+      { status: { ready: true } },
+      { ...manager, subresource: "status" },
+      signal,
+    );
     expect(patched).toMatchObject({ spec: { size: 2 }, status: { ready: true } });
     await client.delete(widgets, key, { uid: created.metadata.uid }, signal);
     expect(await client.get(widgets, key, signal)).toBeUndefined();
@@ -79,18 +97,39 @@ describe("objects", () => {
       "GET /apis/example.dev/v1/namespaces/apps/widgets/one",
       "DELETE /apis/example.dev/v1/namespaces/apps/widgets/one",
     ]);
-    expect(server.requests.map(({ headers }) => headers["content-type"])).toEqual(["application/json", undefined, "application/json", "application/merge-patch+json", "application/json", undefined, "application/json"]);
+    expect(server.requests.map(({ headers }) => headers["content-type"])).toEqual([
+      "application/json",
+      undefined,
+      "application/json",
+      "application/merge-patch+json",
+      "application/json",
+      undefined,
+      "application/json",
+    ]);
     expect(server.requests.every(({ headers }) => headers["user-agent"] === "strata-test/1.0")).toBe(true);
   });
 
   it("are applied", async () => {
     await using kube = await setup();
-    const created = await kube.client.apply<Widget>(widgets, widget({ spec: { size: 1 } }), { ...manager, force: true }, signal);
+    const created = await kube.client.apply<Widget>(
+      widgets,
+      widget({ spec: { size: 1 } }),
+      { ...manager, force: true },
+      signal,
+    );
     expect(created.spec).toEqual({ size: 1 });
-    await kube.client.apply<Widget>(widgets, widget({ status: { ready: true } }), { ...manager, force: false, subresource: "status" }, signal);
+    await kube.client.apply<Widget>(
+      widgets,
+      widget({ status: { ready: true } }),
+      { ...manager, force: false, subresource: "status" },
+      signal,
+    );
     expect(kube.server.requests.map(({ path, headers }) => [path, headers["content-type"]])).toEqual([
       ["/apis/example.dev/v1/namespaces/apps/widgets/one?fieldManager=test&force=true", "application/apply-patch+yaml"],
-      ["/apis/example.dev/v1/namespaces/apps/widgets/one/status?fieldManager=test&force=false", "application/apply-patch+yaml"],
+      [
+        "/apis/example.dev/v1/namespaces/apps/widgets/one/status?fieldManager=test&force=false",
+        "application/apply-patch+yaml",
+      ],
     ]);
   });
 
@@ -98,7 +137,10 @@ describe("objects", () => {
     await using kube = await setup();
     expect(await kube.client.get(secrets, { namespace: "apps", name: "a/b?c" }, signal)).toBeUndefined();
     expect(kube.server.requests[0]?.path).toBe("/api/v1/namespaces/apps/secrets/a%2Fb%3Fc");
-    for (const name of ["", ".", ".."]) expect((await rejection(kube.client.get(secrets, { namespace: "apps", name }, signal))).code).toBe("KubeRejected");
+    for (const name of ["", ".", ".."])
+      expect((await rejection(kube.client.get(secrets, { namespace: "apps", name }, signal))).code).toBe(
+        "KubeRejected",
+      );
     expect(kube.server.requests).toHaveLength(1);
   });
 
@@ -130,13 +172,38 @@ describe("errors", () => {
     expect((await rejection(call(kube.client, gadgets))).code).toBe("CrdMissing");
   });
 
-  const status = (code: number, rest: object): string => JSON.stringify({ kind: "Status", apiVersion: "v1", status: "Failure", code, ...rest });
+  const status = (code: number, rest: object): string =>
+    JSON.stringify({ kind: "Status", apiVersion: "v1", status: "Failure", code, ...rest });
 
   it.each<[string, number, string, string]>([
-    ["a kind that is missing, in a Status", 404, status(404, { reason: "NotFound", message: "the server could not find the requested resource", details: {} }), "CrdMissing"],
-    ["a namespace that is missing", 404, status(404, { reason: "NotFound", message: 'namespaces "apps" not found', details: { name: "apps", kind: "namespaces" } }), "NotFound"],
-    ["no authorization", 403, status(403, { reason: "Forbidden", message: "widgets.example.dev is forbidden" }), "AccessDenied"],
-    ["a webhook", 403, status(403, { reason: "Forbidden", message: 'admission webhook "policy.example.dev" denied the request: no' }), "KubeRejected"],
+    [
+      "a kind that is missing, in a Status",
+      404,
+      status(404, { reason: "NotFound", message: "the server could not find the requested resource", details: {} }),
+      "CrdMissing",
+    ],
+    [
+      "a namespace that is missing",
+      404,
+      status(404, {
+        reason: "NotFound",
+        message: 'namespaces "apps" not found',
+        details: { name: "apps", kind: "namespaces" },
+      }),
+      "NotFound",
+    ],
+    [
+      "no authorization",
+      403,
+      status(403, { reason: "Forbidden", message: "widgets.example.dev is forbidden" }),
+      "AccessDenied",
+    ],
+    [
+      "a webhook",
+      403,
+      status(403, { reason: "Forbidden", message: 'admission webhook "policy.example.dev" denied the request: no' }),
+      "KubeRejected",
+    ],
     ["a malformed request", 400, status(400, { reason: "BadRequest" }), "KubeRejected"],
     ["what is invalid", 422, status(422, { reason: "Invalid", message: "spec.size: Invalid value" }), "KubeRejected"],
     ["what is too large", 413, "Request entity too large", "KubeRejected"],
@@ -166,7 +233,9 @@ describe("errors", () => {
     kube.server.store.put(widgets, widget({ spec: { text: "x".repeat(2000) } }));
     expect((await rejection(kube.client.get(widgets, key, signal))).code).toBe("KubeUnreachable");
     expect((await rejection(kube.client.list(widgets, {}, signal))).code).toBe("KubeUnreachable");
-    expect((await rejection(take(kube.client.watch(widgets, { resourceVersion: "0" }, signal), 1))).code).toBe("KubeUnreachable");
+    expect((await rejection(take(kube.client.watch(widgets, { resourceVersion: "0" }, signal), 1))).code).toBe(
+      "KubeUnreachable",
+    );
   });
 });
 
@@ -177,15 +246,26 @@ describe("retries", () => {
     ["an apply", (client) => client.apply(widgets, widget(), { ...manager, force: true }, signal), 3],
     ["a deletion", (client) => client.delete(widgets, key, {}, signal), 3],
     ["a patch", (client) => client.patch(widgets, key, { spec: {} }, manager, signal), 3],
-    ["no patch of a version", (client) => client.patch(widgets, key, { metadata: { resourceVersion: "1" } }, manager, signal), 1],
-    ["no update of a version", (client) => client.update(widgets, widget({ metadata: { resourceVersion: "1" } }), signal), 1],
+    [
+      "no patch of a version",
+      (client) => client.patch(widgets, key, { metadata: { resourceVersion: "1" } }, manager, signal),
+      1,
+    ],
+    [
+      "no update of a version",
+      (client) => client.update(widgets, widget({ metadata: { resourceVersion: "1" } }), signal),
+      1,
+    ],
     ["no creation", (client) => client.create(widgets, widget({ metadata: { name: "two" } }), signal), 1],
   ])("repeat %s after a broken connection", async (_, call, attempts) => {
     for (const fault of [{ reset: true }, { status: 503, body: "" }]) {
       await using kube = await setup();
       kube.server.store.put(widgets, widget());
       kube.server.faults.add({ ...fault, times: 2 });
-      const outcome = await call(kube.client).then(() => "done", (error: unknown) => codeOf(error));
+      const outcome = await call(kube.client).then(
+        () => "done",
+        (error: unknown) => codeOf(error),
+      );
       expect([outcome, kube.server.requests.length]).toEqual([attempts === 1 ? "KubeUnreachable" : "done", attempts]);
     }
   });
@@ -220,7 +300,10 @@ describe("retries", () => {
   it("leave a long wait to the caller", async () => {
     await using kube = await setup();
     kube.server.faults.add({ status: 429, headers: { "retry-after": "30" } });
-    expect(await rejection(kube.client.get(widgets, key, signal))).toMatchObject({ code: "KubeUnreachable", retryAfterMs: 30_000 });
+    expect(await rejection(kube.client.get(widgets, key, signal))).toMatchObject({
+      code: "KubeUnreachable",
+      retryAfterMs: 30_000,
+    });
     expect(kube.server.requests).toHaveLength(1);
   });
 
@@ -229,7 +312,10 @@ describe("retries", () => {
     const created = await kube.client.create(widgets, widget(), signal);
     await kube.server.stop();
     const again = kube.client.create(widgets, widget({ metadata: { name: "two" } }), signal);
-    const [read] = await Promise.all([kube.client.get(widgets, key, signal), delay(100).then(() => kube.server.start())]);
+    const [read] = await Promise.all([
+      kube.client.get(widgets, key, signal),
+      delay(100).then(() => kube.server.start()),
+    ]);
     expect(read).toEqual(created);
     expect((await again).metadata.name).toBe("two");
   });
@@ -241,7 +327,11 @@ describe("lists", () => {
   it("are read page by page", async () => {
     await using kube = await setup({}, { pageSize: 3 });
     for (let i = 0; i < 10; i++) kube.server.store.put(secrets, secret(`s${i}`));
-    const { items, resourceVersion } = await kube.client.list(secrets, { namespace: "apps", labelSelector: "a!=b" }, signal);
+    const { items, resourceVersion } = await kube.client.list(
+      secrets,
+      { namespace: "apps", labelSelector: "a!=b" },
+      signal,
+    );
     expect(names(items)).toEqual(["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"]);
     expect(resourceVersion).toBe("10");
     expect(items.every(({ apiVersion, kind }) => apiVersion === "v1" && kind === "Secret")).toBe(true);
@@ -254,16 +344,29 @@ describe("lists", () => {
     for (let i = 0; i < 5; i++) kube.server.store.put(secrets, secret(`s${i}`));
     kube.server.faults.add({ path: /continue/, status: 410, body: "{}" });
     expect(names((await kube.client.list(secrets, {}, signal)).items)).toHaveLength(5);
-    expect(kube.server.requests.map(({ path }) => path)).toEqual(["/api/v1/secrets?limit=3", expect.stringContaining("continue="), "/api/v1/secrets"]);
+    expect(kube.server.requests.map(({ path }) => path)).toEqual([
+      "/api/v1/secrets?limit=3",
+      expect.stringContaining("continue="),
+      "/api/v1/secrets",
+    ]);
   });
 
-  it.each([["of a server that knows it", false], ["of one that does not", true]])("hold no secrets where only metadata is asked, %s", async (_, ignored) => {
+  it.each([
+    ["of a server that knows it", false],
+    ["of one that does not", true],
+  ])("hold no secrets where only metadata is asked, %s", async (_, ignored) => {
     await using kube = await setup();
     const stored = kube.server.store.put(secrets, secret("s"));
-    if (ignored) kube.server.faults.add({ status: 200, body: JSON.stringify({ metadata: { resourceVersion: "1" }, items: [stored] }) });
+    if (ignored)
+      kube.server.faults.add({
+        status: 200,
+        body: JSON.stringify({ metadata: { resourceVersion: "1" }, items: [stored] }),
+      });
     const { items } = await kube.client.list(secrets, { metadataOnly: true }, signal);
     expect(items).toEqual([{ apiVersion: "v1", kind: "Secret", metadata: stored.metadata }]);
-    expect(kube.server.requests[0]?.headers.accept).toBe("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v1,application/json");
+    expect(kube.server.requests[0]?.headers.accept).toBe(
+      "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v1,application/json",
+    );
   });
 });
 
@@ -272,7 +375,10 @@ describe("watches", () => {
     await using kube = await setup({ bookmarkMs: 20 });
     const { store } = kube.server;
     store.put(widgets, widget());
-    const events = take(kube.client.watch(widgets, { resourceVersion: "0", namespace: "apps", labelSelector: "!hidden" }, signal), 4);
+    const events = take(
+      kube.client.watch(widgets, { resourceVersion: "0", namespace: "apps", labelSelector: "!hidden" }, signal),
+      4,
+    );
     await delay(30);
     store.put(widgets, widget({ spec: { size: 2 } }));
     store.remove(widgets, key);
@@ -280,7 +386,12 @@ describe("watches", () => {
     store.put(secrets, secret("s"));
     expect((await events).map(told)).toEqual(["ADDED one@1", "MODIFIED one@2", "DELETED one@3", "BOOKMARK @4"]);
     const { searchParams } = new URL(kube.server.requests[0]?.path ?? "", kube.server.url);
-    expect(Object.fromEntries(searchParams)).toMatchObject({ watch: "true", allowWatchBookmarks: "true", labelSelector: "!hidden", resourceVersion: "0" });
+    expect(Object.fromEntries(searchParams)).toMatchObject({
+      watch: "true",
+      allowWatchBookmarks: "true",
+      labelSelector: "!hidden",
+      resourceVersion: "0",
+    });
     expect(Number(searchParams.get("timeoutSeconds"))).toBeGreaterThanOrEqual(300);
     expect(Number(searchParams.get("timeoutSeconds"))).toBeLessThanOrEqual(600);
   });
@@ -295,8 +406,13 @@ describe("watches", () => {
   it("take events of any size, in whatever pieces they come", async () => {
     await using kube = await setup();
     const sizes = [1, 100_000, 1_000_000, 5, 300_000];
-    sizes.forEach((size, i) => kube.server.store.put(widgets, widget({ metadata: { name: `w${i}` }, spec: { text: "ü".repeat(size) } })));
-    const events = await take(kube.client.watch<KubeObject & { spec: { text: string } }>(widgets, { resourceVersion: "0" }, signal), 5);
+    sizes.forEach((size, i) =>
+      kube.server.store.put(widgets, widget({ metadata: { name: `w${i}` }, spec: { text: "ü".repeat(size) } })),
+    );
+    const events = await take(
+      kube.client.watch<KubeObject & { spec: { text: string } }>(widgets, { resourceVersion: "0" }, signal),
+      5,
+    );
     expect(events.map(({ object }) => object.spec.text.length)).toEqual(sizes);
   });
 
@@ -346,7 +462,9 @@ describe("watches", () => {
   it("keep no request waiting", async () => {
     await using kube = await setup({}, { connections: 2 });
     const stop = new AbortController();
-    const watches = Array.from({ length: 20 }, () => rejection(take(kube.client.watch(widgets, { resourceVersion: "0" }, stop.signal), 1)));
+    const watches = Array.from({ length: 20 }, () =>
+      rejection(take(kube.client.watch(widgets, { resourceVersion: "0" }, stop.signal), 1)),
+    );
     await delay(100);
     await Promise.all(Array.from({ length: 20 }, () => kube.client.get(widgets, key, signal)));
     expect(kube.server.connections()).toBeLessThanOrEqual(22);

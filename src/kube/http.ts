@@ -1,6 +1,17 @@
 import { CodedError } from "../errors.ts";
 import { statusOf } from "../http-failures.ts";
-import type { ApplyOptions, DeleteOptions, KubeClient, KubeObject, ListOptions, ObjectKey, ObjectList, PatchOptions, ResourceType, WatchEvent } from "./client.ts";
+import type {
+  ApplyOptions,
+  DeleteOptions,
+  KubeClient,
+  KubeObject,
+  ListOptions,
+  ObjectKey,
+  ObjectList,
+  PatchOptions,
+  ResourceType,
+  WatchEvent,
+} from "./client.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Channel, type ChannelOptions } from "./http-channel.ts";
 import { type Call, Exchange, type ExchangeOptions } from "./http-exchange.ts";
@@ -70,14 +81,22 @@ class HttpKube implements KubeClient {
 
   async get<T extends KubeObject>(type: ResourceType, key: ObjectKey, signal: AbortSignal): Promise<T | undefined> {
     try {
-      return await this.#object<T>(type, { name: `get ${nameOf(type, key)}`, method: "GET", path: objectPath(type, key), repeatable: true }, signal);
+      return await this.#object<T>(
+        type,
+        { name: `get ${nameOf(type, key)}`, method: "GET", path: objectPath(type, key), repeatable: true },
+        signal,
+      );
     } catch (error) {
       if (error instanceof CodedError && error.code === "NotFound") return undefined;
       throw error;
     }
   }
 
-  async list<T extends KubeObject>(type: ResourceType, options: ListOptions, signal: AbortSignal): Promise<ObjectList<T>> {
+  async list<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectList<T>> {
     try {
       return await this.#pages<T>(type, { ...options, pageSize: this.#tuning.pageSize }, signal);
     } catch (error) {
@@ -87,13 +106,27 @@ class HttpKube implements KubeClient {
     return this.#pages<T>(type, { ...options, pageSize: undefined }, signal);
   }
 
-  async #pages<T extends KubeObject>(type: ResourceType, options: ListOptions & { readonly pageSize: number | undefined }, signal: AbortSignal): Promise<ObjectList<T>> {
+  async #pages<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions & { readonly pageSize: number | undefined },
+    signal: AbortSignal,
+  ): Promise<ObjectList<T>> {
     const name = `list ${typeNameOf(type)}`;
-    const call: Call = { name, method: "GET", path: collectionPath(type, options.namespace), accept: acceptFor(options, "PartialObjectMetadataList"), repeatable: true };
+    const call: Call = {
+      name,
+      method: "GET",
+      path: collectionPath(type, options.namespace),
+      accept: acceptFor(options, "PartialObjectMetadataList"),
+      repeatable: true,
+    };
     const items: T[] = [];
     let next: string | undefined;
     for (;;) {
-      const query = { labelSelector: options.labelSelector || undefined, limit: options.pageSize?.toString(), continue: next };
+      const query = {
+        labelSelector: options.labelSelector || undefined,
+        limit: options.pageSize?.toString(),
+        continue: next,
+      };
       const page = pageOf(await this.#exchange.json({ ...call, query }, this.#tuning.maxPageBytes, signal));
       for (const item of page.items) items.push(received(name, type, item, options.metadataOnly) as T);
       next = page.next;
@@ -101,7 +134,11 @@ class HttpKube implements KubeClient {
     }
   }
 
-  async *watch<T extends KubeObject>(type: ResourceType, options: ListOptions & { readonly resourceVersion: string }, signal: AbortSignal): AsyncGenerator<WatchEvent<T>, void, undefined> {
+  async *watch<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions & { readonly resourceVersion: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent<T>, void, undefined> {
     const { maxObjectBytes: maxLineBytes, watchSeconds } = this.#tuning;
     const call = `watch ${typeNameOf(type)}`;
     const query = {
@@ -112,23 +149,48 @@ class HttpKube implements KubeClient {
       labelSelector: options.labelSelector || undefined,
     };
     const accept = acceptFor(options, "PartialObjectMetadata");
-    const body = await this.#exchange.stream({ name: call, method: "GET", path: collectionPath(type, options.namespace), query, accept, repeatable: true }, signal);
+    const body = await this.#exchange.stream(
+      { name: call, method: "GET", path: collectionPath(type, options.namespace), query, accept, repeatable: true },
+      signal,
+    );
     yield* watchEvents<T>({ call, type, metadataOnly: options.metadataOnly ?? false, maxLineBytes, body }, signal);
   }
 
   async create<T extends KubeObject>(type: ResourceType, object: T, signal: AbortSignal): Promise<T> {
-    const call: Call = { name: `create ${nameOf(type, object.metadata)}`, method: "POST", path: collectionPath(type, object.metadata.namespace), body: object, repeatable: false };
+    const call: Call = {
+      name: `create ${nameOf(type, object.metadata)}`,
+      method: "POST",
+      path: collectionPath(type, object.metadata.namespace),
+      body: object,
+      repeatable: false,
+    };
     return this.#object<T>(type, call, signal);
   }
 
   async update<T extends KubeObject>(type: ResourceType, object: T, signal: AbortSignal): Promise<T> {
     // With a version, the second try would meet the first one's success as a conflict.
     const repeatable = object.metadata.resourceVersion === undefined;
-    return this.#object<T>(type, { name: `update ${nameOf(type, object.metadata)}`, method: "PUT", path: objectPath(type, object.metadata), body: object, repeatable }, signal);
+    return this.#object<T>(
+      type,
+      {
+        name: `update ${nameOf(type, object.metadata)}`,
+        method: "PUT",
+        path: objectPath(type, object.metadata),
+        body: object,
+        repeatable,
+      },
+      signal,
+    );
   }
 
   // oxlint-disable-next-line max-params -- as the port has it
-  async patch<T extends KubeObject>(type: ResourceType, key: ObjectKey, patch: object, options: PatchOptions, signal: AbortSignal): Promise<T> {
+  async patch<T extends KubeObject>(
+    type: ResourceType,
+    key: ObjectKey,
+    patch: object,
+    options: PatchOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
     const { metadata } = patch as Partial<KubeObject>;
     const call: Call = {
       name: `patch ${nameOf(type, key)}`,
@@ -142,7 +204,12 @@ class HttpKube implements KubeClient {
     return this.#object<T>(type, call, signal);
   }
 
-  async apply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions, signal: AbortSignal): Promise<T> {
+  async apply<T extends KubeObject>(
+    type: ResourceType,
+    object: T,
+    options: ApplyOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
     const call: Call = {
       name: `apply ${nameOf(type, object.metadata)}`,
       method: "PATCH",
@@ -155,9 +222,20 @@ class HttpKube implements KubeClient {
     return this.#object<T>(type, call, signal);
   }
 
-  async delete(type: ResourceType, key: ObjectKey, { uid, resourceVersion }: DeleteOptions, signal: AbortSignal): Promise<void> {
+  async delete(
+    type: ResourceType,
+    key: ObjectKey,
+    { uid, resourceVersion }: DeleteOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
     const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid, resourceVersion } };
-    const call: Call = { name: `delete ${nameOf(type, key)}`, method: "DELETE", path: objectPath(type, key), body, repeatable: true };
+    const call: Call = {
+      name: `delete ${nameOf(type, key)}`,
+      method: "DELETE",
+      path: objectPath(type, key),
+      body,
+      repeatable: true,
+    };
     try {
       await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal);
     } catch (error) {
@@ -167,10 +245,19 @@ class HttpKube implements KubeClient {
 
   async requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string> {
     const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [audience] } };
-    const call: Call = { name: `request a token of ${nameOf(serviceAccounts, key)}`, method: "POST", path: objectPath(serviceAccounts, key, "token"), body, repeatable: true };
-    const answer = (await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal)) as { status?: { token?: unknown } } | null;
+    const call: Call = {
+      name: `request a token of ${nameOf(serviceAccounts, key)}`,
+      method: "POST",
+      path: objectPath(serviceAccounts, key, "token"),
+      body,
+      repeatable: true,
+    };
+    const answer = (await this.#exchange.json(call, this.#tuning.maxObjectBytes, signal)) as {
+      status?: { token?: unknown };
+    } | null;
     const token = answer?.status?.token;
-    if (typeof token !== "string" || token === "") throw new CodedError("KubeUnreachable", `${call.name}: the answer holds no token`);
+    if (typeof token !== "string" || token === "")
+      throw new CodedError("KubeUnreachable", `${call.name}: the answer holds no token`);
     return token;
   }
 
@@ -180,6 +267,13 @@ class HttpKube implements KubeClient {
 }
 
 function pageOf(answer: unknown): { items: readonly unknown[]; next: string | undefined; resourceVersion: string } {
-  const { items, metadata } = (answer ?? {}) as { items?: readonly unknown[] | null; metadata?: { resourceVersion?: string; continue?: string } };
-  return { items: items ?? [], next: metadata?.continue || undefined, resourceVersion: metadata?.resourceVersion ?? "" };
+  const { items, metadata } = (answer ?? {}) as {
+    items?: readonly unknown[] | null;
+    metadata?: { resourceVersion?: string; continue?: string };
+  };
+  return {
+    items: items ?? [],
+    next: metadata?.continue || undefined,
+    resourceVersion: metadata?.resourceVersion ?? "",
+  };
 }

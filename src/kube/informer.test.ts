@@ -11,7 +11,12 @@ import { type KubeRequest, MemoryKube, type MemoryKubeOptions } from "./memory.t
 type Widget = KubeObject & { readonly spec?: { readonly size?: number; readonly text?: string } };
 const widgets: ResourceType = { group: "example.dev", version: "v1", plural: "widgets", kind: "Widget" };
 const key = (name: string): { namespace: string; name: string } => ({ namespace: "apps", name });
-const widget = (name: string, size = 1, labels: Record<string, string> = {}): Widget => ({ apiVersion: "example.dev/v1", kind: "Widget", metadata: { ...key(name), labels }, spec: { size } });
+const widget = (name: string, size = 1, labels: Record<string, string> = {}): Widget => ({
+  apiVersion: "example.dev/v1",
+  kind: "Widget",
+  metadata: { ...key(name), labels },
+  spec: { size },
+});
 const down = (): CodedError => new CodedError("KubeUnreachable", "down");
 
 interface Setup {
@@ -34,7 +39,11 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-type Options = Partial<InformerOptions<Widget>> & { readonly onRequest?: MemoryKubeOptions["onRequest"]; readonly seed?: readonly Widget[]; readonly kinds?: ResourceType[] };
+type Options = Partial<InformerOptions<Widget>> & {
+  readonly onRequest?: MemoryKubeOptions["onRequest"];
+  readonly seed?: readonly Widget[];
+  readonly kinds?: ResourceType[];
+};
 
 async function setup({ onRequest, seed = [], kinds = [widgets], ...options }: Options = {}): Promise<Setup> {
   const clock = new FakeClock();
@@ -49,14 +58,20 @@ async function setup({ onRequest, seed = [], kinds = [widgets], ...options }: Op
   for (const object of seed) kube.put(widgets, object);
   const controller = new AbortController();
   stops.push(() => controller.abort());
-  const informer = startInformer<Widget>(kube, widgets, {
-    ...informerDefaults,
-    maxBackoffMs: 30_000,
-    clock,
-    onChange: (kind, object, old) => told!.push(`${kind} ${object.metadata.name} ${old?.spec?.size ?? "-"}>${object.spec?.size ?? "-"}`),
-    onError: (error) => errors!.push(error.code),
-    ...options,
-  }, controller.signal);
+  const informer = startInformer<Widget>(
+    kube,
+    widgets,
+    {
+      ...informerDefaults,
+      maxBackoffMs: 30_000,
+      clock,
+      onChange: (kind, object, old) =>
+        told!.push(`${kind} ${object.metadata.name} ${old?.spec?.size ?? "-"}>${object.spec?.size ?? "-"}`),
+      onError: (error) => errors!.push(error.code),
+      ...options,
+    },
+    controller.signal,
+  );
   await settle();
   return { kube, clock, informer, told: told!, errors: errors!, asked: asked!, stop: () => controller.abort(), kinds };
 }
@@ -78,8 +93,15 @@ describe("an informer", () => {
   });
 
   it("keeps to its namespace and labels, and makes objects smaller", async () => {
-    const options = { namespace: "apps", labelSelector: "shard=a", transform: ({ apiVersion, kind, metadata }: Widget): Widget => ({ apiVersion, kind, metadata }) };
-    const { kube, informer, told } = await setup({ ...options, seed: [widget("one", 1, { shard: "a" }), widget("two")] });
+    const options = {
+      namespace: "apps",
+      labelSelector: "shard=a",
+      transform: ({ apiVersion, kind, metadata }: Widget): Widget => ({ apiVersion, kind, metadata }),
+    };
+    const { kube, informer, told } = await setup({
+      ...options,
+      seed: [widget("one", 1, { shard: "a" }), widget("two")],
+    });
     expect(told).toEqual(["added one ->-"]);
     kube.put(widgets, widget("one", 1, { shard: "b" }));
     kube.put(widgets, widget("two", 1, { shard: "a" }));
@@ -98,7 +120,9 @@ describe("an informer", () => {
 
   it("does not hurry where the server ends every watch at once", async () => {
     let watches = 0;
-    const { kube, clock, asked } = await setup({ onRequest: ({ verb }) => void (verb === "watch" && watches++ > 0 && setImmediate(() => kube.endWatches())) });
+    const { kube, clock, asked } = await setup({
+      onRequest: ({ verb }) => void (verb === "watch" && watches++ > 0 && setImmediate(() => kube.endWatches())),
+    });
     kube.endWatches();
     await clock.advance(300_000);
     const perMinute = asked.length / 5;
@@ -128,7 +152,13 @@ describe("an informer", () => {
     isDown = false;
     asked.length = 0;
     await clock.advance(60_000);
-    expect(told.toSorted()).toEqual(["added new ->1", "added remade ->3", "deleted gone 1>1", "deleted remade 1>1", "modified changed 1>2"]);
+    expect(told.toSorted()).toEqual([
+      "added new ->1",
+      "added remade ->3",
+      "deleted gone 1>1",
+      "deleted remade 1>1",
+      "modified changed 1>2",
+    ]);
     expect(told.indexOf("deleted remade 1>1")).toBeLessThan(told.indexOf("added remade ->3"));
     expect(asked.at(-1)).toBe("watch");
     expect(informer.size).toBe(4);
@@ -315,10 +345,16 @@ describe("over HTTP", () => {
     const stop = new AbortController();
     stops.push(() => stop.abort());
     const seen = new Map<string, number>();
-    const informer = startInformer<Widget>(connection.client, widgets, {
-      ...tuning,
-      onChange: (kind, { metadata, spec }) => (kind === "deleted" ? seen.delete(metadata.name) : seen.set(metadata.name, spec?.size ?? 0)),
-    }, stop.signal);
+    const informer = startInformer<Widget>(
+      connection.client,
+      widgets,
+      {
+        ...tuning,
+        onChange: (kind, { metadata, spec }) =>
+          kind === "deleted" ? seen.delete(metadata.name) : seen.set(metadata.name, spec?.size ?? 0),
+      },
+      stop.signal,
+    );
     await informer.synced;
     for (let round = 1; round <= 8; round++) {
       if (round % 3 === 0) server.store.compact();
@@ -326,9 +362,16 @@ describe("over HTTP", () => {
       server.dropConnections();
       for (let i = 0; i < 5; i++) server.store.put(widgets, widget(`w${i}`, round * 10 + i));
       server.store.remove(widgets, key(`w${round % 5}`));
-      await eventually(() => seen.size === 4 && [...seen].every(([name, size]) => size === round * 10 + Number(name.slice(1))));
+      await eventually(
+        () => seen.size === 4 && [...seen].every(([name, size]) => size === round * 10 + Number(name.slice(1))),
+      );
     }
-    expect(informer.list().map(({ metadata }) => metadata.name).toSorted()).toEqual([...seen.keys()].toSorted());
+    expect(
+      informer
+        .list()
+        .map(({ metadata }) => metadata.name)
+        .toSorted(),
+    ).toEqual([...seen.keys()].toSorted());
     stop.abort();
     await informer.stopped;
   });
@@ -349,7 +392,9 @@ describe("over HTTP", () => {
     const before = server.requests.length;
     await server.start();
     await eventually(() => informer.size === 1);
-    expect(server.requests.slice(before).map(({ path }) => new URL(path, server.url).searchParams.get("watch"))).toEqual(["true"]);
+    expect(
+      server.requests.slice(before).map(({ path }) => new URL(path, server.url).searchParams.get("watch")),
+    ).toEqual(["true"]);
     stop.abort();
     await informer.stopped;
   });

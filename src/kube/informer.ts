@@ -34,7 +34,12 @@ export interface Informer<T extends KubeObject> {
 }
 
 /** Lists and watches until `signal` ends it. */
-export function startInformer<T extends KubeObject>(client: KubeClient, type: ResourceType, options: InformerOptions<T>, signal: AbortSignal): Informer<T> {
+export function startInformer<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType,
+  options: InformerOptions<T>,
+  signal: AbortSignal,
+): Informer<T> {
   return new Reflector(client, type, options, signal);
 }
 
@@ -208,7 +213,10 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   #report(error: unknown): void {
-    const coded = error instanceof CodedError ? error : new CodedError("Internal", `the informer of ${this.#type.kind}: ${messageOf(error)}`, { cause: error });
+    const coded =
+      error instanceof CodedError
+        ? error
+        : new CodedError("Internal", `the informer of ${this.#type.kind}: ${messageOf(error)}`, { cause: error });
     try {
       this.#options.onError?.(coded);
     } catch {

@@ -19,11 +19,20 @@ const entry = `
 `;
 
 it.each([true, false])("credential plugins work from a bundle (split: %j)", async (splitting) => {
-  await using server = await startKubeServer({ kinds: [{ group: "", version: "v1", plural: "secrets", kind: "Secret" }], tls: "server", tokens: new Set(["token1"]) });
+  await using server = await startKubeServer({
+    kinds: [{ group: "", version: "v1", plural: "secrets", kind: "Secret" }],
+    tls: "server",
+    tokens: new Set(["token1"]),
+  });
   await using files = await scratch();
   const program = await bundle(entry, files.path, { splitting });
   const args = ["-e", "console.log(JSON.stringify({ status: { token: 'token1' } }))"];
-  const config = await files.write("config", kubeconfig(server.url, { exec: { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args } }));
+  const config = await files.write(
+    "config",
+    kubeconfig(server.url, {
+      exec: { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args },
+    }),
+  );
   const { stdout } = await promisify(execFile)(process.execPath, [program, config]);
   expect(stdout).toBe("0\n");
 });

@@ -6,7 +6,8 @@ import type { Material } from "./http-access.ts";
 /** A mapping in a kubeconfig, not yet looked into. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-export const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 interface PluginUser {
   readonly name: string;
@@ -28,10 +29,18 @@ export function pluginMaterial(user: PluginUser): (refused: boolean) => Promise<
     try {
       await config.applyToHTTPSOptions(options as Parameters<KubeConfig["applyToHTTPSOptions"]>[0]);
     } catch (error) {
-      throw new CodedError("AccessDenied", `user ${user.name} of the kubeconfig: its credential plugin failed: ${messageOf(error).trim().slice(0, 500)}`, { cause: error });
+      throw new CodedError(
+        "AccessDenied",
+        `user ${user.name} of the kubeconfig: its credential plugin failed: ${messageOf(error).trim().slice(0, 500)}`,
+        { cause: error },
+      );
     }
     const authorization = options.headers?.["Authorization"];
-    return { authorization: typeof authorization === "string" ? authorization : undefined, cert: pemOf(options.cert), key: pemOf(options.key) };
+    return {
+      authorization: typeof authorization === "string" ? authorization : undefined,
+      cert: pemOf(options.cert),
+      key: pemOf(options.key),
+    };
   };
 }
 
@@ -55,7 +64,12 @@ function execOf(exec: unknown, directory: string): unknown {
   const { command } = exec;
   // "./plugin" lies beside the kubeconfig, "plugin" on the PATH.
   const isRelative = typeof command === "string" && command.includes("/") && !command.startsWith("/");
-  return { ...exec, command: isRelative ? join(directory, command) : command, env: [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }] };
+  return {
+    ...exec,
+    command: isRelative ? join(directory, command) : command,
+    env: [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }],
+  };
 }
 
-const pemOf = (value: unknown): string | undefined => (typeof value === "string" || Buffer.isBuffer(value) ? value.toString() : undefined);
+const pemOf = (value: unknown): string | undefined =>
+  typeof value === "string" || Buffer.isBuffer(value) ? value.toString() : undefined;

@@ -29,7 +29,8 @@ async function open(options: Partial<KubeOptions>): Promise<KubeConnection & Asy
   return { ...connection, [Symbol.asyncDispose]: () => connection.close() };
 }
 
-const startServer = (options: Partial<Parameters<typeof startKubeServer>[0]> = {}): Promise<TestKubeServer> => startKubeServer({ kinds: [widgets], tls: "server", ...options });
+const startServer = (options: Partial<Parameters<typeof startKubeServer>[0]> = {}): Promise<TestKubeServer> =>
+  startKubeServer({ kinds: [widgets], tls: "server", ...options });
 
 /** An exec plugin: `status` is code that says what it gives the nth time, which from the second time on takes so long. */
 function plugin(directory: string, status: string, slowMs = 0): object {
@@ -37,7 +38,14 @@ function plugin(directory: string, status: string, slowMs = 0): object {
     fs.appendFileSync(file, "x");
     const n = fs.readFileSync(file, "utf8").length, info = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
     setTimeout(() => console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: "ExecCredential", status: ${status} })), n > 1 ? ${slowMs} : 0);`;
-  return { exec: { apiVersion: "client.authentication.k8s.io/v1", command: process.execPath, args: ["-e", code], interactiveMode: "Never" } };
+  return {
+    exec: {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: process.execPath,
+      args: ["-e", code],
+      interactiveMode: "Never",
+    },
+  };
 }
 
 describe("users", () => {
@@ -45,16 +53,37 @@ describe("users", () => {
     ["a token", () => ({ token: "token1" }), "in"],
     ["another token", () => ({ token: "token2" }), "AccessDenied"],
     ["nobody", () => ({}), "AccessDenied"],
-    ["a token file beside the kubeconfig", async (files) => ({ tokenFile: (await files.write("token", "token1\n")).slice(files.path.length + 1), token: "token2" }), "in"],
+    [
+      "a token file beside the kubeconfig",
+      async (files) => ({
+        tokenFile: (await files.write("token", "token1\n")).slice(files.path.length + 1),
+        token: "token2",
+      }),
+      "in",
+    ],
     ["a token file by its whole path", async (files) => ({ tokenFile: await files.write("token", "token1") }), "in"],
     ["a plugin", (files) => plugin(files.path, '{ token: "token" + n }'), "in"],
-    ["a plugin's token that is renewed when it is refused", (files) => plugin(files.path, '{ token: "token" + (3 - n) }'), "in"],
-    ["a plugin beside the kubeconfig", async (files) => {
-      await writeFile(join(files.path, "plugin"), "#!/bin/sh\necho '{\"status\":{\"token\":\"token1\"}}'\n", { mode: 0o755 });
-      return { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "./plugin" } };
-    }, "in"],
+    [
+      "a plugin's token that is renewed when it is refused",
+      (files) => plugin(files.path, '{ token: "token" + (3 - n) }'),
+      "in",
+    ],
+    [
+      "a plugin beside the kubeconfig",
+      async (files) => {
+        await writeFile(join(files.path, "plugin"), '#!/bin/sh\necho \'{"status":{"token":"token1"}}\'\n', {
+          mode: 0o755,
+        });
+        return { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "./plugin" } };
+      },
+      "in",
+    ],
     ["a plugin that fails", (files) => plugin(files.path, "process.exit(3)"), "AccessDenied"],
-    ["a plugin that is missing", () => ({ exec: { apiVersion: "client.authentication.k8s.io/v1", command: "strata-no-such-plugin" } }), "AccessDenied"],
+    [
+      "a plugin that is missing",
+      () => ({ exec: { apiVersion: "client.authentication.k8s.io/v1", command: "strata-no-such-plugin" } }),
+      "AccessDenied",
+    ],
   ])("may have %s", async (_, user, expected) => {
     await using server = await startServer({ tokens: new Set(["token1"]) });
     await using files = await scratch();
@@ -79,8 +108,16 @@ describe("users", () => {
     await Promise.all([files.write("client.crt", client.cert), files.write("client.key", client.key)]);
     const data = { "client-certificate-data": base64(client.cert), "client-key-data": base64(client.key) };
     const inFiles = { "client-certificate": "client.crt", "client-key": "client.key" };
-    const plugged = plugin(files.path, `{ clientCertificateData: ${JSON.stringify(client.cert)}, clientKeyData: ${JSON.stringify(client.key)} }`);
-    for (const [user, expected] of [[data, "in"], [inFiles, "in"], [plugged, "in"], [{}, "KubeUnreachable"]] as const) {
+    const plugged = plugin(
+      files.path,
+      `{ clientCertificateData: ${JSON.stringify(client.cert)}, clientKeyData: ${JSON.stringify(client.key)} }`,
+    );
+    for (const [user, expected] of [
+      [data, "in"],
+      [inFiles, "in"],
+      [plugged, "in"],
+      [{}, "KubeUnreachable"],
+    ] as const) {
       await using connection = await open({ kubeconfig: await files.write("config", kubeconfig(server.url, user)) });
       expect(await knock(connection.client)).toBe(expected);
     }
@@ -97,7 +134,9 @@ describe("trust", () => {
   ])("is in %s", async (_, cluster, expected) => {
     await using server = await startServer();
     await using files = await scratch();
-    await using connection = await open({ kubeconfig: await files.write("config", kubeconfig(server.url, {}, cluster)) });
+    await using connection = await open({
+      kubeconfig: await files.write("config", kubeconfig(server.url, {}, cluster)),
+    });
     expect(await knock(connection.client)).toBe(expected);
   });
 });
@@ -106,7 +145,9 @@ describe("kubeconfigs", () => {
   it("name the namespace and may put the API below a path", async () => {
     await using server = await startServer({ tls: undefined });
     await using files = await scratch();
-    await using connection = await open({ kubeconfig: await files.write("config", kubeconfig(`${server.url}/clusters/c-1/`)) });
+    await using connection = await open({
+      kubeconfig: await files.write("config", kubeconfig(`${server.url}/clusters/c-1/`)),
+    });
     expect(connection.namespace).toBe("apps");
     await knock(connection.client);
     expect(server.requests[0]?.path).toBe("/clusters/c-1/apis/example.dev/v1/namespaces/apps/widgets/one");
@@ -114,7 +155,10 @@ describe("kubeconfigs", () => {
 
   it("are joined, the first one winning, and may be missing where there are several", async () => {
     await using files = await scratch();
-    const first = await files.write("first", { "current-context": "", clusters: [{ name: "test", cluster: { server: "https://first:6443" } }] });
+    const first = await files.write("first", {
+      "current-context": "",
+      clusters: [{ name: "test", cluster: { server: "https://first:6443" } }],
+    });
     const second = await files.write("second", kubeconfig("https://second:6443"));
     const access = await kubeconfigAccess([join(files.path, "missing"), first, second].join(delimiter));
     expect(access.server.host).toBe("first:6443");
@@ -137,14 +181,26 @@ describe("kubeconfigs", () => {
     ["TLS verification off", kubeconfig("https://api:6443", {}, { "insecure-skip-tls-verify": true })],
     ["a SOCKS proxy", kubeconfig("https://api:6443", {}, { "proxy-url": "socks5://jane:token1@proxy:1080" })],
     ["an authority that is no PEM", kubeconfig("https://api:6443", {}, { "certificate-authority-data": "token1" })],
-    ["an authority that cannot be parsed", kubeconfig("https://api:6443", {}, { "certificate-authority-data": base64("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n") })],
-    ["an authority's file that is missing", kubeconfig("https://api:6443", {}, { "certificate-authority-data": "", "certificate-authority": "none.crt" })],
+    [
+      "an authority that cannot be parsed",
+      kubeconfig(
+        "https://api:6443",
+        {},
+        { "certificate-authority-data": base64("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n") },
+      ),
+    ],
+    [
+      "an authority's file that is missing",
+      kubeconfig("https://api:6443", {}, { "certificate-authority-data": "", "certificate-authority": "none.crt" }),
+    ],
     ["a certificate without a key", kubeconfig("https://api:6443", { "client-certificate-data": base64(client.cert) })],
     ["a token that is no text", kubeconfig("https://api:6443", { token: 5 })],
     ["impersonation", kubeconfig("https://api:6443", { token: "token1", as: "jane" })],
   ])("are refused with %s", async (_, content) => {
     await using files = await scratch();
-    const error: unknown = await open({ kubeconfig: await files.write("config", content) }).catch((thrown: unknown) => thrown);
+    const error: unknown = await open({ kubeconfig: await files.write("config", content) }).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(codeOf(error)).toBe("InvalidSpec");
     expect(String(error)).not.toContain("token1");
   });
@@ -154,7 +210,10 @@ describe("kubeconfigs", () => {
     await using proxy = await startProxy({ login: "jane:s3cret" });
     await using files = await scratch();
     const reach = async (login: string): Promise<string> => {
-      const file = await files.write("config", kubeconfig(server.url, { token: "token1" }, { "proxy-url": proxy.url.replace("//", `//${login}@`) }));
+      const file = await files.write(
+        "config",
+        kubeconfig(server.url, { token: "token1" }, { "proxy-url": proxy.url.replace("//", `//${login}@`) }),
+      );
       await using connection = await open({ kubeconfig: file });
       return await knock(connection.client);
     };
@@ -167,7 +226,11 @@ describe("kubeconfigs", () => {
 describe("in a cluster", () => {
   async function pod(token: string): Promise<Awaited<ReturnType<typeof scratch>>> {
     const files = await scratch();
-    await Promise.all([files.write("token", token), files.write("ca.crt", testCa()), files.write("namespace", "flux-system")]);
+    await Promise.all([
+      files.write("token", token),
+      files.write("ca.crt", testCa()),
+      files.write("namespace", "flux-system"),
+    ]);
     return files;
   }
 
@@ -193,8 +256,12 @@ describe("in a cluster", () => {
     await using connection = await open({ inCluster: { server: "https://api:6443", directory: files.path } });
     expect(connection.namespace).toBe("default");
     await rm(join(files.path, "token"));
-    await expect(open({ inCluster: { server: "https://api:6443", directory: files.path } })).rejects.toMatchObject({ code: "InvalidSpec" });
-    await expect(open({ inCluster: { server: "", directory: files.path } })).rejects.toMatchObject({ code: "InvalidSpec" });
+    await expect(open({ inCluster: { server: "https://api:6443", directory: files.path } })).rejects.toMatchObject({
+      code: "InvalidSpec",
+    });
+    await expect(open({ inCluster: { server: "", directory: files.path } })).rejects.toMatchObject({
+      code: "InvalidSpec",
+    });
   });
 
   it("a new token is read after a minute, or at once when the old one is refused", async () => {
@@ -246,7 +313,8 @@ describe("in a cluster", () => {
     expect(await knock(connection.client)).toBe("in");
     const watched: string[] = [];
     const watch = (async () => {
-      for await (const { object } of connection.client.watch(widgets, { resourceVersion: "0" }, signal)) watched.push(object.metadata.name);
+      for await (const { object } of connection.client.watch(widgets, { resourceVersion: "0" }, signal))
+        watched.push(object.metadata.name);
     })();
     await delay(50);
     await files.write("ca.crt", `${client.cert}\n${testCa()}`);
@@ -266,6 +334,8 @@ it("a plugin that hangs holds nobody up", async () => {
   const user = plugin(files.path, '{ token: "expired" }', 3000);
   await using connection = await open({ kubeconfig: await files.write("config", kubeconfig(server.url, user)) });
   const start = performance.now();
-  await expect(connection.client.get(widgets, key, AbortSignal.timeout(100))).rejects.toMatchObject({ code: "KubeUnreachable" });
+  await expect(connection.client.get(widgets, key, AbortSignal.timeout(100))).rejects.toMatchObject({
+    code: "KubeUnreachable",
+  });
   expect(performance.now() - start).toBeLessThan(2000);
 });

@@ -40,8 +40,12 @@ const invalid = (message: string, cause?: unknown): CodedError => new CodedError
  * @throws InvalidSpec outside a cluster
  */
 export async function inClusterAccess({ server, directory }: InCluster): Promise<KubeAccess> {
-  if (server === "") throw invalid("there is no API server to talk to: this is no pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig file was given; use --kubeconfig");
-  const read = async (name: string): Promise<string> => (await readText(join(directory, name), "the pod's service account")).trim();
+  if (server === "")
+    throw invalid(
+      "there is no API server to talk to: this is no pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig file was given; use --kubeconfig",
+    );
+  const read = async (name: string): Promise<string> =>
+    (await readText(join(directory, name), "the pod's service account")).trim();
   // The namespace is missing where only the token is projected.
   const namespace = await read("namespace").catch(() => "default");
   return {
@@ -62,14 +66,17 @@ export async function inClusterAccess({ server, directory }: InCluster): Promise
  */
 export async function kubeconfigAccess(paths: string): Promise<KubeAccess> {
   const config = await readKubeconfigs(paths.split(delimiter).filter((path) => path !== ""));
-  if (config.currentContext === "") throw invalid(`kubeconfig ${paths}: there is no current-context; set one with kubectl config use-context`);
+  if (config.currentContext === "")
+    throw invalid(`kubeconfig ${paths}: there is no current-context; set one with kubectl config use-context`);
   const context = find(config.contexts, config.currentContext, "context");
   const cluster = find(config.clusters, text(context, "cluster") ?? "", "cluster");
   const userName = text(context, "user");
   const user = userName === undefined ? undefined : find(config.users, userName, "user");
   const server = serverUrl(text(cluster, "server") ?? "");
   if (cluster.fields["insecure-skip-tls-verify"] === true) {
-    throw invalid(`cluster ${cluster.name} has insecure-skip-tls-verify, which would let anybody pose as the API server; give certificate-authority-data instead`);
+    throw invalid(
+      `cluster ${cluster.name} has insecure-skip-tls-verify, which would let anybody pose as the API server; give certificate-authority-data instead`,
+    );
   }
   const proxy = text(cluster, "proxy-url");
   return {
@@ -82,7 +89,9 @@ export async function kubeconfigAccess(paths: string): Promise<KubeAccess> {
 }
 
 async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
-  const { default: { parse } } = await import("yaml");
+  const {
+    default: { parse },
+  } = await import("yaml");
   const documents: Document[] = [];
   for (const path of paths) {
     const source = await readText(path, "the kubeconfig").catch((error: unknown) => {
@@ -96,7 +105,8 @@ async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
     clusters: entriesOf(documents, "clusters", "cluster"),
     users: entriesOf(documents, "users", "user"),
     contexts: entriesOf(documents, "contexts", "context"),
-    currentContext: documents.flatMap(({ fields }) => fields["current-context"] || []).find((name) => typeof name === "string") ?? "",
+    currentContext:
+      documents.flatMap(({ fields }) => fields["current-context"] || []).find((name) => typeof name === "string") ?? "",
   };
 }
 
@@ -126,7 +136,8 @@ function entriesOf(documents: readonly Document[], section: string, kind: string
 
 function find(entries: ReadonlyMap<string, Entry>, name: string, kind: string): Entry {
   const entry = entries.get(name);
-  if (entry === undefined) throw invalid(`the kubeconfig has no ${kind} named "${name}"; it has: ${[...entries.keys()].join(", ") || "none"}`);
+  if (entry === undefined)
+    throw invalid(`the kubeconfig has no ${kind} named "${name}"; it has: ${[...entries.keys()].join(", ") || "none"}`);
   return entry;
 }
 
@@ -143,15 +154,21 @@ const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 function serverUrl(server: string): URL {
   if (!URL.canParse(server)) throw invalid(`the API server's address is "${server}"; write https://host:port`);
   const url = new URL(server);
-  if (url.username !== "" || url.password !== "" || url.search !== "") throw invalid(`the API server's address on ${url.host} must hold no credentials and no query`);
+  if (url.username !== "" || url.password !== "" || url.search !== "")
+    throw invalid(`the API server's address on ${url.host} must hold no credentials and no query`);
   if (url.protocol === "https:" || (url.protocol === "http:" && loopback.test(url.hostname))) return url;
-  throw invalid(`the API server's address is ${url.href}; it must begin with https:// (http:// is for this machine alone, as with kubectl proxy)`);
+  throw invalid(
+    `the API server's address is ${url.href}; it must begin with https:// (http:// is for this machine alone, as with kubectl proxy)`,
+  );
 }
 
 function proxyUrl(proxy: string): URL {
   if (!URL.canParse(proxy)) throw invalid("proxy-url in the kubeconfig is not a URL");
   const url = new URL(proxy);
-  if (url.protocol !== "http:" && url.protocol !== "https:") throw invalid(`proxy-url in the kubeconfig begins with ${url.protocol}//; only http:// and https:// proxies are known`);
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw invalid(
+      `proxy-url in the kubeconfig begins with ${url.protocol}//; only http:// and https:// proxies are known`,
+    );
   return url;
 }
 
@@ -166,7 +183,8 @@ function materialOf(cluster: Entry, user: Entry | undefined): (refused: boolean)
 
 function userMaterial(user: Entry): (refused: boolean) => Promise<Material> {
   const impersonated = ["as", "as-uid", "as-groups", "as-user-extra"].find((field) => user.fields[field] !== undefined);
-  if (impersonated !== undefined) throw invalid(`user ${user.name} in the kubeconfig has "${impersonated}"; impersonation is not supported`);
+  if (impersonated !== undefined)
+    throw invalid(`user ${user.name} in the kubeconfig has "${impersonated}"; impersonation is not supported`);
   if (isFields(user.fields["exec"]) || isFields(user.fields["auth-provider"])) return pluginMaterial(user);
   const [cert, key] = [pem(user, "client-certificate"), pem(user, "client-key")];
   const authorization = authorizationOf(user);
@@ -190,7 +208,8 @@ function pem(entry: Entry, field: string): () => Promise<string | undefined> {
   const [data, file] = [text(entry, `${field}-data`), text(entry, field)];
   if (data !== undefined) {
     const decoded = Buffer.from(data, "base64").toString("utf8");
-    if (!decoded.includes("-----BEGIN ")) throw invalid(`${field}-data of ${entry.name} in the kubeconfig is not base64 of PEM`);
+    if (!decoded.includes("-----BEGIN "))
+      throw invalid(`${field}-data of ${entry.name} in the kubeconfig is not base64 of PEM`);
     return async () => decoded;
   }
   if (file === undefined) return async () => undefined;
@@ -207,4 +226,5 @@ async function readText(path: string, what: string): Promise<string> {
   }
 }
 
-const isMissing = (error: unknown): boolean => error instanceof Error && error.cause instanceof Error && "code" in error.cause && error.cause.code === "ENOENT";
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof Error && "code" in error.cause && error.cause.code === "ENOENT";

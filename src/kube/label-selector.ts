@@ -39,7 +39,11 @@ export function parseLabelSelector(text: string): LabelMatcher {
 function parseRequirement(part: string, text: string): LabelMatcher {
   for (const [form, make] of forms) {
     const groups = form.exec(part)?.groups;
-    if (groups !== undefined) return make(groups["key"]!, new Set((groups["values"] ?? "").split(",").map((value) => value.trim())));
+    if (groups !== undefined)
+      return make(groups["key"]!, new Set((groups["values"] ?? "").split(",").map((value) => value.trim())));
   }
-  throw new CodedError("InvalidSpec", `"${part.slice(0, 100)}" in the label selector "${text.slice(0, 200)}" is no requirement; write key=value, key!=value, key in (a,b), key notin (a,b), key or !key`);
+  throw new CodedError(
+    "InvalidSpec",
+    `"${part.slice(0, 100)}" in the label selector "${text.slice(0, 200)}" is no requirement; write key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
+  );
 }

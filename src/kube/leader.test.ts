@@ -32,7 +32,18 @@ function candidate(clock: FakeClock, client: KubeClient, options: Partial<Leader
     });
     await promise;
   };
-  const run = runLeaderElection({ client, key, identity: "a", timings, onLeading, onProblem: (error) => problems.push(error), signal: stop.signal, clock, random: () => 0, ...options });
+  const run = runLeaderElection({
+    client,
+    key,
+    identity: "a",
+    timings,
+    onLeading,
+    onProblem: (error) => problems.push(error),
+    signal: stop.signal,
+    clock,
+    random: () => 0,
+    ...options,
+  });
   const done = run.then(
     () => "returned",
     (error: unknown) => codeOf(error),
@@ -70,12 +81,27 @@ describe("a Lease", () => {
     const { stop, log, done } = candidate(clock, kube);
     await clock.advance(0);
     expect(log).toEqual(["leads@0"]);
-    expect(await leaseOf(kube)).toEqual({ holderIdentity: "a", leaseDurationSeconds: 15, acquireTime: "2026-11-21T08:00:00.000000Z", renewTime: "2026-11-21T08:00:00.000000Z", leaseTransitions: 0 });
+    expect(await leaseOf(kube)).toEqual({
+      holderIdentity: "a",
+      leaseDurationSeconds: 15,
+      acquireTime: "2026-11-21T08:00:00.000000Z",
+      renewTime: "2026-11-21T08:00:00.000000Z",
+      leaseTransitions: 0,
+    });
     await clock.advance(60_000);
-    expect(await leaseOf(kube)).toMatchObject({ acquireTime: "2026-11-21T08:00:00.000000Z", renewTime: "2026-11-21T08:01:00.000000Z" });
+    expect(await leaseOf(kube)).toMatchObject({
+      acquireTime: "2026-11-21T08:00:00.000000Z",
+      renewTime: "2026-11-21T08:01:00.000000Z",
+    });
     stop.abort();
     expect(await done).toBe("returned");
-    expect(await leaseOf(kube)).toEqual({ holderIdentity: "", leaseDurationSeconds: 1, acquireTime: "2026-11-21T08:01:00.000000Z", renewTime: "2026-11-21T08:01:00.000000Z", leaseTransitions: 0 });
+    expect(await leaseOf(kube)).toEqual({
+      holderIdentity: "",
+      leaseDurationSeconds: 1,
+      acquireTime: "2026-11-21T08:01:00.000000Z",
+      renewTime: "2026-11-21T08:01:00.000000Z",
+      leaseTransitions: 0,
+    });
     expect(clock.pending).toBe(0);
   });
 
@@ -111,8 +137,16 @@ describe("waiting", () => {
   it.each<[string, LeaseSpec, number]>([
     ["for the duration that the Lease states", { holderIdentity: "b", leaseDurationSeconds: 30 }, 30_000],
     ["for its own where the Lease states none", { holderIdentity: "b" }, 15_000],
-    ["however old the Lease claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2001-01-01T00:00:00.000000Z" }, 15_000],
-    ["however far in the future it claims to be", { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2101-01-01T00:00:00.000000Z" }, 15_000],
+    [
+      "however old the Lease claims to be",
+      { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2001-01-01T00:00:00.000000Z" },
+      15_000,
+    ],
+    [
+      "however far in the future it claims to be",
+      { holderIdentity: "b", leaseDurationSeconds: 15, renewTime: "2101-01-01T00:00:00.000000Z" },
+      15_000,
+    ],
     ["not at all where nobody holds it", { holderIdentity: "", leaseDurationSeconds: 15 }, 0],
     ["not at all where it is its own", { holderIdentity: "a", leaseDurationSeconds: 15 }, 0],
   ])("%s", async (_, spec, expected) => {
@@ -129,12 +163,18 @@ describe("waiting", () => {
     const kube = new MemoryKube();
     const { log } = candidate(clock, kube);
     for (let minute = 0; minute < 20; minute++) {
-      kube.put(leases, held({ holderIdentity: "b", leaseDurationSeconds: 15, renewTime: `2026-11-21T07:${10 + minute}:00.000000Z` }));
+      kube.put(
+        leases,
+        held({ holderIdentity: "b", leaseDurationSeconds: 15, renewTime: `2026-11-21T07:${10 + minute}:00.000000Z` }),
+      );
       await clock.advance(10_000);
       clock.setDate(new Date(minute % 2 === 0 ? "2030-01-01" : "2020-01-01"));
     }
     expect(log).toEqual([]);
-    kube.put(leases, { ...held({ ...(await leaseOf(kube)) }), metadata: { ...key, labels: { touched: "by somebody" } } });
+    kube.put(leases, {
+      ...held({ ...(await leaseOf(kube)) }),
+      metadata: { ...key, labels: { touched: "by somebody" } },
+    });
     await clock.advance(16_000);
     expect(log).toHaveLength(1);
   });
@@ -148,7 +188,10 @@ describe("waiting", () => {
     });
     const { stop, log, problems, done } = candidate(clock, failing);
     await clock.advance(20_000);
-    expect(problems.map(codeOf)).toEqual([...Array<string>(5).fill("KubeUnreachable"), ...Array<string>(6).fill("AccessDenied")]);
+    expect(problems.map(codeOf)).toEqual([
+      ...Array<string>(5).fill("KubeUnreachable"),
+      ...Array<string>(6).fill("AccessDenied"),
+    ]);
     stop.abort();
     expect(await done).toBe("returned");
     expect(log).toEqual([]);
@@ -180,20 +223,28 @@ describe("waiting", () => {
 
 describe("leading", () => {
   it.each<[string, (isBroken: () => boolean) => { kube: MemoryKube; client: KubeClient }]>([
-    ["answers with errors", (isBroken) => {
-      const kube = new MemoryKube();
-      const failing = new Proxy<KubeClient>(kube, {
-        get: (target, name: keyof KubeClient) => async (...args: unknown[]) => {
-          if (isBroken()) throw new CodedError("KubeUnreachable", "down");
-          return await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
-        },
-      });
-      return { kube, client: failing };
-    }],
-    ["does not answer", (isBroken) => {
-      const kube = new MemoryKube();
-      return { kube, client: breakable(kube, isBroken) };
-    }],
+    [
+      "answers with errors",
+      (isBroken) => {
+        const kube = new MemoryKube();
+        const failing = new Proxy<KubeClient>(kube, {
+          get:
+            (target, name: keyof KubeClient) =>
+            async (...args: unknown[]) => {
+              if (isBroken()) throw new CodedError("KubeUnreachable", "down");
+              return await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
+            },
+        });
+        return { kube, client: failing };
+      },
+    ],
+    [
+      "does not answer",
+      (isBroken) => {
+        const kube = new MemoryKube();
+        return { kube, client: breakable(kube, isBroken) };
+      },
+    ],
   ])("ends before another can lead where the server %s", async (_, make) => {
     const clock = new FakeClock();
     const { kube, client } = make(() => clock.now() >= 30_500);
@@ -210,7 +261,11 @@ describe("leading", () => {
 
   it("survives an outage that is shorter", async () => {
     const clock = new FakeClock();
-    const { log, problems } = candidate(clock, breakable(new MemoryKube(), () => clock.now() > 30_000 && clock.now() < 37_000), { timings: { ...timings, renewDeadlineMs: 10_000 } });
+    const { log, problems } = candidate(
+      clock,
+      breakable(new MemoryKube(), () => clock.now() > 30_000 && clock.now() < 37_000),
+      { timings: { ...timings, renewDeadlineMs: 10_000 } },
+    );
     await clock.advance(39_000);
     expect(log).toEqual(["leads@0"]);
     expect(problems).toEqual([]);
@@ -230,7 +285,14 @@ describe("leading", () => {
 
   it.each<[string, (kube: MemoryKube) => void]>([
     ["has been deleted", (kube) => kube.remove(leases, key)],
-    ["has been labelled", (kube) => void kube.put(leases, { ...held({ holderIdentity: "a", leaseDurationSeconds: 15 }), metadata: { ...key, labels: { a: "b" } } })],
+    [
+      "has been labelled",
+      (kube) =>
+        void kube.put(leases, {
+          ...held({ holderIdentity: "a", leaseDurationSeconds: 15 }),
+          metadata: { ...key, labels: { a: "b" } },
+        }),
+    ],
     ["has been emptied", (kube) => void kube.put(leases, held({}))],
   ])("goes on with a Lease that %s", async (_, act) => {
     const clock = new FakeClock();
@@ -248,11 +310,13 @@ describe("leading", () => {
     const clock = new FakeClock();
     const kube = new MemoryKube();
     const forgetful = new Proxy<KubeClient>(kube, {
-      get: (target, name: keyof KubeClient) => async (...args: [ResourceType, ...unknown[]]) => {
-        const answer = await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
-        if (name === "update" && clock.now() === 4000) throw new CodedError("KubeUnreachable", "reset");
-        return answer;
-      },
+      get:
+        (target, name: keyof KubeClient) =>
+        async (...args: [ResourceType, ...unknown[]]) => {
+          const answer = await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
+          if (name === "update" && clock.now() === 4000) throw new CodedError("KubeUnreachable", "reset");
+          return answer;
+        },
     });
     const { log, problems } = candidate(clock, forgetful);
     await clock.advance(30_000);
@@ -267,7 +331,8 @@ describe("leading", () => {
     const stop = new AbortController();
     const { done } = candidate(clock, kube, {
       signal: stop.signal,
-      onLeading: async () => await new Promise((resolve) => stop.signal.addEventListener("abort", () => clock.after(30_000, resolve))),
+      onLeading: async () =>
+        await new Promise((resolve) => stop.signal.addEventListener("abort", () => clock.after(30_000, resolve))),
     });
     await clock.advance(1000);
     stop.abort();
@@ -282,7 +347,9 @@ describe("leading", () => {
   it("gives the Lease up where the work fails, and passes the failure on", async () => {
     const clock = new FakeClock();
     const kube = new MemoryKube();
-    const { done } = candidate(clock, kube, { onLeading: async () => await Promise.reject(new CodedError("StorageFailed", "disk")) });
+    const { done } = candidate(clock, kube, {
+      onLeading: async () => await Promise.reject(new CodedError("StorageFailed", "disk")),
+    });
     await clock.advance(0);
     expect(await done).toBe("StorageFailed");
     expect((await leaseOf(kube))?.holderIdentity).toBe("");
@@ -294,12 +361,14 @@ describe("leading", () => {
     const kube = new MemoryKube({ onRequest: ({ verb }) => void seen.push(verb) });
     let cut: AbortSignal | undefined;
     const slow = new Proxy<KubeClient>(kube, {
-      get: (target, name: keyof KubeClient) => async (...args: unknown[]) => {
-        const answer = await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
-        if (name !== "update" || clock.now() !== 2000 || cut !== undefined) return answer;
-        cut = args.at(-1) as AbortSignal;
-        return await hang(cut);
-      },
+      get:
+        (target, name: keyof KubeClient) =>
+        async (...args: unknown[]) => {
+          const answer = await (target[name].bind(target) as (...args: unknown[]) => Promise<unknown>)(...args);
+          if (name !== "update" || clock.now() !== 2000 || cut !== undefined) return answer;
+          cut = args.at(-1) as AbortSignal;
+          return await hang(cut);
+        },
     });
     const { stop, done, problems } = candidate(clock, slow);
     await clock.advance(2000);
@@ -314,7 +383,10 @@ describe("leading", () => {
 
   it("does not wait for ever to give the Lease up", async () => {
     const clock = new FakeClock();
-    const { stop, done, problems } = candidate(clock, breakable(new MemoryKube(), () => clock.now() >= 1000));
+    const { stop, done, problems } = candidate(
+      clock,
+      breakable(new MemoryKube(), () => clock.now() >= 1000),
+    );
     await clock.advance(1000);
     stop.abort();
     await clock.advance(10_000);

@@ -54,7 +54,11 @@ const spread = 0.2;
 export async function runLeaderElection(options: LeaderElectionOptions): Promise<void> {
   checkTimings(options.timings);
   const { client, key, identity, timings, clock = systemClock } = options;
-  const context: Context = { ...options, clock, lock: new LeaseLock({ client, key, identity, leaseDurationMs: timings.leaseDurationMs, clock }) };
+  const context: Context = {
+    ...options,
+    clock,
+    lock: new LeaseLock({ client, key, identity, leaseDurationMs: timings.leaseDurationMs, clock }),
+  };
   const renewedAt = await acquire(context);
   if (renewedAt !== undefined) await lead(context, renewedAt);
 }
@@ -106,7 +110,9 @@ async function keep(context: Context, renewedAt: number, lost: AbortController, 
   };
   // A timer of its own: a request that hangs must not prolong leadership.
   const arm = (since: number): (() => void) =>
-    clock.after(since + timings.renewDeadlineMs - clock.now(), () => lose("KubeUnreachable", `it could not be renewed for ${timings.renewDeadlineMs} ms`));
+    clock.after(since + timings.renewDeadlineMs - clock.now(), () =>
+      lose("KubeUnreachable", `it could not be renewed for ${timings.renewDeadlineMs} ms`),
+    );
   let disarm = arm(renewedAt);
   const over = AbortSignal.any([finished, lost.signal]);
   for (;;) {
@@ -118,7 +124,8 @@ async function keep(context: Context, renewedAt: number, lost: AbortController, 
     if (renewed) {
       disarm();
       disarm = arm(startedAt);
-    } else if (lock.holder !== undefined && lock.holder !== context.identity) lose("KubeConflict", `it is held by ${lock.holder}`);
+    } else if (lock.holder !== undefined && lock.holder !== context.identity)
+      lose("KubeConflict", `it is held by ${lock.holder}`);
   }
   disarm();
 }
@@ -144,7 +151,13 @@ async function release({ lock, clock, timings, onProblem, key }: Context): Promi
   try {
     await lock.release(timeout.signal);
   } catch (error) {
-    onProblem(new CodedError("KubeUnreachable", `Lease ${key.namespace}/${key.name} could not be given up: ${messageOf(error)}`, { cause: error }));
+    onProblem(
+      new CodedError(
+        "KubeUnreachable",
+        `Lease ${key.namespace}/${key.name} could not be given up: ${messageOf(error)}`,
+        { cause: error },
+      ),
+    );
   } finally {
     cancel();
   }

@@ -3,7 +3,12 @@ import { codeOf } from "../errors.ts";
 import type { KubeClient, KubeObject, ObjectKey, ResourceType } from "./client.ts";
 import type { Clock } from "./clock.ts";
 
-export const leases: ResourceType = Object.freeze({ group: "coordination.k8s.io", version: "v1", plural: "leases", kind: "Lease" });
+export const leases: ResourceType = Object.freeze({
+  group: "coordination.k8s.io",
+  version: "v1",
+  plural: "leases",
+  kind: "Lease",
+});
 
 /** coordination.k8s.io/v1, LeaseSpec. Times are MicroTimes. */
 export interface LeaseSpec {
@@ -77,7 +82,14 @@ export class LeaseLock {
     const { client, key, clock } = this.#options;
     const spec = this.#held(microTime(clock.date()));
     try {
-      const lease = this.#seen === undefined ? client.create<Lease>(leases, { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { ...key }, spec }, signal) : client.update<Lease>(leases, { ...this.#seen, spec }, signal);
+      const lease =
+        this.#seen === undefined
+          ? client.create<Lease>(
+              leases,
+              { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { ...key }, spec },
+              signal,
+            )
+          : client.update<Lease>(leases, { ...this.#seen, spec }, signal);
       this.#see(await lease);
       return true;
     } catch (error) {
@@ -88,7 +100,11 @@ export class LeaseLock {
 
   #held(now: string): LeaseSpec {
     const before = this.#seen?.spec;
-    const own = { holderIdentity: this.#options.identity, leaseDurationSeconds: Math.ceil(this.#options.leaseDurationMs / 1000), renewTime: now };
+    const own = {
+      holderIdentity: this.#options.identity,
+      leaseDurationSeconds: Math.ceil(this.#options.leaseDurationMs / 1000),
+      renewTime: now,
+    };
     if (this.#isMine()) return { ...before, ...own };
     const leaseTransitions = this.#seen === undefined ? 0 : (before?.leaseTransitions ?? 0) + 1;
     return { ...before, ...own, acquireTime: now, leaseTransitions };

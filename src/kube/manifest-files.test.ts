@@ -25,7 +25,18 @@ describe("findManifests", () => {
     await mkdir(join(dir, "b/c"), { recursive: true });
     await mkdir(join(dir, "d.yaml"));
     await mkdir(join(dir, ".git"));
-    for (const name of ["z.yaml", "b/c/x.yml", "b/a.json", "A.YAML", "readme.md", ".hidden.yaml", ".git/x.yaml", "d.yaml/e.yaml", "yaml"]) await writeFile(join(dir, name), "");
+    for (const name of [
+      "z.yaml",
+      "b/c/x.yml",
+      "b/a.json",
+      "A.YAML",
+      "readme.md",
+      ".hidden.yaml",
+      ".git/x.yaml",
+      "d.yaml/e.yaml",
+      "yaml",
+    ])
+      await writeFile(join(dir, name), "");
     expect(await names()).toEqual(["A.YAML", "b/a.json", "b/c/x.yml", "d.yaml/e.yaml", "z.yaml"]);
   });
 
@@ -43,7 +54,11 @@ describe("findManifests", () => {
     const { files, problems } = await findManifests(dir, signal);
     expect(files.map(({ name }) => name)).toEqual(["a.yaml"]);
     expect(await readManifestFile(files[0]!.path)).toBe("a");
-    expect(problems).toEqual([expect.stringMatching(/^dangling\.yaml: .*ENOENT/), "escape.yaml: it is a symbolic link out of the directory, which is not followed", expect.stringMatching(/^self\.yaml: .*ELOOP/)]);
+    expect(problems).toEqual([
+      expect.stringMatching(/^dangling\.yaml: .*ENOENT/),
+      "escape.yaml: it is a symbolic link out of the directory, which is not followed",
+      expect.stringMatching(/^self\.yaml: .*ELOOP/),
+    ]);
   });
 
   it("works below a link itself", async () => {
@@ -54,10 +69,13 @@ describe("findManifests", () => {
 
   it.each<[string, () => Promise<void>]>([
     ["written", async () => await writeFile(join(dir, "a.yaml"), "other")],
-    ["replaced by one of the same size", async () => {
-      await writeFile(join(dir, "new"), "b");
-      await rename(join(dir, "new"), join(dir, "a.yaml"));
-    }],
+    [
+      "replaced by one of the same size",
+      async () => {
+        await writeFile(join(dir, "new"), "b");
+        await rename(join(dir, "new"), join(dir, "a.yaml"));
+      },
+    ],
     ["made readable", async () => await chmod(join(dir, "a.yaml"), 0o640)],
   ])("sees that a file was %s", async (_, change) => {
     await writeFile(join(dir, "a.yaml"), "a");
@@ -88,10 +106,14 @@ describe("findManifests", () => {
 
 describe("readManifestFile", () => {
   it.each<[string, (path: string) => Promise<void>, RegExp]>([
-    ["one that is too large", async (path) => {
-      await writeFile(path, "");
-      await truncate(path, 4 * 1024 * 1024 + 1);
-    }, /it has 4194305 bytes/],
+    [
+      "one that is too large",
+      async (path) => {
+        await writeFile(path, "");
+        await truncate(path, 4 * 1024 * 1024 + 1);
+      },
+      /it has 4194305 bytes/,
+    ],
     ["one that is no text", async (path) => await writeFile(path, Buffer.from([0x61, 0xff])), /utf-8/],
     ["a link", async (path) => await symlink("elsewhere", path), /ELOOP/],
     ["a directory", async (path) => await mkdir(path), /EISDIR/],

@@ -38,15 +38,22 @@ export async function findManifests(directory: string, signal: AbortSignal): Pro
     const names = (await readdir(path)).filter((name) => !name.startsWith("."));
     for (const name of names.sort(byName)) {
       signal.throwIfAborted();
-      const entry = await look(join(path, name), root).catch((error: unknown) => `it cannot be read: ${messageOf(error)}`);
+      const entry = await look(join(path, name), root).catch(
+        (error: unknown) => `it cannot be read: ${messageOf(error)}`,
+      );
       const shown = relative(root, join(path, name));
       if (entry === undefined) continue;
       if (typeof entry === "string") problems.push(`${shown}: ${entry}`);
       else if (entry.stats.isDirectory()) {
-        if (depth < maxDepth) await visit(entry.path, depth + 1).catch((error: unknown) => problems.push(`${shown}: it cannot be read: ${messageOf(error)}`));
+        if (depth < maxDepth)
+          await visit(entry.path, depth + 1).catch((error: unknown) =>
+            problems.push(`${shown}: it cannot be read: ${messageOf(error)}`),
+          );
         else problems.push(`${shown}: it lies more than ${maxDepth} directories deep`);
-      } else if (files.length < maxFiles) files.push({ name: shown, path: entry.path, version: versionOf(entry.stats) });
-      else if (files.length === maxFiles) problems.push(`${shown}: there are more than ${maxFiles} files; it and those after it are passed over`);
+      } else if (files.length < maxFiles)
+        files.push({ name: shown, path: entry.path, version: versionOf(entry.stats) });
+      else if (files.length === maxFiles)
+        problems.push(`${shown}: there are more than ${maxFiles} files; it and those after it are passed over`);
     }
   };
   await readdir(root);
@@ -69,7 +76,10 @@ export async function readManifestFile(path: string): Promise<string> {
 }
 
 /** A directory or manifest file; undefined for everything else, a text for what is wrong. */
-async function look(path: string, root: string): Promise<{ readonly path: string; readonly stats: Stats } | string | undefined> {
+async function look(
+  path: string,
+  root: string,
+): Promise<{ readonly path: string; readonly stats: Stats } | string | undefined> {
   const stats = await lstat(path);
   if (stats.isDirectory()) return { path, stats };
   if (!suffixes.has(extname(path).toLowerCase())) return undefined;

@@ -50,7 +50,8 @@ export class History {
     let seen = version;
     while (epoch === this.#epoch) {
       if (signal.aborted) throw new CodedError("Aborted", "the watch was stopped");
-      if (!(seen >= this.#forgotten)) throw new CodedError("KubeConflict", `resource version ${seen} of ${typeName} is too old; list anew`);
+      if (!(seen >= this.#forgotten))
+        throw new CodedError("KubeConflict", `resource version ${seen} of ${typeName} is too old; list anew`);
       const next = this.#after(seen, typeName);
       if (next === undefined) {
         await this.#change(signal);

@@ -38,19 +38,31 @@ const subdomain = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-
 /** @throws KubeRejected for what no API server takes */
 export function checkObject(type: ResourceType, { apiVersion, kind, metadata }: KubeObject): void {
   const expected = type.group === "" ? type.version : `${type.group}/${type.version}`;
-  if (apiVersion !== expected || kind !== type.kind) throw rejected(type, metadata, `it is ${apiVersion} ${kind}, not ${expected} ${type.kind}`);
+  if (apiVersion !== expected || kind !== type.kind)
+    throw rejected(type, metadata, `it is ${apiVersion} ${kind}, not ${expected} ${type.kind}`);
   if (metadata.name.length > 253 || !subdomain.test(metadata.name)) {
-    throw rejected(type, metadata, "metadata.name must consist of lower-case letters, digits, '-' and '.', at most 253 of them");
+    throw rejected(
+      type,
+      metadata,
+      "metadata.name must consist of lower-case letters, digits, '-' and '.', at most 253 of them",
+    );
   }
-  if (!label.test(metadata.namespace)) throw rejected(type, metadata, "metadata.namespace must consist of lower-case letters, digits and '-', at most 63 of them");
+  if (!label.test(metadata.namespace))
+    throw rejected(
+      type,
+      metadata,
+      "metadata.namespace must consist of lower-case letters, digits and '-', at most 63 of them",
+    );
 }
 
 /** @throws KubeConflict, KubeRejected where `after` may not follow `before` */
 export function checkUpdate(type: ResourceType, before: StoredObject, after: StoredObject): void {
   const { name, namespace, uid, resourceVersion, finalizers = [] } = after.metadata;
-  if (name !== before.metadata.name || namespace !== before.metadata.namespace) throw rejected(type, before.metadata, "name and namespace cannot change");
+  if (name !== before.metadata.name || namespace !== before.metadata.namespace)
+    throw rejected(type, before.metadata, "name and namespace cannot change");
   checkPreconditions(type, before, { resourceVersion });
-  if (uid !== undefined && uid !== before.metadata.uid) throw rejected(type, before.metadata, `metadata.uid is ${before.metadata.uid} and cannot change`);
+  if (uid !== undefined && uid !== before.metadata.uid)
+    throw rejected(type, before.metadata, `metadata.uid is ${before.metadata.uid} and cannot change`);
   const known = new Set(before.metadata.finalizers);
   if (before.metadata.deletionTimestamp !== undefined && finalizers.some((finalizer) => !known.has(finalizer))) {
     throw rejected(type, before.metadata, "no finalizer can be added while the object is being deleted");
@@ -58,15 +70,28 @@ export function checkUpdate(type: ResourceType, before: StoredObject, after: Sto
 }
 
 /** @throws KubeConflict where the object is not the very one that is meant */
-export function checkPreconditions(type: ResourceType, { metadata }: StoredObject, { uid, resourceVersion }: DeleteOptions): void {
-  if (uid !== undefined && uid !== metadata.uid) throw conflict(type, metadata, `its uid is ${metadata.uid}, not ${uid}`);
+export function checkPreconditions(
+  type: ResourceType,
+  { metadata }: StoredObject,
+  { uid, resourceVersion }: DeleteOptions,
+): void {
+  if (uid !== undefined && uid !== metadata.uid)
+    throw conflict(type, metadata, `its uid is ${metadata.uid}, not ${uid}`);
   if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
-    throw conflict(type, metadata, `it has been changed meanwhile (resource version ${metadata.resourceVersion}, not ${resourceVersion})`);
+    throw conflict(
+      type,
+      metadata,
+      `it has been changed meanwhile (resource version ${metadata.resourceVersion}, not ${resourceVersion})`,
+    );
   }
 }
 
 /** `after` with the metadata that the server alone sets, and the generation counted up where the content has changed. */
-export function withServerMetadata(before: StoredObject, after: StoredObject, deletionTimestamp?: string): StoredObject {
+export function withServerMetadata(
+  before: StoredObject,
+  after: StoredObject,
+  deletionTimestamp?: string,
+): StoredObject {
   const { uid, creationTimestamp, resourceVersion, generation } = before.metadata;
   const changed = deletionTimestamp !== undefined || !isDeepStrictEqual(contentOf(before), contentOf(after));
   const metadata = {

@@ -33,17 +33,29 @@ async function codeOfRejection(promise: Promise<unknown>): Promise<string> {
   return "resolved";
 }
 
-async function seeded(fields: Parameters<typeof widget>[0] = {}, now?: () => Date): Promise<{ kube: MemoryKube; first: Widget }> {
+async function seeded(
+  fields: Parameters<typeof widget>[0] = {},
+  now?: () => Date,
+): Promise<{ kube: MemoryKube; first: Widget }> {
   const kube = new MemoryKube(now === undefined ? {} : { now });
   return { kube, first: await kube.create(widgets, widget(fields), signal) };
 }
 
 describe("create", () => {
   it("sets what only the server sets, and drops the status", async () => {
-    const { kube, first } = await seeded({ status: { ready: true }, metadata: { deletionTimestamp: "2020-01-01T00:00:00Z" } }, () => new Date("2026-11-21T08:00:00.123Z"));
+    const { kube, first } = await seeded(
+      { status: { ready: true }, metadata: { deletionTimestamp: "2020-01-01T00:00:00Z" } },
+      () => new Date("2026-11-21T08:00:00.123Z"),
+    );
     expect(first).toEqual({
       ...widget(),
-      metadata: { ...key, uid: expect.stringMatching(/^[0-9a-f-]{36}$/), resourceVersion: "1", generation: 1, creationTimestamp: "2026-11-21T08:00:00Z" },
+      metadata: {
+        ...key,
+        uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        resourceVersion: "1",
+        generation: 1,
+        creationTimestamp: "2026-11-21T08:00:00Z",
+      },
     });
     expect(await kube.get(widgets, key, signal)).toBe(first);
     expect(Object.isFrozen(first.spec)).toBe(true);
@@ -72,19 +84,66 @@ describe("create", () => {
 });
 
 describe("writes", () => {
-  it.each<[string, object, "status" | undefined, { generation: number; version: string; spec: object; status: unknown }]>([
-    ["the spec", { spec: { size: 2 } }, undefined, { generation: 2, version: "2", spec: { size: 2 }, status: undefined }],
-    ["the spec with what it was", { spec: { size: 1 } }, undefined, { generation: 1, version: "1", spec: { size: 1 }, status: undefined }],
-    ["labels", { metadata: { labels: { a: "b" } } }, undefined, { generation: 1, version: "2", spec: { size: 1 }, status: undefined }],
-    ["the status beside the spec", { status: { ready: true } }, undefined, { generation: 1, version: "1", spec: { size: 1 }, status: undefined }],
-    ["the status", { status: { ready: true } }, "status", { generation: 1, version: "2", spec: { size: 1 }, status: { ready: true } }],
-    ["the spec through the status", { spec: { size: 2 }, status: { ready: true } }, "status", { generation: 1, version: "2", spec: { size: 1 }, status: { ready: true } }],
-    ["a field away", { spec: { size: null, nested: { a: 1, b: null } } }, undefined, { generation: 2, version: "2", spec: { nested: { a: 1 } }, status: undefined }],
-    ["the generation", { metadata: { generation: 7, uid: null } }, undefined, { generation: 1, version: "1", spec: { size: 1 }, status: undefined }],
+  it.each<
+    [string, object, "status" | undefined, { generation: number; version: string; spec: object; status: unknown }]
+  >([
+    [
+      "the spec",
+      { spec: { size: 2 } },
+      undefined,
+      { generation: 2, version: "2", spec: { size: 2 }, status: undefined },
+    ],
+    [
+      "the spec with what it was",
+      { spec: { size: 1 } },
+      undefined,
+      { generation: 1, version: "1", spec: { size: 1 }, status: undefined },
+    ],
+    [
+      "labels",
+      { metadata: { labels: { a: "b" } } },
+      undefined,
+      { generation: 1, version: "2", spec: { size: 1 }, status: undefined },
+    ],
+    [
+      "the status beside the spec",
+      { status: { ready: true } },
+      undefined,
+      { generation: 1, version: "1", spec: { size: 1 }, status: undefined },
+    ],
+    [
+      "the status",
+      { status: { ready: true } },
+      "status",
+      { generation: 1, version: "2", spec: { size: 1 }, status: { ready: true } },
+    ],
+    [
+      "the spec through the status",
+      { spec: { size: 2 }, status: { ready: true } },
+      "status",
+      { generation: 1, version: "2", spec: { size: 1 }, status: { ready: true } },
+    ],
+    [
+      "a field away",
+      { spec: { size: null, nested: { a: 1, b: null } } },
+      undefined,
+      { generation: 2, version: "2", spec: { nested: { a: 1 } }, status: undefined },
+    ],
+    [
+      "the generation",
+      { metadata: { generation: 7, uid: null } },
+      undefined,
+      { generation: 1, version: "1", spec: { size: 1 }, status: undefined },
+    ],
   ])("patches %s", async (_, patch, subresource, expected) => {
     const { kube, first } = await seeded();
     const after = await kube.patch<Widget>(widgets, key, patch, { ...manager, subresource }, signal);
-    expect({ generation: after.metadata.generation, version: after.metadata.resourceVersion, spec: after.spec, status: after.status }).toEqual(expected);
+    expect({
+      generation: after.metadata.generation,
+      version: after.metadata.resourceVersion,
+      spec: after.spec,
+      status: after.status,
+    }).toEqual(expected);
     expect(after.metadata.uid).toBe(first.metadata.uid);
     expect(await kube.get(widgets, key, signal)).toBe(after);
   });
@@ -92,11 +151,27 @@ describe("writes", () => {
   it("guards updates by resource version", async () => {
     const { kube, first } = await seeded();
     const second = await kube.update<Widget>(widgets, { ...first, spec: { size: 2 }, status: { ready: true } }, signal);
-    expect(second).toEqual({ ...first, spec: { size: 2 }, metadata: { ...first.metadata, generation: 2, resourceVersion: "2" } });
+    expect(second).toEqual({
+      ...first,
+      spec: { size: 2 },
+      metadata: { ...first.metadata, generation: 2, resourceVersion: "2" },
+    });
     expect(await codeOfRejection(kube.update(widgets, { ...first, spec: { size: 3 } }, signal))).toBe("KubeConflict");
     expect(await codeOfRejection(kube.update(widgets, widget(), signal))).toBe("KubeRejected");
-    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { resourceVersion: "1" } }, manager, signal))).toBe("KubeConflict");
-    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { resourceVersion: "1" }, status: {} }, { ...manager, subresource: "status" }, signal))).toBe("KubeConflict");
+    expect(
+      await codeOfRejection(kube.patch(widgets, key, { metadata: { resourceVersion: "1" } }, manager, signal)),
+    ).toBe("KubeConflict");
+    expect(
+      await codeOfRejection(
+        kube.patch(
+          widgets,
+          key,
+          { metadata: { resourceVersion: "1" }, status: {} },
+          { ...manager, subresource: "status" },
+          signal,
+        ),
+      ),
+    ).toBe("KubeConflict");
   });
 
   // As kube-apiserver 1.36 answers.
@@ -104,15 +179,28 @@ describe("writes", () => {
     const { kube, first } = await seeded();
     const wrong = { uid: "other" };
     expect(await codeOfRejection(kube.patch(widgets, key, { metadata: wrong }, manager, signal))).toBe("KubeRejected");
-    expect(await codeOfRejection(kube.update(widgets, { ...first, metadata: { ...first.metadata, ...wrong } }, signal))).toBe("KubeConflict");
-    const after = await kube.patch<Widget>(widgets, key, { metadata: { ...wrong, labels: { a: "b" } }, status: { ready: true } }, { ...manager, subresource: "status" }, signal);
+    expect(
+      await codeOfRejection(kube.update(widgets, { ...first, metadata: { ...first.metadata, ...wrong } }, signal)),
+    ).toBe("KubeConflict");
+    const after = await kube.patch<Widget>(
+      widgets,
+      key,
+      { metadata: { ...wrong, labels: { a: "b" } }, status: { ready: true } },
+      { ...manager, subresource: "status" },
+      signal,
+    );
     expect(after).toMatchObject({ status: { ready: true }, metadata: { uid: first.metadata.uid } });
     expect(after.metadata.labels).toBeUndefined();
   });
 
   it("takes unconditional updates of built-in kinds, which have no generation", async () => {
     const kube = new MemoryKube();
-    const secret: KubeObject & { data: object } = { apiVersion: "v1", kind: "Secret", metadata: key, data: { a: "MQ==" } };
+    const secret: KubeObject & { data: object } = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: key,
+      data: { a: "MQ==" },
+    };
     expect((await kube.create(secrets, secret, signal)).metadata.generation).toBeUndefined();
     const after = await kube.update(secrets, { ...secret, data: { a: "Mg==" } }, signal);
     expect(after.data).toEqual({ a: "Mg==" });
@@ -132,23 +220,40 @@ describe("writes", () => {
 describe("apply", () => {
   it("creates, merges, and removes what its manager no longer states", async () => {
     const kube = new MemoryKube();
-    const created = await kube.apply<Widget>(widgets, widget({ spec: { size: 1, colors: { red: 1, blue: 2 } } }), force, signal);
+    const created = await kube.apply<Widget>(
+      widgets,
+      widget({ spec: { size: 1, colors: { red: 1, blue: 2 } } }),
+      force,
+      signal,
+    );
     expect(created.metadata.generation).toBe(1);
     await kube.patch(widgets, key, { spec: { shape: "round" } }, { fieldManager: "other" }, signal);
     const after = await kube.apply<Widget>(widgets, widget({ spec: { colors: { red: 1 } } }), force, signal);
     expect(after.spec).toEqual({ colors: { red: 1 }, shape: "round" });
-    const withStatus = await kube.apply<Widget>(widgets, widget({ spec: {}, status: { a: 1, b: 2 } }), { ...force, subresource: "status" }, signal);
+    const withStatus = await kube.apply<Widget>(
+      widgets,
+      widget({ spec: {}, status: { a: 1, b: 2 } }),
+      { ...force, subresource: "status" },
+      signal,
+    );
     expect(withStatus).toMatchObject({ spec: after.spec, status: { a: 1, b: 2 } });
-    expect((await kube.apply<Widget>(widgets, widget({ status: { b: 3 } }), { ...force, subresource: "status" }, signal)).status).toEqual({ b: 3 });
+    expect(
+      (await kube.apply<Widget>(widgets, widget({ status: { b: 3 } }), { ...force, subresource: "status" }, signal))
+        .status,
+    ).toEqual({ b: 3 });
   });
 
   it("is for the very object where a uid is given", async () => {
     const { kube, first } = await seeded();
-    expect(await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: "other" } }), force, signal))).toBe("KubeRejected");
+    expect(await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: "other" } }), force, signal))).toBe(
+      "KubeRejected",
+    );
     await kube.apply(widgets, widget({ metadata: { uid: first.metadata.uid! } }), force, signal);
     expect((await kube.apply<Widget>(widgets, widget(), force, signal)).metadata.uid).toBe(first.metadata.uid);
     kube.remove(widgets, key);
-    expect(await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: first.metadata.uid! } }), force, signal))).toBe("KubeConflict");
+    expect(
+      await codeOfRejection(kube.apply(widgets, widget({ metadata: { uid: first.metadata.uid! } }), force, signal)),
+    ).toBe("KubeConflict");
   });
 });
 
@@ -175,7 +280,11 @@ describe("delete", () => {
     expect(marked?.metadata).toMatchObject({ generation: 2, deletionTimestamp: expect.any(String) });
     await kube.delete(widgets, key, {}, signal);
     expect(await kube.get(widgets, key, signal)).toBe(marked);
-    expect(await codeOfRejection(kube.patch(widgets, key, { metadata: { finalizers: ["example.dev/a", "example.dev/b"] } }, manager, signal))).toBe("KubeRejected");
+    expect(
+      await codeOfRejection(
+        kube.patch(widgets, key, { metadata: { finalizers: ["example.dev/a", "example.dev/b"] } }, manager, signal),
+      ),
+    ).toBe("KubeRejected");
     await kube.patch(widgets, key, { metadata: { finalizers: null } }, manager, signal);
     expect(await kube.get(widgets, key, signal)).toBeUndefined();
     expect((await kube.create(widgets, widget(), signal)).metadata.uid).not.toBe(marked?.metadata.uid);
@@ -191,13 +300,20 @@ describe("put", () => {
     const second = kube.put(widgets, widget({ spec: { size: 2 }, metadata: { finalizers: ["example.dev/a"] } }));
     expect(second.metadata).toMatchObject({ generation: 2, uid: first.metadata.uid });
     expect(second.metadata.labels).toBeUndefined();
-    expect(kube.put(widgets, widget({ spec: { size: 3 } }))).toMatchObject({ status: { ready: true }, metadata: { finalizers: ["example.dev/a"], generation: 3 } });
+    expect(kube.put(widgets, widget({ spec: { size: 3 } }))).toMatchObject({
+      status: { ready: true },
+      metadata: { finalizers: ["example.dev/a"], generation: 3 },
+    });
   });
 });
 
 describe("list", () => {
   const kube = new MemoryKube();
-  for (const [namespace, name, labels] of [["b", "x", { tier: "db" }], ["a", "y", { tier: "web" }], ["a", "x", {}]] as const) {
+  for (const [namespace, name, labels] of [
+    ["b", "x", { tier: "db" }],
+    ["a", "y", { tier: "web" }],
+    ["a", "x", {}],
+  ] as const) {
     kube.put(widgets, widget({ metadata: { namespace, name, labels } }));
   }
   it.each([
@@ -218,7 +334,8 @@ describe("list", () => {
 });
 
 describe("watch", () => {
-  const told = ({ type, object }: WatchEvent<Widget>): string => `${type} ${object.metadata.name}@${object.metadata.resourceVersion}`;
+  const told = ({ type, object }: WatchEvent<Widget>): string =>
+    `${type} ${object.metadata.name}@${object.metadata.resourceVersion}`;
 
   async function collect(watch: AsyncIterable<WatchEvent<Widget>>, count: number): Promise<string[]> {
     const events: string[] = [];
@@ -243,15 +360,21 @@ describe("watch", () => {
 
   it("tells what enters and leaves a selection", async () => {
     const { kube } = await seeded();
-    const events = collect(kube.watch<Widget>(widgets, { resourceVersion: "1", labelSelector: "shard=a", namespace: "apps" }, signal), 3);
+    const events = collect(
+      kube.watch<Widget>(widgets, { resourceVersion: "1", labelSelector: "shard=a", namespace: "apps" }, signal),
+      3,
+    );
     await kube.create(widgets, widget({ metadata: { namespace: "other", labels: { shard: "a" } } }), signal);
-    for (const labels of [{ shard: "a" }, { shard: "a", x: "y" }, { shard: "b" }]) await kube.patch(widgets, key, { metadata: { labels } }, manager, signal);
+    for (const labels of [{ shard: "a" }, { shard: "a", x: "y" }, { shard: "b" }])
+      await kube.patch(widgets, key, { metadata: { labels } }, manager, signal);
     expect(await events).toEqual(["ADDED one@3", "MODIFIED one@4", "DELETED one@5"]);
   });
 
   it("tells every one of many watches, however slow", async () => {
     const { kube } = await seeded();
-    const watches = Array.from({ length: 10 }, () => collect(kube.watch<Widget>(widgets, { resourceVersion: "1" }, signal), 50));
+    const watches = Array.from({ length: 10 }, () =>
+      collect(kube.watch<Widget>(widgets, { resourceVersion: "1" }, signal), 50),
+    );
     for (let size = 2; size <= 51; size++) await kube.patch(widgets, key, { spec: { size } }, manager, signal);
     const expected = Array.from({ length: 50 }, (_, i) => `MODIFIED one@${i + 2}`);
     expect(await Promise.all(watches)).toEqual(watches.map(() => expected));
@@ -273,17 +396,29 @@ describe("watch", () => {
     const refused = codeOfRejection(running);
     for (let size = 2; size <= 20; size++) kube.put(widgets, widget({ spec: { size } }));
     expect(await refused).toBe("KubeConflict");
-    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "5" }, signal), 9))).toBe("KubeConflict");
-    expect(await collect(kube.watch<Widget>(widgets, { resourceVersion: "17" }, signal), 3)).toEqual(["MODIFIED one@18", "MODIFIED one@19", "MODIFIED one@20"]);
+    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "5" }, signal), 9))).toBe(
+      "KubeConflict",
+    );
+    expect(await collect(kube.watch<Widget>(widgets, { resourceVersion: "17" }, signal), 3)).toEqual([
+      "MODIFIED one@18",
+      "MODIFIED one@19",
+      "MODIFIED one@20",
+    ]);
     kube.compact();
-    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "19" }, signal), 1))).toBe("KubeConflict");
-    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "none" }, signal), 1))).toBe("KubeConflict");
+    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "19" }, signal), 1))).toBe(
+      "KubeConflict",
+    );
+    expect(await codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "none" }, signal), 1))).toBe(
+      "KubeConflict",
+    );
   });
 
   it("stops with the signal", async () => {
     const { kube } = await seeded();
     const controller = new AbortController();
-    const stopped = codeOfRejection(collect(kube.watch<Widget>(widgets, { resourceVersion: "1" }, controller.signal), 1));
+    const stopped = codeOfRejection(
+      collect(kube.watch<Widget>(widgets, { resourceVersion: "1" }, controller.signal), 1),
+    );
     await new Promise(setImmediate);
     controller.abort();
     expect(await stopped).toBe("Aborted");
@@ -294,7 +429,12 @@ describe("requests", () => {
   const calls: [KubeRequest["verb"], (kube: MemoryKube, signal: AbortSignal) => Promise<unknown>][] = [
     ["get", (kube, signal) => kube.get(widgets, key, signal)],
     ["list", (kube, signal) => kube.list(widgets, {}, signal)],
-    ["watch", async (kube, signal) => { for await (const _ of kube.watch(widgets, { resourceVersion: "0" }, signal)) break; }],
+    [
+      "watch",
+      async (kube, signal) => {
+        for await (const _ of kube.watch(widgets, { resourceVersion: "0" }, signal)) break;
+      },
+    ],
     ["create", (kube, signal) => kube.create(widgets, widget(), signal)],
     ["update", (kube, signal) => kube.update(widgets, widget(), signal)],
     ["patch", (kube, signal) => kube.patch(widgets, key, {}, manager, signal)],

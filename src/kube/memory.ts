@@ -1,10 +1,34 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { CodedError } from "../errors.ts";
-import type { ApplyOptions, DeleteOptions, KubeClient, KubeObject, ListOptions, ObjectKey, ObjectList, PatchOptions, ResourceType, WatchEvent } from "./client.ts";
+import type {
+  ApplyOptions,
+  DeleteOptions,
+  KubeClient,
+  KubeObject,
+  ListOptions,
+  ObjectKey,
+  ObjectList,
+  PatchOptions,
+  ResourceType,
+  WatchEvent,
+} from "./client.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import { History, type Change } from "./memory-history.ts";
-import { checkObject, checkPreconditions, checkUpdate, conflict, freeze, isCustom, isGone, notFound, rejected, toJson, withServerMetadata, type StoredObject } from "./memory-object.ts";
+import {
+  checkObject,
+  checkPreconditions,
+  checkUpdate,
+  conflict,
+  freeze,
+  isCustom,
+  isGone,
+  notFound,
+  rejected,
+  toJson,
+  withServerMetadata,
+  type StoredObject,
+} from "./memory-object.ts";
 import { mergePatch, removals, type Fields } from "./merge-patch.ts";
 import { timestamp } from "./text.ts";
 
@@ -56,7 +80,11 @@ export class MemoryKube implements KubeClient {
     return this.#find(type, key) as T | undefined;
   }
 
-  async list<T extends KubeObject>(type: ResourceType, options: ListOptions, signal: AbortSignal): Promise<ObjectList<T>> {
+  async list<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectList<T>> {
     await this.#admit({ verb: "list", type }, signal);
     const isSelected = selection(options);
     const byName = [...this.#all(type)].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -64,7 +92,11 @@ export class MemoryKube implements KubeClient {
     return { items, resourceVersion: String(this.#version) };
   }
 
-  async *watch<T extends KubeObject>(type: ResourceType, options: ListOptions & { readonly resourceVersion: string }, signal: AbortSignal): AsyncGenerator<WatchEvent<T>, void, undefined> {
+  async *watch<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions & { readonly resourceVersion: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent<T>, void, undefined> {
     await this.#admit({ verb: "watch", type }, signal);
     const isSelected = selection(options);
     for await (const change of this.#history.read(typeNameOf(type), Number(options.resourceVersion), signal)) {
@@ -82,23 +114,36 @@ export class MemoryKube implements KubeClient {
     await this.#admit({ verb: "update", type, key: object.metadata, body: object }, signal);
     const before = this.#mustFind(type, object.metadata);
     checkPreconditions(type, before, { uid: object.metadata.uid });
-    if (isCustom(type) && object.metadata.resourceVersion === undefined) throw rejected(type, object.metadata, "metadata.resourceVersion must be specified for an update");
+    if (isCustom(type) && object.metadata.resourceVersion === undefined)
+      throw rejected(type, object.metadata, "metadata.resourceVersion must be specified for an update");
     return this.#replace(type, before, toJson(object), undefined) as KubeObject as T;
   }
 
   // oxlint-disable-next-line max-params -- as the port has it
-  async patch<T extends KubeObject>(type: ResourceType, key: ObjectKey, patch: object, options: PatchOptions, signal: AbortSignal): Promise<T> {
+  async patch<T extends KubeObject>(
+    type: ResourceType,
+    key: ObjectKey,
+    patch: object,
+    options: PatchOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
     await this.#admit({ verb: "patch", type, key, body: patch }, signal);
     const before = this.#mustFind(type, key);
     const after = mergePatch(before, JSON.parse(JSON.stringify(patch))) as StoredObject;
     return this.#replace(type, before, after, options.subresource) as KubeObject as T;
   }
 
-  async apply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions, signal: AbortSignal): Promise<T> {
+  async apply<T extends KubeObject>(
+    type: ResourceType,
+    object: T,
+    options: ApplyOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
     await this.#admit({ verb: "apply", type, key: object.metadata, body: object }, signal);
     const stated = toJson(object);
     const before = this.#find(type, object.metadata);
-    const after = before === undefined ? this.#applyNew(type, stated, options) : this.#applyTo(type, before, stated, options);
+    const after =
+      before === undefined ? this.#applyNew(type, stated, options) : this.#applyTo(type, before, stated, options);
     this.#remember(after, options, stated);
     return after as KubeObject as T;
   }
@@ -113,7 +158,8 @@ export class MemoryKube implements KubeClient {
   async requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string> {
     await this.#admit({ verb: "token", type: serviceAccounts, key }, signal);
     this.#mustFind(serviceAccounts, key);
-    if (this.#options.issueToken === undefined) throw rejected(serviceAccounts, key, "there are no tokens of service accounts without a cluster");
+    if (this.#options.issueToken === undefined)
+      throw rejected(serviceAccounts, key, "there are no tokens of service accounts without a cluster");
     return this.#options.issueToken(key, audience);
   }
 
@@ -128,7 +174,11 @@ export class MemoryKube implements KubeClient {
     checkObject(type, stated);
     const { finalizers, ownerReferences } = { ...before.metadata, ...stated.metadata };
     const metadata = { ...stated.metadata, finalizers, ownerReferences };
-    return this.#commit(type, before, withServerMetadata(before, toJson({ ...stated, metadata, status: stated.status ?? before.status }))) as KubeObject as T;
+    return this.#commit(
+      type,
+      before,
+      withServerMetadata(before, toJson({ ...stated, metadata, status: stated.status ?? before.status })),
+    ) as KubeObject as T;
   }
 
   /** What `get` returns, at once. */
@@ -190,7 +240,8 @@ export class MemoryKube implements KubeClient {
   #create(type: ResourceType, { status, ...stated }: StoredObject): StoredObject {
     checkObject(type, stated);
     if (this.#find(type, stated.metadata) !== undefined) throw conflict(type, stated.metadata, "it exists already");
-    if (stated.metadata.resourceVersion !== undefined) throw rejected(type, stated.metadata, "metadata.resourceVersion must not be set on a new object");
+    if (stated.metadata.resourceVersion !== undefined)
+      throw rejected(type, stated.metadata, "metadata.resourceVersion must not be set on a new object");
     const metadata = {
       ...stated.metadata,
       uid: randomUUID(),
@@ -202,7 +253,12 @@ export class MemoryKube implements KubeClient {
   }
 
   /** A write by a client, who reaches either the status or the rest. */
-  #replace(type: ResourceType, before: StoredObject, stated: StoredObject, subresource: "status" | undefined): StoredObject {
+  #replace(
+    type: ResourceType,
+    before: StoredObject,
+    stated: StoredObject,
+    subresource: "status" | undefined,
+  ): StoredObject {
     checkObject(type, stated);
     if (subresource === "status") {
       // Of the metadata only the version counts here; a wrong uid is passed over, as the API server does.
@@ -216,7 +272,8 @@ export class MemoryKube implements KubeClient {
 
   #applyNew(type: ResourceType, stated: StoredObject, { subresource }: ApplyOptions): StoredObject {
     if (subresource !== undefined) throw notFound(type, stated.metadata);
-    if (stated.metadata.uid !== undefined) throw conflict(type, stated.metadata, `there is none with uid ${stated.metadata.uid}`);
+    if (stated.metadata.uid !== undefined)
+      throw conflict(type, stated.metadata, `there is none with uid ${stated.metadata.uid}`);
     return this.#create(type, stated);
   }
 
@@ -243,7 +300,12 @@ export class MemoryKube implements KubeClient {
       this.#applied.delete(after.metadata.uid!);
     } else this.#all(type).set(nameOf(after.metadata), after);
     // The last state of what is gone carries the version of its deletion, as a DELETED event does.
-    this.#history.add({ version, typeName: typeNameOf(type), before: gone ? after : before, after: gone ? undefined : after });
+    this.#history.add({
+      version,
+      typeName: typeNameOf(type),
+      before: gone ? after : before,
+      after: gone ? undefined : after,
+    });
     return after;
   }
 }
@@ -252,7 +314,8 @@ const managerOf = ({ fieldManager, subresource }: PatchOptions): string => `${fi
 
 function selection({ namespace, labelSelector }: ListOptions): (object: StoredObject) => boolean {
   const matches = parseLabelSelector(labelSelector ?? "");
-  return ({ metadata }) => (namespace === undefined || metadata.namespace === namespace) && matches(metadata.labels ?? {});
+  return ({ metadata }) =>
+    (namespace === undefined || metadata.namespace === namespace) && matches(metadata.labels ?? {});
 }
 
 function shown(object: KubeObject, { metadataOnly }: ListOptions): KubeObject {
@@ -261,7 +324,10 @@ function shown(object: KubeObject, { metadataOnly }: ListOptions): KubeObject {
 }
 
 /** What a change is to a watch: an object whose labels no longer match is gone for it. */
-function eventOf({ before, after }: Change, isSelected: (object: StoredObject) => boolean): WatchEvent<StoredObject> | undefined {
+function eventOf(
+  { before, after }: Change,
+  isSelected: (object: StoredObject) => boolean,
+): WatchEvent<StoredObject> | undefined {
   const was = before !== undefined && isSelected(before);
   const is = after !== undefined && isSelected(after);
   if (is) return { type: was ? "MODIFIED" : "ADDED", object: after };

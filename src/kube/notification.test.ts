@@ -8,12 +8,21 @@ import { FakeClock } from "../testing/fake-clock.ts";
 import { Notifier, type Notification, type NotifierOptions } from "./notification.ts";
 
 const stored: Notification = {
-  object: { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", namespace: "apps", name: "podinfo", uid: "7d0cdc51" },
+  object: {
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "ExternalArtifact",
+    namespace: "apps",
+    name: "podinfo",
+    uid: "7d0cdc51",
+  },
   severity: "info",
   reason: "NewArtifact",
   message: "stored artifact",
   metadata: { revision: "1.0.0@sha256:00", digest: "sha256:11" },
-  annotations: { "event.toolkit.fluxcd.io/deploymentID": "e076e315", "kubectl.kubernetes.io/last-applied-configuration": "{}" },
+  annotations: {
+    "event.toolkit.fluxcd.io/deploymentID": "e076e315",
+    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+  },
 };
 
 let server: Server;
@@ -30,7 +39,8 @@ beforeEach(async () => {
       bodies.push({ method: request.method, type: request.headers["content-type"], ...(JSON.parse(body) as object) });
       const answer = answers.shift() ?? 202;
       if (answer === "cut") request.socket.destroy();
-      else if (answer !== "hang") response.writeHead(answer, answer === 307 ? { location: "/elsewhere" } : {}).end("answer");
+      else if (answer !== "hang")
+        response.writeHead(answer, answer === 307 ? { location: "/elsewhere" } : {}).end("answer");
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -43,10 +53,23 @@ afterEach(async () => {
   await closed;
 });
 
-function bench(options: Partial<NotifierOptions> = {}): { clock: FakeClock; notifier: Notifier; dropped: unknown[]; flush: (count: number) => Promise<void> } {
+function bench(options: Partial<NotifierOptions> = {}): {
+  clock: FakeClock;
+  notifier: Notifier;
+  dropped: unknown[];
+  flush: (count: number) => Promise<void>;
+} {
   const clock = new FakeClock();
   const dropped: unknown[] = [];
-  const notifier = new Notifier({ url, controller: "strata-controller", instance: "strata-0", limits: notificationLimits, onDrop: (error) => dropped.push(error), clock, ...options });
+  const notifier = new Notifier({
+    url,
+    controller: "strata-controller",
+    instance: "strata-0",
+    limits: notificationLimits,
+    onDrop: (error) => dropped.push(error),
+    clock,
+    ...options,
+  });
   // Requests take real time, pauses between them do not.
   const flush = async (count: number): Promise<void> => {
     for (let turn = 0; turn < 500 && bodies.length + dropped.length < count; turn++) {
@@ -71,7 +94,11 @@ describe("Notifier", () => {
         timestamp: "2026-11-21T08:00:00Z",
         message: "stored artifact",
         reason: "NewArtifact",
-        metadata: { "source.toolkit.fluxcd.io/revision": "1.0.0@sha256:00", "source.toolkit.fluxcd.io/digest": "sha256:11", "event.toolkit.fluxcd.io/deploymentID": "e076e315" },
+        metadata: {
+          "source.toolkit.fluxcd.io/revision": "1.0.0@sha256:00",
+          "source.toolkit.fluxcd.io/digest": "sha256:11",
+          "event.toolkit.fluxcd.io/deploymentID": "e076e315",
+        },
         reportingController: "strata-controller",
         reportingInstance: "strata-0",
       },
@@ -144,10 +171,15 @@ describe("Notifier", () => {
   });
 
   it("says where it could not send to, without the query", async () => {
-    const { notifier, dropped, flush } = bench({ url: "http://127.0.0.1:1/events?token=s3cret", limits: { ...notificationLimits, attempts: 1 } });
+    const { notifier, dropped, flush } = bench({
+      url: "http://127.0.0.1:1/events?token=s3cret",
+      limits: { ...notificationLimits, attempts: 1 },
+    });
     notifier.send(stored);
     await flush(1);
-    expect(dropped.map(messageOf)).toEqual([expect.stringMatching(/^no event could be sent to http:\/\/127\.0\.0\.1:1\/events: ./)]);
+    expect(dropped.map(messageOf)).toEqual([
+      expect.stringMatching(/^no event could be sent to http:\/\/127\.0\.0\.1:1\/events: ./),
+    ]);
   });
 
   it("cuts a message that is too long", async () => {
@@ -157,7 +189,12 @@ describe("Notifier", () => {
     expect((bodies[0] as { message: string }).message).toHaveLength(39_000);
   });
 
-  it.each(["", "notification-controller", "ftp://host/", "http://user:password@host/", "https://user@host/"])("refuses %j as its address", (address) => {
-    expect(() => bench({ url: address })).toThrow(expect.objectContaining({ code: "InvalidSpec" } satisfies Partial<CodedError>));
-  });
+  it.each(["", "notification-controller", "ftp://host/", "http://user:password@host/", "https://user@host/"])(
+    "refuses %j as its address",
+    (address) => {
+      expect(() => bench({ url: address })).toThrow(
+        expect.objectContaining({ code: "InvalidSpec" } satisfies Partial<CodedError>),
+      );
+    },
+  );
 });

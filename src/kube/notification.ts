@@ -88,7 +88,15 @@ export class Notifier {
     this.#sent.set(key, now);
     const { controller, instance } = this.#options;
     const reporter = { reportingController: controller, reportingInstance: instance };
-    const body = JSON.stringify({ involvedObject: object, severity, timestamp: timestamp(this.#clock.date()), message, reason, metadata, ...reporter });
+    const body = JSON.stringify({
+      involvedObject: object,
+      severity,
+      timestamp: timestamp(this.#clock.date()),
+      message,
+      reason,
+      metadata,
+      ...reporter,
+    });
     this.#outbox.put(key, () => ({ key, body }));
   }
 
@@ -101,18 +109,31 @@ export class Notifier {
     const status = await this.#statusOf(body, signal);
     // 429 is how notification-controller tells a duplicate.
     if ((status >= 200 && status < 300) || status === 429) return;
-    throw new CodedError(status >= 500 ? "KubeUnreachable" : "KubeRejected", `${origin}${pathname} answered an event with HTTP ${status}`);
+    throw new CodedError(
+      status >= 500 ? "KubeUnreachable" : "KubeRejected",
+      `${origin}${pathname} answered an event with HTTP ${status}`,
+    );
   }
 
   async #statusOf(body: string, signal: AbortSignal): Promise<number> {
     const { origin, pathname } = this.#url;
     const timeout = AbortSignal.timeout(this.#options.limits.timeoutMs);
     try {
-      const response = await fetch(this.#url, { method: "POST", headers: { "content-type": "application/json" }, body, redirect: "manual", signal: AbortSignal.any([signal, timeout]) });
+      const response = await fetch(this.#url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+        redirect: "manual",
+        signal: AbortSignal.any([signal, timeout]),
+      });
       await response.body?.cancel();
       return response.status;
     } catch (error) {
-      throw new CodedError(signal.aborted ? "Aborted" : "KubeUnreachable", `no event could be sent to ${origin}${pathname}: ${reasonOf(error)}`, { cause: error });
+      throw new CodedError(
+        signal.aborted ? "Aborted" : "KubeUnreachable",
+        `no event could be sent to ${origin}${pathname}: ${reasonOf(error)}`,
+        { cause: error },
+      );
     }
   }
 }
@@ -120,7 +141,9 @@ export class Notifier {
 /** fetch itself says only that it has failed. */
 function reasonOf(error: unknown): string {
   const { cause } = error as { readonly cause?: unknown };
-  return cause === undefined ? messageOf(error) : messageOf(cause) || String((cause as { readonly code?: unknown }).code);
+  return cause === undefined
+    ? messageOf(error)
+    : messageOf(cause) || String((cause as { readonly code?: unknown }).code);
 }
 
 function metadataOf({ object, metadata = {}, annotations = {} }: Notification): Record<string, string> {
@@ -132,7 +155,9 @@ function metadataOf({ object, metadata = {}, annotations = {} }: Notification): 
 /** @throws InvalidSpec */
 function parseAddress(address: string): URL {
   const url = URL.parse(address);
-  const takes = "the address of notification-controller is an HTTP URL without user and password, such as http://notification-controller.flux-system.svc.cluster.local./";
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") throw new CodedError("InvalidSpec", takes);
+  const takes =
+    "the address of notification-controller is an HTTP URL without user and password, such as http://notification-controller.flux-system.svc.cluster.local./";
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "")
+    throw new CodedError("InvalidSpec", takes);
   return url;
 }

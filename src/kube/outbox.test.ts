@@ -5,7 +5,12 @@ import { Outbox, type OutboxOptions } from "./outbox.ts";
 
 const limits = { maxPending: 3, attempts: 3, baseMs: 100, maxMs: 150 };
 
-function outboxOf(options: Partial<OutboxOptions<string>> = {}): { clock: FakeClock; outbox: Outbox<string>; sent: string[]; dropped: string[] } {
+function outboxOf(options: Partial<OutboxOptions<string>> = {}): {
+  clock: FakeClock;
+  outbox: Outbox<string>;
+  sent: string[];
+  dropped: string[];
+} {
   const clock = new FakeClock();
   const [sent, dropped]: [string[], string[]] = [[], []];
   const outbox = new Outbox<string>({
@@ -23,7 +28,8 @@ function outboxOf(options: Partial<OutboxOptions<string>> = {}): { clock: FakeCl
 }
 
 const unreachable = async (): Promise<void> => await Promise.reject(new CodedError("KubeUnreachable", "down"));
-const hang = async (_: string, signal: AbortSignal): Promise<void> => await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
+const hang = async (_: string, signal: AbortSignal): Promise<void> =>
+  await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
 
 describe("Outbox", () => {
   it("sends in order and makes one of what has the same key", async () => {
@@ -39,8 +45,18 @@ describe("Outbox", () => {
   });
 
   it.each<[string, () => Promise<void>, string[], string[]]>([
-    ["tries again what may succeed", unreachable, ["1@0", "1@100", "1@250", "2@250", "2@350", "2@500"], ["1: down", "2: down"]],
-    ["drops at once what cannot", async () => await Promise.reject(new CodedError("KubeRejected", "no")), ["1@0", "2@0"], ["1: no", "2: no"]],
+    [
+      "tries again what may succeed",
+      unreachable,
+      ["1@0", "1@100", "1@250", "2@250", "2@350", "2@500"],
+      ["1: down", "2: down"],
+    ],
+    [
+      "drops at once what cannot",
+      async () => await Promise.reject(new CodedError("KubeRejected", "no")),
+      ["1@0", "2@0"],
+      ["1: no", "2: no"],
+    ],
   ])("%s, then goes on", async (_, send, expectedSent, expectedDropped) => {
     const { outbox, sent, dropped, clock } = outboxOf({ send });
     outbox.put("a", () => "1");

@@ -37,7 +37,10 @@ export class Outbox<T> {
     if (this.#closed) return;
     const waiting = this.#pending.get(key);
     if (waiting === undefined && this.#pending.size >= this.#options.limits.maxPending) {
-      this.#options.onDrop(new CodedError("KubeUnreachable", `${this.#pending.size} others wait to be sent already`), undefined);
+      this.#options.onDrop(
+        new CodedError("KubeUnreachable", `${this.#pending.size} others wait to be sent already`),
+        undefined,
+      );
       return;
     }
     this.#pending.set(key, make(waiting));

@@ -97,7 +97,9 @@ describe("add", () => {
     queue.add("b");
     for (const key of ["b", "c", "d"]) await finish(key);
     expect(started).toEqual(["a@0", "b@0", "c@50", "d@50", "b@50"]);
-    expect(events.filter(({ type }) => type === "started").map((event) => "waitedMs" in event && event.waitedMs)).toEqual([0, 0, 50, 50, 0]);
+    expect(
+      events.filter(({ type }) => type === "started").map((event) => "waitedMs" in event && event.waitedMs),
+    ).toEqual([0, 0, 50, 50, 0]);
   });
 
   it("does nothing before the start", async () => {
@@ -115,8 +117,22 @@ describe("addAfter", () => {
   it.each<[string, (queue: Queue) => void, string[]]>([
     ["waits", (queue) => queue.addAfter("a", 500), ["a@500"]],
     ["takes the earliest", (queue) => [500, 200, 900].forEach((time) => queue.addAfter("a", time)), ["a@200"]],
-    ["is void once the key is processed", (queue) => { queue.addAfter("a", 500); queue.add("a"); }, ["a@0"]],
-    ["is void while the key waits", (queue) => { queue.add("a"); queue.addAfter("a", 500); }, ["a@0"]],
+    [
+      "is void once the key is processed",
+      (queue) => {
+        queue.addAfter("a", 500);
+        queue.add("a");
+      },
+      ["a@0"],
+    ],
+    [
+      "is void while the key waits",
+      (queue) => {
+        queue.add("a");
+        queue.addAfter("a", 500);
+      },
+      ["a@0"],
+    ],
   ])("%s", async (_, act, expected) => {
     const { queue, started, clock } = bench({ process: noop });
     act(queue);
@@ -146,7 +162,18 @@ describe("retry", () => {
     });
     queue.add("a");
     await clock.advance(4200);
-    expect(started).toEqual(["a@0", "a@100", "a@300", "a@700", "a@1500", "a@2500", "a@3500", "a@3600", "a@3800", "a@4200"]);
+    expect(started).toEqual([
+      "a@0",
+      "a@100",
+      "a@300",
+      "a@700",
+      "a@1500",
+      "a@2500",
+      "a@3500",
+      "a@3600",
+      "a@3800",
+      "a@4200",
+    ]);
     expect(queue.retries("a")).toBe(4);
     expect(events.filter(({ type }) => type === "retried")).toHaveLength(10);
   });

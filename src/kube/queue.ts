@@ -128,7 +128,8 @@ export class Queue {
     this.#dirty.clear();
     this.#scheduled.clear();
     await this.#finished(graceMs);
-    for (const { abort } of this.#running.values()) abort.abort(new CodedError("Aborted", "the controller is stopping"));
+    for (const { abort } of this.#running.values())
+      abort.abort(new CodedError("Aborted", "the controller is stopping"));
     await this.#finished(afterAbortMs);
     return [...this.#running.keys()];
   }

@@ -10,7 +10,7 @@ function heapOf(): { clock: FakeClock; heap: TimerHeap; fired: string[] } {
 
 /** Numbers that look random and are the same each time. */
 function* pseudoRandom(): Generator<number, never> {
-  for (let state = 42; ; ) {
+  for (let state = 42; ;) {
     state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
     yield state;
   }

@@ -55,7 +55,9 @@ export class TimerHeap {
     if (first === undefined || first.due >= this.#armedFor) return;
     this.#disarm();
     this.#armedFor = first.due;
-    this.#disarm = this.#clock.after(Math.min(longestTimerMs, Math.max(0, first.due - this.#clock.now())), () => this.#fire());
+    this.#disarm = this.#clock.after(Math.min(longestTimerMs, Math.max(0, first.due - this.#clock.now())), () =>
+      this.#fire(),
+    );
   }
 
   #fire(): void {

@@ -3,7 +3,17 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
-import { algorithmOf, hexOf, isDigest, matchesDigest, parseDigest, sha256Of, sha256Stream, Verifier, verifyingStream } from "./digest.ts";
+import {
+  algorithmOf,
+  hexOf,
+  isDigest,
+  matchesDigest,
+  parseDigest,
+  sha256Of,
+  sha256Stream,
+  Verifier,
+  verifyingStream,
+} from "./digest.ts";
 import type { Digest } from "./types.ts";
 
 const hello = Buffer.from("hello");
@@ -70,11 +80,14 @@ describe("verification", () => {
     { name: "the right bytes under a wrong size", sent: ["hello"], size: 6, code: "SizeMismatch" },
   ];
 
-  it.each(rows.flatMap((row) => [sha256, sha512].map((digest) => Object.assign({ digest }, row))))("of $name ($digest): $code", async ({ sent, size, code, digest }) => {
-    const through = Readable.from(sent.map((text) => Buffer.from(text))).pipe(verifyingStream({ digest, size }));
-    const outcome = await buffer(through).then(String, codeOf);
-    expect(outcome).toBe(code ?? "hello");
-  });
+  it.each(rows.flatMap((row) => [sha256, sha512].map((digest) => Object.assign({ digest }, row))))(
+    "of $name ($digest): $code",
+    async ({ sent, size, code, digest }) => {
+      const through = Readable.from(sent.map((text) => Buffer.from(text))).pipe(verifyingStream({ digest, size }));
+      const outcome = await buffer(through).then(String, codeOf);
+      expect(outcome).toBe(code ?? "hello");
+    },
+  );
 
   it("stops at the first byte too many, not at the end", () => {
     const verifier = new Verifier({ digest: sha256, size: 5 });

@@ -75,11 +75,17 @@ export class Verifier {
     if (this.#bytes !== this.#expected.size) throw this.#sizeMismatch(`only ${this.#bytes}`);
     const found = this.#hash.digest("hex");
     if (found === hexOf(this.#expected.digest)) return;
-    throw new CodedError("DigestMismatch", `the content of ${this.#expected.digest} hashes to ${algorithmOf(this.#expected.digest)}:${found}`);
+    throw new CodedError(
+      "DigestMismatch",
+      `the content of ${this.#expected.digest} hashes to ${algorithmOf(this.#expected.digest)}:${found}`,
+    );
   }
 
   #sizeMismatch(found: string): CodedError {
-    return new CodedError("SizeMismatch", `${this.#expected.digest} is ${this.#expected.size} bytes by its descriptor, but ${found} arrived`);
+    return new CodedError(
+      "SizeMismatch",
+      `${this.#expected.digest} is ${this.#expected.size} bytes by its descriptor, but ${found} arrived`,
+    );
   }
 }
 

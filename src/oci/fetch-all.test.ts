@@ -7,7 +7,13 @@ import { ociManifestType } from "./media-types.ts";
 
 const signal = new AbortController().signal;
 const limits = { maxManifestBytes: 4 * 1024 * 1024 };
-const failure = async (promise: Promise<unknown>): Promise<string> => codeOf(await promise.then(() => undefined, (error: unknown) => error));
+const failure = async (promise: Promise<unknown>): Promise<string> =>
+  codeOf(
+    await promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
 
 describe("fetchAll", () => {
   it("reads content whole, however it comes", async () => {
@@ -18,7 +24,11 @@ describe("fetchAll", () => {
   it("refuses what is too large before it asks for it", async () => {
     const repository = new MemoryRepository();
     expect(await failure(fetchAll(repository, repository.blob("hello"), 4, signal))).toBe("ManifestTooLarge");
-    expect(await failure(fetchManifest(repository, { ...repository.blob("x", ociManifestType), size: 5_000_000 }, limits, signal))).toBe("ManifestTooLarge");
+    expect(
+      await failure(
+        fetchManifest(repository, { ...repository.blob("x", ociManifestType), size: 5_000_000 }, limits, signal),
+      ),
+    ).toBe("ManifestTooLarge");
     expect(repository.fetched).toEqual([]);
   });
 
@@ -31,7 +41,9 @@ describe("fetchAll", () => {
 
   it("refuses inline content that is too large", async () => {
     const repository = new MemoryRepository();
-    expect(await failure(fetchAll(repository, { ...repository.blob("{}"), data: "e30=" }, 1, signal))).toBe("ManifestTooLarge");
+    expect(await failure(fetchAll(repository, { ...repository.blob("{}"), data: "e30=" }, 1, signal))).toBe(
+      "ManifestTooLarge",
+    );
   });
 
   it.each([
@@ -42,7 +54,9 @@ describe("fetchAll", () => {
     const repository = new MemoryRepository();
     const { digest } = repository.blob("hello");
     repository.put(digest, Buffer.from(bytes), "application/octet-stream");
-    expect(await failure(fetchAll(repository, { mediaType: "application/octet-stream", digest, size }, 10, signal))).toBe(code);
+    expect(
+      await failure(fetchAll(repository, { mediaType: "application/octet-stream", digest, size }, 10, signal)),
+    ).toBe(code);
   });
 
   it("asks for nothing after an abort", async () => {
@@ -56,9 +70,15 @@ describe("fetchManifest", () => {
   it("parses what the descriptor announces, and names its digest where it is not", async () => {
     const repository = new MemoryRepository();
     const good = repository.manifest({ config: repository.blob("{}"), layers: [] });
-    expect(await fetchManifest(repository, good, limits, signal)).toMatchObject({ kind: "manifest", mediaType: ociManifestType });
+    expect(await fetchManifest(repository, good, limits, signal)).toMatchObject({
+      kind: "manifest",
+      mediaType: ociManifestType,
+    });
     const bad = repository.blob("<html>", ociManifestType);
-    await expect(fetchManifest(repository, bad, limits, signal)).rejects.toMatchObject({ code: "ManifestInvalid", message: expect.stringContaining(bad.digest) });
+    await expect(fetchManifest(repository, bad, limits, signal)).rejects.toMatchObject({
+      code: "ManifestInvalid",
+      message: expect.stringContaining(bad.digest),
+    });
   });
 });
 
@@ -78,10 +98,21 @@ describe("a repository in memory", () => {
   it("lists referrers with the type that they have", async () => {
     const repository = new MemoryRepository();
     const subject = repository.manifest({ config: repository.blob("{}"), layers: [] });
-    const signature = repository.manifest({ artifactType: "application/sig", subject, annotations: { a: "b" }, config: repository.blob("{}"), layers: [] });
+    const signature = repository.manifest({
+      artifactType: "application/sig",
+      subject,
+      annotations: { a: "b" },
+      config: repository.blob("{}"),
+      layers: [],
+    });
     const sbom = repository.manifest({ subject, config: repository.blob("{}", "application/sbom"), layers: [] });
-    expect(await repository.referrers(subject.digest, undefined)).toEqual([{ ...signature, artifactType: "application/sig", annotations: { a: "b" } }, { ...sbom, artifactType: "application/sbom" }]);
-    expect((await repository.referrers(subject.digest, "application/sbom")).map(({ digest }) => digest)).toEqual([sbom.digest]);
+    expect(await repository.referrers(subject.digest, undefined)).toEqual([
+      { ...signature, artifactType: "application/sig", annotations: { a: "b" } },
+      { ...sbom, artifactType: "application/sbom" },
+    ]);
+    expect((await repository.referrers(subject.digest, "application/sbom")).map(({ digest }) => digest)).toEqual([
+      sbom.digest,
+    ]);
     expect(await repository.referrers(sbom.digest, undefined)).toEqual([]);
   });
 });

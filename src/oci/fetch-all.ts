@@ -10,9 +10,15 @@ import type { Descriptor, Index, Manifest } from "./types.ts";
  * @param maxBytes what the caller is ready to hold; a larger descriptor is refused before anything is fetched
  * @throws ManifestTooLarge, what the fetcher throws, the reason of `signal`
  */
-export async function fetchAll(fetcher: Fetcher, descriptor: Descriptor, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+export async function fetchAll(
+  fetcher: Fetcher,
+  descriptor: Descriptor,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const { digest, size, data } = descriptor;
-  if (size > maxBytes) throw new CodedError("ManifestTooLarge", `${digest} is ${size} bytes; at most ${maxBytes} are read here`);
+  if (size > maxBytes)
+    throw new CodedError("ManifestTooLarge", `${digest} is ${size} bytes; at most ${maxBytes} are read here`);
   signal.throwIfAborted();
   if (data !== undefined) return Buffer.from(data, "base64");
   const chunks: Buffer[] = [];
@@ -21,7 +27,12 @@ export async function fetchAll(fetcher: Fetcher, descriptor: Descriptor, maxByte
 }
 
 /** @throws ManifestInvalid, and what `fetchAll` throws */
-export async function fetchManifest(fetcher: Fetcher, descriptor: Descriptor, limits: Pick<Limits, "maxManifestBytes">, signal: AbortSignal): Promise<Manifest | Index> {
+export async function fetchManifest(
+  fetcher: Fetcher,
+  descriptor: Descriptor,
+  limits: Pick<Limits, "maxManifestBytes">,
+  signal: AbortSignal,
+): Promise<Manifest | Index> {
   const bytes = await fetchAll(fetcher, descriptor, limits.maxManifestBytes, signal);
   return parseManifest(bytes, descriptor.mediaType, descriptor.digest);
 }

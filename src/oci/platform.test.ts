@@ -22,7 +22,9 @@ describe("platforms", () => {
   });
 
   it("show the version of the system", () => {
-    expect(formatPlatform({ os: "windows", architecture: "amd64", osVersion: "10.0.1" })).toBe("windows/amd64 (10.0.1)");
+    expect(formatPlatform({ os: "windows", architecture: "amd64", osVersion: "10.0.1" })).toBe(
+      "windows/amd64 (10.0.1)",
+    );
   });
 
   it.each([

@@ -8,13 +8,18 @@ import type { Platform } from "./types.ts";
 export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...rest] = text.split("/");
   if (!os || !architecture || variant === "" || rest.length > 0) {
-    throw new CodedError("InvalidSpec", `"${text.slice(0, 100)}" is no platform; write os/architecture[/variant], such as linux/arm64/v8`);
+    throw new CodedError(
+      "InvalidSpec",
+      `"${text.slice(0, 100)}" is no platform; write os/architecture[/variant], such as linux/arm64/v8`,
+    );
   }
   return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }
 
 export function formatPlatform(platform: Platform): string {
-  const parts = [platform.os, platform.architecture, platform.variant].filter((part) => part !== undefined && part !== "");
+  const parts = [platform.os, platform.architecture, platform.variant].filter(
+    (part) => part !== undefined && part !== "",
+  );
   return parts.join("/") + (platform.osVersion ? ` (${platform.osVersion})` : "");
 }
 
@@ -35,7 +40,13 @@ function normalOs(os: string): string {
   return lower === "macos" ? "darwin" : lower;
 }
 
-const aliases: Readonly<Record<string, string>> = { x86_64: "amd64", "x86-64": "amd64", aarch64: "arm64", i386: "386", armhf: "arm" };
+const aliases: Readonly<Record<string, string>> = {
+  x86_64: "amd64",
+  "x86-64": "amd64",
+  aarch64: "arm64",
+  i386: "386",
+  armhf: "arm",
+};
 
 /** Names of one architecture as containerd normalises them, with the variant that is meant where none is said. */
 function normalArchitecture({ architecture, variant }: Platform): { architecture: string; variant: string } {

@@ -62,9 +62,12 @@ describe("references", () => {
     expect(outcome(text)).toBe("InvalidReference");
   });
 
-  it.each(["oci://host/a@sha256:abc", "oci://host/a@", `oci://host/a@${digest}0`, "oci-layout://dir@md5:1"])("%s has no good digest", (text) => {
-    expect(outcome(text)).toBe("InvalidDigest");
-  });
+  it.each(["oci://host/a@sha256:abc", "oci://host/a@", `oci://host/a@${digest}0`, "oci-layout://dir@md5:1"])(
+    "%s has no good digest",
+    (text) => {
+      expect(outcome(text)).toBe("InvalidDigest");
+    },
+  );
 
   it("never repeats credentials", () => {
     try {

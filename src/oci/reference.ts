@@ -40,14 +40,20 @@ export function parseReference(text: string): Reference {
   if (text.startsWith("oci-layout://")) return parseLayout(text, text.slice("oci-layout://".length));
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(text);
   if (scheme !== null && scheme[1] !== "oci") {
-    throw invalid(text, `starts with ${scheme[0]}; write oci://registry/repository (plain HTTP is asked for by insecure, not by the scheme)`);
+    throw invalid(
+      text,
+      `starts with ${scheme[0]}; write oci://registry/repository (plain HTTP is asked for by insecure, not by the scheme)`,
+    );
   }
   return parseRegistry(text, scheme === null ? text : text.slice(scheme[0].length));
 }
 
 /** The reference as it is written in messages: `oci://host/repository:tag@digest`. */
 export function formatReference(reference: Reference): string {
-  const name = reference.kind === "layout" ? `oci-layout://${reference.path}` : `oci://${reference.registry}/${reference.repository}`;
+  const name =
+    reference.kind === "layout"
+      ? `oci-layout://${reference.path}`
+      : `oci://${reference.registry}/${reference.repository}`;
   return `${name}${reference.tag === undefined ? "" : `:${reference.tag}`}${reference.digest === undefined ? "" : `@${reference.digest}`}`;
 }
 
@@ -55,11 +61,15 @@ function parseRegistry(text: string, rest: string): RegistryReference {
   const slash = rest.indexOf("/");
   if (slash <= 0) throw invalid(text, "has no repository; write oci://registry/repository[:tag][@sha256:…]");
   const registry = rest.slice(0, slash).toLowerCase();
-  if (registry.includes("@")) throw invalid(redact(text), "carries credentials; put them into a Secret or Docker's config.json");
+  if (registry.includes("@"))
+    throw invalid(redact(text), "carries credentials; put them into a Secret or Docker's config.json");
   if (!hostPattern.test(registry)) throw invalid(text, `names the registry "${registry}"; write host or host:port`);
   const { name, tag, digest } = splitVersion(text, rest.slice(slash + 1));
   if (name.length > maxRepositoryLength || !repositoryPattern.test(name)) {
-    throw invalid(text, `names the repository "${name.slice(0, 80)}"; repositories are lower-case letters, digits and . _ - / (at most ${maxRepositoryLength})`);
+    throw invalid(
+      text,
+      `names the repository "${name.slice(0, 80)}"; repositories are lower-case letters, digits and . _ - / (at most ${maxRepositoryLength})`,
+    );
   }
   return { kind: "registry", registry, repository: name, ...optional(tag, digest) };
 }
@@ -70,14 +80,18 @@ function parseLayout(text: string, rest: string): LayoutReference {
   return { kind: "layout", path: name, ...optional(tag, digest) };
 }
 
-function splitVersion(text: string, rest: string): { name: string; tag: string | undefined; digest: Digest | undefined } {
+function splitVersion(
+  text: string,
+  rest: string,
+): { name: string; tag: string | undefined; digest: Digest | undefined } {
   const at = rest.indexOf("@");
   const digest = at < 0 ? undefined : parseDigest(rest.slice(at + 1));
   const named = at < 0 ? rest : rest.slice(0, at);
   const colon = named.lastIndexOf(":");
   if (colon < 0 || colon < named.lastIndexOf("/")) return { name: named, tag: undefined, digest };
   const tag = named.slice(colon + 1);
-  if (!isTag(tag)) throw invalid(text, `has the tag "${tag.slice(0, 80)}"; tags are letters, digits and . _ -, at most 128`);
+  if (!isTag(tag))
+    throw invalid(text, `has the tag "${tag.slice(0, 80)}"; tags are letters, digits and . _ -, at most 128`);
   return { name: named.slice(0, colon), tag, digest };
 }
 

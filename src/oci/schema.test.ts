@@ -12,7 +12,8 @@ const child = { mediaType: ociManifestType, digest, size: 500 };
 const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: [child] };
 const name = "registry.example/app@sha256:1";
 
-const parse = (body: unknown, expected?: string): Manifest | Index => parseManifest(Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), expected, name);
+const parse = (body: unknown, expected?: string): Manifest | Index =>
+  parseManifest(Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), expected, name);
 
 function refusal(body: unknown, expected?: string): CodedError {
   try {
@@ -27,31 +28,77 @@ function refusal(body: unknown, expected?: string): CodedError {
 describe("manifests and indexes", () => {
   it("of OCI, with everything they may hold", () => {
     const subject = { mediaType: ociManifestType, digest, size: 7 };
-    const full = { ...manifest, artifactType: "application/x", subject, annotations: { a: "b", "": "" }, layers: [{ ...layer, annotations: { t: "x" }, urls: ["https://example.test"] }] };
-    expect(parse(full)).toEqual({ kind: "manifest", mediaType: ociManifestType, artifactType: "application/x", config, layers: [{ ...layer, annotations: { t: "x" } }], subject, annotations: { a: "b", "": "" } });
+    const full = {
+      ...manifest,
+      artifactType: "application/x",
+      subject,
+      annotations: { a: "b", "": "" },
+      layers: [{ ...layer, annotations: { t: "x" }, urls: ["https://example.test"] }],
+    };
+    expect(parse(full)).toEqual({
+      kind: "manifest",
+      mediaType: ociManifestType,
+      artifactType: "application/x",
+      config,
+      layers: [{ ...layer, annotations: { t: "x" } }],
+      subject,
+      annotations: { a: "b", "": "" },
+    });
     const platform = { os: "linux", architecture: "arm64", variant: "v8", "os.version": "1", "os.features": ["f", 1] };
-    const parsed = parse({ ...index, artifactType: "application/y", subject, annotations: { c: "d" }, manifests: [{ ...child, artifactType: "application/z", platform }] });
+    const parsed = parse({
+      ...index,
+      artifactType: "application/y",
+      subject,
+      annotations: { c: "d" },
+      manifests: [{ ...child, artifactType: "application/z", platform }],
+    });
     expect(parsed).toEqual({
       kind: "index",
       mediaType: ociIndexType,
       artifactType: "application/y",
       subject,
       annotations: { c: "d" },
-      manifests: [{ ...child, artifactType: "application/z", platform: { os: "linux", architecture: "arm64", variant: "v8", osVersion: "1", osFeatures: ["f"] } }],
+      manifests: [
+        {
+          ...child,
+          artifactType: "application/z",
+          platform: { os: "linux", architecture: "arm64", variant: "v8", osVersion: "1", osFeatures: ["f"] },
+        },
+      ],
     });
   });
 
   it.each([
-    { what: "Docker's manifest", body: { ...manifest, mediaType: dockerManifestType }, kind: "manifest", mediaType: dockerManifestType },
+    {
+      what: "Docker's manifest",
+      body: { ...manifest, mediaType: dockerManifestType },
+      kind: "manifest",
+      mediaType: dockerManifestType,
+    },
     { what: "Docker's list", body: { ...index, mediaType: dockerListType }, kind: "index", mediaType: dockerListType },
   ])("of $what", ({ body, kind, mediaType }) => {
     expect(parse(body, mediaType)).toMatchObject({ kind, mediaType });
   });
 
   it.each([
-    { what: "what was announced", body: { ...manifest, mediaType: undefined }, expected: dockerManifestType, mediaType: dockerManifestType },
-    { what: "its fields: a manifest", body: { ...manifest, mediaType: "" }, expected: undefined, mediaType: ociManifestType },
-    { what: "its fields: an index", body: { ...index, mediaType: null }, expected: "application/octet-stream", mediaType: ociIndexType },
+    {
+      what: "what was announced",
+      body: { ...manifest, mediaType: undefined },
+      expected: dockerManifestType,
+      mediaType: dockerManifestType,
+    },
+    {
+      what: "its fields: a manifest",
+      body: { ...manifest, mediaType: "" },
+      expected: undefined,
+      mediaType: ociManifestType,
+    },
+    {
+      what: "its fields: an index",
+      body: { ...index, mediaType: null },
+      expected: "application/octet-stream",
+      mediaType: ociIndexType,
+    },
   ])("without a media type is told by $what", ({ body, expected, mediaType }) => {
     expect(parse(body, expected).mediaType).toBe(mediaType);
   });
@@ -67,12 +114,21 @@ describe("manifests and indexes", () => {
 
   it("with inline content that is what it says", () => {
     const data = Buffer.from("{}").toString("base64");
-    const inline = { mediaType: "application/vnd.oci.empty.v1+json", digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", size: 2, data };
+    const inline = {
+      mediaType: "application/vnd.oci.empty.v1+json",
+      digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+      size: 2,
+      data,
+    };
     expect(parse({ ...manifest, config: inline })).toMatchObject({ config: inline });
   });
 
   it("keep the last of two equal keys, as the digest was made over both", () => {
-    expect(parse(`{"schemaVersion":2,"mediaType":"${ociManifestType}","config":${JSON.stringify(config)},"layers":[${JSON.stringify(layer)}],"layers":[]}`)).toMatchObject({ layers: [] });
+    expect(
+      parse(
+        `{"schemaVersion":2,"mediaType":"${ociManifestType}","config":${JSON.stringify(config)},"layers":[${JSON.stringify(layer)}],"layers":[]}`,
+      ),
+    ).toMatchObject({ layers: [] });
   });
 
   it("keep keys that JavaScript has a meaning for as plain text", () => {
@@ -107,7 +163,10 @@ describe("hostile manifests", () => {
     { what: "no manifests at all", body: { ...index, manifests: undefined } },
     { what: "a layer without a media type", body: { ...manifest, layers: [{ ...layer, mediaType: "" }] } },
     { what: "a media type too long", body: { ...manifest, layers: [{ ...layer, mediaType: "x".repeat(256) }] } },
-    { what: "a digest that is a path", body: { ...manifest, layers: [{ ...layer, digest: "sha256:../../etc/passwd" }] } },
+    {
+      what: "a digest that is a path",
+      body: { ...manifest, layers: [{ ...layer, digest: "sha256:../../etc/passwd" }] },
+    },
     { what: "no digest", body: { ...manifest, layers: [{ ...layer, digest: undefined }] } },
     { what: "a negative size", body: { ...manifest, layers: [{ ...layer, size: -1 }] } },
     { what: "half a byte", body: { ...manifest, layers: [{ ...layer, size: 0.5 }] } },
@@ -117,8 +176,14 @@ describe("hostile manifests", () => {
     { what: "an annotation that is a number", body: { ...manifest, annotations: { a: 1 } } },
     { what: "an artifactType that is a list", body: { ...manifest, artifactType: [] } },
     { what: "a platform of text", body: { ...index, manifests: [{ ...child, platform: "linux/amd64" }] } },
-    { what: "an architecture that is a number", body: { ...index, manifests: [{ ...child, platform: { os: "linux", architecture: 64 } }] } },
-    { what: "inline content of another digest", body: { ...manifest, config: { ...config, data: Buffer.from("{}").toString("base64") } } },
+    {
+      what: "an architecture that is a number",
+      body: { ...index, manifests: [{ ...child, platform: { os: "linux", architecture: 64 } }] },
+    },
+    {
+      what: "inline content of another digest",
+      body: { ...manifest, config: { ...config, data: Buffer.from("{}").toString("base64") } },
+    },
     { what: "inline content of another size", body: { ...manifest, config: { ...config, size: 9, data: "e30=" } } },
     { what: "a subject without a digest", body: { ...manifest, subject: { mediaType: ociManifestType, size: 1 } } },
     { what: "too many layers", body: { ...manifest, layers: Array.from({ length: 10_001 }, () => layer) } },

@@ -18,7 +18,8 @@ const maxDescriptors = 10_000;
 export function parseManifest(bytes: Uint8Array, expectedType: string | undefined, name: string): Manifest | Index {
   const body = parseObject(bytes, name);
   const fail = (problem: string): CodedError => new CodedError("ManifestInvalid", `${name}: ${problem}`);
-  if (body["schemaVersion"] === 1) throw fail("is a Docker schema 1 manifest, which no registry should serve any more; push the image again");
+  if (body["schemaVersion"] === 1)
+    throw fail("is a Docker schema 1 manifest, which no registry should serve any more; push the image again");
   if (body["schemaVersion"] !== 2) throw fail(`schemaVersion is ${JSON.stringify(body["schemaVersion"])}, not 2`);
   const mediaType = mediaTypeOf(body, expectedType, fail);
   const isIndex = isIndexType(mediaType);
@@ -139,7 +140,8 @@ function annotationsOf(body: Json, where: string, fail: Fail): { annotations?: A
 function platformOf(value: unknown, fail: Fail): { platform?: Platform } {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw fail("platform is not an object");
-  const text = (key: string): string | undefined => optionalString(value, key, (problem) => fail(`platform: ${problem}`));
+  const text = (key: string): string | undefined =>
+    optionalString(value, key, (problem) => fail(`platform: ${problem}`));
   const variant = text("variant");
   const osVersion = text("os.version");
   const features = value["os.features"];
@@ -159,7 +161,8 @@ function dataOf(value: Json, descriptor: Descriptor, fail: Fail): { data?: strin
   const data = optionalString(value, "data", fail);
   if (data === undefined || data === "") return {};
   const bytes = Buffer.from(data, "base64");
-  if (bytes.length !== descriptor.size || !matchesDigest(bytes, descriptor.digest)) throw fail("its inline data is not what its digest and size say");
+  if (bytes.length !== descriptor.size || !matchesDigest(bytes, descriptor.digest))
+    throw fail("its inline data is not what its digest and size say");
   return { data };
 }
 

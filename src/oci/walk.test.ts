@@ -16,29 +16,52 @@ async function visits(fetcher: Fetcher, root: Descriptor, options: Partial<WalkO
 }
 
 const digestsOf = (found: readonly Visit[]) => found.map(({ descriptor }) => descriptor.digest);
-const failure = async (promise: Promise<unknown>) => codeOf(await promise.then(() => undefined, (error: unknown) => error));
+const failure = async (promise: Promise<unknown>) =>
+  codeOf(
+    await promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
 
 function manifest(repository: MemoryRepository, name: string, extra: Record<string, unknown> = {}): Descriptor {
-  return repository.manifest({ config: repository.blob(`{"n":"${name}"}`, "application/vnd.example.config.v1+json"), layers: [repository.blob(name)], ...extra });
+  return repository.manifest({
+    config: repository.blob(`{"n":"${name}"}`, "application/vnd.example.config.v1+json"),
+    layers: [repository.blob(name)],
+    ...extra,
+  });
 }
 
 /** a → b → … : `count` indexes around one manifest; the outermost comes last. */
 function chain(repository: MemoryRepository, count: number): Descriptor {
   let inner = manifest(repository, "leaf");
-  for (let i = 0; i < count; i++) inner = repository.manifest({ manifests: [inner], annotations: { level: String(i) } });
+  for (let i = 0; i < count; i++)
+    inner = repository.manifest({ manifests: [inner], annotations: { level: String(i) } });
   return inner;
 }
 
 describe("walk", () => {
   it("goes depth first, in index order", async () => {
     const repository = new MemoryRepository();
-    const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => manifest(repository, name)) as [Descriptor, Descriptor, Descriptor, Descriptor];
+    const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => manifest(repository, name)) as [
+      Descriptor,
+      Descriptor,
+      Descriptor,
+      Descriptor,
+    ];
     const inner = repository.manifest({ manifests: [b, c] });
     const root = repository.manifest({ manifests: [a, inner, d] });
     const found = await visits(repository, root);
     expect(digestsOf(found)).toEqual([root, a, inner, b, c, d].map(({ digest }) => digest));
     expect(found.map(({ kind }) => kind)).toEqual(["index", "manifest", "index", "manifest", "manifest", "manifest"]);
-    expect(found.map(({ path }) => path)).toEqual([[], [root.digest], [root.digest], [root.digest, inner.digest], [root.digest, inner.digest], [root.digest]]);
+    expect(found.map(({ path }) => path)).toEqual([
+      [],
+      [root.digest],
+      [root.digest],
+      [root.digest, inner.digest],
+      [root.digest, inner.digest],
+      [root.digest],
+    ]);
   });
 
   it("visits a root that is itself a manifest", async () => {
@@ -46,13 +69,22 @@ describe("walk", () => {
     const root = manifest(repository, "a");
     const [only, ...others] = await visits(repository, root);
     expect(others).toEqual([]);
-    expect(only).toMatchObject({ kind: "manifest", path: [], node: { effectiveType: "application/vnd.example.config.v1+json", effectiveAnnotations: {} } });
+    expect(only).toMatchObject({
+      kind: "manifest",
+      path: [],
+      node: { effectiveType: "application/vnd.example.config.v1+json", effectiveAnnotations: {} },
+    });
   });
 
   it.each([
     { from: "the config", own: {}, described: {}, type: "application/vnd.example.config.v1+json" },
     { from: "the manifest", own: { artifactType: "application/own" }, described: {}, type: "application/own" },
-    { from: "the descriptor", own: { artifactType: "application/own" }, described: { artifactType: "application/described" }, type: "application/described" },
+    {
+      from: "the descriptor",
+      own: { artifactType: "application/own" },
+      described: { artifactType: "application/described" },
+      type: "application/described",
+    },
   ])("takes the effective type from $from", async ({ own, described, type }) => {
     const repository = new MemoryRepository();
     const child = { ...manifest(repository, "a", own), ...described };
@@ -62,10 +94,17 @@ describe("walk", () => {
 
   it("lays a descriptor's annotations over the manifest's, and none of the index's", async () => {
     const repository = new MemoryRepository();
-    const child = { ...manifest(repository, "a", { annotations: { both: "manifest", own: "manifest" } }), annotations: { both: "descriptor", told: "descriptor" } };
+    const child = {
+      ...manifest(repository, "a", { annotations: { both: "manifest", own: "manifest" } }),
+      annotations: { both: "descriptor", told: "descriptor" },
+    };
     const root = repository.manifest({ manifests: [child], annotations: { index: "index" } });
     const found = (await visits(repository, root))[1];
-    expect(found?.kind === "manifest" && found.node.effectiveAnnotations).toEqual({ both: "descriptor", own: "manifest", told: "descriptor" });
+    expect(found?.kind === "manifest" && found.node.effectiveAnnotations).toEqual({
+      both: "descriptor",
+      own: "manifest",
+      told: "descriptor",
+    });
   });
 
   it("never fetches what is refused, and says so in its place", async () => {
@@ -74,7 +113,11 @@ describe("walk", () => {
     const inner = repository.manifest({ manifests: [b] });
     const root = repository.manifest({ manifests: [a, inner] });
     const refuse = ({ digest }: Descriptor) => (digest === inner.digest ? "no" : undefined);
-    expect((await visits(repository, root, { refuse })).map((visit) => [visit.kind, visit.descriptor.digest])).toEqual([["index", root.digest], ["manifest", a.digest], ["passed", inner.digest]]);
+    expect((await visits(repository, root, { refuse })).map((visit) => [visit.kind, visit.descriptor.digest])).toEqual([
+      ["index", root.digest],
+      ["manifest", a.digest],
+      ["passed", inner.digest],
+    ]);
     expect(repository.fetched).toEqual([root.digest, a.digest]);
   });
 
@@ -87,7 +130,9 @@ describe("walk", () => {
 
   it("passes over children of unknown media types", async () => {
     const repository = new MemoryRepository();
-    const root = repository.manifest({ manifests: [repository.blob("x", "application/vnd.example.thing"), manifest(repository, "a")] });
+    const root = repository.manifest({
+      manifests: [repository.blob("x", "application/vnd.example.thing"), manifest(repository, "a")],
+    });
     expect((await visits(repository, root)).map(({ kind }) => kind)).toEqual(["index", "passed", "manifest"]);
     expect(repository.fetched).toHaveLength(2);
   });
@@ -106,7 +151,9 @@ describe("walk", () => {
     const a = manifest(repository, "a");
     const at = (architecture: string) => ({ ...a, platform: { os: "linux", architecture } });
     const root = repository.manifest({ manifests: [at("arm64"), at("amd64")] });
-    const found = await visits(repository, root, { refuse: ({ platform }) => (platform?.architecture === "arm64" ? "no" : undefined) });
+    const found = await visits(repository, root, {
+      refuse: ({ platform }) => (platform?.architecture === "arm64" ? "no" : undefined),
+    });
     expect(found.map(({ kind }) => kind)).toEqual(["index", "passed", "manifest"]);
   });
 
@@ -114,7 +161,15 @@ describe("walk", () => {
     const repository = new MemoryRepository();
     const digest = (letter: string): Digest => `sha256:${letter.repeat(64)}`;
     const bodies = new Map([
-      [digest("a"), { manifests: [{ mediaType: ociIndexType, digest: digest("b"), size: 1 }, { mediaType: ociIndexType, digest: digest("a"), size: 1 }] }],
+      [
+        digest("a"),
+        {
+          manifests: [
+            { mediaType: ociIndexType, digest: digest("b"), size: 1 },
+            { mediaType: ociIndexType, digest: digest("a"), size: 1 },
+          ],
+        },
+      ],
       [digest("b"), { manifests: [{ mediaType: ociIndexType, digest: digest("a"), size: 1 }] }],
     ]);
     const fetched: string[] = [];
@@ -124,7 +179,10 @@ describe("walk", () => {
         return await repository.fetch(repository.manifest(bodies.get(descriptor.digest)!), signal);
       },
     };
-    expect(digestsOf(await visits(lying, { mediaType: ociIndexType, digest: digest("a"), size: 1 }))).toEqual([digest("a"), digest("b")]);
+    expect(digestsOf(await visits(lying, { mediaType: ociIndexType, digest: digest("a"), size: 1 }))).toEqual([
+      digest("a"),
+      digest("b"),
+    ]);
     expect(fetched).toEqual([digest("a"), digest("b")]);
   });
 });
@@ -138,7 +196,11 @@ describe("limits of the walk", () => {
 
   it.each([
     { what: "manifests", make: (repository: MemoryRepository, n: number) => manifest(repository, String(n)) },
-    { what: "indexes", make: (repository: MemoryRepository, n: number) => repository.manifest({ manifests: [], annotations: { n: String(n) } }) },
+    {
+      what: "indexes",
+      make: (repository: MemoryRepository, n: number) =>
+        repository.manifest({ manifests: [], annotations: { n: String(n) } }),
+    },
   ])("counts $what before it fetches any of them", async ({ make }) => {
     const repository = new MemoryRepository();
     const children = Array.from({ length: 6 }, (_, n) => make(repository, n));
@@ -153,9 +215,12 @@ describe("limits of the walk", () => {
   it("counts over all indexes together, each digest once", async () => {
     const repository = new MemoryRepository();
     const children = Array.from({ length: 6 }, (_, n) => manifest(repository, String(n)));
-    const halves = (n: number) => [children.slice(0, 3), children.slice(3 - n)].map((manifests) => repository.manifest({ manifests }));
+    const halves = (n: number) =>
+      [children.slice(0, 3), children.slice(3 - n)].map((manifests) => repository.manifest({ manifests }));
     const few = { limits: { ...limits, maxManifests: 5 } };
-    expect(await failure(visits(repository, repository.manifest({ manifests: halves(0) }), few))).toBe("TooManyManifests");
+    expect(await failure(visits(repository, repository.manifest({ manifests: halves(0) }), few))).toBe(
+      "TooManyManifests",
+    );
     const repeated = repository.manifest({ manifests: [...children.slice(0, 5), ...children.slice(0, 5)] });
     expect(await visits(repository, repeated, few)).toHaveLength(6);
   });
@@ -177,7 +242,9 @@ describe("limits of the walk", () => {
       fetch: async (descriptor, signal) => {
         most = Math.max(most, ++running);
         // Later children answer sooner.
-        await new Promise((done) => setTimeout(done, 8 - (children.findIndex(({ digest }) => digest === descriptor.digest) % 8)));
+        await new Promise((done) =>
+          setTimeout(done, 8 - (children.findIndex(({ digest }) => digest === descriptor.digest) % 8)),
+        );
         running--;
         return await repository.fetch(descriptor, signal);
       },
@@ -192,7 +259,11 @@ describe("limits of the walk", () => {
     const bad = repository.put(`sha256:${"0".repeat(64)}`, Buffer.from("{}"), ociManifestType);
     const found: string[] = [];
     const run = async () => {
-      for await (const { descriptor } of walk(repository, repository.manifest({ manifests: [good, bad] }), { limits, signal })) found.push(descriptor.digest);
+      for await (const { descriptor } of walk(repository, repository.manifest({ manifests: [good, bad] }), {
+        limits,
+        signal,
+      }))
+        found.push(descriptor.digest);
     };
     expect(await failure(run())).toBe("DigestMismatch");
     expect(found.at(-1)).toBe(good.digest);
@@ -204,12 +275,15 @@ describe("limits of the walk", () => {
     const root = repository.manifest({ manifests: children });
     const abort = new AbortController();
     const run = async () => {
-      for await (const { kind } of walk(repository, root, { limits, signal: abort.signal })) if (kind === "manifest") abort.abort();
+      for await (const { kind } of walk(repository, root, { limits, signal: abort.signal }))
+        if (kind === "manifest") abort.abort();
     };
     expect(await failure(run())).toBe("Aborted");
 
     const signals: AbortSignal[] = [];
-    const watched: Fetcher = { fetch: async (descriptor, signal) => (signals.push(signal), await repository.fetch(descriptor, signal)) };
+    const watched: Fetcher = {
+      fetch: async (descriptor, signal) => (signals.push(signal), await repository.fetch(descriptor, signal)),
+    };
     for await (const { kind } of walk(watched, root, { limits, signal })) if (kind === "manifest") break;
     expect(signals.length).toBeLessThan(12);
     expect(signals.every(({ aborted }) => aborted)).toBe(true);

@@ -11,9 +11,20 @@ const concurrency = 8;
 /** Something met on the walk; `path` are the digests from the root to the parent index. */
 export type Visit =
   | { readonly kind: "index"; readonly descriptor: Descriptor; readonly index: Index; readonly path: readonly Digest[] }
-  | { readonly kind: "manifest"; readonly descriptor: Descriptor; readonly node: ManifestNode; readonly path: readonly Digest[] }
+  | {
+      readonly kind: "manifest";
+      readonly descriptor: Descriptor;
+      readonly node: ManifestNode;
+      readonly path: readonly Digest[];
+    }
   /** `isForeign`: it is of a media type that no walk enters. */
-  | { readonly kind: "passed"; readonly descriptor: Descriptor; readonly reason: string; readonly isForeign: boolean; readonly path: readonly Digest[] };
+  | {
+      readonly kind: "passed";
+      readonly descriptor: Descriptor;
+      readonly reason: string;
+      readonly isForeign: boolean;
+      readonly path: readonly Digest[];
+    };
 
 export interface WalkOptions {
   readonly limits: Pick<Limits, "maxManifestBytes" | "maxManifests" | "maxIndexDepth">;
@@ -65,7 +76,10 @@ class Walker {
   }
 
   async *#children(index: Index, path: readonly Digest[]): AsyncGenerator<Visit> {
-    const children = index.manifests.map((descriptor) => ({ descriptor, reason: this.#refusal(descriptor, path.length) }));
+    const children = index.manifests.map((descriptor) => ({
+      descriptor,
+      reason: this.#refusal(descriptor, path.length),
+    }));
     const wanted = children.filter(({ reason }) => reason === undefined).map(({ descriptor }) => descriptor);
     for (const { descriptor, reason } of children) this.#count(descriptor, path, reason === undefined);
     let ahead = 0;
@@ -92,9 +106,16 @@ class Walker {
     const isIndex = isIndexType(mediaType);
     const met = isIndex ? this.#met.index : this.#met.manifest;
     met.add(digest);
-    if (met.size > maxManifests) throw new CodedError("TooManyManifests", `${path[0]} has more than ${maxManifests} ${isIndex ? "nested indexes" : "manifests"}; name one of its children by ref.digest`);
+    if (met.size > maxManifests)
+      throw new CodedError(
+        "TooManyManifests",
+        `${path[0]} has more than ${maxManifests} ${isIndex ? "nested indexes" : "manifests"}; name one of its children by ref.digest`,
+      );
     if (isIndex && isWanted && path.length > maxIndexDepth && !this.#entered.has(digest)) {
-      throw new CodedError("IndexTooDeep", `${digest} lies in ${path.length} indexes, more than ${maxIndexDepth}; name it by ref.digest`);
+      throw new CodedError(
+        "IndexTooDeep",
+        `${digest} lies in ${path.length} indexes, more than ${maxIndexDepth}; name it by ref.digest`,
+      );
     }
   }
 
@@ -105,7 +126,9 @@ class Walker {
   }
 
   #load(descriptor: Descriptor): Promise<Manifest | Index> {
-    const pending = this.#pending.get(descriptor.digest) ?? fetchManifest(this.#fetcher, descriptor, this.#options.limits, this.#options.signal);
+    const pending =
+      this.#pending.get(descriptor.digest) ??
+      fetchManifest(this.#fetcher, descriptor, this.#options.limits, this.#options.signal);
     this.#pending.set(descriptor.digest, pending);
     return pending;
   }

@@ -18,7 +18,13 @@ import type { Operation, OperationIO, OperationOptions } from "./operation.ts";
 
 /** Operations hold a few MiB of each layer that they are at, however large it is, and are at four at most. */
 
-const options: OperationOptions = { layout: "LayerPerDir", onConflict: "Fail", symlinks: "Skip", tag: "1.0.0", repository: "team/app" };
+const options: OperationOptions = {
+  layout: "LayerPerDir",
+  onConflict: "Fail",
+  symlinks: "Skip",
+  tag: "1.0.0",
+  repository: "team/app",
+};
 const layerMiB = 8;
 const layerBytes = layerMiB * MiB;
 
@@ -45,13 +51,32 @@ class Origin implements Fetcher {
 }
 
 function layers(count: number): Layer[] {
-  const descriptor = { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of("manifest"), size: 10 };
+  const descriptor = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: sha256Of("manifest"),
+    size: 10,
+  };
   const config = { mediaType: "application/vnd.test.config.v1+json", digest: sha256Of("{}"), size: 2 };
-  const node = { descriptor, manifest: { kind: "manifest", mediaType: descriptor.mediaType, config, layers: [] }, path: [], effectiveType: config.mediaType, effectiveAnnotations: {} } as const;
-  return Array.from({ length: count }, (_, ordinal) => ({ descriptor: { mediaType: "application/vnd.test.tar+gzip", digest: sha256Of(String(ordinal)), size: layerBytes }, node, ordinal }));
+  const node = {
+    descriptor,
+    manifest: { kind: "manifest", mediaType: descriptor.mediaType, config, layers: [] },
+    path: [],
+    effectiveType: config.mediaType,
+    effectiveAnnotations: {},
+  } as const;
+  return Array.from({ length: count }, (_, ordinal) => ({
+    descriptor: { mediaType: "application/vnd.test.tar+gzip", digest: sha256Of(String(ordinal)), size: layerBytes },
+    node,
+    ordinal,
+  }));
 }
 
-const io = (fetcher: Fetcher): OperationIO => ({ fetcher, dir, limits: defaultLimits, signal: new AbortController().signal });
+const io = (fetcher: Fetcher): OperationIO => ({
+  fetcher,
+  dir,
+  limits: defaultLimits,
+  signal: new AbortController().signal,
+});
 
 describe("a disk that takes nothing", () => {
   it.each<[string, Operation, number]>([
@@ -62,15 +87,19 @@ describe("a disk that takes nothing", () => {
   ])("holds %s back after 3 MiB of each layer that it is at", async (_, operation, count) => {
     const origin = new Origin();
     const disk = Promise.withResolvers<DiskMood>();
-    await onDisk(dir, () => disk.promise, async () => {
-      const done = operation(layers(count), options, io(origin));
-      await expect.poll(() => origin.opened, { timeout: 10_000 }).toBe(Math.min(count, 4));
-      const held = await settled(origin.pulled);
-      expect(origin.opened).toBe(Math.min(count, 4));
-      expect(held).toBeLessThanOrEqual(origin.opened * 3 * MiB);
-      disk.resolve("good");
-      await done;
-    });
+    await onDisk(
+      dir,
+      () => disk.promise,
+      async () => {
+        const done = operation(layers(count), options, io(origin));
+        await expect.poll(() => origin.opened, { timeout: 10_000 }).toBe(Math.min(count, 4));
+        const held = await settled(origin.pulled);
+        expect(origin.opened).toBe(Math.min(count, 4));
+        expect(held).toBeLessThanOrEqual(origin.opened * 3 * MiB);
+        disk.resolve("good");
+        await done;
+      },
+    );
     expect(origin.pulled()).toBeGreaterThanOrEqual(count * layerBytes);
   });
 });

@@ -29,7 +29,8 @@ interface Part {
  *
  * @throws PathConflict, InvalidTemplate, Archive…, InvalidPattern, EmptyResult, StorageFailed, what the fetcher throws
  */
-export const extractAll: Operation = async (layers, options, io) => await writeTree(await extractAllTree(layers, options, io), io);
+export const extractAll: Operation = async (layers, options, io) =>
+  await writeTree(await extractAllTree(layers, options, io), io);
 
 /** The same as files. @throws as `extractAll` */
 export const extractAllTree: TreeOperation = async (layers, options, io) => {
@@ -48,12 +49,19 @@ const arrangements: Readonly<Record<OperationOptions["layout"], Arrange>> = {
   },
   ManifestPerDir: async (parts, options, io) => {
     const byManifest = Map.groupBy(parts, ({ layer }) => layer.node.descriptor.digest);
-    const named = [...byManifest.values()].map((group) => ({ name: manifestDirectory(group[0]!.layer.node, options), parts: group }));
+    const named = [...byManifest.values()].map((group) => ({
+      name: manifestDirectory(group[0]!.layer.node, options),
+      parts: group,
+    }));
     return await directories(named, options, io);
   },
 };
 
-async function readLayers(layers: readonly Layer[], options: OperationOptions, io: OperationIO): Promise<{ parts: Part[]; special: number }> {
+async function readLayers(
+  layers: readonly Layer[],
+  options: OperationOptions,
+  io: OperationIO,
+): Promise<{ parts: Part[]; special: number }> {
   const abort = new AbortController();
   const signal = AbortSignal.any([io.signal, abort.signal]);
   const limit = pLimit(CONCURRENCY);
@@ -64,7 +72,15 @@ async function readLayers(layers: readonly Layer[], options: OperationOptions, i
   const readOne = async (layer: Layer, index: number): Promise<Part> => {
     const here = { ...io, signal };
     const onFile = options.layout === "Merge" ? io.onFile : undefined;
-    const unpacked = await unpackLayer({ source: layerBytes(layer, here), size: layer.descriptor.size, dir: io.dir, index, budget: budgetFor(layer, io, shared), signal, onFile });
+    const unpacked = await unpackLayer({
+      source: layerBytes(layer, here),
+      size: layer.descriptor.size,
+      dir: io.dir,
+      index,
+      budget: budgetFor(layer, io, shared),
+      signal,
+      onFile,
+    });
     if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, names, io), isOverlay: false };
     special += unpacked.counts.special;
     return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };
@@ -87,9 +103,18 @@ function nameOptions(options: OperationOptions): OperationOptions {
   return rest;
 }
 
-function fileTree(layer: Layer, body: Body, names: OperationOptions & { readonly isOnly: boolean }, io: OperationIO): Tree {
+function fileTree(
+  layer: Layer,
+  body: Body,
+  names: OperationOptions & { readonly isOnly: boolean },
+  io: OperationIO,
+): Tree {
   const tree = new Tree(io.limits.maxEntries);
-  tree.put(fileNameOf(layer, extensionOf(layer.descriptor.mediaType, { archive: "none" }), names, names.isOnly), { kind: "file", executable: false, body });
+  tree.put(fileNameOf(layer, extensionOf(layer.descriptor.mediaType, { archive: "none" }), names, names.isOnly), {
+    kind: "file",
+    executable: false,
+    body,
+  });
   return tree;
 }
 
@@ -102,21 +127,33 @@ async function mergeParts(parts: readonly Part[], options: OperationOptions, io:
   const groups: Part[][] = [];
   for (const part of parts) {
     const last = groups.at(-1);
-    const joins = part.isOverlay && last?.[0]?.isOverlay === true && last[0].layer.node.descriptor.digest === part.layer.node.descriptor.digest;
+    const joins =
+      part.isOverlay &&
+      last?.[0]?.isOverlay === true &&
+      last[0].layer.node.descriptor.digest === part.layer.node.descriptor.digest;
     if (joins) last.push(part);
     else groups.push([part]);
   }
   const trees: LabelledTree[] = groups.map((group) => ({ tree: treeOf(group, io), label: labelOf(group) }));
-  return trees.length === 1 ? trees[0]!.tree : await mergeTrees(trees, options.onConflict, io.limits.maxEntries, io.signal);
+  return trees.length === 1
+    ? trees[0]!.tree
+    : await mergeTrees(trees, options.onConflict, io.limits.maxEntries, io.signal);
 }
 
 function treeOf(group: readonly Part[], io: OperationIO): Tree {
-  return group[0]!.isOverlay ? overlay(group.map(({ tree }) => tree), io.limits.maxEntries) : group[0]!.tree;
+  return group[0]!.isOverlay
+    ? overlay(
+        group.map(({ tree }) => tree),
+        io.limits.maxEntries,
+      )
+    : group[0]!.tree;
 }
 
 function labelOf(group: readonly Part[]): string {
   const { descriptor, ordinal } = group[0]!.layer;
-  return group.length > 1 ? `the file system of ${group[0]!.layer.node.descriptor.digest}` : `layer ${ordinal} (${descriptor.digest})`;
+  return group.length > 1
+    ? `the file system of ${group[0]!.layer.node.descriptor.digest}`
+    : `layer ${ordinal} (${descriptor.digest})`;
 }
 
 interface NamedParts {
@@ -142,13 +179,19 @@ async function directories(named: readonly NamedParts[], options: OperationOptio
 /** An absolute link target, and a hard link's, start at the root of their own tree. */
 function relocate(entry: ReturnType<Tree["entries"]["get"]> & object, name: string): typeof entry {
   if (entry.kind === "hardlink") return { ...entry, target: `${name}/${entry.target}` };
-  return entry.kind === "symlink" && entry.target.startsWith("/") ? { ...entry, target: `/${name}${entry.target}` } : entry;
+  return entry.kind === "symlink" && entry.target.startsWith("/")
+    ? { ...entry, target: `/${name}${entry.target}` }
+    : entry;
 }
 
 function equalNames(name: string, { layout, filename }: OperationOptions): CodedError {
   const unique = layout === "LayerPerDir" ? "{platform}-{offset}" : "{hex}";
   const found = filename === undefined ? "" : ` with filename ${JSON.stringify(filename)}`;
-  return new CodedError("PathConflict", `two directories of layout ${layout} are named ${JSON.stringify(name)}${found}; for names that differ, write\nlayerSelector:\n  filename: "${unique}"`, {
-    details: { path: name, suggestion: { layerSelector: { filename: unique } } },
-  });
+  return new CodedError(
+    "PathConflict",
+    `two directories of layout ${layout} are named ${JSON.stringify(name)}${found}; for names that differ, write\nlayerSelector:\n  filename: "${unique}"`,
+    {
+      details: { path: name, suggestion: { layerSelector: { filename: unique } } },
+    },
+  );
 }

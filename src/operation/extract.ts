@@ -11,7 +11,15 @@ import { contentDigestOf, writeArchive } from "../archive/write.ts";
 import { CodedError } from "../errors.ts";
 import type { Digest, Layer } from "../oci/types.ts";
 import { layerBytes, readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
-import { nothingSkipped, type Operation, type OperationIO, type OperationOptions, type OperationResult, type ReadyTree, type TreeOperation } from "./operation.ts";
+import {
+  nothingSkipped,
+  type Operation,
+  type OperationIO,
+  type OperationOptions,
+  type OperationResult,
+  type ReadyTree,
+  type TreeOperation,
+} from "./operation.ts";
 import { onlyLayer } from "./only-layer.ts";
 
 /**
@@ -26,24 +34,45 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
   const { spooled, verdict } = await judgeLayer(layer, options, io);
   if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
   if ((await sniffFile(spooled.path)).content.archive === "none") throw notAnArchive(layer);
-  const unpacked = await unpackLayer({ source: readFileChunks(spooled.path), size: spooled.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal });
+  const unpacked = await unpackLayer({
+    source: readFileChunks(spooled.path),
+    size: spooled.size,
+    dir: io.dir,
+    index: 0,
+    budget: budgetFor(layer, io),
+    signal: io.signal,
+  });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   const entriesBefore = unpacked.tree.entries.size;
   const ready = await publishable(unpacked.tree, unpacked.counts.special, options, io);
-  if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore) return verbatim(spooled, await contentDigestOf(ready.tree, io.signal));
+  if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore)
+    return verbatim(spooled, await contentDigestOf(ready.tree, io.signal));
   return await writeTree(ready, io);
 }
 
 /** The content of one archive as files, whatever its bytes are. @throws as `extract` */
 export const extractTree: TreeOperation = async (layers, options, io) => {
   const layer = onlyLayer(layers);
-  const unpacked = await unpackLayer({ source: layerBytes(layer, io), size: layer.descriptor.size, dir: io.dir, index: 0, budget: budgetFor(layer, io), signal: io.signal, onFile: io.onFile });
+  const unpacked = await unpackLayer({
+    source: layerBytes(layer, io),
+    size: layer.descriptor.size,
+    dir: io.dir,
+    index: 0,
+    budget: budgetFor(layer, io),
+    signal: io.signal,
+    onFile: io.onFile,
+  });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   return await publishable(unpacked.tree, unpacked.counts.special, options, io);
 };
 
 /** Applies what every published tree has in common: no links, ignore rules, names that consumers can unpack. */
-export async function publishable(unpacked: Tree, special: number, options: OperationOptions, io: OperationIO): Promise<ReadyTree> {
+export async function publishable(
+  unpacked: Tree,
+  special: number,
+  options: OperationOptions,
+  io: OperationIO,
+): Promise<ReadyTree> {
   const { tree, symlinks } = resolveLinks(unpacked, options.symlinks, io.limits);
   const ignored = await applyIgnore(tree, options.ignore, io.signal);
   checkPublishable(tree);
@@ -63,7 +92,11 @@ export function budgetFor(layer: Layer, io: OperationIO, shared = { expandedByte
 const MAGIC_BYTES = 3;
 
 /** Downloads the layer and, where it begins like gzip, judges it on the way. */
-async function judgeLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<{ spooled: SpooledLayer; verdict: Verdict | undefined }> {
+async function judgeLayer(
+  layer: Layer,
+  options: OperationOptions,
+  io: OperationIO,
+): Promise<{ spooled: SpooledLayer; verdict: Verdict | undefined }> {
   let scan: VerbatimScan | undefined;
   // A registry may send the first bytes one by one.
   let start: Buffer | undefined = Buffer.alloc(0);
@@ -72,7 +105,8 @@ async function judgeLayer(layer: Layer, options: OperationOptions, io: Operation
       if (start === undefined) return await scan?.write(chunk);
       start = Buffer.concat([start, chunk]);
       if (start.length < MAGIC_BYTES) return;
-      if (compressionOf(start) === "gzip") scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
+      if (compressionOf(start) === "gzip")
+        scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
       const head = start;
       start = undefined;
       await scan?.write(head);

@@ -30,7 +30,8 @@ export function fileNameOf(layer: Layer, ext: string, options: NameOptions, isOn
 
 /** Directory of a layer under LayerPerDir. @throws InvalidTemplate */
 export function layerDirectory(layer: Layer, options: NameOptions): string {
-  if (options.filename !== undefined) return expandTemplate(options.filename, layerValues(layer, extensionOf(layer.descriptor.mediaType), options));
+  if (options.filename !== undefined)
+    return expandTemplate(options.filename, layerValues(layer, extensionOf(layer.descriptor.mediaType), options));
   return safePath(titleOf(layer) ?? String(layer.ordinal), `the title of layer ${layer.descriptor.digest}`);
 }
 
@@ -71,7 +72,13 @@ function manifestValues(node: ManifestNode, { tag, repository }: NameOptions): T
 
 function platformOf(node: ManifestNode): string | undefined {
   const { platform } = node.descriptor;
-  return platform === undefined ? undefined : formatPlatform({ os: platform.os, architecture: platform.architecture, ...(platform.variant && { variant: platform.variant }) });
+  return platform === undefined
+    ? undefined
+    : formatPlatform({
+        os: platform.os,
+        architecture: platform.architecture,
+        ...(platform.variant && { variant: platform.variant }),
+      });
 }
 
 function own(annotations: Readonly<Record<string, string>> | undefined, key: string): string | undefined {
@@ -97,7 +104,10 @@ export function extensionOf(mediaType: string, content?: Content, head?: Buffer)
   const known = bySubtype[type];
   if (known !== undefined) return known;
   if (archiveSuffix.test(type)) return content === undefined ? typedArchive(type) : compressedExtension(head);
-  const suffix = /(?:\+|^(?:application|text)\/|\.)(json|jsonl|yaml|yml|xml|toml|wasm|rego|txt|html|css|csv|cue|gguf|safetensors|spdx|prov|sig|pem)(?:\.v\d[\w.]*)?$/.exec(type)?.[1];
+  const suffix =
+    /(?:\+|^(?:application|text)\/|\.)(json|jsonl|yaml|yml|xml|toml|wasm|rego|txt|html|css|csv|cue|gguf|safetensors|spdx|prov|sig|pem)(?:\.v\d[\w.]*)?$/.exec(
+      type,
+    )?.[1];
   return suffix === undefined ? compressedExtension(head) : `.${suffix}`;
 }
 

@@ -36,7 +36,12 @@ export async function* layerBytes(layer: Layer, { fetcher, signal, onBytes }: Op
  * @param look is shown every chunk on its way
  * @throws StorageFailed, what the fetcher throws
  */
-export async function spoolLayer(layer: Layer, index: number, io: OperationIO, look?: (chunk: Buffer) => Promise<void>): Promise<SpooledLayer> {
+export async function spoolLayer(
+  layer: Layer,
+  index: number,
+  io: OperationIO,
+  look?: (chunk: Buffer) => Promise<void>,
+): Promise<SpooledLayer> {
   const path = join(io.dir, `layer-${index}`);
   const { digest, size } = layer.descriptor;
   const hash = algorithmOf(digest) === "sha256" ? undefined : sha256Stream();

@@ -18,7 +18,13 @@ import { operations } from "./table.ts";
 import type { OperationIO, OperationOptions } from "./operation.ts";
 
 const TITLE = "org.opencontainers.image.title";
-const options: OperationOptions = { layout: "Merge", onConflict: "Fail", symlinks: "Skip", tag: "1.0.0", repository: "team/app" };
+const options: OperationOptions = {
+  layout: "Merge",
+  onConflict: "Fail",
+  symlinks: "Skip",
+  tag: "1.0.0",
+  repository: "team/app",
+};
 let dir: string;
 
 beforeEach(async () => {
@@ -39,14 +45,29 @@ class Shelf implements Fetcher {
   fetch({ digest }: { digest: Digest }): Promise<Readable> {
     this.fetched += 1;
     const content = this.contents.get(digest);
-    return content === undefined ? Promise.reject(new Error(`no ${digest}`)) : Promise.resolve(Readable.from([content], { objectMode: false }));
+    return content === undefined
+      ? Promise.reject(new Error(`no ${digest}`))
+      : Promise.resolve(Readable.from([content], { objectMode: false }));
   }
-  layer(content: string | Buffer, more: { mediaType?: string; title?: string; ordinal?: number; node?: ManifestNode; annotations?: Record<string, string> } = {}): Layer {
+  layer(
+    content: string | Buffer,
+    more: {
+      mediaType?: string;
+      title?: string;
+      ordinal?: number;
+      node?: ManifestNode;
+      annotations?: Record<string, string>;
+    } = {},
+  ): Layer {
     const bytes = Buffer.from(content);
     const digest = sha256Of(bytes);
     this.contents.set(digest, bytes);
     const annotations = { ...more.annotations, ...(more.title !== undefined && { [TITLE]: more.title }) };
-    return { descriptor: { mediaType: more.mediaType ?? "application/octet-stream", digest, size: bytes.length, annotations }, node: more.node ?? node("a"), ordinal: more.ordinal ?? 0 };
+    return {
+      descriptor: { mediaType: more.mediaType ?? "application/octet-stream", digest, size: bytes.length, annotations },
+      node: more.node ?? node("a"),
+      ordinal: more.ordinal ?? 0,
+    };
   }
 }
 
@@ -80,15 +101,24 @@ function tar(files: Record<string, string>): Buffer {
 }
 
 const texts = async (path: string): Promise<Record<string, string>> =>
-  Object.fromEntries([...(await filesIn(path))].filter(([name]) => !name.endsWith("/")).map(([name, { content }]) => [name, content.toString()]));
+  Object.fromEntries(
+    [...(await filesIn(path))]
+      .filter(([name]) => !name.endsWith("/"))
+      .map(([name, { content }]) => [name, content.toString()]),
+  );
 
 describe("ExtractAll", () => {
   it("of a Timoni module gives what timoni mod pull gives", async () => {
     const repository = fixture("timoni/mod");
     const layers = layersOf(await manifestNode(repository, "1.0.0"));
     const { blob } = await extractAll(layers, options, io(repository));
-    const expected = await readFile(join(import.meta.dirname, "../testing/fixtures/expected/timoni-mod-pull.sha256"), "utf8");
-    const found = [...(await filesIn(blob.path))].filter(([name]) => !name.endsWith("/")).map(([name, { content }]) => `${createHash("sha256").update(content).digest("hex")}  ./${name}`);
+    const expected = await readFile(
+      join(import.meta.dirname, "../testing/fixtures/expected/timoni-mod-pull.sha256"),
+      "utf8",
+    );
+    const found = [...(await filesIn(blob.path))]
+      .filter(([name]) => !name.endsWith("/"))
+      .map(([name, { content }]) => `${createHash("sha256").update(content).digest("hex")}  ./${name}`);
     expect(found).toEqual(expected.trim().split("\n"));
     expect(await readFile(blob.path).then(sha256Of)).toBe(blob.digest);
   });
@@ -116,20 +146,31 @@ describe("ExtractAll", () => {
 
   it("names raw layers by template, known layout, title and repository, in this order", async () => {
     const shelf = new Shelf();
-    const layers = [shelf.layer("a", { title: "titled.txt", mediaType: "text/plain" }), shelf.layer("{}", { ordinal: 1, mediaType: "application/json" })];
+    const layers = [
+      shelf.layer("a", { title: "titled.txt", mediaType: "text/plain" }),
+      shelf.layer("{}", { ordinal: 1, mediaType: "application/json" }),
+    ];
     const run = async (more: Partial<OperationOptions>): Promise<string[]> => {
       const scratch = await mkdtemp(join(dir, "names"));
-      return Object.keys(await texts((await extractAll(layers, { ...options, ...more }, io(shelf, { dir: scratch }))).blob.path));
+      return Object.keys(
+        await texts((await extractAll(layers, { ...options, ...more }, io(shelf, { dir: scratch }))).blob.path),
+      );
     };
     expect(await run({})).toEqual(["app.json", "titled.txt"]);
     expect(await run({ nameOf: ({ ordinal }) => `known-${ordinal}` })).toEqual(["known-0", "known-1"]);
-    expect(await run({ filename: "{tag}-{offset}{ext}", nameOf: () => "known" })).toEqual(["1.0.0-0.txt", "1.0.0-1.json"]);
+    expect(await run({ filename: "{tag}-{offset}{ext}", nameOf: () => "known" })).toEqual([
+      "1.0.0-0.txt",
+      "1.0.0-1.json",
+    ]);
   });
 
   it("fails where two layers hold one path with different content, and says what to do", async () => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer("b", { title: "same.txt", ordinal: 1 })];
-    await expect(extractAll(layers, options, io(shelf))).rejects.toMatchObject({ code: "PathConflict", details: { path: "same.txt" } });
+    await expect(extractAll(layers, options, io(shelf))).rejects.toMatchObject({
+      code: "PathConflict",
+      details: { path: "same.txt" },
+    });
   });
 
   it.each([
@@ -138,45 +179,69 @@ describe("ExtractAll", () => {
   ] as const)("keeps one of them under %s", async (onConflict, expected) => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer("b", { title: "same.txt", ordinal: 1 })];
-    expect(await texts((await extractAll(layers, { ...options, onConflict }, io(shelf))).blob.path)).toEqual({ "same.txt": expected });
+    expect(await texts((await extractAll(layers, { ...options, onConflict }, io(shelf))).blob.path)).toEqual({
+      "same.txt": expected,
+    });
   });
 
   it("takes equal content at one path for no conflict", async () => {
     const shelf = new Shelf();
-    const layers = [shelf.layer("a", { title: "same.txt" }), shelf.layer(gzipSync(tar({ "same.txt": "a" })), { ordinal: 1 })];
+    const layers = [
+      shelf.layer("a", { title: "same.txt" }),
+      shelf.layer(gzipSync(tar({ "same.txt": "a" })), { ordinal: 1 }),
+    ];
     expect(await texts((await extractAll(layers, options, io(shelf))).blob.path)).toEqual({ "same.txt": "a" });
   });
 
   it("puts each layer into a directory of its own under LayerPerDir", async () => {
     const shelf = new Shelf();
-    const layers = [shelf.layer(tar({ "x.txt": "1" }), { title: "first" }), shelf.layer("raw", { ordinal: 1, mediaType: "text/plain" })];
-    expect(await texts((await extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).blob.path)).toEqual({ "first/x.txt": "1", "1/app.txt": "raw" });
+    const layers = [
+      shelf.layer(tar({ "x.txt": "1" }), { title: "first" }),
+      shelf.layer("raw", { ordinal: 1, mediaType: "text/plain" }),
+    ];
+    expect(await texts((await extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).blob.path)).toEqual(
+      { "first/x.txt": "1", "1/app.txt": "raw" },
+    );
   });
 
   it("puts each manifest into a directory of its own under ManifestPerDir", async () => {
     const shelf = new Shelf();
-    const arm = node("arm", { descriptor: { ...node("arm").descriptor, platform: { os: "linux", architecture: "arm64", variant: "v8" } } });
+    const arm = node("arm", {
+      descriptor: { ...node("arm").descriptor, platform: { os: "linux", architecture: "arm64", variant: "v8" } },
+    });
     const titled = node("t", { effectiveAnnotations: { [TITLE]: "tools" } });
-    const layers = [shelf.layer(tar({ "x.txt": "1" }), { node: arm }), shelf.layer(tar({ "x.txt": "2" }), { node: titled })];
-    expect(await texts((await extractAll(layers, { ...options, layout: "ManifestPerDir" }, io(shelf))).blob.path)).toEqual({ "linux-arm64-v8/x.txt": "1", "tools/x.txt": "2" });
+    const layers = [
+      shelf.layer(tar({ "x.txt": "1" }), { node: arm }),
+      shelf.layer(tar({ "x.txt": "2" }), { node: titled }),
+    ];
+    expect(
+      await texts((await extractAll(layers, { ...options, layout: "ManifestPerDir" }, io(shelf))).blob.path),
+    ).toEqual({ "linux-arm64-v8/x.txt": "1", "tools/x.txt": "2" });
   });
 
   it("refuses two directories of one name", async () => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "d" }), shelf.layer("b", { title: "d", ordinal: 1 })];
-    await expect(extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).rejects.toMatchObject({ code: "PathConflict" });
+    await expect(extractAll(layers, { ...options, layout: "LayerPerDir" }, io(shelf))).rejects.toMatchObject({
+      code: "PathConflict",
+    });
   });
 
   it.each(["../out", "/etc/passwd", "a/../../b"])("refuses the title %s", async (title) => {
     const shelf = new Shelf();
-    await expect(extractAll([shelf.layer("a", { title })], options, io(shelf))).rejects.toMatchObject({ code: "InvalidTemplate" });
+    await expect(extractAll([shelf.layer("a", { title })], options, io(shelf))).rejects.toMatchObject({
+      code: "InvalidTemplate",
+    });
     expect((await readdir(dir)).every((name) => /^[a-z]+-\d+/.test(name) || name === "artifact.tar.gz")).toBe(true);
   });
 
   it("lays image layers over each other, and obeys whiteouts only there", async () => {
     const shelf = new Shelf();
     const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
-    const layers = [shelf.layer(gzipSync(tar({ "keep.txt": "1", "gone.txt": "1" })), { mediaType }), shelf.layer(gzipSync(tar({ ".wh.gone.txt": "" })), { mediaType, ordinal: 1 })];
+    const layers = [
+      shelf.layer(gzipSync(tar({ "keep.txt": "1", "gone.txt": "1" })), { mediaType }),
+      shelf.layer(gzipSync(tar({ ".wh.gone.txt": "" })), { mediaType, ordinal: 1 }),
+    ];
     expect(await texts((await extractAll(layers, options, io(shelf))).blob.path)).toEqual({ "keep.txt": "1" });
   });
 
@@ -204,7 +269,11 @@ describe("Extract", () => {
     const other = await mkdtemp(join(dir, "plain"));
     const rewritten = await extract([shelf.layer(tar(content))], options, io(shelf, { dir: other }));
     const reversed = await mkdtemp(join(dir, "reversed"));
-    const unordered = await extract([shelf.layer(gzipSync(tar(Object.fromEntries(Object.entries(content).toReversed()))))], options, io(shelf, { dir: reversed }));
+    const unordered = await extract(
+      [shelf.layer(gzipSync(tar(Object.fromEntries(Object.entries(content).toReversed()))))],
+      options,
+      io(shelf, { dir: reversed }),
+    );
     expect([verbatim.blob.verbatim, rewritten.blob.verbatim, unordered.blob.verbatim]).toEqual([true, false, true]);
     expect(new Set([verbatim, rewritten, unordered].map(({ blob }) => blob.contentDigest)).size).toBe(1);
   });
@@ -221,19 +290,32 @@ describe("Extract", () => {
 
   it("refuses a raw layer and names what to write", async () => {
     const shelf = new Shelf();
-    await expect(extract([shelf.layer("just text")], options, io(shelf))).rejects.toMatchObject({ code: "NotAnArchive", details: { suggestion: { layerSelector: { operation: "Copy" } } } });
+    await expect(extract([shelf.layer("just text")], options, io(shelf))).rejects.toMatchObject({
+      code: "NotAnArchive",
+      details: { suggestion: { layerSelector: { operation: "Copy" } } },
+    });
   });
 
   it("refuses to publish nothing", async () => {
     const shelf = new Shelf();
-    await expect(extract([shelf.layer(gzipSync(tar({ "a.yaml": "a" })))], { ...options, ignore: "*\n" }, io(shelf))).rejects.toMatchObject({ code: "EmptyResult" });
+    await expect(
+      extract([shelf.layer(gzipSync(tar({ "a.yaml": "a" })))], { ...options, ignore: "*\n" }, io(shelf)),
+    ).rejects.toMatchObject({ code: "EmptyResult" });
   });
 
   it("sees a gzip tar for what it is, however small the pieces it comes in", async () => {
     const shelf = new Shelf();
     const layer = shelf.layer(gzipSync(tar({ "a.yaml": "a" })));
     const bytes = shelf.contents.get(layer.descriptor.digest)!;
-    const pieces: Fetcher = { fetch: () => Promise.resolve(Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])), { objectMode: false })) };
+    const pieces: Fetcher = {
+      fetch: () =>
+        Promise.resolve(
+          Readable.from(
+            Array.from(bytes, (byte) => Buffer.from([byte])),
+            { objectMode: false },
+          ),
+        ),
+    };
     const { blob } = await extract([layer], options, io(pieces));
     expect(blob).toMatchObject({ verbatim: true, digest: layer.descriptor.digest });
   });
@@ -250,9 +332,15 @@ describe("Extract", () => {
 describe("Copy", () => {
   it("publishes a chart byte for byte, under the layer's own digest", async () => {
     const repository = fixture("helm/chart");
-    const chart = layersOf(await manifestNode(repository, "0.1.0")).find(({ descriptor }) => descriptor.mediaType.includes("chart.content"))!;
+    const chart = layersOf(await manifestNode(repository, "0.1.0")).find(({ descriptor }) =>
+      descriptor.mediaType.includes("chart.content"),
+    )!;
     const { blob } = await copy([chart], options, io(repository));
-    expect(blob).toMatchObject({ verbatim: true, digest: chart.descriptor.digest, contentDigest: chart.descriptor.digest });
+    expect(blob).toMatchObject({
+      verbatim: true,
+      digest: chart.descriptor.digest,
+      contentDigest: chart.descriptor.digest,
+    });
   });
 
   it.each([
@@ -264,42 +352,83 @@ describe("Copy", () => {
     ["application/json", { annotations: { "com.example/env": "qa" } }, "{annotation:com.example/env}.json", "qa.json"],
   ])("wraps a raw layer of type %s in an archive (%j, %s): %s", async (mediaType, more, filename, expected) => {
     const shelf = new Shelf();
-    const { blob } = await copy([shelf.layer("{}", { mediaType, ...more })], { ...options, ...(filename !== undefined && { filename }) }, io(shelf));
+    const { blob } = await copy(
+      [shelf.layer("{}", { mediaType, ...more })],
+      { ...options, ...(filename !== undefined && { filename }) },
+      io(shelf),
+    );
     expect(await texts(blob.path)).toEqual({ [expected]: "{}" });
   });
 
   it.each(["{title}", "{nonsense}", "/etc/{hex}", "../{hex}"])("refuses the template %s", async (filename) => {
     const shelf = new Shelf();
-    await expect(copy([shelf.layer("{}")], { ...options, filename }, io(shelf))).rejects.toMatchObject({ code: "InvalidTemplate" });
+    await expect(copy([shelf.layer("{}")], { ...options, filename }, io(shelf))).rejects.toMatchObject({
+      code: "InvalidTemplate",
+    });
   });
 
   it("wraps a chart that is given a name", async () => {
     const shelf = new Shelf();
-    const { blob } = await copy([shelf.layer(gzipSync(tar({ "Chart.yaml": "x" })), { mediaType: "application/vnd.x.tar+gzip" })], { ...options, filename: "chart{ext}" }, io(shelf));
+    const { blob } = await copy(
+      [shelf.layer(gzipSync(tar({ "Chart.yaml": "x" })), { mediaType: "application/vnd.x.tar+gzip" })],
+      { ...options, filename: "chart{ext}" },
+      io(shelf),
+    );
     expect([...(await filesIn(blob.path)).keys()]).toEqual(["chart.tar.gz"]);
   });
 });
 
 describe("every refusal", () => {
-  type Case = readonly [string, Partial<OperationOptions>, (shelf: Shelf) => Layer[], "Copy" | "ExtractAll" | "Extract"];
+  type Case = readonly [
+    string,
+    Partial<OperationOptions>,
+    (shelf: Shelf) => Layer[],
+    "Copy" | "ExtractAll" | "Extract",
+  ];
   const cases: Case[] = [
-    ["a conflict", {}, (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same", ordinal: 1 })], "ExtractAll"],
-    ["a file where another layer has a directory", {}, (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same/b", ordinal: 1 })], "ExtractAll"],
+    [
+      "a conflict",
+      {},
+      (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same", ordinal: 1 })],
+      "ExtractAll",
+    ],
+    [
+      "a file where another layer has a directory",
+      {},
+      (shelf) => [shelf.layer("a", { title: "same" }), shelf.layer("b", { title: "same/b", ordinal: 1 })],
+      "ExtractAll",
+    ],
     ["a hostile title", {}, (shelf) => [shelf.layer("a", { title: "../x" })], "ExtractAll"],
     ["an empty variable", { filename: "{title}" }, (shelf) => [shelf.layer("a")], "Copy"],
     ["an unknown variable", { filename: "{name}" }, (shelf) => [shelf.layer("a")], "Copy"],
-    ["two directories of one name", { layout: "LayerPerDir" }, (shelf) => [shelf.layer("a", { title: "d", node: placed("amd64") }), shelf.layer("b", { title: "d", ordinal: 1, node: placed("arm64") })], "ExtractAll"],
+    [
+      "two directories of one name",
+      { layout: "LayerPerDir" },
+      (shelf) => [
+        shelf.layer("a", { title: "d", node: placed("amd64") }),
+        shelf.layer("b", { title: "d", ordinal: 1, node: placed("arm64") }),
+      ],
+      "ExtractAll",
+    ],
     ["a raw layer under Extract", {}, (shelf) => [shelf.layer("a")], "Extract"],
   ];
-  const placed = (architecture: string): ManifestNode => node(architecture, { descriptor: { ...node(architecture).descriptor, platform: { os: "linux", architecture } } });
+  const placed = (architecture: string): ManifestNode =>
+    node(architecture, { descriptor: { ...node(architecture).descriptor, platform: { os: "linux", architecture } } });
 
   it.each(cases)("says what to write, and that works: %s", async (_, more, layersOn, name) => {
     const shelf = new Shelf();
     const layers = layersOn(shelf);
-    const error: unknown = await operations[name](layers, { ...options, ...more }, io(shelf)).catch((thrown: unknown) => thrown);
-    const { suggestion } = (error as CodedError).details as { suggestion: { layerSelector: Partial<OperationOptions> & { operation?: "Copy" } } };
+    const error: unknown = await operations[name](layers, { ...options, ...more }, io(shelf)).catch(
+      (thrown: unknown) => thrown,
+    );
+    const { suggestion } = (error as CodedError).details as {
+      suggestion: { layerSelector: Partial<OperationOptions> & { operation?: "Copy" } };
+    };
     const { operation = name, ...rest } = suggestion.layerSelector;
-    for (const [field, value] of Object.entries(suggestion.layerSelector)) expect((error as CodedError).message).toContain(`\nlayerSelector:\n  ${field}: ${/[{]/.test(String(value)) ? JSON.stringify(value) : String(value)}`);
+    for (const [field, value] of Object.entries(suggestion.layerSelector))
+      expect((error as CodedError).message).toContain(
+        `\nlayerSelector:\n  ${field}: ${/[{]/.test(String(value)) ? JSON.stringify(value) : String(value)}`,
+      );
     const scratch = await mkdtemp(join(dir, "again"));
     const { blob } = await operations[operation](layers, { ...options, ...more, ...rest }, io(shelf, { dir: scratch }));
     expect((await filesIn(blob.path)).size).toBeGreaterThan(0);

@@ -52,7 +52,11 @@ export interface OperationResult {
 }
 
 /** Reduces the selected layers, in order, to one StagedBlob. */
-export type Operation = (layers: readonly Layer[], options: OperationOptions, io: OperationIO) => Promise<OperationResult>;
+export type Operation = (
+  layers: readonly Layer[],
+  options: OperationOptions,
+  io: OperationIO,
+) => Promise<OperationResult>;
 
 /** Files that may be published as they are: no links, and only names that consumers can unpack. Their bodies lie in the scratch directory. */
 export interface ReadyTree {
@@ -61,4 +65,8 @@ export interface ReadyTree {
 }
 
 /** Reduces the selected layers, in order, to files. */
-export type TreeOperation = (layers: readonly Layer[], options: OperationOptions, io: OperationIO) => Promise<ReadyTree>;
+export type TreeOperation = (
+  layers: readonly Layer[],
+  options: OperationOptions,
+  io: OperationIO,
+) => Promise<ReadyTree>;

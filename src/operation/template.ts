@@ -43,20 +43,30 @@ export function expandTemplate(template: string, values: TemplateValues): string
  */
 export function safePath(text: string, what: string): string {
   const refuse = (problem: string): CodedError =>
-    new CodedError("InvalidTemplate", `${what} gives ${JSON.stringify(text.slice(0, 200))}, ${problem}${plainName}`, { details: { suggestion } });
+    new CodedError("InvalidTemplate", `${what} gives ${JSON.stringify(text.slice(0, 200))}, ${problem}${plainName}`, {
+      details: { suggestion },
+    });
   if (text.startsWith("/")) throw refuse("an absolute path");
-  const parts = text.split("/").filter((part) => part !== "" && part !== ".").map(cleanPart);
+  const parts = text
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .map(cleanPart);
   if (parts.includes("..")) throw refuse("a path with '..'");
   if (parts.length === 0) throw refuse("which names nothing");
   const path = parts.join("/");
-  if (Buffer.byteLength(path) > maxNameBytes || parts.some((part) => Buffer.byteLength(part) > 255)) throw refuse("which is too long");
+  if (Buffer.byteLength(path) > maxNameBytes || parts.some((part) => Buffer.byteLength(part) > 255))
+    throw refuse("which is too long");
   return path;
 }
 
 function valueOf(variable: string, template: string, values: TemplateValues): string {
   const value = lookUp(variable, template, values);
   if (value === undefined || value === "") {
-    throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: the layer has no {${variable}}${plainName}`, { details: { suggestion } });
+    throw new CodedError(
+      "InvalidTemplate",
+      `filename ${JSON.stringify(template)}: the layer has no {${variable}}${plainName}`,
+      { details: { suggestion } },
+    );
   }
   return paths.has(variable) ? value : value.replaceAll("/", "-").replaceAll(":", "-");
 }
@@ -65,7 +75,11 @@ function lookUp(variable: string, template: string, values: TemplateValues): str
   if (variable.startsWith("annotation:")) return values.annotation(variable.slice("annotation:".length));
   if (isVariable(variable)) return values[variable];
   const known = [...names, "annotation:KEY"].map((name) => `{${name}}`).join(" ");
-  throw new CodedError("InvalidTemplate", `filename ${JSON.stringify(template)}: there is no variable {${variable}}; there are ${known}${plainName}`, { details: { suggestion } });
+  throw new CodedError(
+    "InvalidTemplate",
+    `filename ${JSON.stringify(template)}: there is no variable {${variable}}; there are ${known}${plainName}`,
+    { details: { suggestion } },
+  );
 }
 
 function isVariable(name: string): name is VariableName {

@@ -13,9 +13,15 @@ export function renderAliases(templates: readonly string[], variables: AliasVari
 }
 
 function renderAlias(template: string, variables: AliasVariables): string {
-  const fail = (problem: string): CodedError => new CodedError("InvalidTemplate", `publish.oci.tags: ${JSON.stringify(template.slice(0, 200))} ${problem}`);
+  const fail = (problem: string): CodedError =>
+    new CodedError("InvalidTemplate", `publish.oci.tags: ${JSON.stringify(template.slice(0, 200))} ${problem}`);
   const alias = template.replace(/\{([^{}]*)\}/g, (_, name: string) => {
-    if (!Object.hasOwn(variables, name)) throw fail(`uses {${name}}; there are ${Object.keys(variables).map((known) => `{${known}}`).join(" ")}`);
+    if (!Object.hasOwn(variables, name))
+      throw fail(
+        `uses {${name}}; there are ${Object.keys(variables)
+          .map((known) => `{${known}}`)
+          .join(" ")}`,
+      );
     const value = variables[name];
     if (!value) throw fail(`uses {${name}}, which is empty here`);
     return value;

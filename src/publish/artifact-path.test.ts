@@ -8,7 +8,12 @@ describe("the directory of an owner", () => {
     ["ArtifactRepository", "apps", "podinfo", "artifactrepository/apps/podinfo"],
     ["ArtifactRepository", "a", "1", "artifactrepository/a/1"],
     ["ArtifactRepository", "flux-system", "podinfo.v1.prod", "artifactrepository/flux-system/podinfo.v1.prod"],
-    ["OCIRepository", "n", `${"a".repeat(63)}.${"b".repeat(63)}`, `ocirepository/n/${"a".repeat(63)}.${"b".repeat(63)}`],
+    [
+      "OCIRepository",
+      "n",
+      `${"a".repeat(63)}.${"b".repeat(63)}`,
+      `ocirepository/n/${"a".repeat(63)}.${"b".repeat(63)}`,
+    ],
   ])("%s %s/%s", (kind, namespace, name, expected) => {
     const directory = ownerDirectory({ kind, namespace, name });
     expect(directory).toBe(expected);
@@ -43,7 +48,11 @@ describe("the directory of an owner", () => {
 describe("a path from outside", () => {
   test("names an artifact by its digest, or the latest one", () => {
     const owner = { kind: "artifactrepository", namespace: "apps", name: "podinfo" };
-    expect(parseArtifactPath(`artifactrepository/apps/podinfo/${hex}.tar.gz`)).toEqual({ owner, directory: "artifactrepository/apps/podinfo", file: `${hex}.tar.gz` });
+    expect(parseArtifactPath(`artifactrepository/apps/podinfo/${hex}.tar.gz`)).toEqual({
+      owner,
+      directory: "artifactrepository/apps/podinfo",
+      file: `${hex}.tar.gz`,
+    });
     expect(parseArtifactPath("artifactrepository/apps/podinfo/latest.tar.gz")?.file).toBe("latest.tar.gz");
   });
 

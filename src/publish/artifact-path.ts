@@ -28,9 +28,13 @@ export interface ArtifactPath {
  */
 export function ownerDirectory(owner: Owner): string {
   const { kind, namespace, name } = owner;
-  if (kindPattern.test(kind) && namespacePattern.test(namespace) && namePattern.test(name)) return `${kind.toLowerCase()}/${namespace}/${name}`;
+  if (kindPattern.test(kind) && namespacePattern.test(namespace) && namePattern.test(name))
+    return `${kind.toLowerCase()}/${namespace}/${name}`;
   const found = `${kind}/${namespace}/${name}`.slice(0, 300);
-  throw new CodedError("InvalidSpec", `${JSON.stringify(found)} is not a kind, a namespace and a name; namespaces are DNS labels, names DNS subdomains, both in lower case`);
+  throw new CodedError(
+    "InvalidSpec",
+    `${JSON.stringify(found)} is not a kind, a namespace and a name; namespaces are DNS labels, names DNS subdomains, both in lower case`,
+  );
 }
 
 /** Files are named by their own digest, so that what a path names never changes. */
@@ -51,7 +55,12 @@ export function isArtifactFile(file: string): boolean {
 /** The owner that a directory below the root of the storage belongs to; undefined where it is not of our making. */
 export function ownerOfDirectory(directory: string): Owner | undefined {
   const [kind = "", namespace = "", name = "", ...rest] = directory.split("/");
-  const ours = rest.length === 0 && kind === kind.toLowerCase() && kindPattern.test(kind) && namespacePattern.test(namespace) && namePattern.test(name);
+  const ours =
+    rest.length === 0 &&
+    kind === kind.toLowerCase() &&
+    kindPattern.test(kind) &&
+    namespacePattern.test(namespace) &&
+    namePattern.test(name);
   return ours ? { kind, namespace, name } : undefined;
 }
 

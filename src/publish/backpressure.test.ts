@@ -38,7 +38,10 @@ afterEach(async () => {
 });
 
 /** Asks for `path`, reads nothing, and returns the server's response once no more goes out. */
-async function stalledResponse(handler: Handler, path: string): Promise<{ response: ServerResponse; sent: () => number }> {
+async function stalledResponse(
+  handler: Handler,
+  path: string,
+): Promise<{ response: ServerResponse; sent: () => number }> {
   const started = Promise.withResolvers<ServerResponse>();
   const server = await listen(
     (request, response) => {
@@ -67,23 +70,53 @@ async function publishLarge(): Promise<Digest> {
   await file.truncate(fileMiB * MiB);
   await file.close();
   const digest = sha256Of("not looked at: a staged file is moved");
-  const store = await openStorage({ root: join(dir, "data"), advertisedAddress: "x", retention: { ttlMs: 0, records: 1 }, verifyConcurrency: 1 });
-  await store.publish({ owner, blob: { path, digest, size: fileMiB * MiB, contentDigest: digest, verbatim: false }, revision: `v@${digest}`, metadata: {} }, signal);
+  const store = await openStorage({
+    root: join(dir, "data"),
+    advertisedAddress: "x",
+    retention: { ttlMs: 0, records: 1 },
+    verifyConcurrency: 1,
+  });
+  await store.publish(
+    {
+      owner,
+      blob: { path, digest, size: fileMiB * MiB, contentDigest: digest, verbatim: false },
+      revision: `v@${digest}`,
+      metadata: {},
+    },
+    signal,
+  );
   return digest;
 }
 
 describe("a client that does not read", () => {
   test("stops the reading of the content, 16 MiB at most on the way", async () => {
-    const { chunks, pulled } = countedSource(Array.from({ length: fileMiB }, () => noise), 256 * 1024);
-    const content = { size: fileMiB * MiB, digest: sha256Of("x"), headers: {}, read: () => Readable.from(chunks, { objectMode: false }), close: async () => {} };
+    const { chunks, pulled } = countedSource(
+      Array.from({ length: fileMiB }, () => noise),
+      256 * 1024,
+    );
+    const content = {
+      size: fileMiB * MiB,
+      digest: sha256Of("x"),
+      headers: {},
+      read: () => Readable.from(chunks, { objectMode: false }),
+      close: async () => {},
+    };
     await stalledResponse((request, response) => sendContent(request, response, content), "/");
     const held = await settled(pulled);
     expect(held).toBeLessThanOrEqual(onTheWayMiB * MiB);
   });
 
   test.each<[string, () => Handler, (digest: Digest) => string]>([
-    ["artifact server", () => artifactHandler({ root: join(dir, "data"), ready: () => true }), () => "/artifactrepository/apps/podinfo/latest.tar.gz"],
-    ["OCI endpoint", () => ociHandler({ root: join(dir, "data"), kind: owner.kind, ready: () => true }), (digest) => `/v2/apps/podinfo/blobs/${digest}`],
+    [
+      "artifact server",
+      () => artifactHandler({ root: join(dir, "data"), ready: () => true }),
+      () => "/artifactrepository/apps/podinfo/latest.tar.gz",
+    ],
+    [
+      "OCI endpoint",
+      () => ociHandler({ root: join(dir, "data"), kind: owner.kind, ready: () => true }),
+      (digest) => `/v2/apps/podinfo/blobs/${digest}`,
+    ],
   ])("of the %s leaves it with 1 MiB at most in memory", async (_, handler, path) => {
     const { response, sent } = await stalledResponse(handler(), path(await publishLarge()));
     expect(response.statusCode).toBe(200);
@@ -99,12 +132,16 @@ describe("a disk that takes nothing", () => {
     const expected = { digest: sha256Of(Buffer.concat(content)), size: content.length * MiB };
     const path = join(dir, "restored");
     const disk = Promise.withResolvers<DiskMood>();
-    await onDisk(dir, () => disk.promise, async () => {
-      const done = writeStream(Readable.from(chunks, { objectMode: false }), path, { expected, createFile, signal });
-      expect(await settled(pulled)).toBeLessThanOrEqual(3 * MiB);
-      disk.resolve("good");
-      await done;
-    });
+    await onDisk(
+      dir,
+      () => disk.promise,
+      async () => {
+        const done = writeStream(Readable.from(chunks, { objectMode: false }), path, { expected, createFile, signal });
+        expect(await settled(pulled)).toBeLessThanOrEqual(3 * MiB);
+        disk.resolve("good");
+        await done;
+      },
+    );
     expect(await matches(path, expected, signal)).toBe(true);
   });
 });

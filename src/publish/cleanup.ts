@@ -37,7 +37,8 @@ export async function sweep(root: string, signal: AbortSignal): Promise<void> {
       signal.throwIfAborted();
       const path = join(root, namespace, name);
       if (name.startsWith(removedPrefix)) await rm(path, { recursive: true, force: true });
-      else if (ownerOfDirectory(`${namespace}/${name}`) !== undefined && (await isDirectory(path))) await removeTemps(path);
+      else if (ownerOfDirectory(`${namespace}/${name}`) !== undefined && (await isDirectory(path)))
+        await removeTemps(path);
     }
   }
 }
@@ -48,7 +49,11 @@ async function removeTemps(directory: string): Promise<void> {
   }
 }
 
-export async function collectOrphans(root: string, isKnown: (owner: Owner) => boolean, signal: AbortSignal): Promise<Owner[]> {
+export async function collectOrphans(
+  root: string,
+  isKnown: (owner: Owner) => boolean,
+  signal: AbortSignal,
+): Promise<Owner[]> {
   const removed: Owner[] = [];
   for (const namespace of await namespaceDirectories(root)) {
     for (const name of await namesIn(join(root, namespace))) {
@@ -72,7 +77,8 @@ async function namespaceDirectories(root: string): Promise<string[]> {
     const namespaces = (await namesIn(join(root, kind))).map((namespace) => `${kind}/${namespace}`);
     for (const namespace of namespaces) {
       // A name stands in for those below.
-      if (ownerOfDirectory(`${namespace}/x`) !== undefined && (await isDirectory(join(root, namespace)))) found.push(namespace);
+      if (ownerOfDirectory(`${namespace}/x`) !== undefined && (await isDirectory(join(root, namespace))))
+        found.push(namespace);
     }
   }
   return found;

@@ -14,9 +14,22 @@ const key = { namespace: "apps", name: "podinfo" };
 const owner = { ...key, uid: "uid-now" };
 const fieldManager = "strata-controller";
 const signal = new AbortController().signal;
-const ownerRef: OwnerReference = { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", name: "podinfo", uid: "uid-now", controller: true, blockOwnerDeletion: true };
+const ownerRef: OwnerReference = {
+  apiVersion: "source.strata.dev/v1beta1",
+  kind: "ArtifactRepository",
+  name: "podinfo",
+  uid: "uid-now",
+  controller: true,
+  blockOwnerDeletion: true,
+};
 const staleRef: OwnerReference = { ...ownerRef, uid: "uid-before" };
-const otherRef: OwnerReference = { apiVersion: "apps.example/v1", kind: "Composition", name: "stack", uid: "uid-other", controller: true };
+const otherRef: OwnerReference = {
+  apiVersion: "apps.example/v1",
+  kind: "Composition",
+  name: "stack",
+  uid: "uid-other",
+  controller: true,
+};
 
 function setUp(options: MemoryKubeOptions = {}) {
   const requests: string[] = [];
@@ -34,16 +47,34 @@ function setUp(options: MemoryKubeOptions = {}) {
 
 function companion(client: MemoryKube, current: Widget | null | undefined, size = 1): Companion<Widget> {
   return {
-    client, type, owner, fieldManager, current,
-    desired: { apiVersion: "example.dev/v1", kind: "Widget", metadata: companionMetadata(owner, fieldManager), spec: { size } },
+    client,
+    type,
+    owner,
+    fieldManager,
+    current,
+    desired: {
+      apiVersion: "example.dev/v1",
+      kind: "Widget",
+      metadata: companionMetadata(owner, fieldManager),
+      spec: { size },
+    },
     hasDesiredSpec: ({ spec }) => spec.size === size,
     foreignSource: ({ spec }) => spec.from,
     shippedWith: "Widgets 2.0",
   };
 }
 
-function put(kube: MemoryKube, ownerReferences: readonly OwnerReference[], { from, ...metadata }: { from?: string; labels?: Record<string, string>; finalizers?: string[] } = {}): Widget {
-  return kube.put<Widget>(type, { apiVersion: "example.dev/v1", kind: "Widget", metadata: { ...key, ownerReferences, ...metadata }, spec: { size: 1, ...(from !== undefined && { from }) } });
+function put(
+  kube: MemoryKube,
+  ownerReferences: readonly OwnerReference[],
+  { from, ...metadata }: { from?: string; labels?: Record<string, string>; finalizers?: string[] } = {},
+): Widget {
+  return kube.put<Widget>(type, {
+    apiVersion: "example.dev/v1",
+    kind: "Widget",
+    metadata: { ...key, ownerReferences, ...metadata },
+    spec: { size: 1, ...(from !== undefined && { from }) },
+  });
 }
 
 const read = async (kube: MemoryKube): Promise<Widget | undefined> => await kube.get<Widget>(type, key, signal);
@@ -53,7 +84,10 @@ describe("a companion", () => {
     const { kube, requests } = setUp();
     const made = await place(companion(kube, null), signal);
     expect(requests).toEqual(["create"]);
-    expect(made).toMatchObject({ metadata: { ...key, labels: { "app.kubernetes.io/managed-by": fieldManager }, ownerReferences: [ownerRef] }, spec: { size: 1 } });
+    expect(made).toMatchObject({
+      metadata: { ...key, labels: { "app.kubernetes.io/managed-by": fieldManager }, ownerReferences: [ownerRef] },
+      spec: { size: 1 },
+    });
   });
 
   test("is left alone where it is as it is to be", async () => {
@@ -67,30 +101,85 @@ describe("a companion", () => {
   test.each<[string, (made: Widget) => Widget]>([
     ["another spec", (made) => ({ ...made, spec: { size: 9 } })],
     ["no label", (made) => ({ ...made, metadata: { ...made.metadata, labels: {} } })],
-    ["another manager's label", (made) => ({ ...made, metadata: { ...made.metadata, labels: { "app.kubernetes.io/managed-by": "hand" } } })],
-    ["a reference that does not block", (made) => ({ ...made, metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, blockOwnerDeletion: false }] } })],
-    ["a reference of an older API version", (made) => ({ ...made, metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, apiVersion: "source.strata.dev/v1alpha1" }] } })],
-    ["a reference that does not control", (made) => ({ ...made, metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, controller: false }] } })],
+    [
+      "another manager's label",
+      (made) => ({ ...made, metadata: { ...made.metadata, labels: { "app.kubernetes.io/managed-by": "hand" } } }),
+    ],
+    [
+      "a reference that does not block",
+      (made) => ({
+        ...made,
+        metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, blockOwnerDeletion: false }] },
+      }),
+    ],
+    [
+      "a reference of an older API version",
+      (made) => ({
+        ...made,
+        metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, apiVersion: "source.strata.dev/v1alpha1" }] },
+      }),
+    ],
+    [
+      "a reference that does not control",
+      (made) => ({ ...made, metadata: { ...made.metadata, ownerReferences: [{ ...ownerRef, controller: false }] } }),
+    ],
   ])("with %s is corrected in one request", async (_, change) => {
     const { kube, requests } = setUp();
     const changed = kube.put(type, change(await place(companion(kube, null), signal)));
     requests.length = 0;
     const after = await place(companion(kube, changed), signal);
     expect(requests).toEqual(["apply"]);
-    expect(after).toMatchObject({ metadata: { uid: changed.metadata.uid, labels: { "app.kubernetes.io/managed-by": fieldManager }, ownerReferences: [ownerRef] }, spec: { size: 1 } });
+    expect(after).toMatchObject({
+      metadata: {
+        uid: changed.metadata.uid,
+        labels: { "app.kubernetes.io/managed-by": fieldManager },
+        ownerReferences: [ownerRef],
+      },
+      spec: { size: 1 },
+    });
   });
 
   test.each<[string, readonly OwnerReference[], { from?: string; labels?: Record<string, string> }, RegExp]>([
     ["nobody's", [], {}, /has no owner/],
-    ["nobody's, with a label", [], { labels: { "app.kubernetes.io/managed-by": "source-watcher" } }, /managed by source-watcher/],
+    [
+      "nobody's, with a label",
+      [],
+      { labels: { "app.kubernetes.io/managed-by": "source-watcher" } },
+      /managed by source-watcher/,
+    ],
     ["another controller's", [otherRef], {}, /belongs to Composition stack/],
     ["referred to by another object", [{ ...otherRef, controller: false }], {}, /belongs to Composition stack/],
-    ["controlled by another object, and referring to ours too", [{ ...ownerRef, controller: false }, otherRef], {}, /belongs to Composition stack/],
-    ["left behind, but shared with another object", [staleRef, { ...otherRef, controller: false }], {}, /belongs to ArtifactRepository podinfo/],
-    ["another ArtifactRepository's", [{ ...ownerRef, name: "other", uid: "uid-other" }], {}, /belongs to ArtifactRepository other/],
-    ["another group's ArtifactRepository's", [{ ...staleRef, apiVersion: "else.dev/v1" }], {}, /belongs to ArtifactRepository podinfo/],
+    [
+      "controlled by another object, and referring to ours too",
+      [{ ...ownerRef, controller: false }, otherRef],
+      {},
+      /belongs to Composition stack/,
+    ],
+    [
+      "left behind, but shared with another object",
+      [staleRef, { ...otherRef, controller: false }],
+      {},
+      /belongs to ArtifactRepository podinfo/,
+    ],
+    [
+      "another ArtifactRepository's",
+      [{ ...ownerRef, name: "other", uid: "uid-other" }],
+      {},
+      /belongs to ArtifactRepository other/,
+    ],
+    [
+      "another group's ArtifactRepository's",
+      [{ ...staleRef, apiVersion: "else.dev/v1" }],
+      {},
+      /belongs to ArtifactRepository podinfo/,
+    ],
     ["from elsewhere", [ownerRef], { from: "GitRepository app" }, /comes from GitRepository app/],
-    ["left behind, and from elsewhere", [staleRef], { from: "GitRepository app" }, /belongs to ArtifactRepository podinfo/],
+    [
+      "left behind, and from elsewhere",
+      [staleRef],
+      { from: "GitRepository app" },
+      /belongs to ArtifactRepository podinfo/,
+    ],
   ])("that is %s is not touched", async (_, references, rest, why) => {
     const { kube, requests } = setUp();
     const foreign = put(kube, references, rest);

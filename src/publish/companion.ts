@@ -58,7 +58,10 @@ export async function place<T extends KubeObject>(companion: Companion<T>, signa
 }
 
 /** Deletes the companion where it is ours. */
-export async function withdraw<T extends KubeObject>(identity: CompanionIdentity<T>, signal: AbortSignal): Promise<void> {
+export async function withdraw<T extends KubeObject>(
+  identity: CompanionIdentity<T>,
+  signal: AbortSignal,
+): Promise<void> {
   const { client, type, owner } = identity;
   try {
     const live = await client.get<T>(type, owner, signal);
@@ -90,7 +93,11 @@ async function placeLive<T extends KubeObject>(companion: Companion<T>, signal: 
   if (live === undefined) return await create(companion, signal);
   const standing = standingOf(companion, live);
   if (standing === "foreign") throw notOwned(companion, live);
-  if (isGoing(live)) throw new CodedError("KubeConflict", `${nameOf(companion)} is still being deleted; it is made again once it is gone`);
+  if (isGoing(live))
+    throw new CodedError(
+      "KubeConflict",
+      `${nameOf(companion)} is still being deleted; it is made again once it is gone`,
+    );
   if (standing === "ours") return await correct(companion, live, signal);
   const { uid, resourceVersion } = live.metadata;
   await client.delete(type, owner, { uid, resourceVersion }, signal);
@@ -106,10 +113,17 @@ async function correct<T extends KubeObject>(companion: Companion<T>, object: T,
   if (isAsDesired(companion, object)) return object;
   const { client, type, desired, fieldManager } = companion;
   const { uid } = object.metadata;
-  const applied = await client.apply<T>(type, { ...desired, metadata: { ...desired.metadata, ...(uid !== undefined && { uid }) } }, { fieldManager, force: true }, signal);
+  const applied = await client.apply<T>(
+    type,
+    { ...desired, metadata: { ...desired.metadata, ...(uid !== undefined && { uid }) } },
+    { fieldManager, force: true },
+    signal,
+  );
   // An apply removes only what was applied before, not what was created, or added by hand.
   const excess = companion.excess?.(applied);
-  return excess === undefined ? applied : await client.patch<T>(type, companion.owner, { metadata: { uid }, spec: excess }, { fieldManager }, signal);
+  return excess === undefined
+    ? applied
+    : await client.patch<T>(type, companion.owner, { metadata: { uid }, spec: excess }, { fieldManager }, signal);
 }
 
 function isAsDesired<T extends KubeObject>({ owner, fieldManager, hasDesiredSpec }: Companion<T>, object: T): boolean {
@@ -125,7 +139,9 @@ function standingOf<T extends KubeObject>({ owner, foreignSource }: CompanionIde
   const isOthers = references.some(({ controller, uid }) => controller === true && uid !== owner.uid);
   if (references.some(({ uid }) => uid === owner.uid) && !isOthers) return "ours";
   // Names are unique: where they name the owner with another uid, they name one that is gone.
-  const isStale = references.length > 0 && references.every((reference) => namesOwner(reference, owner) && reference.uid !== owner.uid);
+  const isStale =
+    references.length > 0 &&
+    references.every((reference) => namesOwner(reference, owner) && reference.uid !== owner.uid);
   return isStale && isOthers ? "leftover" : "foreign";
 }
 
@@ -134,7 +150,14 @@ function referenceTo({ name, uid }: CompanionOwner): OwnerReference {
 }
 
 function isSameReference(a: OwnerReference, b: OwnerReference): boolean {
-  return a.uid === b.uid && a.name === b.name && a.kind === b.kind && a.apiVersion === b.apiVersion && a.controller === b.controller && a.blockOwnerDeletion === b.blockOwnerDeletion;
+  return (
+    a.uid === b.uid &&
+    a.name === b.name &&
+    a.kind === b.kind &&
+    a.apiVersion === b.apiVersion &&
+    a.controller === b.controller &&
+    a.blockOwnerDeletion === b.blockOwnerDeletion
+  );
 }
 
 function namesOwner({ apiVersion, kind, name }: OwnerReference, owner: CompanionOwner): boolean {
@@ -142,7 +165,13 @@ function namesOwner({ apiVersion, kind, name }: OwnerReference, owner: Companion
 }
 
 /** Of any version of the API. */
-export function isArtifactRepository({ apiVersion, kind }: { readonly apiVersion?: string; readonly kind: string }): boolean {
+export function isArtifactRepository({
+  apiVersion,
+  kind,
+}: {
+  readonly apiVersion?: string;
+  readonly kind: string;
+}): boolean {
   return kind === KIND && (apiVersion === undefined || apiVersion.startsWith(`${GROUP}/`));
 }
 

@@ -77,7 +77,10 @@ export interface Directories {
  * Creates `relative` below `root`, part by part, so that a symlink on the way is never followed; says whether it is new, and so empty.
  * @throws StorageFailed where a part of it is something else than a directory
  */
-export async function ensureDirectory(directories: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
+export async function ensureDirectory(
+  directories: Directories,
+  relative: string,
+): Promise<{ directory: string; isNew: boolean }> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await makeDirectories(directories, relative);
@@ -88,7 +91,10 @@ export async function ensureDirectory(directories: Directories, relative: string
   }
 }
 
-async function makeDirectories(directories: Directories, relative: string): Promise<{ directory: string; isNew: boolean }> {
+async function makeDirectories(
+  directories: Directories,
+  relative: string,
+): Promise<{ directory: string; isNew: boolean }> {
   const { root, seen } = directories;
   const directory = join(root, relative);
   let path = root;
@@ -138,7 +144,10 @@ async function isDirectory(path: string, relative: string): Promise<boolean> {
 }
 
 function notADirectory(relative: string): CodedError {
-  return new CodedError("StorageFailed", `${relative} in the storage is a symlink or a file where a directory belongs; remove it`);
+  return new CodedError(
+    "StorageFailed",
+    `${relative} in the storage is a symlink or a file where a directory belongs; remove it`,
+  );
 }
 
 export function hasErrno(error: unknown, ...codes: string[]): boolean {
@@ -156,7 +165,15 @@ const advice: Readonly<Record<string, string>> = {
 
 /** StorageFailed for what the file system refused; errors of our own and aborts stay what they are. */
 export function storageError(error: unknown, what: string): unknown {
-  if (error instanceof CodedError || (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError"))) return error;
+  if (
+    error instanceof CodedError ||
+    (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError"))
+  )
+    return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return new CodedError("StorageFailed", `${what}: ${advice[code] ?? messageOf(error)}${code in advice ? ` (${code})` : ""}`, { cause: error, details: { errno: code } });
+  return new CodedError(
+    "StorageFailed",
+    `${what}: ${advice[code] ?? messageOf(error)}${code in advice ? ` (${code})` : ""}`,
+    { cause: error, details: { errno: code } },
+  );
 }

@@ -4,7 +4,13 @@ import { codeOf } from "../errors.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
 import { MemoryKube, type MemoryKubeOptions } from "../kube/memory.ts";
 import { sha256Of } from "../oci/digest.ts";
-import { externalArtifacts, publishExternalArtifact, readRequestedAt, withdrawExternalArtifact, type ExternalArtifactRequest } from "./external-artifact.ts";
+import {
+  externalArtifacts,
+  publishExternalArtifact,
+  readRequestedAt,
+  withdrawExternalArtifact,
+  type ExternalArtifactRequest,
+} from "./external-artifact.ts";
 import type { Artifact } from "./publisher.ts";
 
 const key = { namespace: "apps", name: "podinfo" };
@@ -12,12 +18,25 @@ const owner = { ...key, uid: "uid-now" };
 const signal = new AbortController().signal;
 const first = new Date("2026-11-21T07:00:00Z");
 const later = new Date("2026-11-21T08:00:00Z");
-const verified: ConditionDraft = { type: "SourceVerified", status: "True", reason: "Succeeded", message: "verified cosign signature of key.pub" };
+const verified: ConditionDraft = {
+  type: "SourceVerified",
+  status: "True",
+  reason: "Succeeded",
+  message: "verified cosign signature of key.pub",
+};
 
 function artifact(content: string, metadata?: Record<string, string>): Artifact {
   const digest = sha256Of(content);
   const path = `artifactrepository/apps/podinfo/${digest}.tar.gz`;
-  return { path, url: `http://strata/${path}`, revision: `1.0.0@${digest}`, digest, size: content.length, lastUpdateTime: "2026-11-21T06:59:00Z", ...(metadata && { metadata }) };
+  return {
+    path,
+    url: `http://strata/${path}`,
+    revision: `1.0.0@${digest}`,
+    digest,
+    size: content.length,
+    lastUpdateTime: "2026-11-21T06:59:00Z",
+    ...(metadata && { metadata }),
+  };
 }
 
 function setUp(options: MemoryKubeOptions = {}) {
@@ -30,7 +49,18 @@ function setUp(options: MemoryKubeOptions = {}) {
     },
   });
   const publish = async (change: Partial<ExternalArtifactRequest> = {}) =>
-    await publishExternalArtifact({ client: kube, owner, artifact: artifact("one"), fieldManager: "strata-controller", current: null, now: first, ...change }, signal);
+    await publishExternalArtifact(
+      {
+        client: kube,
+        owner,
+        artifact: artifact("one"),
+        fieldManager: "strata-controller",
+        current: null,
+        now: first,
+        ...change,
+      },
+      signal,
+    );
   const read = async (): Promise<ExternalArtifact> => {
     const object = await kube.get<ExternalArtifact>(externalArtifacts, key, signal);
     if (object === undefined) throw new Error("there is none");
@@ -46,12 +76,32 @@ describe("an ExternalArtifact", () => {
     expect(await publish()).toEqual({ kind: "ExternalArtifact", name: "podinfo", digest: sha256Of("one") });
     expect(requests).toEqual(["create", "apply"]);
     const object = await read();
-    expect(object.spec).toEqual({ sourceRef: { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", ...key } });
-    expect(object.metadata.ownerReferences).toEqual([{ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", name: "podinfo", uid: "uid-now", controller: true, blockOwnerDeletion: true }]);
+    expect(object.spec).toEqual({
+      sourceRef: { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", ...key },
+    });
+    expect(object.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: "source.strata.dev/v1beta1",
+        kind: "ArtifactRepository",
+        name: "podinfo",
+        uid: "uid-now",
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ]);
     expect(object.metadata.labels).toEqual({ "app.kubernetes.io/managed-by": "strata-controller" });
     expect(object.status).toEqual({
       artifact: artifact("one"),
-      conditions: [{ type: "Ready", status: "True", reason: "Succeeded", message: "Artifact is ready", observedGeneration: 1, lastTransitionTime: "2026-11-21T07:00:00Z" }],
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          reason: "Succeeded",
+          message: "Artifact is ready",
+          observedGeneration: 1,
+          lastTransitionTime: "2026-11-21T07:00:00Z",
+        },
+      ],
     });
   });
 
@@ -66,9 +116,17 @@ describe("an ExternalArtifact", () => {
 
   test.each<[string, Partial<ExternalArtifactRequest>, readonly string[]]>([
     ["other content", { artifact: artifact("two") }, ["Ready", "SourceVerified"]],
-    ["only another address", { artifact: { ...artifact("one"), url: "http://elsewhere/x.tar.gz" } }, ["Ready", "SourceVerified"]],
+    [
+      "only another address",
+      { artifact: { ...artifact("one"), url: "http://elsewhere/x.tar.gz" } },
+      ["Ready", "SourceVerified"],
+    ],
     ["no signature any more", { sourceVerified: undefined }, ["Ready"]],
-    ["another signer", { sourceVerified: { ...verified, message: "verified notation signature of CN=x" } }, ["Ready", "SourceVerified"]],
+    [
+      "another signer",
+      { sourceVerified: { ...verified, message: "verified notation signature of CN=x" } },
+      ["Ready", "SourceVerified"],
+    ],
   ])("with %s gets a new status, in one request", async (_, change, types) => {
     const { publish, read, requests } = setUp();
     await publish({ sourceVerified: verified });
@@ -79,8 +137,12 @@ describe("an ExternalArtifact", () => {
     expect(requests).toEqual(["apply"]);
     const { status, metadata } = await read();
     expect(status?.artifact).toEqual(wanted.artifact);
-    expect(status?.conditions?.map(({ type, lastTransitionTime }) => [type, lastTransitionTime])).toEqual(types.map((type) => [type, "2026-11-21T07:00:00Z"]));
-    expect(status?.conditions?.find(({ type }) => type === "SourceVerified")?.message).toBe(wanted.sourceVerified?.message);
+    expect(status?.conditions?.map(({ type, lastTransitionTime }) => [type, lastTransitionTime])).toEqual(
+      types.map((type) => [type, "2026-11-21T07:00:00Z"]),
+    );
+    expect(status?.conditions?.find(({ type }) => type === "SourceVerified")?.message).toBe(
+      wanted.sourceVerified?.message,
+    );
     expect(metadata.generation).toBe(1);
   });
 
@@ -94,8 +156,21 @@ describe("an ExternalArtifact", () => {
   test.each<[string, ExternalArtifact["spec"] | undefined]>([
     ["no spec", undefined],
     ["no reference", {} as ExternalArtifact["spec"]],
-    ["the name of another ArtifactRepository", { sourceRef: { apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", name: "other", namespace: "apps" } }],
-    ["an older version of the API", { sourceRef: { apiVersion: "source.strata.dev/v1alpha1", kind: "ArtifactRepository", ...key } }],
+    [
+      "the name of another ArtifactRepository",
+      {
+        sourceRef: {
+          apiVersion: "source.strata.dev/v1beta1",
+          kind: "ArtifactRepository",
+          name: "other",
+          namespace: "apps",
+        },
+      },
+    ],
+    [
+      "an older version of the API",
+      { sourceRef: { apiVersion: "source.strata.dev/v1alpha1", kind: "ArtifactRepository", ...key } },
+    ],
   ])("of ours with %s is set right, and observes the new generation", async (_, spec) => {
     const { kube, publish, read, requests } = setUp();
     await publish();
@@ -105,42 +180,62 @@ describe("an ExternalArtifact", () => {
     expect(requests).toEqual(["create", "apply", "apply", "apply"]);
     const after = await read();
     expect(after.spec).toEqual(wanted);
-    expect(after.status?.conditions).toMatchObject([{ observedGeneration: after.metadata.generation, lastTransitionTime: "2026-11-21T07:00:00Z" }]);
+    expect(after.status?.conditions).toMatchObject([
+      { observedGeneration: after.metadata.generation, lastTransitionTime: "2026-11-21T07:00:00Z" },
+    ]);
   });
 
   test("of ours that names another kind as its source is not touched", async () => {
     const { kube, publish, read } = setUp();
     await publish();
-    const current = kube.put(externalArtifacts, { ...(await read()), spec: { sourceRef: { kind: "GitRepository", name: "app" } } });
-    expect(codeOf(await publish({ current, artifact: artifact("two") }).catch((error: unknown) => error))).toBe("NotOwned");
+    const current = kube.put(externalArtifacts, {
+      ...(await read()),
+      spec: { sourceRef: { kind: "GitRepository", name: "app" } },
+    });
+    expect(codeOf(await publish({ current, artifact: artifact("two") }).catch((error: unknown) => error))).toBe(
+      "NotOwned",
+    );
     await withdrawExternalArtifact({ client: kube, owner }, signal);
     expect(await read()).toBe(current);
   });
 
   test("of somebody else is not touched, and its status neither", async () => {
     const { kube, publish, read } = setUp();
-    const ownerReferences = [{ apiVersion: "source.extensions.fluxcd.io/v1beta1", kind: "ArtifactGenerator", name: "gen", uid: "uid-gen" }];
-    const foreign = kube.put<ExternalArtifact>(externalArtifacts, { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { ...key, ownerReferences }, spec: { sourceRef: { kind: "ArtifactGenerator", name: "gen" } } });
+    const ownerReferences = [
+      { apiVersion: "source.extensions.fluxcd.io/v1beta1", kind: "ArtifactGenerator", name: "gen", uid: "uid-gen" },
+    ];
+    const foreign = kube.put<ExternalArtifact>(externalArtifacts, {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "ExternalArtifact",
+      metadata: { ...key, ownerReferences },
+      spec: { sourceRef: { kind: "ArtifactGenerator", name: "gen" } },
+    });
     const error: unknown = await publish().catch((thrown: unknown) => thrown);
     expect(codeOf(error)).toBe("NotOwned");
     expect((error as Error).message).toMatch(/ExternalArtifact apps\/podinfo .*ArtifactGenerator gen/);
     expect(await read()).toBe(foreign);
   });
 
-  test.each([null, undefined])("that is deleted again and again between the two requests asks for another try (cache: %s)", async (current) => {
-    const { kube, publish } = setUp({
-      onRequest: ({ verb }) => {
-        if (verb === "apply") kube.remove(externalArtifacts, key);
-      },
-    });
-    await expect(publish({ current })).rejects.toMatchObject({ code: "KubeConflict" });
-  });
+  test.each([null, undefined])(
+    "that is deleted again and again between the two requests asks for another try (cache: %s)",
+    async (current) => {
+      const { kube, publish } = setUp({
+        onRequest: ({ verb }) => {
+          if (verb === "apply") kube.remove(externalArtifacts, key);
+        },
+      });
+      await expect(publish({ current })).rejects.toMatchObject({ code: "KubeConflict" });
+    },
+  );
 
   test("that has changed since the cache saw it is read again", async () => {
     const { kube, publish, read, requests } = setUp();
     await publish();
     const current = await read();
-    kube.put(externalArtifacts, { ...current, metadata: { ...current.metadata, annotations: { "reconcile.fluxcd.io/requestedAt": "1" } } });
+    kube.put(externalArtifacts, {
+      ...current,
+      metadata: { ...current.metadata, annotations: { "reconcile.fluxcd.io/requestedAt": "1" } },
+    });
     requests.length = 0;
     await publish({ current, artifact: artifact("two") });
     expect(requests).toEqual(["apply", "get", "apply"]);

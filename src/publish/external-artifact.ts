@@ -6,10 +6,22 @@ import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf } from "../errors.ts";
 import type { ObjectMeta, ResourceType } from "../kube/client.ts";
 import { setCondition, type ConditionDraft } from "../kube/conditions.ts";
-import { companionMetadata, isArtifactRepository, place, withdraw, type Companion, type CompanionIdentity } from "./companion.ts";
+import {
+  companionMetadata,
+  isArtifactRepository,
+  place,
+  withdraw,
+  type Companion,
+  type CompanionIdentity,
+} from "./companion.ts";
 import type { Artifact } from "./publisher.ts";
 
-export const externalArtifacts: ResourceType = { group: "source.toolkit.fluxcd.io", version: "v1", plural: "externalartifacts", kind: "ExternalArtifact" };
+export const externalArtifacts: ResourceType = {
+  group: "source.toolkit.fluxcd.io",
+  version: "v1",
+  plural: "externalartifacts",
+  kind: "ExternalArtifact",
+};
 
 export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>, "client" | "owner">;
 
@@ -29,7 +41,10 @@ export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
  *
  * @throws NotOwned where one of this name is somebody else's, CrdMissing, KubeConflict and other Kube… errors
  */
-export async function publishExternalArtifact(request: ExternalArtifactRequest, signal: AbortSignal): Promise<PublishedStatus> {
+export async function publishExternalArtifact(
+  request: ExternalArtifactRequest,
+  signal: AbortSignal,
+): Promise<PublishedStatus> {
   try {
     await writeStatus(request, await place(companionOf(request), signal), signal);
   } catch (error) {
@@ -46,7 +61,11 @@ export async function withdrawExternalArtifact(identity: ExternalArtifactIdentit
 }
 
 /** What a Flux Receiver or `kubectl annotate` has asked of the ExternalArtifact: its owner is to be reconciled now. */
-export function readRequestedAt({ metadata }: { readonly metadata: Pick<ObjectMeta, "annotations"> }): string | undefined {
+export function readRequestedAt({
+  metadata,
+}: {
+  readonly metadata: Pick<ObjectMeta, "annotations">;
+}): string | undefined {
   return metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
 }
 
@@ -54,9 +73,18 @@ function companionOf({ client, owner, fieldManager, current }: ExternalArtifactR
   const { name, namespace } = owner;
   const sourceRef = { apiVersion: API_VERSION, kind: KIND, name, namespace };
   return {
-    client, owner, fieldManager, current, foreignSource,
+    client,
+    owner,
+    fieldManager,
+    current,
+    foreignSource,
     type: externalArtifacts,
-    desired: { apiVersion: SOURCE_API_VERSION, kind: "ExternalArtifact", metadata: companionMetadata(owner, fieldManager), spec: { sourceRef } },
+    desired: {
+      apiVersion: SOURCE_API_VERSION,
+      kind: "ExternalArtifact",
+      metadata: companionMetadata(owner, fieldManager),
+      spec: { sourceRef },
+    },
     hasDesiredSpec: (object) => isDeepStrictEqual(sourceRefOf(object), sourceRef),
     shippedWith: "Flux 2.7 or later",
   };
@@ -72,7 +100,11 @@ function foreignSource(object: ExternalArtifact): string | undefined {
   return source === undefined || isArtifactRepository(source) ? undefined : `${source.kind} ${source.name}`;
 }
 
-async function writeStatus(request: ExternalArtifactRequest, object: ExternalArtifact, signal: AbortSignal): Promise<void> {
+async function writeStatus(
+  request: ExternalArtifactRequest,
+  object: ExternalArtifact,
+  signal: AbortSignal,
+): Promise<void> {
   const { client, owner, fieldManager } = request;
   const status = { artifact: artifactOf(request.artifact), conditions: conditionsOf(request, object) };
   const { artifact, conditions } = object.status ?? {};
@@ -86,7 +118,9 @@ async function writeStatus(request: ExternalArtifactRequest, object: ExternalArt
     await client.apply(externalArtifacts, applied, { fieldManager, subresource: "status", force: true }, signal);
   } catch (error) {
     if (codeOf(error) !== "NotFound") throw error;
-    throw new CodedError("KubeConflict", `ExternalArtifact ${namespace}/${name} was deleted meanwhile`, { cause: error });
+    throw new CodedError("KubeConflict", `ExternalArtifact ${namespace}/${name} was deleted meanwhile`, {
+      cause: error,
+    });
   }
 }
 
@@ -94,10 +128,22 @@ function artifactOf({ path, url, revision, digest, size, lastUpdateTime, metadat
   return { path, url, revision, digest, size, lastUpdateTime, ...(metadata && { metadata }) };
 }
 
-function conditionsOf({ sourceVerified, now }: ExternalArtifactRequest, { metadata, status }: ExternalArtifact): readonly Condition[] {
-  const ready: ConditionDraft = { type: ConditionType.Ready, status: "True", reason: Reason.Succeeded, message: "Artifact is ready" };
-  const drafts = sourceVerified === undefined ? [ready] : [ready, { ...sourceVerified, type: ConditionType.SourceVerified }];
+function conditionsOf(
+  { sourceVerified, now }: ExternalArtifactRequest,
+  { metadata, status }: ExternalArtifact,
+): readonly Condition[] {
+  const ready: ConditionDraft = {
+    type: ConditionType.Ready,
+    status: "True",
+    reason: Reason.Succeeded,
+    message: "Artifact is ready",
+  };
+  const drafts =
+    sourceVerified === undefined ? [ready] : [ready, { ...sourceVerified, type: ConditionType.SourceVerified }];
   // Those that are there lend their times.
   const before = (status?.conditions ?? []).filter(({ type }) => drafts.some((draft) => draft.type === type));
-  return drafts.reduce<readonly Condition[]>((conditions, draft) => setCondition(conditions, draft, { generation: metadata.generation, now }), before);
+  return drafts.reduce<readonly Condition[]>(
+    (conditions, draft) => setCondition(conditions, draft, { generation: metadata.generation, now }),
+    before,
+  );
 }

@@ -13,12 +13,17 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close(0)));
 });
 
-const tlsFile = (name: string): string => readFileSync(new URL(`../testing/fixtures/tls/${name}`, import.meta.url), "utf8");
+const tlsFile = (name: string): string =>
+  readFileSync(new URL(`../testing/fixtures/tls/${name}`, import.meta.url), "utf8");
 const certificate = (name: string): Certificate => ({ cert: tlsFile(`${name}.crt`), key: tlsFile(`${name}.key`) });
 
 describe("HTTPS", () => {
   async function start(current: () => Certificate): Promise<HttpServer> {
-    const server = await listen((_, response) => void response.end("hello"), { address: "127.0.0.1:0", limits: serverLimits, certificate: current });
+    const server = await listen((_, response) => void response.end("hello"), {
+      address: "127.0.0.1:0",
+      limits: serverLimits,
+      certificate: current,
+    });
     open.push(server);
     return server;
   }
@@ -63,14 +68,19 @@ test.each([
   expect(parseListenAddress(address)).toEqual(expected);
 });
 
-test.each(["", "9090", "localhost", ":", ":65536", "::1:5000", "a b:1", "http://x:1", ":1/"])("%j cannot be listened on", (address) => {
-  expect(() => parseListenAddress(address)).toThrow(expect.objectContaining({ code: "InvalidSpec" }));
-});
+test.each(["", "9090", "localhost", ":", ":65536", "::1:5000", "a b:1", "http://x:1", ":1/"])(
+  "%j cannot be listened on",
+  (address) => {
+    expect(() => parseListenAddress(address)).toThrow(expect.objectContaining({ code: "InvalidSpec" }));
+  },
+);
 
 test("an address that is taken is reported", async () => {
   const server = await listen(() => {}, { address: "127.0.0.1:0", limits: serverLimits });
   open.push(server);
-  await expect(listen(() => {}, { address: `127.0.0.1:${server.port}`, limits: serverLimits })).rejects.toMatchObject({ code: "InvalidSpec" });
+  await expect(listen(() => {}, { address: `127.0.0.1:${server.port}`, limits: serverLimits })).rejects.toMatchObject({
+    code: "InvalidSpec",
+  });
 });
 
 test.each([

@@ -52,7 +52,8 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
     void answer(handler, request, response, options.onError);
   });
   await new Promise<void>((done, fail) => {
-    const refused = (cause: Error): void => fail(new CodedError("InvalidSpec", `cannot listen on ${options.address}: ${messageOf(cause)}`, { cause }));
+    const refused = (cause: Error): void =>
+      fail(new CodedError("InvalidSpec", `cannot listen on ${options.address}: ${messageOf(cause)}`, { cause }));
     server.once("error", refused).listen(port, host, () => {
       server.off("error", refused);
       done();
@@ -67,19 +68,27 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
   };
 }
 
-function createListener({ limits, certificate }: ListenOptions, handler: (request: IncomingMessage, response: ServerResponse) => void): Server | TlsServer {
+function createListener(
+  { limits, certificate }: ListenOptions,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Server | TlsServer {
   const timeouts = {
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 2),
   };
-  const server = certificate === undefined ? createServer(timeouts, handler) : createRotatingServer(certificate, timeouts, handler);
+  const server =
+    certificate === undefined ? createServer(timeouts, handler) : createRotatingServer(certificate, timeouts, handler);
   server.maxConnections = limits.maxConnections;
   return server;
 }
 
-function createRotatingServer(certificate: () => Certificate, timeouts: object, handler: (request: IncomingMessage, response: ServerResponse) => void): TlsServer {
+function createRotatingServer(
+  certificate: () => Certificate,
+  timeouts: object,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): TlsServer {
   let used = certificate();
   const server = createTlsServer({ ...timeouts, ...used, minVersion: "TLSv1.2" }, handler);
   // Before the handshake of each connection; not by SNI, which clients that connect to an IP address do not send.
@@ -97,7 +106,12 @@ function createRotatingServer(certificate: () => Certificate, timeouts: object, 
   return server;
 }
 
-async function answer(handler: Handler, request: IncomingMessage, response: ServerResponse, onError: ListenOptions["onError"]): Promise<void> {
+async function answer(
+  handler: Handler,
+  request: IncomingMessage,
+  response: ServerResponse,
+  onError: ListenOptions["onError"],
+): Promise<void> {
   try {
     await handler(request, response);
   } catch (error) {
@@ -135,14 +149,21 @@ export function parseListenAddress(address: string): { host: string | undefined;
   const [, host = "", digits = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]/\s]*):(\d{1,5})$/.exec(address) ?? [];
   const port = digits === "" ? -1 : Number(digits);
   if (port >= 0 && port <= 65_535) return { host: host.replace(/^\[|\]$/g, "") || undefined, port };
-  throw new CodedError("InvalidSpec", `"${address.slice(0, 100)}" is not an address to listen on; write :9090, 127.0.0.1:9090 or [::1]:9090`);
+  throw new CodedError(
+    "InvalidSpec",
+    `"${address.slice(0, 100)}" is not an address to listen on; write :9090, 127.0.0.1:9090 or [::1]:9090`,
+  );
 }
 
 /**
  * The address that consumers are told: what was asked for, else the host of the listening address, else `hostname`, each with the
  * port that is listened on.
  */
-export function advertisedAddress(advertised: string, address: string, { hostname, port }: { hostname: string; port: number }): string {
+export function advertisedAddress(
+  advertised: string,
+  address: string,
+  { hostname, port }: { hostname: string; port: number },
+): string {
   if (advertised !== "") return advertised;
   const { host } = parseListenAddress(address);
   const name = host === undefined || host === "0.0.0.0" || host === "::" ? hostname : host;

@@ -13,23 +13,39 @@ const contentDigest = sha256Of("tar");
 describe("the manifest", () => {
   test("is a valid OCI manifest of one layer, with Flux's config and no artifactType", () => {
     const { descriptor, bytes, config, configBytes } = singleLayerImage(file, form, { a: "b" });
-    expect(descriptor).toEqual({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of(bytes), size: bytes.length });
+    expect(descriptor).toEqual({
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      digest: sha256Of(bytes),
+      size: bytes.length,
+    });
     expect([config.digest, config.size]).toEqual([sha256Of(configBytes), configBytes.length]);
     expect(parseManifest(bytes, descriptor.mediaType, "it")).toEqual({
       kind: "manifest",
       mediaType: "application/vnd.oci.image.manifest.v1+json",
       config: { mediaType: "application/vnd.cncf.flux.config.v1+json", digest: config.digest, size: 115 },
-      layers: [{ mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", ...file, annotations: { "org.opencontainers.image.title": "podinfo.tar.gz" } }],
+      layers: [
+        {
+          mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip",
+          ...file,
+          annotations: { "org.opencontainers.image.title": "podinfo.tar.gz" },
+        },
+      ],
       annotations: { a: "b" },
     });
   });
 
   test("has the very config that Flux's own artifacts have", () => {
     const fixtures = new URL("../testing/fixtures/oci/flux/", import.meta.url);
-    const blobs = readdirSync(fixtures).flatMap((name) => readdirSync(new URL(`${name}/blobs/sha256/`, fixtures)).map((hex) => new URL(`${name}/blobs/sha256/${hex}`, fixtures)));
+    const blobs = readdirSync(fixtures).flatMap((name) =>
+      readdirSync(new URL(`${name}/blobs/sha256/`, fixtures)).map(
+        (hex) => new URL(`${name}/blobs/sha256/${hex}`, fixtures),
+      ),
+    );
     const configs = blobs.flatMap((url) => {
       const text = readFileSync(url, "utf8");
-      return text.startsWith('{"schemaVersion"') && text.includes("vnd.cncf.flux.config") ? [(JSON.parse(text) as { config: { digest: string } }).config.digest] : [];
+      return text.startsWith('{"schemaVersion"') && text.includes("vnd.cncf.flux.config")
+        ? [(JSON.parse(text) as { config: { digest: string } }).config.digest]
+        : [];
     });
     expect(configs.length).toBeGreaterThan(0);
     expect(new Set(configs)).toEqual(new Set([fluxConfigDigest]));
@@ -50,8 +66,16 @@ describe("the manifest", () => {
 
   test("carries another config where one is given", () => {
     const bytes = Buffer.from('{"name":"chart"}');
-    const image = singleLayerImage(file, { ...form, config: { mediaType: "application/vnd.cncf.helm.config.v1+json", bytes } }, {});
-    expect(image.config).toEqual({ mediaType: "application/vnd.cncf.helm.config.v1+json", digest: sha256Of(bytes), size: bytes.length });
+    const image = singleLayerImage(
+      file,
+      { ...form, config: { mediaType: "application/vnd.cncf.helm.config.v1+json", bytes } },
+      {},
+    );
+    expect(image.config).toEqual({
+      mediaType: "application/vnd.cncf.helm.config.v1+json",
+      digest: sha256Of(bytes),
+      size: bytes.length,
+    });
     expect(image.configBytes.equals(bytes)).toBe(true);
   });
 });
@@ -71,9 +95,16 @@ describe("its annotations", () => {
   });
 
   test("are made from the content where upstream says nothing, never from a clock", () => {
-    const annotations = { "org.opencontainers.image.created": "1970-01-01T00:00:00Z", "org.opencontainers.image.revision": contentDigest, ...mark };
+    const annotations = {
+      "org.opencontainers.image.created": "1970-01-01T00:00:00Z",
+      "org.opencontainers.image.revision": contentDigest,
+      ...mark,
+    };
     expect(imageAnnotations(owner, {}, contentDigest)).toEqual(annotations);
     const url = "oci://registry.example/app";
-    expect(imageAnnotations(owner, { "source.strata.dev/upstream-url": url }, contentDigest)).toEqual({ ...annotations, "org.opencontainers.image.source": url });
+    expect(imageAnnotations(owner, { "source.strata.dev/upstream-url": url }, contentDigest)).toEqual({
+      ...annotations,
+      "org.opencontainers.image.source": url,
+    });
   });
 });

@@ -17,7 +17,9 @@ const revisionKey = "org.opencontainers.image.revision";
 const upstreamUrlKey = "source.strata.dev/upstream-url";
 
 /** The config of every Flux artifact, byte for byte, so that registries hold it already. */
-const fluxConfig = Buffer.from('{"architecture":"","created":"0001-01-01T00:00:00Z","os":"","rootfs":{"type":"layers","diff_ids":null},"config":{}}');
+const fluxConfig = Buffer.from(
+  '{"architecture":"","created":"0001-01-01T00:00:00Z","os":"","rootfs":{"type":"layers","diff_ids":null},"config":{}}',
+);
 
 /** What tells that config from one that has to be kept. */
 export const fluxConfigDigest: Digest = sha256Of(fluxConfig);
@@ -47,12 +49,28 @@ export function imageAnnotations(owner: Owner, metadata: Annotations, contentDig
  * A Flux OCI artifact with one layer. No artifactType: registries that do not know the field refuse it. The same input
  * gives the same bytes.
  */
-export function singleLayerImage(file: { digest: Digest; size: number }, form: ImageForm, annotations: Annotations): SingleLayerImage {
+export function singleLayerImage(
+  file: { digest: Digest; size: number },
+  form: ImageForm,
+  annotations: Annotations,
+): SingleLayerImage {
   const configBytes = form.config === undefined ? fluxConfig : Buffer.from(form.config.bytes);
-  const config: Descriptor = { mediaType: form.config?.mediaType ?? fluxConfigType, digest: sha256Of(configBytes), size: configBytes.length };
+  const config: Descriptor = {
+    mediaType: form.config?.mediaType ?? fluxConfigType,
+    digest: sha256Of(configBytes),
+    size: configBytes.length,
+  };
   const titled = form.layerTitle === "" ? {} : { annotations: { [titleKey]: form.layerTitle } };
   const layer: Descriptor = { mediaType: form.layerMediaType, digest: file.digest, size: file.size, ...titled };
   const sorted = Object.fromEntries(Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifestType, config, layers: [layer], annotations: sorted }));
-  return { descriptor: { mediaType: ociManifestType, digest: sha256Of(bytes), size: bytes.length }, bytes, config, configBytes, layer };
+  const bytes = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: ociManifestType, config, layers: [layer], annotations: sorted }),
+  );
+  return {
+    descriptor: { mediaType: ociManifestType, digest: sha256Of(bytes), size: bytes.length },
+    bytes,
+    config,
+    configBytes,
+    layer,
+  };
 }

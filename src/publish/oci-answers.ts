@@ -33,10 +33,15 @@ function tagsOf(images: readonly ImageOnDisk[]): string[] {
 /** The newest artifact has the tag of its revision and `latest`; superseded ones have only their digest. */
 export const manifest: Answer = ({ images, reference }) => {
   const [newest] = images;
-  const found = tagsOf(images).includes(reference) ? newest : images.find(({ image }) => image.descriptor.digest === reference);
+  const found = tagsOf(images).includes(reference)
+    ? newest
+    : images.find(({ image }) => image.descriptor.digest === reference);
   if (found === undefined) return refusal(404, "MANIFEST_UNKNOWN", `there is no manifest ${reference.slice(0, 150)}`);
   const { descriptor, bytes } = found.image;
-  return memoryContent(bytes, descriptor.digest, { "content-type": descriptor.mediaType, "docker-content-digest": descriptor.digest });
+  return memoryContent(bytes, descriptor.digest, {
+    "content-type": descriptor.mediaType,
+    "docker-content-digest": descriptor.digest,
+  });
 };
 
 export const blob: Answer = async ({ images, reference }) => {
@@ -61,7 +66,14 @@ export const tagList: Answer = ({ name, images, query }) => {
   const tags = rest.slice(0, asked === null ? rest.length : Number(asked));
   const final = tags.at(-1);
   const more = final !== undefined && tags.length < rest.length;
-  return json({ name, tags }, more ? { link: `</v2/${name}/tags/list?${new URLSearchParams({ n: asked ?? "", last: final }).toString()}>; rel="next"` } : {});
+  return json(
+    { name, tags },
+    more
+      ? {
+          link: `</v2/${name}/tags/list?${new URLSearchParams({ n: asked ?? "", last: final }).toString()}>; rel="next"`,
+        }
+      : {},
+  );
 };
 
 /** Nothing refers to what is published here; an answer of 404 would only send clients to a fallback tag. */

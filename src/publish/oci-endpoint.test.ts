@@ -22,34 +22,53 @@ let ready: boolean;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-"));
-  store = await openStorage({ root: join(dir, "data"), advertisedAddress: "x", retention: { ttlMs: 60_000, records: 2 }, verifyConcurrency: 1 });
+  store = await openStorage({
+    root: join(dir, "data"),
+    advertisedAddress: "x",
+    retention: { ttlMs: 60_000, records: 2 },
+    verifyConcurrency: 1,
+  });
   ready = true;
-  server = await listen(ociHandler({ root: join(dir, "data"), kind: "ArtifactRepository", ready: () => ready }), { address: "127.0.0.1:0", limits: serverLimits });
+  server = await listen(ociHandler({ root: join(dir, "data"), kind: "ArtifactRepository", ready: () => ready }), {
+    address: "127.0.0.1:0",
+    limits: serverLimits,
+  });
 });
 afterEach(async () => {
   await server.close(0);
   await rm(dir, { recursive: true });
 });
 
-async function publish(content: string | Buffer, tag: string | undefined = "1.0.0", image?: Partial<ImageForm>): Promise<StoredImage> {
+async function publish(
+  content: string | Buffer,
+  tag: string | undefined = "1.0.0",
+  image?: Partial<ImageForm>,
+): Promise<StoredImage> {
   const path = join(dir, "staged");
   await writeFile(path, content);
   const digest = sha256Of(content);
   const blob = { path, digest, size: Buffer.byteLength(content), contentDigest: digest, verbatim: true };
-  await store.publish({ owner, blob, revision: tag ? `${tag}@${digest}` : digest, metadata: {}, ...(image && { image }) }, signal);
+  await store.publish(
+    { owner, blob, revision: tag ? `${tag}@${digest}` : digest, metadata: {}, ...(image && { image }) },
+    signal,
+  );
   const stored = await store.image(owner);
   if (!stored) throw new Error("nothing stored");
   return stored;
 }
 
-const ask = (path: string, init?: RequestInit): Promise<Response> => fetch(`http://127.0.0.1:${server.port}${path}`, init);
-const errorCode = async (response: Response): Promise<string | undefined> => ((await response.json()) as { errors: { code: string }[] }).errors[0]?.code;
+const ask = (path: string, init?: RequestInit): Promise<Response> =>
+  fetch(`http://127.0.0.1:${server.port}${path}`, init);
+const errorCode = async (response: Response): Promise<string | undefined> =>
+  ((await response.json()) as { errors: { code: string }[] }).errors[0]?.code;
 
 describe("the OCI endpoint", () => {
   test("says that it is a registry", async () => {
     for (const path of ["/v2/", "/v2"]) {
       const response = await ask(path);
-      expect([response.status, response.headers.get("docker-distribution-api-version"), await response.json()]).toEqual([200, "registry/2.0", {}]);
+      expect([response.status, response.headers.get("docker-distribution-api-version"), await response.json()]).toEqual(
+        [200, "registry/2.0", {}],
+      );
     }
   });
 
@@ -62,7 +81,9 @@ describe("the OCI endpoint", () => {
         expect(response.headers.get("content-type")).toBe(ociManifest);
         expect(response.headers.get("docker-content-digest")).toBe(image.descriptor.digest);
         expect(response.headers.get("content-length")).toBe(String(image.bytes.length));
-        expect(Buffer.from(await response.arrayBuffer()).equals(method === "GET" ? image.bytes : Buffer.alloc(0))).toBe(true);
+        expect(Buffer.from(await response.arrayBuffer()).equals(method === "GET" ? image.bytes : Buffer.alloc(0))).toBe(
+          true,
+        );
       }
     }
   });
@@ -71,15 +92,25 @@ describe("the OCI endpoint", () => {
     const { image } = await publish("0123456789");
     const layer = `/v2/apps/podinfo/blobs/${image.layer.digest}`;
     const whole = await ask(layer);
-    expect([whole.status, whole.headers.get("docker-content-digest"), await whole.text()]).toEqual([200, image.layer.digest, "0123456789"]);
+    expect([whole.status, whole.headers.get("docker-content-digest"), await whole.text()]).toEqual([
+      200,
+      image.layer.digest,
+      "0123456789",
+    ]);
     const head = await ask(layer, { method: "HEAD" });
     expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([200, "10", ""]);
     const part = await ask(layer, { headers: { range: "bytes=4-" } });
-    expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([206, "bytes 4-9/10", "456789"]);
+    expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([
+      206,
+      "bytes 4-9/10",
+      "456789",
+    ]);
     expect((await ask(layer, { headers: { range: "bytes=10-" } })).status).toBe(416);
     const config = await ask(`/v2/apps/podinfo/blobs/${image.config.digest}`);
     expect(Buffer.from(await config.arrayBuffer()).equals(image.configBytes)).toBe(true);
-    expect((await ask(`/v2/apps/podinfo/blobs/${image.config.digest}`, { headers: { range: "bytes=0-0" } })).status).toBe(206);
+    expect(
+      (await ask(`/v2/apps/podinfo/blobs/${image.config.digest}`, { headers: { range: "bytes=0-0" } })).status,
+    ).toBe(206);
   });
 
   test("lists the tags in order and by pages", async () => {
@@ -111,7 +142,9 @@ describe("the OCI endpoint", () => {
   test("moves the tags at once, and serves the old manifest by digest until it is deleted", async () => {
     const { image: old } = await publish("one");
     const { image } = await publish("two", "1.0.1");
-    expect((await ask("/v2/apps/podinfo/manifests/latest")).headers.get("docker-content-digest")).toBe(image.descriptor.digest);
+    expect((await ask("/v2/apps/podinfo/manifests/latest")).headers.get("docker-content-digest")).toBe(
+      image.descriptor.digest,
+    );
     expect((await ask("/v2/apps/podinfo/manifests/1.0.0")).status).toBe(404);
     expect((await ask(`/v2/apps/podinfo/manifests/${old.descriptor.digest}`)).status).toBe(200);
     expect(await (await ask(`/v2/apps/podinfo/blobs/${old.layer.digest}`)).text()).toBe("one");
@@ -125,7 +158,10 @@ describe("the OCI endpoint", () => {
     for (const query of ["", "?artifactType=application/x"]) {
       const response = await ask(`/v2/apps/podinfo/referrers/${image.descriptor.digest}${query}`);
       expect(response.headers.get("content-type")).toBe("application/vnd.oci.image.index.v1+json");
-      expect([response.status, await response.json()]).toEqual([200, { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [] }]);
+      expect([response.status, await response.json()]).toEqual([
+        200,
+        { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [] },
+      ]);
     }
     expect(await errorCode(await ask("/v2/apps/podinfo/referrers/latest"))).toBe("DIGEST_INVALID");
   });
@@ -150,19 +186,31 @@ describe("the OCI endpoint", () => {
   ])("%s: %i %s", async (path, status, code) => {
     await publish("one");
     const response = await ask(path);
-    expect([response.status, response.headers.get("content-type"), await errorCode(response)]).toEqual([status, "application/json", code]);
+    expect([response.status, response.headers.get("content-type"), await errorCode(response)]).toEqual([
+      status,
+      "application/json",
+      code,
+    ]);
   });
 
   test.each(["POST", "PUT", "PATCH", "DELETE"])("takes no %s", async (method) => {
     const response = await ask("/v2/apps/podinfo/blobs/uploads/", { method });
-    expect([response.status, response.headers.get("allow"), await errorCode(response)]).toEqual([405, "GET, HEAD", "UNSUPPORTED"]);
+    expect([response.status, response.headers.get("allow"), await errorCode(response)]).toEqual([
+      405,
+      "GET, HEAD",
+      "UNSUPPORTED",
+    ]);
   });
 
   test("answers 503 while it is not to serve", async () => {
     await publish("one");
     ready = false;
     const response = await ask("/v2/apps/podinfo/manifests/latest");
-    expect([response.status, response.headers.get("retry-after"), await errorCode(response)]).toEqual([503, "5", "UNAVAILABLE"]);
+    expect([response.status, response.headers.get("retry-after"), await errorCode(response)]).toEqual([
+      503,
+      "5",
+      "UNAVAILABLE",
+    ]);
   });
 
   test("serves a chart with the config that Helm reads", async () => {
@@ -171,7 +219,10 @@ describe("the OCI endpoint", () => {
       layerMediaType: "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
       config: { mediaType: "application/vnd.cncf.helm.config.v1+json", bytes },
     });
-    const manifest = (await (await ask("/v2/apps/podinfo/manifests/0.1.0")).json()) as { config: object; layers: object[] };
+    const manifest = (await (await ask("/v2/apps/podinfo/manifests/0.1.0")).json()) as {
+      config: object;
+      layers: object[];
+    };
     expect(manifest.config).toEqual(image.config);
     expect(manifest.layers).toMatchObject([{ mediaType: "application/vnd.cncf.helm.chart.content.v1.tar+gzip" }]);
     expect(await (await ask(`/v2/apps/podinfo/blobs/${image.config.digest}`)).text()).toBe(bytes.toString());
@@ -181,7 +232,10 @@ describe("the OCI endpoint", () => {
     const content = Buffer.alloc(5_000_000, "strata");
     const { image } = await publish(content);
     const client = testClient();
-    const repository = client.repository({ registry: `127.0.0.1:${server.port}`, repository: "apps/podinfo" }, { insecure: true, timeoutMs: 5000, limits: defaultLimits });
+    const repository = client.repository(
+      { registry: `127.0.0.1:${server.port}`, repository: "apps/podinfo" },
+      { insecure: true, timeoutMs: 5000, limits: defaultLimits },
+    );
     const root = await repository.resolve("1.0.0", signal);
     expect(root).toEqual(image.descriptor);
     expect((await buffer(await repository.fetch(root, signal))).equals(image.bytes)).toBe(true);

@@ -30,8 +30,11 @@ export function ociHandler(options: OciEndpointOptions): Handler {
 }
 
 function refusalOf({ method }: IncomingMessage, { ready }: OciEndpointOptions): Refusal | undefined {
-  if (method !== "GET" && method !== "HEAD") return refusal(405, "UNSUPPORTED", "this registry is read-only", { allow: "GET, HEAD" });
-  return ready() ? undefined : refusal(503, "UNAVAILABLE", "another replica serves, or the storage is not checked yet", { "retry-after": "5" });
+  if (method !== "GET" && method !== "HEAD")
+    return refusal(405, "UNSUPPORTED", "this registry is read-only", { allow: "GET, HEAD" });
+  return ready()
+    ? undefined
+    : refusal(503, "UNAVAILABLE", "another replica serves, or the storage is not checked yet", { "retry-after": "5" });
 }
 
 /** distribution-spec v1.1, "Endpoints": end-2, end-3, end-8 and end-12. */
@@ -47,10 +50,13 @@ async function answerTo(request: IncomingMessage, options: OciEndpointOptions): 
   if (groups === undefined) return nameUnknown();
   if (groups.kind === "referrers") return referrers(groups.reference);
   const images = await imagesOf(groups.name, options);
-  return images.length === 0 ? nameUnknown() : ((await answers[groups.kind]?.({ ...groups, query: target.query, images })) ?? nameUnknown());
+  return images.length === 0
+    ? nameUnknown()
+    : ((await answers[groups.kind]?.({ ...groups, query: target.query, images })) ?? nameUnknown());
 }
 
-const nameUnknown = (): Refusal => refusal(404, "NAME_UNKNOWN", "nothing is published under this name; repositories are called <namespace>/<name>");
+const nameUnknown = (): Refusal =>
+  refusal(404, "NAME_UNKNOWN", "nothing is published under this name; repositories are called <namespace>/<name>");
 
 async function imagesOf(repository: string, { root, kind }: OciEndpointOptions): Promise<ImageOnDisk[]> {
   const directory = `${kind.toLowerCase()}/${repository}`;
@@ -59,6 +65,10 @@ async function imagesOf(repository: string, { root, kind }: OciEndpointOptions):
 
 function refuse(request: IncomingMessage, response: ServerResponse, { status, error, headers }: Refusal): void {
   const body = JSON.stringify({ errors: [error] });
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...headers });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...headers,
+  });
   response.end(request.method === "HEAD" ? undefined : body);
 }

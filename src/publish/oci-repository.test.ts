@@ -4,7 +4,13 @@ import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import { codeOf } from "../errors.ts";
 import { MemoryKube, type MemoryKubeOptions } from "../kube/memory.ts";
 import { sha256Of } from "../oci/digest.ts";
-import { ociRepositories, publishOciRepository, pullSource, withdrawOciRepository, type OciRepositoryRequest } from "./oci-repository.ts";
+import {
+  ociRepositories,
+  publishOciRepository,
+  pullSource,
+  withdrawOciRepository,
+  type OciRepositoryRequest,
+} from "./oci-repository.ts";
 
 const key = { namespace: "apps", name: "podinfo" };
 const owner = { ...key, uid: "uid-now" };
@@ -12,16 +18,37 @@ const signal = new AbortController().signal;
 const fluxType = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
 function image(content: string, mediaType = fluxType): OciRepositoryRequest["image"] {
-  return { descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of(content), size: 500 }, layer: { mediaType, digest: sha256Of(`layer of ${content}`), size: 100 } };
+  return {
+    descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of(content), size: 500 },
+    layer: { mediaType, digest: sha256Of(`layer of ${content}`), size: 100 },
+  };
 }
 
-const target: PublishOci = { url: "oci://registry.example/apps/podinfo", provider: "generic", mediaType: fluxType, tags: ["stable"], retain: 5 };
+const target: PublishOci = {
+  url: "oci://registry.example/apps/podinfo",
+  provider: "generic",
+  mediaType: fluxType,
+  tags: ["stable"],
+  retain: 5,
+};
 
 function setUp(options: MemoryKubeOptions = {}) {
   const requests: string[] = [];
   const kube = new MemoryKube({ ...options, onRequest: ({ verb }) => void requests.push(verb) });
   const publish = async (change: Partial<OciRepositoryRequest> = {}) =>
-    await publishOciRepository({ client: kube, owner, source: pullSource(key, target, undefined), image: image("one"), interval: "10m", fieldManager: "strata-controller", current: null, ...change }, signal);
+    await publishOciRepository(
+      {
+        client: kube,
+        owner,
+        source: pullSource(key, target, undefined),
+        image: image("one"),
+        interval: "10m",
+        fieldManager: "strata-controller",
+        current: null,
+        ...change,
+      },
+      signal,
+    );
   const read = async (): Promise<OciRepository> => {
     const object = await kube.get<OciRepository>(ociRepositories, key, signal);
     if (object === undefined) throw new Error("there is none");
@@ -34,18 +61,35 @@ function setUp(options: MemoryKubeOptions = {}) {
 describe("a managed OCIRepository", () => {
   test("reads what was pushed, by its digest", async () => {
     const { publish, read, requests } = setUp();
-    expect(await publish()).toEqual({ kind: "OCIRepository", name: "podinfo", url: target.url, digest: sha256Of("one") });
+    expect(await publish()).toEqual({
+      kind: "OCIRepository",
+      name: "podinfo",
+      url: target.url,
+      digest: sha256Of("one"),
+    });
     expect(requests).toEqual(["create"]);
     const { spec, metadata } = await read();
-    expect(spec).toEqual({ url: target.url, provider: "generic", interval: "10m", ref: { digest: sha256Of("one") }, layerSelector: { mediaType: fluxType, operation: "copy" } });
-    expect(metadata).toMatchObject({ labels: { "app.kubernetes.io/managed-by": "strata-controller" }, ownerReferences: [{ uid: "uid-now", controller: true }] });
+    expect(spec).toEqual({
+      url: target.url,
+      provider: "generic",
+      interval: "10m",
+      ref: { digest: sha256Of("one") },
+      layerSelector: { mediaType: fluxType, operation: "copy" },
+    });
+    expect(metadata).toMatchObject({
+      labels: { "app.kubernetes.io/managed-by": "strata-controller" },
+      ownerReferences: [{ uid: "uid-now", controller: true }],
+    });
   });
 
   test("is not written again for equal content, nor for what others have set", async () => {
     const { kube, publish, read, requests } = setUp();
     await publish();
     const made = await read();
-    const current = kube.put(ociRepositories, { ...made, spec: { ...made.spec, suspend: true, timeout: "60s" } as OciRepository["spec"] });
+    const current = kube.put(ociRepositories, {
+      ...made,
+      spec: { ...made.spec, suspend: true, timeout: "60s" } as OciRepository["spec"],
+    });
     requests.length = 0;
     await publish({ current });
     expect(requests).toEqual([]);
@@ -53,9 +97,17 @@ describe("a managed OCIRepository", () => {
 
   test.each<[string, Partial<OciRepositoryRequest>, Partial<OciRepository["spec"]>]>([
     ["content", { image: image("two") }, { ref: { digest: sha256Of("two") } }],
-    ["layer type", { image: image("one", "application/vnd.oci.image.layer.v1.tar+gzip") }, { layerSelector: { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", operation: "copy" } }],
+    [
+      "layer type",
+      { image: image("one", "application/vnd.oci.image.layer.v1.tar+gzip") },
+      { layerSelector: { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", operation: "copy" } },
+    ],
     ["interval", { interval: "1h" }, { interval: "1h" }],
-    ["place", { source: pullSource(key, undefined, { address: "strata:5000", insecure: true }) }, { url: "oci://strata:5000/apps/podinfo", insecure: true }],
+    [
+      "place",
+      { source: pullSource(key, undefined, { address: "strata:5000", insecure: true }) },
+      { url: "oci://strata:5000/apps/podinfo", insecure: true },
+    ],
   ])("follows the %s, in one request", async (_, change, expected) => {
     const { publish, read, requests } = setUp();
     await publish();
@@ -75,7 +127,10 @@ describe("a managed OCIRepository", () => {
     const { kube, publish, read, requests } = setUp();
     await publish();
     const made = await read();
-    const current = kube.put(ociRepositories, { ...made, spec: { ...change(made.spec), suspend: true } as unknown as OciRepository["spec"] });
+    const current = kube.put(ociRepositories, {
+      ...made,
+      spec: { ...change(made.spec), suspend: true } as unknown as OciRepository["spec"],
+    });
     requests.length = 0;
     await publish({ current, interval: "1h" });
     expect(requests).toEqual(["apply", "patch"]);
@@ -93,7 +148,12 @@ describe("a managed OCIRepository", () => {
 
   test("of somebody else is not touched", async () => {
     const { kube, publish, read } = setUp();
-    const foreign = kube.put<OciRepository>(ociRepositories, { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository", metadata: key, spec: { url: "oci://registry.example/by-hand", interval: "1m" } });
+    const foreign = kube.put<OciRepository>(ociRepositories, {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "OCIRepository",
+      metadata: key,
+      spec: { url: "oci://registry.example/by-hand", interval: "1m" },
+    });
     for (const current of [null, undefined, foreign]) {
       const error: unknown = await publish({ current }).catch((thrown: unknown) => thrown);
       expect(codeOf(error)).toBe("NotOwned");
@@ -118,11 +178,26 @@ describe("a managed OCIRepository", () => {
 });
 
 describe("the place to pull from", () => {
-  const everything = { provider: "aws", secretRef: { name: "s" }, serviceAccountName: "puller", certSecretRef: { name: "c" }, proxySecretRef: { name: "p" }, insecure: true } as const;
+  const everything = {
+    provider: "aws",
+    secretRef: { name: "s" },
+    serviceAccountName: "puller",
+    certSecretRef: { name: "c" },
+    proxySecretRef: { name: "p" },
+    insecure: true,
+  } as const;
 
   test.each<[string, PublishOci, object]>([
-    ["takes over how the target is reached, and nothing else", { ...target, ...everything }, { url: target.url, ...everything }],
-    ["leaves out what says nothing", { ...target, insecure: false, serviceAccountName: "" }, { url: target.url, provider: "generic" }],
+    [
+      "takes over how the target is reached, and nothing else",
+      { ...target, ...everything },
+      { url: target.url, ...everything },
+    ],
+    [
+      "leaves out what says nothing",
+      { ...target, insecure: false, serviceAccountName: "" },
+      { url: target.url, provider: "generic" },
+    ],
   ])("%s", (_, given, expected) => {
     expect(pullSource(key, given, { address: "strata:5000", insecure: true })).toEqual(expected);
   });

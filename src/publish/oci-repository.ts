@@ -7,10 +7,18 @@ import type { ObjectKey, ResourceType } from "../kube/client.ts";
 import { companionMetadata, place, withdraw, type CompanionIdentity } from "./companion.ts";
 import type { SingleLayerImage } from "./publisher.ts";
 
-export const ociRepositories: ResourceType = { group: "source.toolkit.fluxcd.io", version: "v1", plural: "ocirepositories", kind: "OCIRepository" };
+export const ociRepositories: ResourceType = {
+  group: "source.toolkit.fluxcd.io",
+  version: "v1",
+  plural: "ocirepositories",
+  kind: "OCIRepository",
+};
 
 /** Where source-controller pulls from, and as whom. */
-export type PullSource = Pick<OciRepository["spec"], "url" | "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure">;
+export type PullSource = Pick<
+  OciRepository["spec"],
+  "url" | "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure"
+>;
 
 /** The controller's own read-only registry. */
 export interface EmbeddedEndpoint {
@@ -46,17 +54,31 @@ export interface OciRepositoryRequest extends OciRepositoryIdentity {
  *
  * @throws NotOwned where one of this name is somebody else's, CrdMissing, KubeConflict and other Kube… errors
  */
-export async function publishOciRepository(request: OciRepositoryRequest, signal: AbortSignal): Promise<PublishedStatus> {
+export async function publishOciRepository(
+  request: OciRepositoryRequest,
+  signal: AbortSignal,
+): Promise<PublishedStatus> {
   const { client, owner, fieldManager, current, source, image } = request;
   const spec = specOf(request);
-  await place<OciRepository>({
-    client, owner, fieldManager, current,
-    type: ociRepositories,
-    desired: { apiVersion: SOURCE_API_VERSION, kind: "OCIRepository", metadata: companionMetadata(owner, fieldManager), spec },
-    hasDesiredSpec: (object) => stated.every((field) => isDeepStrictEqual(object.spec[field], spec[field])),
-    excess: (object) => excessOf(Object.fromEntries(stated.map((field) => [field, object.spec[field]])), { ...spec }),
-    shippedWith: "Flux 2.6 or later",
-  }, signal);
+  await place<OciRepository>(
+    {
+      client,
+      owner,
+      fieldManager,
+      current,
+      type: ociRepositories,
+      desired: {
+        apiVersion: SOURCE_API_VERSION,
+        kind: "OCIRepository",
+        metadata: companionMetadata(owner, fieldManager),
+        spec,
+      },
+      hasDesiredSpec: (object) => stated.every((field) => isDeepStrictEqual(object.spec[field], spec[field])),
+      excess: (object) => excessOf(Object.fromEntries(stated.map((field) => [field, object.spec[field]])), { ...spec }),
+      shippedWith: "Flux 2.6 or later",
+    },
+    signal,
+  );
   return { kind: "OCIRepository", name: owner.name, url: source.url, digest: image.descriptor.digest };
 }
 
@@ -66,27 +88,58 @@ export async function withdrawOciRepository(identity: OciRepositoryIdentity, sig
 }
 
 /** The push target, else the embedded endpoint. @throws PublishFailed where there is neither */
-export function pullSource({ namespace, name }: ObjectKey, target: PublishOci | undefined, endpoint: EmbeddedEndpoint | undefined): PullSource {
+export function pullSource(
+  { namespace, name }: ObjectKey,
+  target: PublishOci | undefined,
+  endpoint: EmbeddedEndpoint | undefined,
+): PullSource {
   if (target !== undefined) {
     const { url, provider, secretRef, serviceAccountName, certSecretRef, proxySecretRef, insecure } = target;
     return {
-      url, provider,
-      ...(secretRef && { secretRef }), ...(serviceAccountName && { serviceAccountName }), ...(certSecretRef && { certSecretRef }),
-      ...(proxySecretRef && { proxySecretRef }), ...(insecure === true && { insecure }),
+      url,
+      provider,
+      ...(secretRef && { secretRef }),
+      ...(serviceAccountName && { serviceAccountName }),
+      ...(certSecretRef && { certSecretRef }),
+      ...(proxySecretRef && { proxySecretRef }),
+      ...(insecure === true && { insecure }),
     };
   }
   if (endpoint === undefined) {
-    throw new CodedError("PublishFailed", "there is no registry that an OCIRepository could read: write publish.oci, or start the controller with --oci-endpoint-addr");
+    throw new CodedError(
+      "PublishFailed",
+      "there is no registry that an OCIRepository could read: write publish.oci, or start the controller with --oci-endpoint-addr",
+    );
   }
-  return { url: `oci://${endpoint.address}/${namespace}/${name}`, provider: "generic", ...(endpoint.insecure && { insecure: true }) };
+  return {
+    url: `oci://${endpoint.address}/${namespace}/${name}`,
+    provider: "generic",
+    ...(endpoint.insecure && { insecure: true }),
+  };
 }
 
 function specOf({ source, image, interval }: OciRepositoryRequest): OciRepository["spec"] {
-  return { ...source, interval, ref: { digest: image.descriptor.digest }, layerSelector: { mediaType: image.layer.mediaType, operation: "copy" } };
+  return {
+    ...source,
+    interval,
+    ref: { digest: image.descriptor.digest },
+    layerSelector: { mediaType: image.layer.mediaType, operation: "copy" },
+  };
 }
 
 /** The fields that are ours; `suspend`, `verify` and the like are left to others. */
-const stated = ["url", "interval", "ref", "provider", "secretRef", "serviceAccountName", "certSecretRef", "proxySecretRef", "insecure", "layerSelector"] as const satisfies readonly (keyof OciRepository["spec"])[];
+const stated = [
+  "url",
+  "interval",
+  "ref",
+  "provider",
+  "secretRef",
+  "serviceAccountName",
+  "certSecretRef",
+  "proxySecretRef",
+  "insecure",
+  "layerSelector",
+] as const satisfies readonly (keyof OciRepository["spec"])[];
 
 /** A merge patch that removes what `actual` has beyond `wanted`. */
 function excessOf(actual: Fields, wanted: Fields): Fields | undefined {

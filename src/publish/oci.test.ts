@@ -30,7 +30,12 @@ async function start(options: RegistryOptions = {}): Promise<void> {
 }
 
 const openStore = (name: string): Promise<ArtifactStore> =>
-  openStorage({ root: join(dir, name), advertisedAddress: "x", retention: { ttlMs: 60_000, records: 2 }, verifyConcurrency: 1 });
+  openStorage({
+    root: join(dir, name),
+    advertisedAddress: "x",
+    retention: { ttlMs: 60_000, records: 2 },
+    verifyConcurrency: 1,
+  });
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-push-"));
@@ -42,23 +47,38 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function publish(content: string, options: { tag?: string; contentDigest?: Digest; image?: Partial<ImageForm>; created?: string } = {}): Promise<{ artifact: Artifact; stored: StoredImage }> {
+async function publish(
+  content: string,
+  options: { tag?: string; contentDigest?: Digest; image?: Partial<ImageForm>; created?: string } = {},
+): Promise<{ artifact: Artifact; stored: StoredImage }> {
   const path = join(dir, "staged");
   await writeFile(path, content);
   const digest = sha256Of(content);
   const { tag = "1.0.0", contentDigest = digest, image, created } = options;
   const blob = { path, digest, size: Buffer.byteLength(content), contentDigest, verbatim: true };
   const metadata: Record<string, string> = created ? { "org.opencontainers.image.created": created } : {};
-  const artifact = await store.publish({ owner, blob, revision: `${tag}@${contentDigest}`, metadata, ...(image && { image }) }, signal);
+  const artifact = await store.publish(
+    { owner, blob, revision: `${tag}@${contentDigest}`, metadata, ...(image && { image }) },
+    signal,
+  );
   const stored = await store.image(owner);
   if (!stored) throw new Error("nothing stored");
   return { artifact, stored };
 }
 
-const push = async (stored: StoredImage, aliases: readonly string[] = [], options: Partial<PushRequest> = {}): Promise<PushResult> =>
-  await pushArtifact({ repository, stored, aliases, ...options }, signal);
+const push = async (
+  stored: StoredImage,
+  aliases: readonly string[] = [],
+  options: Partial<PushRequest> = {},
+): Promise<PushResult> => await pushArtifact({ repository, stored, aliases, ...options }, signal);
 
-const requests = (): string[] => registry.requests.splice(0).map(({ method, path }) => `${method} ${path.replace(/sha256:[a-f0-9]{64}/, "DIGEST").replace(/uploads\/.*/, "uploads/")}`);
+const requests = (): string[] =>
+  registry.requests
+    .splice(0)
+    .map(
+      ({ method, path }) =>
+        `${method} ${path.replace(/sha256:[a-f0-9]{64}/, "DIGEST").replace(/uploads\/.*/, "uploads/")}`,
+    );
 const writes = (): string[] => requests().filter((line) => !/^(HEAD|GET) /.test(line));
 const tagDigest = (tag: string): Digest | undefined => registry.store.manifest("published/app", tag)?.digest;
 
@@ -72,14 +92,22 @@ describe("pushing", () => {
     const { manifests, blobs } = registry.store.repository("published/app");
     expect(manifests.get(digest)?.bytes.equals(stored.image.bytes)).toBe(true);
     expect([...blobs.keys()].sort()).toEqual([stored.image.layer.digest, stored.image.config.digest].sort());
-    expect(writes().filter((line) => line.includes("manifests"))).toEqual(["PUT /v2/published/app/manifests/DIGEST", "PUT /v2/published/app/manifests/1.0.0", "PUT /v2/published/app/manifests/stable"]);
+    expect(writes().filter((line) => line.includes("manifests"))).toEqual([
+      "PUT /v2/published/app/manifests/DIGEST",
+      "PUT /v2/published/app/manifests/1.0.0",
+      "PUT /v2/published/app/manifests/stable",
+    ]);
   });
 
   test("the same again writes nothing and lists nothing", async () => {
     const { stored } = await publish("one");
     await push(stored, ["stable"]);
     requests();
-    expect(await push(stored, ["stable"])).toEqual({ digest: stored.image.descriptor.digest, uploaded: false, moved: [] });
+    expect(await push(stored, ["stable"])).toEqual({
+      digest: stored.image.descriptor.digest,
+      uploaded: false,
+      moved: [],
+    });
     expect(requests()).toEqual(["HEAD /v2/published/app/manifests/DIGEST", "HEAD /v2/published/app/manifests/stable"]);
   });
 
@@ -89,7 +117,11 @@ describe("pushing", () => {
     await push(first, ["1.0.0", "stable"]);
     requests();
     const { stored } = await publish("other gzip", { contentDigest, tag: "1.0.1", created: "2026-02-02T00:00:00Z" });
-    expect(await push(stored, ["1.0.1", "stable"])).toEqual({ digest: first.image.descriptor.digest, uploaded: false, moved: ["1.0.1"] });
+    expect(await push(stored, ["1.0.1", "stable"])).toEqual({
+      digest: first.image.descriptor.digest,
+      uploaded: false,
+      moved: ["1.0.1"],
+    });
     expect(writes()).toEqual(["PUT /v2/published/app/manifests/1.0.1"]);
   });
 
@@ -123,7 +155,9 @@ describe("pushing", () => {
     const { stored } = await publish("one");
     await push(stored);
     requests();
-    const { stored: other } = await publish("one", { image: { layerMediaType: "application/vnd.oci.image.layer.v1.tar+gzip" } });
+    const { stored: other } = await publish("one", {
+      image: { layerMediaType: "application/vnd.oci.image.layer.v1.tar+gzip" },
+    });
     expect(await push(other)).toMatchObject({ uploaded: true });
     expect(writes()).toEqual(["PUT /v2/published/app/manifests/DIGEST"]);
   });
@@ -150,12 +184,18 @@ describe("pushing", () => {
   test("says when to try again", async () => {
     const { stored } = await publish("one");
     registry.faults.add({ path: /./, status: 429, headers: { "retry-after": "120" }, times: 99 });
-    await expect(push(stored)).rejects.toMatchObject({ code: "PublishFailed", retryAfterMs: 120_000, details: { code: "RateLimited" } });
+    await expect(push(stored)).rejects.toMatchObject({
+      code: "PublishFailed",
+      retryAfterMs: 120_000,
+      details: { code: "RateLimited" },
+    });
   });
 
   test("stops where it is told to", async () => {
     const { stored } = await publish("one");
-    await expect(pushArtifact({ repository, stored, aliases: [] }, AbortSignal.abort())).rejects.toSatisfy((error) => codeOf(error) === "Aborted");
+    await expect(pushArtifact({ repository, stored, aliases: [] }, AbortSignal.abort())).rejects.toSatisfy(
+      (error) => codeOf(error) === "Aborted",
+    );
   });
 
   test("a file that is deleted meanwhile is a failure, not an empty layer", async () => {
@@ -167,7 +207,8 @@ describe("pushing", () => {
 });
 
 describe("retaining", () => {
-  const prune = (request: Partial<PruneRequest>): ReturnType<typeof prunePushed> => prunePushed({ repository, owner, pushed: [], retain: 1, aliases: [], ...request }, signal);
+  const prune = (request: Partial<PruneRequest>): ReturnType<typeof prunePushed> =>
+    prunePushed({ repository, owner, pushed: [], retain: 1, aliases: [], ...request }, signal);
 
   async function pushThree(): Promise<Digest[]> {
     const digests: Digest[] = [];
@@ -183,14 +224,22 @@ describe("retaining", () => {
 
   test("deletes what is beyond the number, by digest, without listing", async () => {
     const pushed = await pushThree();
-    expect(await prune({ pushed, retain: 2, aliases: ["stable"] })).toEqual({ remaining: pushed.slice(0, 2), deleted: pushed.slice(2), refused: undefined });
+    expect(await prune({ pushed, retain: 2, aliases: ["stable"] })).toEqual({
+      remaining: pushed.slice(0, 2),
+      deleted: pushed.slice(2),
+      refused: undefined,
+    });
     expect(pushed.map(isThere)).toEqual([true, true, false]);
     expect(requests().filter((line) => line.includes("tags/list"))).toEqual([]);
   });
 
   test("asks nothing where there is nothing to delete", async () => {
     const pushed = await pushThree();
-    expect(await prune({ pushed, retain: 3, aliases: ["stable"] })).toEqual({ remaining: pushed, deleted: [], refused: undefined });
+    expect(await prune({ pushed, retain: 3, aliases: ["stable"] })).toEqual({
+      remaining: pushed,
+      deleted: [],
+      refused: undefined,
+    });
     expect(requests()).toEqual([]);
   });
 
@@ -198,14 +247,19 @@ describe("retaining", () => {
     const pushed = await pushThree();
     const [, , oldest] = pushed as [Digest, Digest, Digest];
     registry.store.repository("published/app").tags.set("qa", oldest);
-    expect(await prune({ pushed, retain: 1, aliases: ["stable", "qa", "absent"] })).toMatchObject({ remaining: [pushed[0], oldest], deleted: [pushed[1]] });
+    expect(await prune({ pushed, retain: 1, aliases: ["stable", "qa", "absent"] })).toMatchObject({
+      remaining: [pushed[0], oldest],
+      deleted: [pushed[1]],
+    });
     expect(pushed.map(isThere)).toEqual([true, false, true]);
   });
 
   test("never deletes what somebody else has pushed, whatever the record says", async () => {
     const pushed = await pushThree();
     const foreign = registry.store.putArtifact("published/app", { tag: "theirs" }).digest;
-    const others = registry.store.putArtifact("published/app", { annotations: { [ownerAnnotation]: "artifactrepository/apps/other" } }).digest;
+    const others = registry.store.putArtifact("published/app", {
+      annotations: { [ownerAnnotation]: "artifactrepository/apps/other" },
+    }).digest;
     const index = registry.store.putIndex("published/app", []).digest;
     const result = await prune({ pushed: [...pushed, foreign, others, index], retain: 3 });
     expect(result).toEqual({ remaining: pushed, deleted: [], refused: undefined });
@@ -216,7 +270,11 @@ describe("retaining", () => {
   test("forgets what is gone already", async () => {
     const pushed = await pushThree();
     registry.store.repository("published/app").manifests.delete(pushed[2] as Digest);
-    expect(await prune({ pushed, retain: 2 })).toEqual({ remaining: pushed.slice(0, 2), deleted: [], refused: undefined });
+    expect(await prune({ pushed, retain: 2 })).toEqual({
+      remaining: pushed.slice(0, 2),
+      deleted: [],
+      refused: undefined,
+    });
   });
 
   test("deletes everything of an owner that is deleted", async () => {
@@ -236,20 +294,30 @@ describe("retaining", () => {
   test("takes a missing permission alike", async () => {
     const pushed = await pushThree();
     registry.faults.add({ method: "DELETE", status: 403 });
-    expect(await prune({ pushed, retain: 1 })).toMatchObject({ remaining: pushed, deleted: [], refused: { code: "Forbidden" } });
+    expect(await prune({ pushed, retain: 1 })).toMatchObject({
+      remaining: pushed,
+      deleted: [],
+      refused: { code: "Forbidden" },
+    });
   });
 
   test("a registry that is down is a PublishFailed", async () => {
     const pushed = await pushThree();
     registry.faults.add({ path: /./, status: 503, times: 99 });
-    await expect(prune({ pushed, retain: 1 })).rejects.toMatchObject({ code: "PublishFailed", details: { code: "RegistryUnavailable" } });
+    await expect(prune({ pushed, retain: 1 })).rejects.toMatchObject({
+      code: "PublishFailed",
+      details: { code: "RegistryUnavailable" },
+    });
   });
 });
 
 describe("refilling", () => {
   test("brings the artifact and its OCI manifest back into an empty storage, without upstream", async () => {
     const config = { mediaType: "application/vnd.cncf.helm.config.v1+json", bytes: Buffer.from("{}") };
-    const { artifact, stored } = await publish("one", { image: { layerMediaType: "a/b", layerTitle: "", config }, created: "2026-01-01T00:00:00Z" });
+    const { artifact, stored } = await publish("one", {
+      image: { layerMediaType: "a/b", layerTitle: "", config },
+      created: "2026-01-01T00:00:00Z",
+    });
     const { digest } = await push(stored);
     const empty = await openStore("empty");
     expect(await refill({ repository, digest, owner, artifact, store: empty }, signal)).toEqual(artifact);
@@ -272,8 +340,12 @@ describe("refilling", () => {
     const { stored } = await publish("two");
     const { digest } = await push(stored);
     const empty = await openStore("empty");
-    await expect(refill({ repository, digest, owner, artifact, store: empty }, signal)).rejects.toMatchObject({ code: "DigestMismatch" });
-    await expect(refill({ repository, digest: sha256Of("absent"), owner, artifact, store: empty }, signal)).rejects.toMatchObject({ code: "NotFound" });
+    await expect(refill({ repository, digest, owner, artifact, store: empty }, signal)).rejects.toMatchObject({
+      code: "DigestMismatch",
+    });
+    await expect(
+      refill({ repository, digest: sha256Of("absent"), owner, artifact, store: empty }, signal),
+    ).rejects.toMatchObject({ code: "NotFound" });
     expect(await empty.current(owner)).toBeUndefined();
   });
 
@@ -282,7 +354,9 @@ describe("refilling", () => {
     const { digest } = await push(stored);
     registry.faults.add({ method: "GET", path: new RegExp(`blobs/${artifact.digest}`), corruptAt: 1, times: 9 });
     const empty = await openStore("empty");
-    await expect(refill({ repository, digest, owner, artifact, store: empty }, signal)).rejects.toMatchObject({ code: "DigestMismatch" });
+    await expect(refill({ repository, digest, owner, artifact, store: empty }, signal)).rejects.toMatchObject({
+      code: "DigestMismatch",
+    });
     expect(await empty.current(owner)).toBeUndefined();
   });
 });

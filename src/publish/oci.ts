@@ -50,17 +50,30 @@ async function upload({ repository, stored, mountFrom }: PushRequest, signal: Ab
     await repository.pushBlob(layer, stored.openLayer, signal);
   }
   if (!(await repository.exists(config, signal))) {
-    await repository.pushBlob(config, (offset) => Readable.from([configBytes.subarray(offset)], { objectMode: false }), signal);
+    await repository.pushBlob(
+      config,
+      (offset) => Readable.from([configBytes.subarray(offset)], { objectMode: false }),
+      signal,
+    );
   }
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
 }
 
-async function mounted(repository: WritableRepository, layer: Descriptor, from: string | undefined, signal: AbortSignal): Promise<boolean> {
+async function mounted(
+  repository: WritableRepository,
+  layer: Descriptor,
+  from: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
   return from !== undefined && (await repository.mount(layer, from, signal));
 }
 
 /** What a tag points at; undefined where there is no such tag. */
-export async function digestOf(repository: WritableRepository, tag: string, signal: AbortSignal): Promise<Digest | undefined> {
+export async function digestOf(
+  repository: WritableRepository,
+  tag: string,
+  signal: AbortSignal,
+): Promise<Digest | undefined> {
   try {
     return (await repository.resolve(tag, signal)).digest;
   } catch (error) {
@@ -76,6 +89,10 @@ export async function toPublishFailed<T>(what: string, signal: AbortSignal, work
   } catch (error) {
     if (codeOf(error) === "Aborted" || signal.aborted) throw error;
     const { retryAfterMs } = error instanceof CodedError ? error : {};
-    throw new CodedError("PublishFailed", `${what}: ${messageOf(error)}`, { cause: error, details: { code: codeOf(error) }, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    throw new CodedError("PublishFailed", `${what}: ${messageOf(error)}`, {
+      cause: error,
+      details: { code: codeOf(error) },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
   }
 }

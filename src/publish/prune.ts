@@ -48,7 +48,8 @@ export async function prunePushed(request: PruneRequest, signal: AbortSignal): P
         continue;
       }
       const refused = await deleteOwn(request, digest, signal);
-      if (refused instanceof CodedError) return { remaining: [...remaining, ...candidates.slice(at)], deleted, refused };
+      if (refused instanceof CodedError)
+        return { remaining: [...remaining, ...candidates.slice(at)], deleted, refused };
       if (refused === "deleted") deleted.push(digest);
     }
     return { remaining, deleted, refused: undefined };
@@ -64,7 +65,11 @@ async function aliased({ repository, aliases }: PruneRequest, signal: AbortSigna
   return inUse;
 }
 
-async function deleteOwn({ repository, owner }: PruneRequest, digest: Digest, signal: AbortSignal): Promise<"deleted" | "gone" | CodedError> {
+async function deleteOwn(
+  { repository, owner }: PruneRequest,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<"deleted" | "gone" | CodedError> {
   try {
     const { annotations } = await fetchPushed(repository, digest, signal);
     if (annotations?.[ownerAnnotation] !== ownerMark(owner)) return "gone";

@@ -21,7 +21,10 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const like = sameContent(before, request);
   const kept = like !== undefined && like.digest !== blob.digest && (await isThere(directory, like)) ? like : undefined;
   const { digest, size } = kept ?? blob;
-  const image = like?.image ?? { ...recordedForm(request.owner, request.image), annotations: imageAnnotations(owner, metadata, contentDigest) };
+  const image = like?.image ?? {
+    ...recordedForm(request.owner, request.image),
+    annotations: imageAnnotations(owner, metadata, contentDigest),
+  };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
   return artifactOf(storage, owner, await store(storage, { ...place, record, fill, signal, keep: request.keep }));
@@ -36,7 +39,8 @@ export async function restore(storage: Storage, request: RestoreRequest, signal:
   const contentDigest = parseDigest(revision.slice(revision.indexOf("@") + 1));
   const image = { ...recordedForm(owner, request.image), annotations: request.image.annotations };
   const record = { digest, size, contentDigest, revision, metadata, image, lastUpdateTime };
-  const fill: Fill = async (temp) => await writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
+  const fill: Fill = async (temp) =>
+    await writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
   const stored = await store(storage, { ...place, record, fill, signal });
   return artifactOf(storage, owner, stored);
 }
@@ -63,7 +67,10 @@ interface Storing extends Place {
 }
 
 /** First the file, then the state that points at it, then what nobody points at any more is deleted. */
-async function store(storage: Storage, { directory, isNew, before, record, fill, signal, keep = [] }: Storing): Promise<ArtifactRecord> {
+async function store(
+  storage: Storage,
+  { directory, isNew, before, record, fill, signal, keep = [] }: Storing,
+): Promise<ArtifactRecord> {
   const path = join(directory, artifactFile(record.digest));
   const placed = fill !== undefined && (isNew || (await matches(path, record, signal)) !== true);
   if (placed) await placeFile(path, fill);
@@ -88,10 +95,21 @@ async function isNamed(directory: string, digest: Digest): Promise<boolean> {
 }
 
 /** Makes `current` what `latest.tar.gz` stands for. */
-async function point(storage: Storage, directory: string, before: OwnerState | undefined, current: ArtifactRecord): Promise<void> {
-  if (before !== undefined && JSON.stringify(before.current) === JSON.stringify(current)) return await syncDirectory(directory);
+async function point(
+  storage: Storage,
+  directory: string,
+  before: OwnerState | undefined,
+  current: ArtifactRecord,
+): Promise<void> {
+  if (before !== undefined && JSON.stringify(before.current) === JSON.stringify(current))
+    return await syncDirectory(directory);
   const now = storage.now();
-  const { state, expired } = retain(succeed(before, current, now), before === undefined ? [] : await listFiles(directory), storage.retention, now);
+  const { state, expired } = retain(
+    succeed(before, current, now),
+    before === undefined ? [] : await listFiles(directory),
+    storage.retention,
+    now,
+  );
   await writeState(directory, state, storage.createFile);
   // One flush for both renames: should only the second survive a power cut, the file counts as missing and is made again.
   await syncDirectory(directory);
@@ -100,12 +118,19 @@ async function point(storage: Storage, directory: string, before: OwnerState | u
 
 function succeed(before: OwnerState | undefined, current: ArtifactRecord, nowMs: number): OwnerState {
   const superseded = (before?.superseded ?? []).filter(({ digest }) => digest !== current.digest);
-  const replaced = before !== undefined && before.current.digest !== current.digest ? [{ ...before.current, supersededAt: new Date(nowMs).toISOString() }] : [];
+  const replaced =
+    before !== undefined && before.current.digest !== current.digest
+      ? [{ ...before.current, supersededAt: new Date(nowMs).toISOString() }]
+      : [];
   return { version: 1, current, superseded: [...replaced, ...superseded] };
 }
 
 /** Consumers see a change when the revision or the bytes change, not when something is merely said of them. */
-function updateTime(before: OwnerState | undefined, record: { digest: Digest; revision: string }, nowMs: number): string {
+function updateTime(
+  before: OwnerState | undefined,
+  record: { digest: Digest; revision: string },
+  nowMs: number,
+): string {
   const same = before?.current.digest === record.digest && before.current.revision === record.revision;
   return same ? before.current.lastUpdateTime : new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
 }
@@ -114,20 +139,33 @@ function updateTime(before: OwnerState | undefined, record: { digest: Digest; re
  * The current record, where it has the content that is to be published: gzip output differs between zlib builds, and other
  * bytes or another OCI manifest for equal content would make every consumer act for nothing.
  */
-function sameContent(before: OwnerState | undefined, { owner, blob, image }: PublishRequest): ArtifactRecord | undefined {
+function sameContent(
+  before: OwnerState | undefined,
+  { owner, blob, image }: PublishRequest,
+): ArtifactRecord | undefined {
   const current = before?.current;
-  return current?.contentDigest === blob.contentDigest && sameForm(current.image, recordedForm(owner, image)) ? current : undefined;
+  return current?.contentDigest === blob.contentDigest && sameForm(current.image, recordedForm(owner, image))
+    ? current
+    : undefined;
 }
 
 type RecordedForm = Omit<RecordedImage, "annotations">;
 
-function recordedForm(owner: Owner, { layerMediaType = fluxContentType, layerTitle = `${owner.name}.tar.gz`, config: given }: Partial<ImageForm> = {}): RecordedForm {
+function recordedForm(
+  owner: Owner,
+  { layerMediaType = fluxContentType, layerTitle = `${owner.name}.tar.gz`, config: given }: Partial<ImageForm> = {},
+): RecordedForm {
   const config = given && { mediaType: given.mediaType, content: Buffer.from(given.bytes).toString("base64") };
   return { layerMediaType, layerTitle, ...(config && { config }) };
 }
 
 function sameForm(a: RecordedForm, b: RecordedForm): boolean {
-  return a.layerMediaType === b.layerMediaType && a.layerTitle === b.layerTitle && a.config?.mediaType === b.config?.mediaType && a.config?.content === b.config?.content;
+  return (
+    a.layerMediaType === b.layerMediaType &&
+    a.layerTitle === b.layerTitle &&
+    a.config?.mediaType === b.config?.mediaType &&
+    a.config?.content === b.config?.content
+  );
 }
 
 /** Deletes superseded files by age and number. */

@@ -10,16 +10,30 @@ const maxManifestBytes = 256 * 1024;
  * A manifest that was pushed earlier, by its digest.
  * @throws NotFound, ManifestTooLarge, ManifestInvalid, …
  */
-export async function fetchPushed(repository: Resolver & Fetcher, digest: Digest, signal: AbortSignal): Promise<Manifest> {
+export async function fetchPushed(
+  repository: Resolver & Fetcher,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<Manifest> {
   const descriptor = await repository.resolve(digest, signal, "read");
-  const manifest = parseManifest(await fetchSmall(repository, descriptor, maxManifestBytes, signal), descriptor.mediaType, digest);
+  const manifest = parseManifest(
+    await fetchSmall(repository, descriptor, maxManifestBytes, signal),
+    descriptor.mediaType,
+    digest,
+  );
   if (manifest.kind === "manifest") return manifest;
   throw new CodedError("ManifestInvalid", `${digest} is an index, where a manifest was pushed`);
 }
 
 /** The bytes of something small. @throws ManifestTooLarge */
-export async function fetchSmall(repository: Fetcher, descriptor: Descriptor, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  if (descriptor.size > maxBytes) throw new CodedError("ManifestTooLarge", `${descriptor.digest} is ${descriptor.size} bytes, more than ${maxBytes}`);
+export async function fetchSmall(
+  repository: Fetcher,
+  descriptor: Descriptor,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  if (descriptor.size > maxBytes)
+    throw new CodedError("ManifestTooLarge", `${descriptor.digest} is ${descriptor.size} bytes, more than ${maxBytes}`);
   const chunks: Buffer[] = [];
   for await (const chunk of (await repository.fetch(descriptor, signal)) as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks);

@@ -11,7 +11,11 @@ const current = {
   lastUpdateTime: "2026-11-21T12:00:00Z",
   image: { layerMediaType: "a/b", layerTitle: "c", annotations: {}, config: { mediaType: "c/d", content: "e30=" } },
 };
-const state: OwnerState = { version: 1, current, superseded: [{ ...current, supersededAt: "2026-11-21T12:00:00.000Z" }] };
+const state: OwnerState = {
+  version: 1,
+  current,
+  superseded: [{ ...current, supersededAt: "2026-11-21T12:00:00.000Z" }],
+};
 
 describe("the state of an owner", () => {
   test("is read as it was written", () => {

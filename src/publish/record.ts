@@ -49,8 +49,13 @@ export function parseState(text: string): OwnerState | undefined {
   } catch {
     return undefined;
   }
-  if (!isObject(value) || value["version"] !== 1 || !isRecord(value["current"]) || !Array.isArray(value["superseded"])) return undefined;
-  return value["superseded"].every((record) => isRecord(record) && isTime((record as Partial<SupersededRecord>).supersededAt)) ? (value as unknown as OwnerState) : undefined;
+  if (!isObject(value) || value["version"] !== 1 || !isRecord(value["current"]) || !Array.isArray(value["superseded"]))
+    return undefined;
+  return value["superseded"].every(
+    (record) => isRecord(record) && isTime((record as Partial<SupersededRecord>).supersededAt),
+  )
+    ? (value as unknown as OwnerState)
+    : undefined;
 }
 
 type Json = Record<string, unknown>;
@@ -60,17 +65,33 @@ function isRecord(value: unknown): value is ArtifactRecord {
   const { digest, contentDigest, size, revision } = value;
   const digests = [digest, contentDigest].every((text) => typeof text === "string" && isDigest(text));
   const numbers = typeof size === "number" && Number.isSafeInteger(size) && size >= 0;
-  return digests && numbers && typeof revision === "string" && isTime(value["lastUpdateTime"]) && isTexts(value["metadata"]) && isImage(value["image"]);
+  return (
+    digests &&
+    numbers &&
+    typeof revision === "string" &&
+    isTime(value["lastUpdateTime"]) &&
+    isTexts(value["metadata"]) &&
+    isImage(value["image"])
+  );
 }
 
 function isImage(value: unknown): boolean {
-  if (!isObject(value) || !isTexts({ a: value["layerMediaType"], b: value["layerTitle"] }) || !isTexts(value["annotations"])) return false;
+  if (
+    !isObject(value) ||
+    !isTexts({ a: value["layerMediaType"], b: value["layerTitle"] }) ||
+    !isTexts(value["annotations"])
+  )
+    return false;
   const config = value["config"];
-  return config === undefined || (isObject(config) && typeof config["mediaType"] === "string" && typeof config["content"] === "string");
+  return (
+    config === undefined ||
+    (isObject(config) && typeof config["mediaType"] === "string" && typeof config["content"] === "string")
+  );
 }
 
 const isTime = (value: unknown): boolean => typeof value === "string" && !Number.isNaN(Date.parse(value));
-const isTexts = (value: unknown): boolean => isObject(value) && Object.values(value).every((text) => typeof text === "string");
+const isTexts = (value: unknown): boolean =>
+  isObject(value) && Object.values(value).every((text) => typeof text === "string");
 
 function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);

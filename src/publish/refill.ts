@@ -24,16 +24,32 @@ const maxConfigBytes = 1024 * 1024;
  *
  * @throws NotFound, DigestMismatch, SizeMismatch, ManifestInvalid, StorageFailed, …
  */
-export async function refill({ repository, digest, owner, artifact, store }: RefillRequest, signal: AbortSignal): Promise<Artifact> {
+export async function refill(
+  { repository, digest, owner, artifact, store }: RefillRequest,
+  signal: AbortSignal,
+): Promise<Artifact> {
   const { layers, config, annotations = {} } = await fetchPushed(repository, digest, signal);
   const [layer] = layers;
   if (layers.length !== 1 || layer?.digest !== artifact.digest || layer.size !== artifact.size) {
-    throw new CodedError("DigestMismatch", `${digest} does not hold ${artifact.digest}, but ${layers.map((found) => found.digest).slice(0, 3).join(", ") || "nothing"}`);
+    throw new CodedError(
+      "DigestMismatch",
+      `${digest} does not hold ${artifact.digest}, but ${
+        layers
+          .map((found) => found.digest)
+          .slice(0, 3)
+          .join(", ") || "nothing"
+      }`,
+    );
   }
   const form: ImageForm = {
     layerMediaType: layer.mediaType,
     layerTitle: layer.annotations?.[titleKey] ?? "",
-    ...(config.digest !== fluxConfigDigest && { config: { mediaType: config.mediaType, bytes: await fetchSmall(repository, config, maxConfigBytes, signal) } }),
+    ...(config.digest !== fluxConfigDigest && {
+      config: { mediaType: config.mediaType, bytes: await fetchSmall(repository, config, maxConfigBytes, signal) },
+    }),
   };
-  return await store.restore({ owner, artifact, open: () => repository.fetch(layer, signal), image: { ...form, annotations } }, signal);
+  return await store.restore(
+    { owner, artifact, open: () => repository.fetch(layer, signal), image: { ...form, annotations } },
+    signal,
+  );
 }

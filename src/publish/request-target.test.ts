@@ -18,12 +18,25 @@ test.each([
   expect(parseRequestTarget(target)?.path).toBe(path);
 });
 
-test.each(["", "*", "a/b", "host:443", "http://host", "ftp://host/a", "/..%2f..%2fetc/passwd", "/a%5cb", "/a\\b", "/a%00", "/a%0a", "/%", "/%c0%af", "/%ff", "/a#b"])(
-  "%j asks for nothing that could exist",
-  (target) => {
-    expect(parseRequestTarget(target)).toBeUndefined();
-  },
-);
+test.each([
+  "",
+  "*",
+  "a/b",
+  "host:443",
+  "http://host",
+  "ftp://host/a",
+  "/..%2f..%2fetc/passwd",
+  "/a%5cb",
+  "/a\\b",
+  "/a%00",
+  "/a%0a",
+  "/%",
+  "/%c0%af",
+  "/%ff",
+  "/a#b",
+])("%j asks for nothing that could exist", (target) => {
+  expect(parseRequestTarget(target)).toBeUndefined();
+});
 
 test("the query is kept", () => {
   expect(parseRequestTarget("/v2/a/tags/list?n=2&last=a%2Bb")?.query.get("last")).toBe("a+b");

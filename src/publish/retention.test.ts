@@ -17,23 +17,52 @@ const record = (letter: string): ArtifactRecord => ({
   lastUpdateTime: "2026-11-21T11:00:00Z",
   image: { layerMediaType: "t", layerTitle: "", annotations: {} },
 });
-const old = (letter: string, ageMs: number): SupersededRecord => ({ ...record(letter), supersededAt: new Date(now - ageMs).toISOString() });
+const old = (letter: string, ageMs: number): SupersededRecord => ({
+  ...record(letter),
+  supersededAt: new Date(now - ageMs).toISOString(),
+});
 const state = (...superseded: SupersededRecord[]): OwnerState => ({ version: 1, current: record("c"), superseded });
-const files = (ageMs: number, ...letters: string[]) => letters.map((letter) => ({ name: file(letter), sinceMs: now - ageMs }));
+const files = (ageMs: number, ...letters: string[]) =>
+  letters.map((letter) => ({ name: file(letter), sinceMs: now - ageMs }));
 
 describe("retention", () => {
   test.each<[string, OwnerState, RetentionPolicy, string[], string[]]>([
     ["keeps a young predecessor", state(old("a", 1000)), policy, ["a"], []],
     ["drops an old one, however long its file has been there", state(old("a", 60_000)), policy, [], ["a"]],
     ["drops what is beyond the number, oldest first", state(old("b", 1000), old("a", 2000)), policy, ["b"], ["a"]],
-    ["keeps more where more are wanted", state(old("b", 1000), old("a", 2000)), { ...policy, records: 3 }, ["b", "a"], []],
-    ["keeps the current one even where nothing is to be kept", state(old("a", 1000)), { ttlMs: 0, records: 0 }, [], ["a"]],
-    ["keeps what it is told to keep, beyond both limits", state(old("b", 1000), old("a", 60_000)), { ...policy, records: 1, keep: [digest("a")] }, ["a"], ["b"]],
+    [
+      "keeps more where more are wanted",
+      state(old("b", 1000), old("a", 2000)),
+      { ...policy, records: 3 },
+      ["b", "a"],
+      [],
+    ],
+    [
+      "keeps the current one even where nothing is to be kept",
+      state(old("a", 1000)),
+      { ttlMs: 0, records: 0 },
+      [],
+      ["a"],
+    ],
+    [
+      "keeps what it is told to keep, beyond both limits",
+      state(old("b", 1000), old("a", 60_000)),
+      { ...policy, records: 1, keep: [digest("a")] },
+      ["a"],
+      ["b"],
+    ],
     ["never drops the current one for having been an older one too", state(old("c", 90_000)), policy, [], []],
   ])("%s", (_, before, limits, kept, expired) => {
-    const result = retain(before, files(3_600_000, "c", "b", "a").slice(0, 1 + before.superseded.length + 1), limits, now);
+    const result = retain(
+      before,
+      files(3_600_000, "c", "b", "a").slice(0, 1 + before.superseded.length + 1),
+      limits,
+      now,
+    );
     expect(result.state.superseded.map(({ digest }) => artifactFile(digest))).toEqual(kept.map(file));
-    expect(result.expired.filter((name) => before.superseded.some(({ digest }) => artifactFile(digest) === name))).toEqual(expired.map(file));
+    expect(
+      result.expired.filter((name) => before.superseded.some(({ digest }) => artifactFile(digest) === name)),
+    ).toEqual(expired.map(file));
     expect(result.expired).not.toContain(file("c"));
     expect(result.state.current).toEqual(before.current);
   });
@@ -55,7 +84,10 @@ describe("retention", () => {
   });
 
   test("deletes nothing that is not an artifact", () => {
-    const others = ["state.json", `.${file("d")}.0123456789abcdef.tmp`, "notes.txt"].map((name) => ({ name, sinceMs: 0 }));
+    const others = ["state.json", `.${file("d")}.0123456789abcdef.tmp`, "notes.txt"].map((name) => ({
+      name,
+      sinceMs: 0,
+    }));
     expect(retain(state(), others, policy, now).expired).toEqual([]);
   });
 });

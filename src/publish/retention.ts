@@ -30,16 +30,29 @@ export interface Retained {
  * goes. The current artifact always stays, and so do those that are to be kept. A time in the future, left by a clock that was
  * wrong, counts as now.
  */
-export function retain(state: OwnerState, files: readonly StoredFile[], policy: RetentionPolicy, nowMs: number): Retained {
+export function retain(
+  state: OwnerState,
+  files: readonly StoredFile[],
+  policy: RetentionPolicy,
+  nowMs: number,
+): Retained {
   const others = state.superseded.filter((record) => record.digest !== state.current.digest);
-  const young = new Set(others.filter((record) => nowMs - Date.parse(record.supersededAt) < policy.ttlMs).slice(0, Math.max(0, policy.records - 1)));
+  const young = new Set(
+    others
+      .filter((record) => nowMs - Date.parse(record.supersededAt) < policy.ttlMs)
+      .slice(0, Math.max(0, policy.records - 1)),
+  );
   const superseded = others
     .filter((record) => policy.keep?.includes(record.digest) === true || young.has(record))
     .map((record) => notInFuture(record, nowMs));
   const known = new Set([state.current, ...superseded].map((record) => artifactFile(record.digest)));
   const dropped = new Set(state.superseded.map((record) => artifactFile(record.digest)));
-  const expired = files.filter(({ name, sinceMs }) => isArtifactFile(name) && !known.has(name) && (dropped.has(name) || nowMs - sinceMs >= policy.ttlMs));
-  const same = superseded.length === state.superseded.length && superseded.every((record, at) => record === state.superseded[at]);
+  const expired = files.filter(
+    ({ name, sinceMs }) =>
+      isArtifactFile(name) && !known.has(name) && (dropped.has(name) || nowMs - sinceMs >= policy.ttlMs),
+  );
+  const same =
+    superseded.length === state.superseded.length && superseded.every((record, at) => record === state.superseded[at]);
   return { state: same ? state : { ...state, superseded }, expired: expired.map(({ name }) => name) };
 }
 

@@ -14,10 +14,18 @@ let store: ArtifactStore;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "strata-reuse-"));
-  store = await openStorage({ root: join(root, "storage"), advertisedAddress: "localhost", retention: { ttlMs: 1000, records: 2 }, verifyConcurrency: 1 });
+  store = await openStorage({
+    root: join(root, "storage"),
+    advertisedAddress: "localhost",
+    retention: { ttlMs: 1000, records: 2 },
+    verifyConcurrency: 1,
+  });
   const path = join(root, "staged");
   await writeFile(path, "content");
-  await store.publish({ owner, blob: { path, digest, size: 7, contentDigest: digest, verbatim: true }, revision: digest, metadata: {} }, never);
+  await store.publish(
+    { owner, blob: { path, digest, size: 7, contentDigest: digest, verbatim: true }, revision: digest, metadata: {} },
+    never,
+  );
 });
 afterEach(async () => await rm(root, { recursive: true, force: true }));
 
@@ -33,7 +41,15 @@ it("can be published for another owner", async () => {
   const to = join(root, "again");
   await store.reuse(owner, digest, to);
   const other = { ...owner, name: "two" };
-  const artifact = await store.publish({ owner: other, blob: { path: to, digest, size: 7, contentDigest: digest, verbatim: true }, revision: digest, metadata: {} }, never);
+  const artifact = await store.publish(
+    {
+      owner: other,
+      blob: { path: to, digest, size: 7, contentDigest: digest, verbatim: true },
+      revision: digest,
+      metadata: {},
+    },
+    never,
+  );
   await store.remove(owner);
   expect(await store.verify(other, artifact, never)).toBe("ok");
 });

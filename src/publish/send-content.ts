@@ -29,7 +29,11 @@ export function memoryContent(bytes: Buffer, digest: Digest, headers: OutgoingHt
 }
 
 /** The content of a file; it stays whole when the file is deleted meanwhile. Undefined where there is none. */
-export async function fileContent(path: string, digest: Digest, headers: OutgoingHttpHeaders): Promise<Content | undefined> {
+export async function fileContent(
+  path: string,
+  digest: Digest,
+  headers: OutgoingHttpHeaders,
+): Promise<Content | undefined> {
   const file = await openRegularFile(path);
   if (file === undefined) return undefined;
   const { handle, size, mtime } = file;
@@ -37,7 +41,8 @@ export async function fileContent(path: string, digest: Digest, headers: Outgoin
     size,
     digest,
     headers: { "last-modified": mtime.toUTCString(), ...headers },
-    read: ({ start, end }) => handle.createReadStream({ start, end: end - 1, highWaterMark: chunkBytes, autoClose: false }),
+    read: ({ start, end }) =>
+      handle.createReadStream({ start, end: end - 1, highWaterMark: chunkBytes, autoClose: false }),
     close: () => handle.close(),
   };
 }
@@ -54,7 +59,11 @@ export async function sendContent(request: IncomingMessage, response: ServerResp
   }
 }
 
-async function sendBytes(request: IncomingMessage, response: ServerResponse, { content, head }: { content: Content; head: OutgoingHttpHeaders }): Promise<void> {
+async function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { content, head }: { content: Content; head: OutgoingHttpHeaders },
+): Promise<void> {
   const { size } = content;
   const range = rangeOf(request, content);
   if (range === "unsatisfiable") {
@@ -62,7 +71,11 @@ async function sendBytes(request: IncomingMessage, response: ServerResponse, { c
     return;
   }
   const { start, end } = range ?? { start: 0, end: size };
-  response.writeHead(range ? 206 : 200, { ...head, ...(range && { "content-range": `bytes ${start}-${end - 1}/${size}` }), "content-length": end - start });
+  response.writeHead(range ? 206 : 200, {
+    ...head,
+    ...(range && { "content-range": `bytes ${start}-${end - 1}/${size}` }),
+    "content-length": end - start,
+  });
   if (request.method === "HEAD" || start === end) {
     response.end();
     return;
@@ -94,5 +107,9 @@ function rangeOf({ method, headers }: IncomingMessage, { size, digest }: Content
 
 /** A client that has hung up is not a failure. */
 function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED"].includes(String(error.code));
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED"].includes(String(error.code))
+  );
 }

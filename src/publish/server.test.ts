@@ -23,13 +23,22 @@ let ready: boolean;
 let errors: unknown[];
 
 async function start(limits: Partial<ServerLimits> = {}): Promise<HttpServer> {
-  const options = { address: "127.0.0.1:0", limits: { ...serverLimits, ...limits }, onError: (error: unknown) => errors.push(error) };
+  const options = {
+    address: "127.0.0.1:0",
+    limits: { ...serverLimits, ...limits },
+    onError: (error: unknown) => errors.push(error),
+  };
   return await listen(artifactHandler({ root: join(dir, "data"), ready: () => ready }), options);
 }
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-server-"));
-  store = await openStorage({ root: join(dir, "data"), advertisedAddress: "x", retention: { ttlMs: 0, records: 1 }, verifyConcurrency: 1 });
+  store = await openStorage({
+    root: join(dir, "data"),
+    advertisedAddress: "x",
+    retention: { ttlMs: 0, records: 1 },
+    verifyConcurrency: 1,
+  });
   ready = true;
   errors = [];
   server = await start();
@@ -49,10 +58,15 @@ async function publish(content: string | Buffer): Promise<Artifact> {
 }
 
 /** Unlike fetch, it sends the path and headers exactly as they are. */
-function ask(path: string, options: { method?: string; headers?: Record<string, string>; port?: number } = {}): Promise<IncomingMessage> {
+function ask(
+  path: string,
+  options: { method?: string; headers?: Record<string, string>; port?: number } = {},
+): Promise<IncomingMessage> {
   return new Promise((done, fail) => {
     const { port = server.port, ...rest } = options;
-    httpRequest({ host: "127.0.0.1", port, path, agent: false, ...rest }, done).on("error", fail).end();
+    httpRequest({ host: "127.0.0.1", port, path, agent: false, ...rest }, done)
+      .on("error", fail)
+      .end();
   });
 }
 
@@ -63,7 +77,12 @@ describe("the artifact server", () => {
     const one = await publish("one");
     const response = await ask(`/${one.path}`);
     expect(response.statusCode).toBe(200);
-    expect(response.headers).toMatchObject({ "content-type": "application/gzip", "content-length": "3", etag: `"${one.digest}"`, "accept-ranges": "bytes" });
+    expect(response.headers).toMatchObject({
+      "content-type": "application/gzip",
+      "content-length": "3",
+      etag: `"${one.digest}"`,
+      "accept-ranges": "bytes",
+    });
     expect(Date.parse(response.headers["last-modified"] ?? "")).toBeGreaterThan(Date.now() - 60_000);
     expect(await text(response)).toBe("one");
     expect(await text(await ask(latest))).toBe("one");
@@ -101,7 +120,11 @@ describe("the artifact server", () => {
   ])("%j gives %i", async (headers, status, body, contentRange) => {
     const { path } = await publish("0123456789");
     const response = await ask(`/${path}`, { headers });
-    expect([response.statusCode, await text(response), response.headers["content-range"]]).toEqual([status, body, contentRange]);
+    expect([response.statusCode, await text(response), response.headers["content-range"]]).toEqual([
+      status,
+      body,
+      contentRange,
+    ]);
   });
 
   test("serves an empty file", async () => {
@@ -160,7 +183,10 @@ describe("the artifact server", () => {
 
   test("answers 503 while it may be out of date, except for what its digest names", async () => {
     const { path } = await publish("one");
-    const [latest, missing] = [path.replace(/[^/]+$/, "latest.tar.gz"), path.replace(/[^/]+$/, `${"0".repeat(64)}.tar.gz`)];
+    const [latest, missing] = [
+      path.replace(/[^/]+$/, "latest.tar.gz"),
+      path.replace(/[^/]+$/, `${"0".repeat(64)}.tar.gz`),
+    ];
     ready = false;
     expect((await ask(`/${path}`)).statusCode).toBe(200);
     for (const other of [latest, missing, "nothing"]) {
@@ -216,7 +242,12 @@ describe("clients that misbehave", () => {
     return (await text(socket)).split("\r\n", 1)[0] ?? "";
   };
 
-  test.each(["GET /a b HTTP/1.1\r\n\r\n", "GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n", "nonsense\r\n\r\n", `GET /${"a".repeat(20_000)} HTTP/1.1\r\n\r\n`])("%j", async (bytes) => {
+  test.each([
+    "GET /a b HTTP/1.1\r\n\r\n",
+    "GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n",
+    "nonsense\r\n\r\n",
+    `GET /${"a".repeat(20_000)} HTTP/1.1\r\n\r\n`,
+  ])("%j", async (bytes) => {
     expect(await rawStatus(bytes)).toMatch(/^HTTP\/1\.1 4\d\d/);
   });
 

@@ -20,18 +20,25 @@ export interface ArtifactServerOptions {
  */
 export function artifactHandler(options: ArtifactServerOptions): Handler {
   return async (request, response) => {
-    if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "only GET and HEAD", { allow: "GET, HEAD" });
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return refuse(response, 405, "only GET and HEAD", { allow: "GET, HEAD" });
     const isReady = options.ready();
     const path = parseArtifactPath(parseRequestTarget(request.url ?? "")?.path ?? "");
     const content = path && (await openArtifact(options.root, path, isReady));
     if (content !== undefined) return await sendContent(request, response, content);
     if (isReady) return refuse(response, 404, "no such artifact");
-    refuse(response, 503, "not serving: another replica does, or the storage is not checked yet", { "retry-after": "5" });
+    refuse(response, 503, "not serving: another replica does, or the storage is not checked yet", {
+      "retry-after": "5",
+    });
   };
 }
 
 /** A file that is named by its digest is never out of date: it is served also while no API server says who leads. */
-async function openArtifact(root: string, { directory, file }: ArtifactPath, isReady: boolean): Promise<Content | undefined> {
+async function openArtifact(
+  root: string,
+  { directory, file }: ArtifactPath,
+  isReady: boolean,
+): Promise<Content | undefined> {
   if (!isReady && file === latestName) return undefined;
   const absolute = await findDirectory(root, directory);
   if (absolute === undefined) return undefined;
@@ -45,12 +52,26 @@ async function openLatest(directory: string): Promise<Content | undefined> {
   return state && (await openFile(directory, artifactFile(state.current.digest), { "cache-control": "no-cache" }));
 }
 
-function openFile(directory: string, file: string, headers: Readonly<Record<string, string>>): Promise<Content | undefined> {
+function openFile(
+  directory: string,
+  file: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Content | undefined> {
   return fileContent(join(directory, file), digestOfFile(file), { "content-type": "application/gzip", ...headers });
 }
 
-function refuse(response: ServerResponse, status: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
+function refuse(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const body = `${text}\n`;
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "content-length": Buffer.byteLength(body), "x-content-type-options": "nosniff", ...headers });
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    "x-content-type-options": "nosniff",
+    ...headers,
+  });
   response.end(body);
 }

@@ -19,7 +19,12 @@ const noRename = ["EXDEV", "EPERM", "EACCES"];
  * @returns a handle of the file where it was moved
  * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
  */
-export async function takeStaged(blob: StagedBlob, temp: string, createFile: CreateFile, signal: AbortSignal): Promise<FileHandle | undefined> {
+export async function takeStaged(
+  blob: StagedBlob,
+  temp: string,
+  createFile: CreateFile,
+  signal: AbortSignal,
+): Promise<FileHandle | undefined> {
   const staged = await openRegularFile(blob.path);
   if (staged === undefined) throw new CodedError("StorageFailed", `the staged file of ${blob.digest} is gone`);
   if (staged.size !== blob.size) {
@@ -32,7 +37,11 @@ export async function takeStaged(blob: StagedBlob, temp: string, createFile: Cre
   } catch (error) {
     await staged.handle.close();
     if (!hasErrno(error, ...noRename)) throw error;
-    return await writeStream(createReadStream(blob.path, { highWaterMark: chunkBytes }), temp, { expected: blob, createFile, signal });
+    return await writeStream(createReadStream(blob.path, { highWaterMark: chunkBytes }), temp, {
+      expected: blob,
+      createFile,
+      signal,
+    });
   }
 }
 
@@ -49,7 +58,9 @@ export async function writeStream(
     source.destroy();
     throw error;
   }
-  await pipeline(source, verifyingStream(expected), handle.createWriteStream({ highWaterMark: chunkBytes }), { signal });
+  await pipeline(source, verifyingStream(expected), handle.createWriteStream({ highWaterMark: chunkBytes }), {
+    signal,
+  });
 }
 
 /** Whether a file holds exactly what `expected` names, by reading it to its end; undefined where it does not exist. */

@@ -9,7 +9,9 @@ import type { StoredFile } from "./retention.ts";
 const maxStateBytes = 8 * 1024 * 1024;
 
 /** Opens a regular file for reading; undefined where there is none, or something else under its name. */
-export async function openRegularFile(path: string): Promise<{ handle: FileHandle; size: number; mtime: Date } | undefined> {
+export async function openRegularFile(
+  path: string,
+): Promise<{ handle: FileHandle; size: number; mtime: Date } | undefined> {
   let handle: FileHandle;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -43,10 +43,17 @@ async function stage(content: string | Buffer, contentDigest = sha256Of(content)
   return { path, digest: sha256Of(content), size: Buffer.byteLength(content), contentDigest, verbatim: false };
 }
 
-async function publish(store: ArtifactStore, content: string | Buffer, options: { tag?: string; contentDigest?: StagedBlob["digest"]; owner?: Owner; created?: string } = {}): Promise<Artifact> {
+async function publish(
+  store: ArtifactStore,
+  content: string | Buffer,
+  options: { tag?: string; contentDigest?: StagedBlob["digest"]; owner?: Owner; created?: string } = {},
+): Promise<Artifact> {
   const blob = await stage(content, options.contentDigest);
   const metadata = { "org.opencontainers.image.created": options.created ?? "2026-01-01T00:00:00Z" };
-  return await store.publish({ owner: options.owner ?? owner, blob, revision: `${options.tag ?? "1.0.0"}@${blob.contentDigest}`, metadata }, signal);
+  return await store.publish(
+    { owner: options.owner ?? owner, blob, revision: `${options.tag ?? "1.0.0"}@${blob.contentDigest}`, metadata },
+    signal,
+  );
 }
 
 const pathOf = (artifact: Artifact): string => join(dir, "data", artifact.path);
@@ -110,7 +117,9 @@ describe("publishing", () => {
     expect(second.lastUpdateTime).toBe(first.lastUpdateTime);
     expect((await store.image(owner))?.image.descriptor).toEqual(image?.image.descriptor);
     await rm(pathOf(first));
-    expect((await publish(store, "gzip of another zlib", { contentDigest })).digest).toBe(sha256Of("gzip of another zlib"));
+    expect((await publish(store, "gzip of another zlib", { contentDigest })).digest).toBe(
+      sha256Of("gzip of another zlib"),
+    );
   });
 
   test("repairs a stored file that has been damaged", async () => {
@@ -126,7 +135,8 @@ describe("publishing", () => {
     const first = await publish(store, "one");
     const blob = await stage("two");
     const request = { owner, revision: `x@${blob.contentDigest}`, metadata: {} };
-    const attempt = async (blob: StagedBlob): Promise<string> => await store.publish({ ...request, blob }, signal).then(() => "published", codeOf);
+    const attempt = async (blob: StagedBlob): Promise<string> =>
+      await store.publish({ ...request, blob }, signal).then(() => "published", codeOf);
     expect(await attempt({ ...blob, path: join(dir, "absent") })).toBe("StorageFailed");
     expect(await attempt({ ...blob, size: 4 })).toBe("SizeMismatch");
     expect(await store.current(owner)).toEqual(first);
@@ -137,7 +147,9 @@ describe("publishing", () => {
     const store = await openStore();
     const blob = await stage("one");
     const stopped = AbortSignal.abort();
-    await expect(store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, stopped)).rejects.toSatisfy((error) => codeOf(error) === "Aborted");
+    await expect(
+      store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, stopped),
+    ).rejects.toSatisfy((error) => codeOf(error) === "Aborted");
     expect(await store.current(owner)).toBeUndefined();
   });
 
@@ -180,28 +192,39 @@ describe.skipIf(elsewhere === undefined)("publishing from another file system", 
     const store = await openStore();
     const first = await publish(store, "one");
     const blob = { ...(await stage("two", sha256Of("two"), elsewhere)), digest: sha256Of("owt") };
-    await expect(store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal)).rejects.toMatchObject({ code: "DigestMismatch" });
+    await expect(
+      store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal),
+    ).rejects.toMatchObject({ code: "DigestMismatch" });
     expect(await filesOf(first)).toHaveLength(2);
   });
 
-  test.each([0, 1])("a disk that is full when file %i of a publication is written leaves the old artifact, and nothing else", async (at) => {
-    const first = await publish(await openStore(), "one");
-    let created = 0;
-    // Writing to /dev/full fails with ENOSPC, as on a full disk.
-    const store = await openStore({ createFile: (path) => (created++ === at ? open("/dev/full", "w") : open(path, "wx")) });
-    const blob = await stage("two", sha256Of("two"), elsewhere);
-    const attempt = store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal);
-    await expect(attempt).rejects.toMatchObject({ code: "StorageFailed", details: { errno: "ENOSPC" } });
-    expect(await store.current(owner)).toEqual(first);
-    expect(await store.verify(owner, first, signal)).toBe("ok");
-    expect(await filesOf(first)).toHaveLength(2);
-    expect((await store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal)).digest).toBe(blob.digest);
-  });
+  test.each([0, 1])(
+    "a disk that is full when file %i of a publication is written leaves the old artifact, and nothing else",
+    async (at) => {
+      const first = await publish(await openStore(), "one");
+      let created = 0;
+      // Writing to /dev/full fails with ENOSPC, as on a full disk.
+      const store = await openStore({
+        createFile: (path) => (created++ === at ? open("/dev/full", "w") : open(path, "wx")),
+      });
+      const blob = await stage("two", sha256Of("two"), elsewhere);
+      const attempt = store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal);
+      await expect(attempt).rejects.toMatchObject({ code: "StorageFailed", details: { errno: "ENOSPC" } });
+      expect(await store.current(owner)).toEqual(first);
+      expect(await store.verify(owner, first, signal)).toBe("ok");
+      expect(await filesOf(first)).toHaveLength(2);
+      expect(
+        (await store.publish({ owner, blob, revision: `x@${blob.contentDigest}`, metadata: {} }, signal)).digest,
+      ).toBe(blob.digest);
+    },
+  );
 });
 
 test.each(["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO", "EMFILE"])("%s is a StorageFailed", async (errno) => {
   const first = await publish(await openStore(), "one");
-  const store = await openStore({ createFile: () => Promise.reject(Object.assign(new Error(`${errno}: injected`), { code: errno })) });
+  const store = await openStore({
+    createFile: () => Promise.reject(Object.assign(new Error(`${errno}: injected`), { code: errno })),
+  });
   await expect(publish(store, "two")).rejects.toMatchObject({ code: "StorageFailed", details: { errno } });
   expect(await store.current(owner)).toEqual(first);
   expect(await filesOf(first)).toHaveLength(2);
@@ -253,7 +276,9 @@ describe("verifying", () => {
   test("can be stopped", async () => {
     const store = await openStore();
     const artifact = await publish(store, Buffer.alloc(1_000_000));
-    await expect(store.verify(owner, artifact, AbortSignal.abort())).rejects.toSatisfy((error) => codeOf(error) === "Aborted");
+    await expect(store.verify(owner, artifact, AbortSignal.abort())).rejects.toSatisfy(
+      (error) => codeOf(error) === "Aborted",
+    );
   });
 
   test("survives a move of the storage to another path and address", async () => {
@@ -269,7 +294,11 @@ describe("cleaning up", () => {
   test("superseded files go by age and by number, the current one never", async () => {
     const store = await openStore();
     const [one, two, three] = [await publish(store, "one"), await publish(store, "two"), await publish(store, "three")];
-    const exists = (artifact: Artifact): Promise<boolean> => stat(pathOf(artifact)).then(() => true, () => false);
+    const exists = (artifact: Artifact): Promise<boolean> =>
+      stat(pathOf(artifact)).then(
+        () => true,
+        () => false,
+      );
     expect(await Promise.all([one, two, three].map(exists))).toEqual([false, true, true]);
     clock += 59_000;
     await store.collect(owner);
@@ -350,7 +379,9 @@ describe("restoring", () => {
     const artifact = await publish(store, "one");
     const empty = await openStore({ root: join(dir, "new") });
     clock += 100_000;
-    expect(await empty.restore({ owner, artifact, open: async () => Readable.from([Buffer.from("one")]), image }, signal)).toEqual(artifact);
+    expect(
+      await empty.restore({ owner, artifact, open: async () => Readable.from([Buffer.from("one")]), image }, signal),
+    ).toEqual(artifact);
     expect(await empty.verify(owner, artifact, signal)).toBe("ok");
     expect((await empty.image(owner))?.image.bytes.toString()).toContain('"org.opencontainers.image.created":"then"');
   });
@@ -359,7 +390,8 @@ describe("restoring", () => {
     const store = await openStore();
     const artifact = await publish(store, "one");
     const empty = await openStore({ root: join(dir, "new") });
-    const attempt = (content: string): Promise<unknown> => empty.restore({ owner, artifact, open: async () => Readable.from([Buffer.from(content)]), image }, signal);
+    const attempt = (content: string): Promise<unknown> =>
+      empty.restore({ owner, artifact, open: async () => Readable.from([Buffer.from(content)]), image }, signal);
     await expect(attempt("two")).rejects.toMatchObject({ code: "DigestMismatch" });
     await expect(attempt("long")).rejects.toMatchObject({ code: "SizeMismatch" });
     expect(await empty.current(owner)).toBeUndefined();
@@ -391,13 +423,20 @@ describe("kill -9 at any moment", () => {
     let seen = 0;
     for (let round = 0; round < 15; round++) {
       const from = [...(elsewhere ? [elsewhere] : []), await mkdtemp(join(dir, "scratch-"))];
-      const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", loop(root, from)], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", loop(root, from)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       await once(child.stdout, "data");
       await delay(5 + Math.random() * 60);
       child.kill("SIGKILL");
       await once(child, "exit");
       const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith(".tar.gz"));
-      for (const name of names) expect(createHash("sha256").update(await readFile(join(directory, name))).digest("hex")).toBe(name.slice(0, 64));
+      for (const name of names)
+        expect(
+          createHash("sha256")
+            .update(await readFile(join(directory, name)))
+            .digest("hex"),
+        ).toBe(name.slice(0, 64));
       const store = await openStore();
       const current = await store.current(owner);
       if (current) expect(await store.verify(owner, current, signal)).toBe("ok");

@@ -30,15 +30,18 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
   return {
     publish: (request, signal) => guarded(`storing ${request.blob.digest}`, () => publish(storage, request, signal)),
     reuse: (owner, digest, to) => guarded(`reusing ${digest}`, () => reuse(storage.root, owner, digest, to)),
-    restore: (request, signal) => guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),
-    verify: (owner, artifact, signal) => guarded(`verifying ${artifact.digest}`, () => verifyArtifact(storage, owner, artifact, signal)),
+    restore: (request, signal) =>
+      guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),
+    verify: (owner, artifact, signal) =>
+      guarded(`verifying ${artifact.digest}`, () => verifyArtifact(storage, owner, artifact, signal)),
     has: (owner, artifact) => guarded(`looking for ${artifact.digest}`, () => hasArtifact(storage, owner, artifact)),
     current: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentArtifact(storage, owner)),
     image: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentImage(storage.root, owner)),
     collect: (owner) => guarded(`cleaning up ${nameOf(owner)}`, () => collect(storage, owner)),
     remove: (owner) => guarded(`removing ${nameOf(owner)}`, () => removeOwner(storage.root, ownerDirectory(owner))),
     sweep: (signal) => guarded("cleaning up the storage", () => sweep(storage.root, signal)),
-    collectOrphans: (isKnown, signal) => guarded("cleaning up the storage", () => collectOrphans(storage.root, isKnown, signal)),
+    collectOrphans: (isKnown, signal) =>
+      guarded("cleaning up the storage", () => collectOrphans(storage.root, isKnown, signal)),
     url: storage.url,
     latestUrl: (owner) => storage.url(`${ownerDirectory(owner)}/${latestName}`),
   };
@@ -46,7 +49,13 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
 
 async function currentImage(root: string, owner: Owner): Promise<StoredImage | undefined> {
   const [stored] = await storedImages(root, ownerDirectory(owner));
-  return stored && { image: stored.image, tag: stored.tag, openLayer: (start) => createReadStream(stored.layerPath, { start, highWaterMark: 256 * 1024 }) };
+  return (
+    stored && {
+      image: stored.image,
+      tag: stored.tag,
+      openLayer: (start) => createReadStream(stored.layerPath, { start, highWaterMark: 256 * 1024 }),
+    }
+  );
 }
 
 async function prepare(options: StorageOptions): Promise<Storage> {

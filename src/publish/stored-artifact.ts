@@ -35,7 +35,12 @@ export async function currentArtifact(storage: Storage, owner: Owner): Promise<A
 }
 
 /** Whether the stored file is what the status of its owner says. */
-export async function verifyArtifact(storage: Storage, owner: Owner, artifact: Artifact, signal: AbortSignal): Promise<StoredVerdict> {
+export async function verifyArtifact(
+  storage: Storage,
+  owner: Owner,
+  artifact: Artifact,
+  signal: AbortSignal,
+): Promise<StoredVerdict> {
   if (!(await isCurrent(storage, owner, artifact))) return "missing";
   const path = join(storage.root, ownerDirectory(owner), artifactFile(artifact.digest));
   return await storage.verifying(async () => {
@@ -50,7 +55,9 @@ export async function verifyArtifact(storage: Storage, owner: Owner, artifact: A
 
 /** The same without reading the file: whether it is there, in its size. */
 export async function hasArtifact(storage: Storage, owner: Owner, artifact: Artifact): Promise<boolean> {
-  return (await isCurrent(storage, owner, artifact)) && (await isThere(join(storage.root, ownerDirectory(owner)), artifact));
+  return (
+    (await isCurrent(storage, owner, artifact)) && (await isThere(join(storage.root, ownerDirectory(owner)), artifact))
+  );
 }
 
 async function isCurrent(storage: Storage, owner: Owner, { digest, path, revision }: Artifact): Promise<boolean> {
@@ -59,7 +66,10 @@ async function isCurrent(storage: Storage, owner: Owner, { digest, path, revisio
   return stored !== undefined && stored.digest === digest && stored.path === path && stored.revision === revision;
 }
 
-export async function isThere(directory: string, { digest, size }: Pick<ArtifactRecord, "digest" | "size">): Promise<boolean> {
+export async function isThere(
+  directory: string,
+  { digest, size }: Pick<ArtifactRecord, "digest" | "size">,
+): Promise<boolean> {
   try {
     return (await lstat(join(directory, artifactFile(digest)))).size === size;
   } catch (error) {

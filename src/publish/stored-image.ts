@@ -27,6 +27,10 @@ export async function storedImages(root: string, relative: string): Promise<Imag
 
 function imageOf(record: ArtifactRecord): SingleLayerImage {
   const { config, layerMediaType, layerTitle, annotations } = record.image;
-  const form = { layerMediaType, layerTitle, ...(config && { config: { mediaType: config.mediaType, bytes: Buffer.from(config.content, "base64") } }) };
+  const form = {
+    layerMediaType,
+    layerTitle,
+    ...(config && { config: { mediaType: config.mediaType, bytes: Buffer.from(config.content, "base64") } }),
+  };
   return singleLayerImage(record, form, annotations);
 }

@@ -13,7 +13,10 @@ afterEach(async () => {
 });
 
 const start = async (auth: Partial<AuthOptions> = {}, options: RegistryOptions = {}): Promise<TestRegistry> => {
-  const registry = await startRegistry({ ...options, auth: { kind: "token", accounts: { ann: { password: "s3cret" } }, ...auth } });
+  const registry = await startRegistry({
+    ...options,
+    auth: { kind: "token", accounts: { ann: { password: "s3cret" } }, ...auth },
+  });
   for (const name of ["a", "b"]) registry.store.putArtifact(name, { tag: "v1" });
   opened.push(registry);
   return registry;
@@ -31,7 +34,10 @@ const provide = (...credentials: (Credential | undefined)[]): CredentialProvider
   return provider;
 };
 const ann = (password = "s3cret"): Credential => ({ kind: "basic", username: "ann", password });
-const asked = (registry: TestRegistry): string[] => registry.requests.map(({ method, path, status }) => `${method} ${path.split("?")[0]?.replace("/v2/", "") ?? ""} ${status}`);
+const asked = (registry: TestRegistry): string[] =>
+  registry.requests.map(
+    ({ method, path, status }) => `${method} ${path.split("?")[0]?.replace("/v2/", "") ?? ""} ${status}`,
+  );
 
 test("Basic: learnt from the first 401, sent along from then on", async () => {
   const registry = await start({ kind: "basic" });
@@ -45,17 +51,29 @@ test("Basic: learnt from the first 401, sent along from then on", async () => {
 test("a token: challenge and token are remembered, for the next repository the challenge alone", async () => {
   const registry = await start();
   const one = client();
-  const open = (name: string): ReturnType<typeof testRepository> => testRepository(registry, name, { client: one, credentials: provide(ann()) });
+  const open = (name: string): ReturnType<typeof testRepository> =>
+    testRepository(registry, name, { client: one, credentials: provide(ann()) });
   await open("a").resolve("v1", signal);
   await open("a").resolve("v1", signal);
   await open("b").resolve("v1", signal);
-  expect(asked(registry)).toEqual(["HEAD a/manifests/v1 401", "GET /token 200", "HEAD a/manifests/v1 200", "HEAD a/manifests/v1 200", "GET /token 200", "HEAD b/manifests/v1 200"]);
+  expect(asked(registry)).toEqual([
+    "HEAD a/manifests/v1 401",
+    "GET /token 200",
+    "HEAD a/manifests/v1 200",
+    "HEAD a/manifests/v1 200",
+    "GET /token 200",
+    "HEAD b/manifests/v1 200",
+  ]);
 });
 
 test("anonymous tokens are got without credentials", async () => {
   const registry = await start({ anonymous: (_, action) => action === "pull" });
   await testRepository(registry, "a", { client: client() }).resolve("v1", signal);
-  expect(registry.requests.map((request) => request.headers.authorization?.split(" ")[0])).toEqual([undefined, undefined, "Bearer"]);
+  expect(registry.requests.map((request) => request.headers.authorization?.split(" ")[0])).toEqual([
+    undefined,
+    undefined,
+    "Bearer",
+  ]);
 });
 
 test.each([
@@ -65,20 +83,27 @@ test.each([
   const registry = await start({ identityTokens: { "id-1": "ann" }, field: "access_token" });
   registry.faults.add({ method: "GET", path: /^\/token/, status: 405 });
   await testRepository(registry, "a", { client: client(), credentials: provide(credential) }).resolve("v1", signal);
-  expect(asked(registry).filter((line) => line.includes("token"))).toEqual([...(grant === "password" ? ["GET /token 405"] : []), "POST /token 200"]);
+  expect(asked(registry).filter((line) => line.includes("token"))).toEqual([
+    ...(grant === "password" ? ["GET /token 405"] : []),
+    "POST /token 200",
+  ]);
 });
 
 test("a registry's own token is sent as it is", async () => {
   const registry = await start();
   registry.auth?.issued.set("mine", { account: "ann", scopes: ["a:pull"], expiresAt: Infinity });
-  await testRepository(registry, "a", { client: client(), credentials: provide({ kind: "bearer", token: "mine" }) }).resolve("v1", signal);
+  await testRepository(registry, "a", {
+    client: client(),
+    credentials: provide({ kind: "bearer", token: "mine" }),
+  }).resolve("v1", signal);
   expect(asked(registry)).toEqual(["HEAD a/manifests/v1 401", "HEAD a/manifests/v1 200"]);
 });
 
 test("many requests at once share one token", async () => {
   const registry = await start();
   const one = client();
-  const open = (): ReturnType<typeof testRepository> => testRepository(registry, "a", { client: one, credentials: provide(ann()) });
+  const open = (): ReturnType<typeof testRepository> =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   await open().resolve("v1", signal);
   registry.auth?.issued.clear();
   await Promise.all(Array.from({ length: 20 }, () => open().resolve("v1", signal)));
@@ -89,7 +114,8 @@ test("one waiter's abort does not take the token from the others", async () => {
   const registry = await start();
   registry.faults.add({ path: /^\/token/, delayMs: 60 });
   const one = client();
-  const open = (): ReturnType<typeof testRepository> => testRepository(registry, "a", { client: one, credentials: provide(ann()) });
+  const open = (): ReturnType<typeof testRepository> =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   const abort = new AbortController();
   const first = open().resolve("v1", abort.signal);
   const second = open().resolve("v1", signal);
@@ -102,24 +128,39 @@ test("one waiter's abort does not take the token from the others", async () => {
 test("a token is renewed before it expires", async () => {
   const registry = await start({ ttlSeconds: 300, statedTtlSeconds: 0.05 });
   const one = client();
-  const open = (): ReturnType<typeof testRepository> => testRepository(registry, "a", { client: one, credentials: provide(ann()) });
+  const open = (): ReturnType<typeof testRepository> =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   await open().resolve("v1", signal);
   await new Promise((done) => setTimeout(done, 60));
   await open().resolve("v1", signal);
-  expect(asked(registry)).toEqual(["HEAD a/manifests/v1 401", "GET /token 200", "HEAD a/manifests/v1 200", "GET /token 200", "HEAD a/manifests/v1 200"]);
+  expect(asked(registry)).toEqual([
+    "HEAD a/manifests/v1 401",
+    "GET /token 200",
+    "HEAD a/manifests/v1 200",
+    "GET /token 200",
+    "HEAD a/manifests/v1 200",
+  ]);
 });
 
 test("a token that ends early is replaced, once", async () => {
   const registry = await start();
   const one = client();
-  const open = (): ReturnType<typeof testRepository> => testRepository(registry, "a", { client: one, credentials: provide(ann()) });
+  const open = (): ReturnType<typeof testRepository> =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   await open().resolve("v1", signal);
   registry.auth?.issued.clear();
   registry.requests.length = 0;
   await open().resolve("v1", signal);
   expect(asked(registry)).toEqual(["HEAD a/manifests/v1 401", "GET /token 200", "HEAD a/manifests/v1 200"]);
   registry.requests.length = 0;
-  registry.faults.add({ times: 9, method: "HEAD", status: 401, headers: { "www-authenticate": `Bearer realm="${registry.url}/token",service="test-registry",scope="repository:a:pull"` } });
+  registry.faults.add({
+    times: 9,
+    method: "HEAD",
+    status: 401,
+    headers: {
+      "www-authenticate": `Bearer realm="${registry.url}/token",service="test-registry",scope="repository:a:pull"`,
+    },
+  });
   await expect(open().resolve("v1", signal)).rejects.toMatchObject({ code: "Unauthorized" });
   expect(asked(registry)).toEqual(["HEAD a/manifests/v1 401", "GET /token 200", "HEAD a/manifests/v1 401"]);
 });
@@ -127,19 +168,26 @@ test("a token that ends early is replaced, once", async () => {
 test("a missing expires_in counts as a minute", async () => {
   const registry = await start({ statedTtlSeconds: undefined });
   const one = client();
-  const open = (): ReturnType<typeof testRepository> => testRepository(registry, "a", { client: one, credentials: provide(ann()) });
+  const open = (): ReturnType<typeof testRepository> =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   await open().resolve("v1", signal);
   await open().resolve("v1", signal);
   expect(asked(registry).filter((line) => line.includes("token"))).toHaveLength(1);
 });
 
 test("tokens are not shared between credentials", async () => {
-  const registry = await start({ accounts: { ann: { password: "s3cret" }, bob: { password: "b", allows: () => false } } });
+  const registry = await start({
+    accounts: { ann: { password: "s3cret" }, bob: { password: "b", allows: () => false } },
+  });
   const one = client();
   await testRepository(registry, "a", { client: one, credentials: provide(ann()) }).resolve("v1", signal);
   const bob = provide({ kind: "basic", username: "bob", password: "b" });
-  await expect(testRepository(registry, "a", { client: one, credentials: bob }).resolve("v1", signal)).rejects.toMatchObject({ code: "Unauthorized" });
-  await expect(testRepository(registry, "a", { client: one }).resolve("v1", signal)).rejects.toMatchObject({ code: "Unauthorized" });
+  await expect(
+    testRepository(registry, "a", { client: one, credentials: bob }).resolve("v1", signal),
+  ).rejects.toMatchObject({ code: "Unauthorized" });
+  await expect(testRepository(registry, "a", { client: one }).resolve("v1", signal)).rejects.toMatchObject({
+    code: "Unauthorized",
+  });
 });
 
 test("nothing learnt crosses over to other TLS or proxy material", async () => {
@@ -147,7 +195,10 @@ test("nothing learnt crosses over to other TLS or proxy material", async () => {
   const one = client();
   await testRepository(registry, "a", { client: one, credentials: provide(ann()) }).resolve("v1", signal);
   registry.requests.length = 0;
-  await testRepository(registry, "a", { client: one, credentials: provide(ann()), tls: { ca: testCa() } }).resolve("v1", signal);
+  await testRepository(registry, "a", { client: one, credentials: provide(ann()), tls: { ca: testCa() } }).resolve(
+    "v1",
+    signal,
+  );
   expect(registry.requests.map((request) => request.headers.authorization)).toEqual([undefined, expect.any(String)]);
 });
 
@@ -155,14 +206,21 @@ test.each<[string, Partial<AuthOptions>, Credential | undefined, string]>([
   ["Basic, no credentials", { kind: "basic" }, undefined, "Unauthorized"],
   ["Basic, a wrong password", { kind: "basic" }, ann("wr0ng-pw"), "Unauthorized"],
   ["Basic, an identity token", { kind: "basic" }, { kind: "identityToken", token: "wr0ng-pw" }, "Unauthorized"],
-  ["Basic, no right", { kind: "basic", accounts: { ann: { password: "s3cret", allows: () => false } } }, ann(), "Forbidden"],
+  [
+    "Basic, no right",
+    { kind: "basic", accounts: { ann: { password: "s3cret", allows: () => false } } },
+    ann(),
+    "Forbidden",
+  ],
   ["token, no credentials", {}, undefined, "Unauthorized"],
   ["token, a wrong password", {}, ann("wr0ng-pw"), "Unauthorized"],
   ["token, a wrong identity token", {}, { kind: "identityToken", token: "wr0ng-pw" }, "Unauthorized"],
   ["token, a wrong registry token", {}, { kind: "bearer", token: "wr0ng-pw" }, "Unauthorized"],
 ])("refused: %s", async (_, auth, credential, code) => {
   const registry = await start(auth);
-  const failure: unknown = await testRepository(registry, "a", { client: client(), credentials: provide(credential) }).resolve("v1", signal).catch((error: unknown) => error);
+  const failure: unknown = await testRepository(registry, "a", { client: client(), credentials: provide(credential) })
+    .resolve("v1", signal)
+    .catch((error: unknown) => error);
   expect(failure).toMatchObject({ code });
   expect(messageOf(failure)).not.toMatch(/wr0ng-pw|s3cret/);
   expect(registry.requests.length).toBeLessThanOrEqual(5);
@@ -171,8 +229,14 @@ test.each<[string, Partial<AuthOptions>, Credential | undefined, string]>([
 test("secrets that a registry repeats do not get into messages", async () => {
   const registry = await start({ kind: "basic" });
   const basic = Buffer.from("ann:s3cret").toString("base64");
-  registry.faults.add({ after: 1, status: 403, body: JSON.stringify({ errors: [{ code: "DENIED", message: `you sent ${basic}, that is s3cret` }] }) });
-  const failure: unknown = await testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).fetch({ mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 }, signal).catch((error: unknown) => error);
+  registry.faults.add({
+    after: 1,
+    status: 403,
+    body: JSON.stringify({ errors: [{ code: "DENIED", message: `you sent ${basic}, that is s3cret` }] }),
+  });
+  const failure: unknown = await testRepository(registry, "a", { client: client(), credentials: provide(ann()) })
+    .fetch({ mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 }, signal)
+    .catch((error: unknown) => error);
   expect(messageOf(failure)).toContain("you sent ***, that is ***");
 });
 
@@ -189,7 +253,9 @@ test("a rotated secret is taken up at the first refusal", async () => {
 test("a provider that fails is asked again the next time", async () => {
   const registry = await start({ kind: "basic" });
   let calls = 0;
-  const credentials: CredentialProvider = { resolve: () => (calls++ === 0 ? Promise.reject(new Error("not yet")) : Promise.resolve(ann())) };
+  const credentials: CredentialProvider = {
+    resolve: () => (calls++ === 0 ? Promise.reject(new Error("not yet")) : Promise.resolve(ann())),
+  };
   const repository = testRepository(registry, "a", { client: client(), credentials });
   await expect(repository.resolve("v1", signal)).rejects.toThrow("not yet");
   await repository.resolve("v1", signal);
@@ -197,9 +263,16 @@ test("a provider that fails is asked again the next time", async () => {
 
 test("a token server that is overloaded is waited for", async () => {
   const registry = await start();
-  registry.faults.add({ path: /^\/token/, status: 503, headers: { "retry-after": "0" } }, { path: /^\/token/, reset: true });
+  registry.faults.add(
+    { path: /^\/token/, status: 503, headers: { "retry-after": "0" } },
+    { path: /^\/token/, reset: true },
+  );
   await testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal);
-  expect(asked(registry).filter((line) => line.includes("token"))).toEqual(["GET /token 503", "GET /token 0", "GET /token 200"]);
+  expect(asked(registry).filter((line) => line.includes("token"))).toEqual([
+    "GET /token 503",
+    "GET /token 0",
+    "GET /token 200",
+  ]);
 });
 
 test.each<[string, string | Buffer, string]>([
@@ -211,7 +284,9 @@ test.each<[string, string | Buffer, string]>([
 ])("a token server that answers %s", async (_, body, code) => {
   const registry = await start();
   registry.faults.add({ path: /^\/token/, status: 200, body });
-  await expect(testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal)).rejects.toMatchObject({ code });
+  await expect(
+    testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal),
+  ).rejects.toMatchObject({ code });
 });
 
 test.each<[string, string, string]>([
@@ -220,7 +295,9 @@ test.each<[string, string, string]>([
   ["a metadata service", "http://169.254.169.254/latest", "EndpointRefused"],
 ])("a realm that is %s is refused", async (_, realm, code) => {
   const registry = await start({ realm });
-  await expect(testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal)).rejects.toMatchObject({ code });
+  await expect(
+    testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal),
+  ).rejects.toMatchObject({ code });
 });
 
 test("a realm on another host gets the credentials, and only it", async () => {
@@ -229,18 +306,33 @@ test("a realm on another host gets the credentials, and only it", async () => {
   const registry = await start({ issued, realm: `${tokens.url}/token` });
   await testRepository(registry, "a", { client: client(), credentials: provide(ann()) }).resolve("v1", signal);
   expect(asked(tokens)).toEqual(["GET /token 200"]);
-  expect(registry.requests.map((request) => request.headers.authorization?.split(" ")[0])).toEqual([undefined, "Bearer"]);
+  expect(registry.requests.map((request) => request.headers.authorization?.split(" ")[0])).toEqual([
+    undefined,
+    "Bearer",
+  ]);
 });
 
-test.each([307, 302])("a token endpoint that sends on to another host (%i) does not take the credentials there", async (status) => {
-  const thief = await start();
-  const registry = await start({ identityTokens: { "id-1": "ann" } });
-  registry.faults.add({ path: /^\/token/, status, times: 9, headers: { location: `${thief.url}/token?service=test-registry` } });
-  for (const credential of [ann(), { kind: "identityToken", token: "id-1" } as const]) {
-    await expect(testRepository(registry, "a", { client: client(), credentials: provide(credential) }).resolve("v1", signal)).rejects.toThrow();
-  }
-  expect(thief.requests.filter((request) => request.headers.authorization !== undefined || request.method === "POST")).toEqual([]);
-});
+test.each([307, 302])(
+  "a token endpoint that sends on to another host (%i) does not take the credentials there",
+  async (status) => {
+    const thief = await start();
+    const registry = await start({ identityTokens: { "id-1": "ann" } });
+    registry.faults.add({
+      path: /^\/token/,
+      status,
+      times: 9,
+      headers: { location: `${thief.url}/token?service=test-registry` },
+    });
+    for (const credential of [ann(), { kind: "identityToken", token: "id-1" } as const]) {
+      await expect(
+        testRepository(registry, "a", { client: client(), credentials: provide(credential) }).resolve("v1", signal),
+      ).rejects.toThrow();
+    }
+    expect(
+      thief.requests.filter((request) => request.headers.authorization !== undefined || request.method === "POST"),
+    ).toEqual([]);
+  },
+);
 
 test("unusual scopes are asked for exactly as the registry names them", async () => {
   const registry = await start({ anonymous: () => true });
@@ -248,20 +340,33 @@ test("unusual scopes are asked for exactly as the registry names them", async ()
   registry.faults.add({ status: 401, headers: { "www-authenticate": `${realm},scope="aws repository:a:pull"` } });
   const one = client();
   await testRepository(registry, "a", { client: one }).resolve("v1", signal);
-  expect(new URL(registry.requests[1]?.path ?? "", registry.url).searchParams.getAll("scope")).toEqual(["aws", "repository:a:pull"]);
+  expect(new URL(registry.requests[1]?.path ?? "", registry.url).searchParams.getAll("scope")).toEqual([
+    "aws",
+    "repository:a:pull",
+  ]);
   await testRepository(registry, "a", { client: one }).resolve("v1", signal);
   // For another repository nothing can be guessed from that.
   await testRepository(registry, "b", { client: one }).resolve("v1", signal);
-  expect(asked(registry).slice(3)).toEqual(["HEAD a/manifests/v1 200", "HEAD b/manifests/v1 401", "GET /token 200", "HEAD b/manifests/v1 200"]);
+  expect(asked(registry).slice(3)).toEqual([
+    "HEAD a/manifests/v1 200",
+    "HEAD b/manifests/v1 401",
+    "GET /token 200",
+    "HEAD b/manifests/v1 200",
+  ]);
 });
 
 test("Bearer goes before Basic, and unknown schemes are passed over", async () => {
   const registry = await start();
   const realm = `Bearer realm="${registry.url}/token",service="test-registry"`;
-  registry.faults.add({ status: 401, headers: { "www-authenticate": `Negotiate, Basic realm="x", ${realm}` } }, { after: 2, status: 401, headers: { "www-authenticate": "Negotiate" } });
+  registry.faults.add(
+    { status: 401, headers: { "www-authenticate": `Negotiate, Basic realm="x", ${realm}` } },
+    { after: 2, status: 401, headers: { "www-authenticate": "Negotiate" } },
+  );
   const one = client();
   const repository = testRepository(registry, "a", { client: one, credentials: provide(ann()) });
   await repository.resolve("v1", signal);
   expect(registry.requests.at(-1)?.headers.authorization).toMatch(/^Bearer /);
-  await expect(repository.fetch({ mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 }, signal)).rejects.toMatchObject({ code: "Unauthorized" });
+  await expect(
+    repository.fetch({ mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 }, signal),
+  ).rejects.toMatchObject({ code: "Unauthorized" });
 });

@@ -4,7 +4,14 @@ import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { abortError } from "./errors.ts";
-import { type AskEndpoint, basicHeader, type BearerChallenge, bearerChallenge, fetchToken, type Token } from "./token.ts";
+import {
+  type AskEndpoint,
+  basicHeader,
+  type BearerChallenge,
+  bearerChallenge,
+  fetchToken,
+  type Token,
+} from "./token.ts";
 
 /** Who asks, and for what. */
 export interface AuthRequest {
@@ -21,7 +28,9 @@ export interface AuthRequest {
   readonly signal: AbortSignal;
 }
 
-type Known = { readonly scheme: "basic" } | { readonly scheme: "bearer"; readonly challenge: BearerChallenge; readonly regular: boolean };
+type Known =
+  | { readonly scheme: "basic" }
+  | { readonly scheme: "bearer"; readonly challenge: BearerChallenge; readonly regular: boolean };
 
 /**
  * Knows which registries want which kind of authorization, and keeps their tokens. What a registry wants is learnt from
@@ -45,7 +54,8 @@ export class Authorizer {
       return await this.#bearer(request, { ...known.challenge, scopes }, undefined);
     } catch (error) {
       // The scopes were a guess from another repository; the registry's own challenge decides.
-      if (error instanceof CodedError && (error.code === "Unauthorized" || error.code === "Forbidden")) return undefined;
+      if (error instanceof CodedError && (error.code === "Unauthorized" || error.code === "Forbidden"))
+        return undefined;
       throw error;
     }
   }
@@ -55,7 +65,11 @@ export class Authorizer {
    *
    * @param rejected what the refused request had carried
    */
-  async answer(request: AuthRequest, header: string | undefined, rejected: string | undefined): Promise<string | undefined> {
+  async answer(
+    request: AuthRequest,
+    header: string | undefined,
+    rejected: string | undefined,
+  ): Promise<string | undefined> {
     const challenges = parseChallenges(header);
     const bearer = challenges.find((challenge) => challenge.scheme === "bearer");
     if (bearer) return await this.#answerBearer(request, bearer, rejected);
@@ -65,10 +79,18 @@ export class Authorizer {
     return answer === rejected ? undefined : answer;
   }
 
-  async #answerBearer(request: AuthRequest, found: Challenge, rejected: string | undefined): Promise<string | undefined> {
+  async #answerBearer(
+    request: AuthRequest,
+    found: Challenge,
+    rejected: string | undefined,
+  ): Promise<string | undefined> {
     const challenge = bearerChallenge(found, request.origin, request.insecure);
     const scopes = challenge.scopes.length > 0 ? withMissing(challenge.scopes, request.scopes) : request.scopes;
-    this.#known.set(request.origin, { scheme: "bearer", challenge, regular: scopes.every((scope) => covers(request.scopes, scope)) });
+    this.#known.set(request.origin, {
+      scheme: "bearer",
+      challenge,
+      regular: scopes.every((scope) => covers(request.scopes, scope)),
+    });
     this.#scopes.set(scopeKey(request), scopes);
     const answer = await this.#bearer(request, { ...challenge, scopes }, rejected);
     return answer === rejected ? undefined : answer;
@@ -77,7 +99,12 @@ export class Authorizer {
   async #bearer(request: AuthRequest, challenge: BearerChallenge, rejected: string | undefined): Promise<string> {
     const { credential } = request;
     if (credential?.kind === "bearer") return `Bearer ${credential.token}`;
-    const key = JSON.stringify([request.fingerprint, challenge.realm.href, challenge.service, [...challenge.scopes].sort()]);
+    const key = JSON.stringify([
+      request.fingerprint,
+      challenge.realm.href,
+      challenge.service,
+      [...challenge.scopes].sort(),
+    ]);
     const cached = this.#tokens.get(key);
     if (cached && `Bearer ${cached.value}` !== rejected && Date.now() < cached.renewAt) return `Bearer ${cached.value}`;
     this.#tokens.delete(key);
@@ -85,7 +112,10 @@ export class Authorizer {
     if (!pending) {
       pending = fetchToken({ ...challenge, credential }, request.ask);
       this.#pending.set(key, pending);
-      void pending.then((token) => this.#tokens.set(key, token)).catch(() => undefined).finally(() => this.#pending.delete(key));
+      void pending
+        .then((token) => this.#tokens.set(key, token))
+        .catch(() => undefined)
+        .finally(() => this.#pending.delete(key));
     }
     // One waiter's abort must not take the token away from the others.
     const { value } = await unlessAborted(pending, request.signal, abortError);
@@ -95,7 +125,8 @@ export class Authorizer {
 
 const scopeKey = ({ origin, scopes }: AuthRequest): string => `${origin} ${scopes.join(" ")}`;
 
-const basicOf = (credential: Credential | undefined): string | undefined => (credential?.kind === "basic" ? basicHeader(credential) : undefined);
+const basicOf = (credential: Credential | undefined): string | undefined =>
+  credential?.kind === "basic" ? basicHeader(credential) : undefined;
 
 /** Adds what a challenge leaves out: registries name the repository written to, not always the one mounted from. */
 function withMissing(challenged: readonly string[], wanted: readonly string[]): readonly string[] {
@@ -109,5 +140,8 @@ const repositoryOf = (scope: string): string => scope.slice(0, scope.lastIndexOf
 function covers(scopes: readonly string[], scope: string): boolean {
   const own = scopes.find((candidate) => repositoryOf(candidate) === repositoryOf(scope));
   const actions = own?.slice(repositoryOf(own).length + 1).split(",") ?? [];
-  return scope.slice(repositoryOf(scope).length + 1).split(",").every((action) => actions.includes(action));
+  return scope
+    .slice(repositoryOf(scope).length + 1)
+    .split(",")
+    .every((action) => actions.includes(action));
 }

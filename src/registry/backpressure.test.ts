@@ -14,7 +14,11 @@ import { startUploadSink, takeNothing } from "../testing/upload-sink.ts";
  */
 
 const blobMiB = 160;
-const blob: Descriptor = { mediaType: "application/octet-stream", digest: sha256Of("what the registry makes of it"), size: blobMiB * MiB };
+const blob: Descriptor = {
+  mediaType: "application/octet-stream",
+  digest: sha256Of("what the registry makes of it"),
+  size: blobMiB * MiB,
+};
 const client = testClient({ uploadChunkBytes: registryDefaults.uploadChunkBytes });
 afterAll(() => client.close());
 
@@ -22,12 +26,21 @@ afterAll(() => client.close());
 function push(host: string, signal = new AbortController().signal): { done: Promise<void>; pulled: () => number } {
   const counts: (() => number)[] = [];
   const open = (offset: number): Readable => {
-    const source = countedSource(Array.from({ length: blobMiB - offset / MiB }, () => noise), 256 * 1024);
+    const source = countedSource(
+      Array.from({ length: blobMiB - offset / MiB }, () => noise),
+      256 * 1024,
+    );
     counts.push(source.pulled);
     return Readable.from(source.chunks, { objectMode: false });
   };
-  const repository = client.repository({ registry: host, repository: "a" }, { insecure: true, timeoutMs: 5000, limits: defaultLimits });
-  return { done: repository.pushBlob(blob, open, signal), pulled: () => counts.reduce((sum, count) => sum + count(), 0) };
+  const repository = client.repository(
+    { registry: host, repository: "a" },
+    { insecure: true, timeoutMs: 5000, limits: defaultLimits },
+  );
+  return {
+    done: repository.pushBlob(blob, open, signal),
+    pulled: () => counts.reduce((sum, count) => sum + count(), 0),
+  };
 }
 
 describe("a push", () => {

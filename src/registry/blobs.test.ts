@@ -23,7 +23,9 @@ afterEach(() => registry.close());
 afterAll(() => client.close());
 
 const read = async (descriptor = blob): Promise<Buffer> =>
-  Buffer.concat((await (await testRepository(registry, "a", { client }).fetch(descriptor, signal)).toArray()) as Buffer[]);
+  Buffer.concat(
+    (await (await testRepository(registry, "a", { client }).fetch(descriptor, signal)).toArray()) as Buffer[],
+  );
 const ranges = (): (string | undefined)[] => registry.requests.map((request) => request.headers.range);
 
 test("a blob is one request, in large pieces", async () => {
@@ -44,7 +46,9 @@ test("a broken download is resumed where it stopped", async () => {
   expect(registry.requests).toHaveLength(3);
   expect(first?.headers.range).toBeUndefined();
   expect(second?.headers["if-range"]).toBe(`"${blob.digest}"`);
-  expect(Number(/^bytes=(\d+)-$/.exec(third?.headers.range ?? "")?.[1])).toBeGreaterThan(Number(/^bytes=(\d+)-$/.exec(second?.headers.range ?? "")?.[1]));
+  expect(Number(/^bytes=(\d+)-$/.exec(third?.headers.range ?? "")?.[1])).toBeGreaterThan(
+    Number(/^bytes=(\d+)-$/.exec(second?.headers.range ?? "")?.[1]),
+  );
 });
 
 test("a download that breaks before its first byte starts again", async () => {
@@ -56,7 +60,9 @@ test("a download that breaks before its first byte starts again", async () => {
 test("a stalled download is resumed", async () => {
   registry.faults.add({ stallAfterBytes: 700_000 });
   const repository = testRepository(registry, "a", { client, timeoutMs: 200 });
-  expect(Buffer.concat((await (await repository.fetch(blob, signal)).toArray()) as Buffer[]).equals(content)).toBe(true);
+  expect(Buffer.concat((await (await repository.fetch(blob, signal)).toArray()) as Buffer[]).equals(content)).toBe(
+    true,
+  );
   expect(registry.requests).toHaveLength(2);
 });
 
@@ -114,7 +120,12 @@ test.each<[string, Partial<Descriptor>, Fault, string]>([
   ["another digest in its descriptor", { digest: sha256Of("x") }, { path: /never/ }, "NotFound"],
   ["a longer descriptor", { size: 3_000_001 }, {}, "SizeMismatch"],
   ["a shorter descriptor", { size: 2_999_999 }, {}, "SizeMismatch"],
-  ["a body longer than announced anywhere", { size: 2_999_999 }, { headers: { "content-length": undefined } }, "SizeMismatch"],
+  [
+    "a body longer than announced anywhere",
+    { size: 2_999_999 },
+    { headers: { "content-length": undefined } },
+    "SizeMismatch",
+  ],
   ["a size beyond the limit", { size: defaultLimits.maxLayerBytes + 1 }, {}, "SizeMismatch"],
 ])("a blob with %s is refused", async (_, change, fault, code) => {
   registry.faults.add(fault);

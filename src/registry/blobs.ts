@@ -13,7 +13,10 @@ import { verifiedStream } from "./verified.ts";
 export async function fetchBlob(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<Readable> {
   const { maxLayerBytes } = session.access.limits;
   if (descriptor.size > maxLayerBytes) {
-    throw new CodedError("SizeMismatch", `${session.name}@${descriptor.digest} has ${descriptor.size} bytes; at most ${maxLayerBytes} are read`);
+    throw new CodedError(
+      "SizeMismatch",
+      `${session.name}@${descriptor.digest} has ${descriptor.size} bytes; at most ${maxLayerBytes} are read`,
+    );
   }
   const download = await Download.open(session, descriptor, signal);
   return verifiedStream(download.bytes(), descriptor, { signal, close: () => download.close() });

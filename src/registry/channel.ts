@@ -49,7 +49,12 @@ export class Channel {
     const key = `${traffic} ${String(ownOrigin)} ${proxy?.address ?? ""}`;
     let found = this.#dispatchers.get(key);
     if (!found) {
-      found = createDispatcher({ ...this.#options, secureContext: this.#context(ownOrigin), proxy, http2: traffic === "metadata" });
+      found = createDispatcher({
+        ...this.#options,
+        secureContext: this.#context(ownOrigin),
+        proxy,
+        http2: traffic === "metadata",
+      });
       this.#dispatchers.set(key, found);
     }
     return found;

@@ -49,7 +49,15 @@ export class RegistryClient {
   repository(target: CredentialTarget, access: Access): WritableRepository {
     const origin = originOf(target, access.insecure ?? false);
     const key = materialKey(access);
-    const { environmentProxy = {}, userAgent, maxRedirects, onRequest, retry, uploadChunkBytes, onBytes } = this.#options;
+    const {
+      environmentProxy = {},
+      userAgent,
+      maxRedirects,
+      onRequest,
+      retry,
+      uploadChunkBytes,
+      onBytes,
+    } = this.#options;
     const channel = (): Channel => {
       let found = this.#channels.get(key);
       if (!found) {
@@ -59,7 +67,9 @@ export class RegistryClient {
       return found;
     };
     const transport = { userAgent, maxRedirects, onRequest };
-    return openRepository(new Session(officialImage(target), origin, access, { transport, retry, uploadChunkBytes, onBytes, channel }));
+    return openRepository(
+      new Session(officialImage(target), origin, access, { transport, retry, uploadChunkBytes, onBytes, channel }),
+    );
   }
 
   /** Closes the connections once what is under way has ended. */
@@ -75,7 +85,10 @@ const dockerHub = new Set(["docker.io", "index.docker.io", "registry.hub.docker.
 
 /** Docker Hub keeps its official images under `library/`. */
 function officialImage({ registry, repository }: CredentialTarget): CredentialTarget {
-  return { registry, repository: dockerHub.has(registry) && !repository.includes("/") ? `library/${repository}` : repository };
+  return {
+    registry,
+    repository: dockerHub.has(registry) && !repository.includes("/") ? `library/${repository}` : repository,
+  };
 }
 
 function originOf({ registry, repository }: CredentialTarget, insecure: boolean): string {
@@ -84,7 +97,10 @@ function originOf({ registry, repository }: CredentialTarget, insecure: boolean)
   const text = `${insecure ? "http" : "https"}://${host}`;
   const whole = parsed.kind === "registry" && parsed.registry === registry && parsed.repository === repository;
   if (!whole || parsed.tag !== undefined || parsed.digest !== undefined || !URL.canParse(text)) {
-    throw new CodedError("InvalidReference", `"${printable(`${registry}/${repository}`, 300)}" is not a repository, such as registry.example:5000/team/app`);
+    throw new CodedError(
+      "InvalidReference",
+      `"${printable(`${registry}/${repository}`, 300)}" is not a repository, such as registry.example:5000/team/app`,
+    );
   }
   return new URL(text).origin;
 }

@@ -34,7 +34,10 @@ interface DispatcherOptions extends ConnectionOptions {
 export function secureContextFor({ ca, cert, key }: TlsMaterial): SecureContext | undefined {
   if ((ca ?? cert ?? key) === undefined) return undefined;
   if ((cert === undefined) !== (key === undefined)) {
-    throw new CodedError("TlsFailed", "a client certificate needs both tls.crt and tls.key; only one of them was given");
+    throw new CodedError(
+      "TlsFailed",
+      "a client certificate needs both tls.crt and tls.key; only one of them was given",
+    );
   }
   trustSystemRoots();
   try {
@@ -52,7 +55,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { connectionsPerHost, connectTimeoutMs, keepAliveMs, secureContext, proxy, http2 } = options;
   const tls = secureContext && { secureContext };
   const connect = { lookup: guardedLookup, timeout: connectTimeoutMs, ...tls };
-  const common = { connections: connectionsPerHost, keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs, allowH2: http2 };
+  const common = {
+    connections: connectionsPerHost,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: keepAliveMs,
+    allowH2: http2,
+  };
   if (!proxy) return new Agent({ ...common, connect });
   const url = proxyUrl(proxy);
   assertEndpoint(url, "the proxy");

@@ -29,9 +29,13 @@ export class Download {
   static async open(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<Download> {
     const response = await session.send(blobRequest(descriptor, {}, [200]), signal, whole);
     const length = response.header("content-length");
-    if (length === undefined || Number(length) === descriptor.size) return new Download(session, descriptor, response, signal);
+    if (length === undefined || Number(length) === descriptor.size)
+      return new Download(session, descriptor, response, signal);
     response.body.destroy();
-    throw new CodedError("SizeMismatch", `${response.name}: ${length} bytes, not ${descriptor.size} as its descriptor says`);
+    throw new CodedError(
+      "SizeMismatch",
+      `${response.name}: ${length} bytes, not ${descriptor.size} as its descriptor says`,
+    );
   }
 
   close(): void {
@@ -40,7 +44,7 @@ export class Download {
 
   async *bytes(): AsyncGenerator<Buffer> {
     const { attempts } = this.#session.shared.retry;
-    for (let stalls = 0, progressAt = 0; ; ) {
+    for (let stalls = 0, progressAt = 0; ;) {
       const broken = yield* this.#part();
       if (this.#received >= this.#descriptor.size) return;
       stalls += 1;
@@ -71,28 +75,49 @@ export class Download {
   async #resume(): Promise<void> {
     const received = this.#received;
     const headers = rangeHeaders(received, this.#response.header("etag"));
-    const response = await this.#session.send(blobRequest(this.#descriptor, headers, [200, 206, 416]), this.#signal, whole);
+    const response = await this.#session.send(
+      blobRequest(this.#descriptor, headers, [200, 206, 416]),
+      this.#signal,
+      whole,
+    );
     this.#response = response;
     // A registry without ranges sends everything again.
     this.#skip = response.status === 200 ? received : 0;
     if (response.status === 200 || (response.status === 206 && this.#fits(response))) return;
     this.close();
     if (response.status === 416) throw this.#endedEarly("SizeMismatch");
-    throw new CodedError("RegistryResponseInvalid", `${response.name}: bytes from ${received} on were asked for, the registry sends others`);
+    throw new CodedError(
+      "RegistryResponseInvalid",
+      `${response.name}: bytes from ${received} on were asked for, the registry sends others`,
+    );
   }
 
   #fits(response: HttpResponse): boolean {
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.header("content-range") ?? "");
-    return range !== null && Number(range[1]) === this.#received && (range[2] === "*" || Number(range[2]) === this.#descriptor.size);
+    return (
+      range !== null &&
+      Number(range[1]) === this.#received &&
+      (range[2] === "*" || Number(range[2]) === this.#descriptor.size)
+    );
   }
 
   #endedEarly(code: "RegistryUnreachable" | "SizeMismatch"): CodedError {
-    return new CodedError(code, `${this.#response.name}: the content ends after ${this.#received} of ${this.#descriptor.size} bytes`);
+    return new CodedError(
+      code,
+      `${this.#response.name}: the content ends after ${this.#received} of ${this.#descriptor.size} bytes`,
+    );
   }
 }
 
 function blobRequest(descriptor: Descriptor, headers: Headers, accept: readonly number[]): RegistryRequest {
-  return { method: "GET", path: `blobs/${descriptor.digest}`, needs: "pull", traffic: "bulk", headers: { accept: "*/*", ...headers }, accept };
+  return {
+    method: "GET",
+    path: `blobs/${descriptor.digest}`,
+    needs: "pull",
+    traffic: "bulk",
+    headers: { accept: "*/*", ...headers },
+    accept,
+  };
 }
 
 /** RFC 9110, 13.1.5: only a strong validator may guard a range. */

@@ -20,26 +20,40 @@ test.each([
   expect(isForbiddenAddress(address)).toBe(true);
 });
 
-test.each(["127.0.0.1", "10.0.0.1", "169.253.0.1", "::1", "fec0::1", "fd00:ec2::253", "::ffff:10.0.0.1", "2001:db8::1"])("%s is allowed", (address) => {
+test.each([
+  "127.0.0.1",
+  "10.0.0.1",
+  "169.253.0.1",
+  "::1",
+  "fec0::1",
+  "fd00:ec2::253",
+  "::ffff:10.0.0.1",
+  "2001:db8::1",
+])("%s is allowed", (address) => {
   expect(isForbiddenAddress(address)).toBe(false);
 });
 
-test.each(["http://169.254.169.254/", "http://0xA9FEA9FE/", "http://2852039166/", "http://[::ffff:169.254.169.254]:80/", "http://[fe80::1]/"])(
-  "%s is refused as a URL",
-  (url) => {
-    let thrown: unknown;
-    try {
-      assertEndpoint(new URL(url), "the host");
-    } catch (error) {
-      thrown = error;
-    }
-    expect(codeOf(thrown)).toBe("EndpointRefused");
-  },
-);
+test.each([
+  "http://169.254.169.254/",
+  "http://0xA9FEA9FE/",
+  "http://2852039166/",
+  "http://[::ffff:169.254.169.254]:80/",
+  "http://[fe80::1]/",
+])("%s is refused as a URL", (url) => {
+  let thrown: unknown;
+  try {
+    assertEndpoint(new URL(url), "the host");
+  } catch (error) {
+    thrown = error;
+  }
+  expect(codeOf(thrown)).toBe("EndpointRefused");
+});
 
 const look = async (name: string, options: { all: boolean }): Promise<unknown> =>
   await new Promise((done, fail) => {
-    guardedLookup(name, options, (error, address, family) => (error ? fail(error) : done(options.all ? address : { address, family })));
+    guardedLookup(name, options, (error, address, family) =>
+      error ? fail(error) : done(options.all ? address : { address, family }),
+    );
   });
 
 test("names are judged by what they lead to", async () => {

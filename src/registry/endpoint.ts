@@ -49,5 +49,8 @@ export const guardedLookup: LookupFunction = (hostname, options, callback) => {
 };
 
 function refused(what: string, address: string): CodedError {
-  return new CodedError("EndpointRefused", `${what} is refused: ${address} is a link-local or metadata address, never a registry`);
+  return new CodedError(
+    "EndpointRefused",
+    `${what} is refused: ${address} is a link-local or metadata address, never a registry`,
+  );
 }

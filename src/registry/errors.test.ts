@@ -3,7 +3,9 @@ import { CodedError } from "../errors.ts";
 import { abortError, networkError, requestName, statusError } from "./errors.ts";
 
 test("requests are named without their query", () => {
-  expect(requestName("GET", new URL("https://cdn.example/blob?X-Amz-Signature=secret#x"))).toBe("GET https://cdn.example/blob");
+  expect(requestName("GET", new URL("https://cdn.example/blob?X-Amz-Signature=secret#x"))).toBe(
+    "GET https://cdn.example/blob",
+  );
 });
 
 test.each<[number, string, string]>([
@@ -26,7 +28,10 @@ test.each<[number, string, string]>([
 
 test("the registry's words are shown, on one line and not without end", () => {
   const message = `denied\n\u001b[31m${"x".repeat(5000)}`;
-  const error = statusError("GET https://r/v2/a", 403, { body: JSON.stringify({ errors: [{ code: "DENIED", message }] }), retryAfterMs: undefined });
+  const error = statusError("GET https://r/v2/a", 403, {
+    body: JSON.stringify({ errors: [{ code: "DENIED", message }] }),
+    retryAfterMs: undefined,
+  });
   expect(error.message).toMatch(/^GET https:\/\/r\/v2\/a: 403 DENIED: denied \[31mx+…$/);
   expect(error.message.length).toBeLessThan(400);
   expect(error.details).toMatchObject({ status: 403, registryCodes: ["DENIED"] });
@@ -54,7 +59,11 @@ test.each<[string, Error, string]>([
   ["no TLS at all", coded("EPROTO"), "TlsFailed"],
   ["no HTTP", coded("", "HTTPParserError"), "RegistryResponseInvalid"],
   ["every address refused", new AggregateError([coded("ECONNREFUSED")]), "RegistryUnreachable"],
-  ["our own refusal inside of a connection error", new Error("x", { cause: new CodedError("EndpointRefused", "y") }), "EndpointRefused"],
+  [
+    "our own refusal inside of a connection error",
+    new Error("x", { cause: new CodedError("EndpointRefused", "y") }),
+    "EndpointRefused",
+  ],
   ["a timeout", new DOMException("x", "TimeoutError"), "RegistryTimeout"],
   ["an abort", new DOMException("x", "AbortError"), "Aborted"],
 ])("%s", (_, error, code) => {

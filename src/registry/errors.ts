@@ -26,7 +26,11 @@ const byRegistryCode: Readonly<Record<string, ErrorCode>> = {
 const retriedStatuses = new Set([408, 429, 502, 503, 504]);
 
 /** The error for a response that is not what was asked for; `body` are its first bytes. */
-export function statusError(name: string, status: number, response: { body: string; retryAfterMs: number | undefined }): CodedError {
+export function statusError(
+  name: string,
+  status: number,
+  response: { body: string; retryAfterMs: number | undefined },
+): CodedError {
   const { codes, text } = registryErrors(response.body);
   const special = codes.map((code) => byRegistryCode[code]).find((code) => code !== undefined);
   const code = special ?? byStatus[status] ?? (status >= 500 ? "RegistryUnavailable" : "RegistryResponseInvalid");
@@ -48,7 +52,9 @@ function registryErrors(body: string): { codes: string[]; text: string } {
   const list = (parsed as { errors?: unknown } | null)?.errors;
   const rows = (Array.isArray(list) ? list : []).slice(0, 3) as ({ code?: unknown; message?: unknown } | null)[];
   const codes = rows.flatMap((row) => (typeof row?.code === "string" ? [printable(row.code, 40)] : []));
-  const texts = rows.flatMap((row) => [row?.code, row?.message].filter((part) => typeof part === "string").join(": ") || []);
+  const texts = rows.flatMap(
+    (row) => [row?.code, row?.message].filter((part) => typeof part === "string").join(": ") || [],
+  );
   return { codes, text: printable(texts.join("; "), 300) };
 }
 
@@ -58,7 +64,9 @@ export function networkError(name: string, error: unknown): CodedError {
   const root = rootCause(error);
   if (root instanceof CodedError) return root;
   const code = networkCode(root);
-  return new CodedError(code, `${name}: ${tlsProblem(causeCode(root)) ?? printable(messageOf(root), 300)}`, { cause: root });
+  return new CodedError(code, `${name}: ${tlsProblem(causeCode(root)) ?? printable(messageOf(root), 300)}`, {
+    cause: root,
+  });
 }
 
 /** What OpenSSL's commonest complaints mean, and what to do about them. */
@@ -66,14 +74,16 @@ function tlsProblem(code: string): string | undefined {
   if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) {
     return "its certificate is signed by an authority that is not trusted; ca.crt of the certificate secret adds one";
   }
-  if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER") return "the server does not speak TLS; insecure allows plain HTTP";
+  if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER")
+    return "the server does not speak TLS; insecure allows plain HTTP";
   return code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : undefined;
 }
 
 /** AggregateError (one cause for each address) and undici's wrappers are looked through. */
 function rootCause(error: unknown): unknown {
   if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
-  if (error instanceof Error && error.cause instanceof Error && causeCode(error) !== "UND_ERR_CONNECT_TIMEOUT") return rootCause(error.cause);
+  if (error instanceof Error && error.cause instanceof Error && causeCode(error) !== "UND_ERR_CONNECT_TIMEOUT")
+    return rootCause(error.cause);
   return error;
 }
 
@@ -85,7 +95,8 @@ function networkCode(error: unknown): ErrorCode {
   if (error instanceof Error && error.name === "AbortError" && code === "") return "Aborted";
   if (/^UND_ERR_(HEADERS|BODY|CONNECT)_TIMEOUT$|^ETIMEDOUT$/.test(code)) return "RegistryTimeout";
   if (error instanceof Error && error.name === "TimeoutError") return "RegistryTimeout";
-  if (/^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/.test(code)) return "TlsFailed";
+  if (/^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/.test(code))
+    return "TlsFailed";
   if (code === "UND_ERR_HEADERS_OVERFLOW" || isParserError(error)) return "RegistryResponseInvalid";
   return "RegistryUnreachable";
 }

@@ -28,7 +28,8 @@ export async function openFile(path: string, name: string): Promise<{ file: File
 export async function readSmall(path: string, maxBytes: number, name: string): Promise<Buffer> {
   const { file, size } = await openFile(path, name);
   try {
-    if (size > maxBytes) throw new CodedError("ManifestTooLarge", `${name} has ${size} bytes; at most ${maxBytes} are read`);
+    if (size > maxBytes)
+      throw new CodedError("ManifestTooLarge", `${name} has ${size} bytes; at most ${maxBytes} are read`);
     return await file.readFile();
   } finally {
     await file.close();
@@ -46,7 +47,10 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 /** Writes beside `path` and renames, so that nobody ever sees half of it. @throws StorageFailed, or what `chunks` throws */
-export async function writeAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     await mkdir(dirname(path), { recursive: true });

@@ -26,8 +26,16 @@ export async function readIndex({ dir, name, limits }: Layout): Promise<Index> {
   } catch (error) {
     throw new CodedError("ManifestInvalid", `${name}: the file oci-layout is not JSON`, { cause: error });
   }
-  if (version !== "1.0.0") throw new CodedError("RegistryUnsupported", `${name}: the layout's version is ${JSON.stringify(version)?.slice(0, 40)}, not "1.0.0"`);
-  const parsed = parseManifest(await readSmall(join(dir, "index.json"), limits.maxManifestBytes, `${name}: index.json`), ociIndexType, `${name}: index.json`);
+  if (version !== "1.0.0")
+    throw new CodedError(
+      "RegistryUnsupported",
+      `${name}: the layout's version is ${JSON.stringify(version)?.slice(0, 40)}, not "1.0.0"`,
+    );
+  const parsed = parseManifest(
+    await readSmall(join(dir, "index.json"), limits.maxManifestBytes, `${name}: index.json`),
+    ociIndexType,
+    `${name}: index.json`,
+  );
   if (parsed.kind !== "index") throw new CodedError("ManifestInvalid", `${name}: index.json is not an index`);
   return parsed;
 }

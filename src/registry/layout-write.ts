@@ -31,11 +31,15 @@ export class LayoutWriter {
   /** @throws DigestMismatch, StorageFailed */
   async writeManifest(descriptor: Descriptor, bytes: Uint8Array, reference: string): Promise<void> {
     const { mediaType, digest, size } = descriptor;
-    if (bytes.length !== size || !matchesDigest(bytes, digest)) throw new CodedError("DigestMismatch", `${this.#layout.name}: the manifest is not ${digest}`);
+    if (bytes.length !== size || !matchesDigest(bytes, digest))
+      throw new CodedError("DigestMismatch", `${this.#layout.name}: the manifest is not ${digest}`);
     await writeAtomically(blobPath(this.#layout.dir, digest), [bytes]);
     await this.#change((entries) => {
-      if (isDigest(reference)) return entries.some((entry) => entry.digest === digest) ? entries : [...entries, { mediaType, digest, size }];
-      const others = entries.filter((entry) => entry.annotations?.[refNameKey] !== reference && !(entry.digest === digest && isNameless(entry)));
+      if (isDigest(reference))
+        return entries.some((entry) => entry.digest === digest) ? entries : [...entries, { mediaType, digest, size }];
+      const others = entries.filter(
+        (entry) => entry.annotations?.[refNameKey] !== reference && !(entry.digest === digest && isNameless(entry)),
+      );
       return [...others, { mediaType, digest, size, annotations: { [refNameKey]: reference } }];
     });
   }
@@ -50,7 +54,9 @@ export class LayoutWriter {
     const turn = this.#last.then(async () => {
       const fresh = (await sizeOf(join(dir, "oci-layout"))) === undefined;
       const manifests = edit(fresh ? [] : (await readIndex(this.#layout)).manifests).map(descriptorJson);
-      await writeAtomically(join(dir, "index.json"), [Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }))]);
+      await writeAtomically(join(dir, "index.json"), [
+        Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests })),
+      ]);
       // Last: a directory is a layout only when the rest of it is there.
       if (fresh) await writeAtomically(join(dir, "oci-layout"), [Buffer.from('{"imageLayoutVersion":"1.0.0"}')]);
     });

@@ -19,19 +19,31 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }));
 
 const fixture = (name: string): ReturnType<typeof openLayout> => openLayout(join(fixturesDir, name), defaultLimits);
-const read = async (layout: ReturnType<typeof openLayout>, descriptor: Descriptor): Promise<Buffer> => Buffer.concat((await (await layout.fetch(descriptor, signal)).toArray()) as Buffer[]);
-const describe = (bytes: Buffer | string, mediaType = "application/octet-stream"): Descriptor => ({ mediaType, digest: sha256Of(bytes), size: Buffer.byteLength(bytes) });
+const read = async (layout: ReturnType<typeof openLayout>, descriptor: Descriptor): Promise<Buffer> =>
+  Buffer.concat((await (await layout.fetch(descriptor, signal)).toArray()) as Buffer[]);
+const describe = (bytes: Buffer | string, mediaType = "application/octet-stream"): Descriptor => ({
+  mediaType,
+  digest: sha256Of(bytes),
+  size: Buffer.byteLength(bytes),
+});
 const blobFile = (bytes: string): string => join(dir, "blobs", "sha256", sha256Of(bytes).slice(7));
 
 /** Writes a layout by hand. */
-const write = async (entries: object[], blobs: readonly string[] = [], version = "1.0.0"): Promise<ReturnType<typeof openLayout>> => {
+const write = async (
+  entries: object[],
+  blobs: readonly string[] = [],
+  version = "1.0.0",
+): Promise<ReturnType<typeof openLayout>> => {
   await mkdir(join(dir, "blobs", "sha256"), { recursive: true });
   await writeFile(join(dir, "oci-layout"), JSON.stringify({ imageLayoutVersion: version }));
   await writeFile(join(dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: entries }));
   for (const blob of blobs) await writeFile(blobFile(blob), blob);
   return openLayout(dir, defaultLimits);
 };
-const named = (descriptor: Descriptor, name: string): object => ({ ...descriptor, annotations: { "org.opencontainers.image.ref.name": name } });
+const named = (descriptor: Descriptor, name: string): object => ({
+  ...descriptor,
+  annotations: { "org.opencontainers.image.ref.name": name },
+});
 
 test("a layout made by real tools is read by tag and by digest", async () => {
   const layout = fixture("timoni/mod");
@@ -39,7 +51,8 @@ test("a layout made by real tools is read by tag and by digest", async () => {
   expect(await layout.resolve(root.digest, signal)).toEqual(root);
   const manifest = parseManifest(await read(layout, root), root.mediaType, "x");
   expect(manifest.kind).toBe("manifest");
-  for (const layer of manifest.kind === "manifest" ? manifest.layers : []) expect(sha256Of(await read(layout, layer))).toBe(layer.digest);
+  for (const layer of manifest.kind === "manifest" ? manifest.layers : [])
+    expect(sha256Of(await read(layout, layer))).toBe(layer.digest);
   const names: string[] = [];
   for await (const page of layout.tags(signal)) names.push(...page);
   expect(names.sort()).toEqual(["1.0.0", "latest"]);
@@ -55,19 +68,42 @@ test.each([
   expect(await layout.referrers(digest, "application/none", signal)).toEqual([]);
 });
 
-const manifest = JSON.stringify({ schemaVersion: 2, mediaType: ociManifestType, config: describe("{}", ociEmptyType), layers: [] });
+const manifest = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: ociManifestType,
+  config: describe("{}", ociEmptyType),
+  layers: [],
+});
 const root = describe(manifest, ociManifestType);
 
 test.each<[string, () => Promise<unknown>, string]>([
   ["a directory that is no layout", async () => await openLayout(dir, defaultLimits).resolve("a", signal), "NotFound"],
   ["another version", async () => await (await write([], [], "2.0.0")).resolve("a", signal), "RegistryUnsupported"],
-  ["a name that is not there", async () => await (await write([named(root, "b")], [manifest])).resolve("a", signal), "NotFound"],
+  [
+    "a name that is not there",
+    async () => await (await write([named(root, "b")], [manifest])).resolve("a", signal),
+    "NotFound",
+  ],
   ["a digest that is not there", async () => await (await write([])).resolve(root.digest, signal), "NotFound"],
-  ["a name that is there twice", async () => await (await write([named(root, "a"), named(describe("{}", ociManifestType), "a")])).resolve("a", signal), "AmbiguousManifest"],
-  ["a digest that is a path", async () => await (await write([])).resolve("sha256:../../etc/passwd", signal), "InvalidDigest"],
+  [
+    "a name that is there twice",
+    async () =>
+      await (await write([named(root, "a"), named(describe("{}", ociManifestType), "a")])).resolve("a", signal),
+    "AmbiguousManifest",
+  ],
+  [
+    "a digest that is a path",
+    async () => await (await write([])).resolve("sha256:../../etc/passwd", signal),
+    "InvalidDigest",
+  ],
   ["a blob that is not there", async () => await read(await write([]), root), "NotFound"],
   ["a blob of another size", async () => await read(await write([], [manifest]), { ...root, size: 1 }), "SizeMismatch"],
-  ["a blob beyond the limit", async () => await read(openLayout((await write([], [manifest])) && dir, { ...defaultLimits, maxLayerBytes: 10 }), root), "SizeMismatch"],
+  [
+    "a blob beyond the limit",
+    async () =>
+      await read(openLayout((await write([], [manifest])) && dir, { ...defaultLimits, maxLayerBytes: 10 }), root),
+    "SizeMismatch",
+  ],
 ])("%s", async (_, attempt, code) => {
   await expect(attempt()).rejects.toMatchObject({ code });
 });
@@ -90,7 +126,11 @@ test("a link to a device or directory is not read", async () => {
 test("an abort ends a read", async () => {
   const layout = openLayout(dir, defaultLimits);
   const large = Buffer.alloc(5_000_000);
-  await layout.pushBlob(describe(large), (offset) => Readable.from([large.subarray(offset)], { objectMode: false }), signal);
+  await layout.pushBlob(
+    describe(large),
+    (offset) => Readable.from([large.subarray(offset)], { objectMode: false }),
+    signal,
+  );
   const abort = new AbortController();
   const stream = await layout.fetch(describe(large), abort.signal);
   stream.once("data", () => abort.abort());
@@ -107,8 +147,14 @@ test("what is written can be read, and the directory is a layout", async () => {
   await layout.pushManifest(root, Buffer.from(manifest), root.digest, signal);
   await layout.pushManifest(root, Buffer.from(manifest), "v1", signal);
   expect(await layout.resolve("v1", signal)).toEqual(root);
-  expect(JSON.parse(await readFile(join(dir, "new", "index.json"), "utf8"))).toEqual({ schemaVersion: 2, mediaType: ociIndexType, manifests: [named(root, "v1")] });
-  expect((await readdir(join(dir, "new", "blobs", "sha256"))).sort()).toEqual([root.digest.slice(7), sha256Of(config).slice(7)].sort());
+  expect(JSON.parse(await readFile(join(dir, "new", "index.json"), "utf8"))).toEqual({
+    schemaVersion: 2,
+    mediaType: ociIndexType,
+    manifests: [named(root, "v1")],
+  });
+  expect((await readdir(join(dir, "new", "blobs", "sha256"))).sort()).toEqual(
+    [root.digest.slice(7), sha256Of(config).slice(7)].sort(),
+  );
 });
 
 test("a moved tag leaves its old manifest in place of another name", async () => {
@@ -117,11 +163,18 @@ test("a moved tag leaves its old manifest in place of another name", async () =>
   await layout.pushManifest(root, Buffer.from(manifest), "v1", signal);
   await layout.pushManifest(root, Buffer.from(manifest), "v2", signal);
   await layout.pushManifest(describe(second, ociManifestType), Buffer.from(second), "v1", signal);
-  expect([(await layout.resolve("v1", signal)).digest, (await layout.resolve("v2", signal)).digest]).toEqual([sha256Of(second), root.digest]);
+  expect([(await layout.resolve("v1", signal)).digest, (await layout.resolve("v2", signal)).digest]).toEqual([
+    sha256Of(second),
+    root.digest,
+  ]);
 });
 
 test("entries of other tools stay as they are", async () => {
-  const foreign = { ...describe("{}", "application/x"), platform: { os: "linux", architecture: "arm64", "os.version": "1", "os.features": ["a"] }, artifactType: "application/y" };
+  const foreign = {
+    ...describe("{}", "application/x"),
+    platform: { os: "linux", architecture: "arm64", "os.version": "1", "os.features": ["a"] },
+    artifactType: "application/y",
+  };
   const layout = await write([foreign]);
   await layout.pushManifest(root, Buffer.from(manifest), "v1", signal);
   const { manifests } = JSON.parse(await readFile(join(dir, "index.json"), "utf8")) as { manifests: unknown[] };
@@ -130,16 +183,24 @@ test("entries of other tools stay as they are", async () => {
 
 test("many writes at once lose nothing", async () => {
   const layout = openLayout(dir, defaultLimits);
-  await Promise.all(Array.from({ length: 20 }, (_, at) => layout.pushManifest(root, Buffer.from(manifest), `v${at}`, signal)));
+  await Promise.all(
+    Array.from({ length: 20 }, (_, at) => layout.pushManifest(root, Buffer.from(manifest), `v${at}`, signal)),
+  );
   for await (const page of layout.tags(signal)) expect(page).toHaveLength(20);
 });
 
 test("a referrer that is written is found", async () => {
   const layout = openLayout(dir, defaultLimits);
   await layout.pushManifest(root, Buffer.from(manifest), "v1", signal);
-  const signature = JSON.stringify({ ...(JSON.parse(manifest) as object), artifactType: "application/signature", subject: root });
+  const signature = JSON.stringify({
+    ...(JSON.parse(manifest) as object),
+    artifactType: "application/signature",
+    subject: root,
+  });
   await layout.pushManifest(describe(signature, ociManifestType), Buffer.from(signature), sha256Of(signature), signal);
-  expect(await layout.referrers(root.digest, undefined, signal)).toEqual([{ ...describe(signature, ociManifestType), artifactType: "application/signature" }]);
+  expect(await layout.referrers(root.digest, undefined, signal)).toEqual([
+    { ...describe(signature, ociManifestType), artifactType: "application/signature" },
+  ]);
   await layout.deleteManifest(sha256Of(signature), signal);
   expect(await layout.referrers(root.digest, undefined, signal)).toEqual([]);
 });
@@ -148,8 +209,12 @@ test("wrong content is not written, and leaves nothing behind", async () => {
   const layout = openLayout(dir, defaultLimits);
   const open = (): Readable => Readable.from([Buffer.from("abc")], { objectMode: false });
   await expect(layout.pushBlob(describe("xyz"), open, signal)).rejects.toMatchObject({ code: "DigestMismatch" });
-  await expect(layout.pushBlob({ ...describe("abc"), size: 4 }, open, signal)).rejects.toMatchObject({ code: "SizeMismatch" });
+  await expect(layout.pushBlob({ ...describe("abc"), size: 4 }, open, signal)).rejects.toMatchObject({
+    code: "SizeMismatch",
+  });
   await expect(layout.pushBlob(describe("abc"), open, AbortSignal.abort())).rejects.toMatchObject({ code: "Aborted" });
-  await expect(layout.pushManifest(root, Buffer.from("{}"), "v1", signal)).rejects.toMatchObject({ code: "DigestMismatch" });
+  await expect(layout.pushManifest(root, Buffer.from("{}"), "v1", signal)).rejects.toMatchObject({
+    code: "DigestMismatch",
+  });
   expect(await readdir(join(dir, "blobs", "sha256"))).toEqual([]);
 });

@@ -26,7 +26,9 @@ export function openLayout(dir: string, limits: Limits): WritableRepository {
     resolve: async (reference) => await resolve(layout, reference),
     fetch: async (descriptor, signal) => await fetch(layout, descriptor, signal),
     tags: async function* () {
-      const names = [...new Set((await readIndex(layout)).manifests.flatMap((entry) => entry.annotations?.[refNameKey] ?? []))];
+      const names = [
+        ...new Set((await readIndex(layout)).manifests.flatMap((entry) => entry.annotations?.[refNameKey] ?? [])),
+      ];
       if (names.length > 0) yield names;
     },
     referrers: async (subject, artifactType) => {
@@ -44,7 +46,8 @@ export function openLayout(dir: string, limits: Limits): WritableRepository {
 
 async function resolve(layout: Layout, reference: string): Promise<Descriptor> {
   const { manifests } = await readIndex(layout);
-  if (reference.includes(":") && !manifests.some((entry) => entry.annotations?.[refNameKey] === reference)) return await resolveDigest(layout, parseDigest(reference));
+  if (reference.includes(":") && !manifests.some((entry) => entry.annotations?.[refNameKey] === reference))
+    return await resolveDigest(layout, parseDigest(reference));
   const found = manifests.filter((entry) => entry.annotations?.[refNameKey] === reference);
   const digests = [...new Set(found.map((entry) => entry.digest))];
   const [first] = found;
@@ -53,7 +56,10 @@ async function resolve(layout: Layout, reference: string): Promise<Descriptor> {
     throw new CodedError("NotFound", `${layout.name} has no "${reference}"; it has ${names.join(", ") || "no names"}`);
   }
   if (digests.length > 1) {
-    throw new CodedError("AmbiguousManifest", `${layout.name} has "${reference}" ${digests.length} times; name one by its digest: ${digests.slice(0, 20).join(", ")}`);
+    throw new CodedError(
+      "AmbiguousManifest",
+      `${layout.name} has "${reference}" ${digests.length} times; name one by its digest: ${digests.slice(0, 20).join(", ")}`,
+    );
   }
   return { mediaType: first.mediaType, digest: first.digest, size: first.size };
 }
@@ -66,7 +72,8 @@ async function resolveDigest(layout: Layout, digest: Digest): Promise<Descriptor
 
 async function readManifest({ dir, name, limits }: Layout, digest: Digest): Promise<Buffer> {
   const bytes = await readSmall(blobPath(dir, digest), limits.maxManifestBytes, `${name}@${digest}`);
-  if (!matchesDigest(bytes, digest)) throw new CodedError("DigestMismatch", `${name}@${digest}: the file has other content`);
+  if (!matchesDigest(bytes, digest))
+    throw new CodedError("DigestMismatch", `${name}@${digest}: the file has other content`);
   return bytes;
 }
 
@@ -75,10 +82,16 @@ async function fetch({ dir, name, limits }: Layout, descriptor: Descriptor, sign
   if (data !== undefined) return Readable.from([Buffer.from(data, "base64")], { objectMode: false });
   const { file, size } = await openFile(blobPath(dir, digest), `${name}@${digest}`);
   if (size === descriptor.size && size <= limits.maxLayerBytes) {
-    return verifiedStream(chunksOf(file, name), descriptor, { signal, close: () => void file.close().catch(() => undefined) });
+    return verifiedStream(chunksOf(file, name), descriptor, {
+      signal,
+      close: () => void file.close().catch(() => undefined),
+    });
   }
   await file.close();
-  throw new CodedError("SizeMismatch", `${name}@${digest} has ${size} bytes, not ${descriptor.size} as its descriptor says (at most ${limits.maxLayerBytes} are read)`);
+  throw new CodedError(
+    "SizeMismatch",
+    `${name}@${digest} has ${size} bytes, not ${descriptor.size} as its descriptor says (at most ${limits.maxLayerBytes} are read)`,
+  );
 }
 
 async function* chunksOf(file: FileHandle, name: string): AsyncGenerator<Buffer> {
@@ -96,7 +109,8 @@ async function* chunksOf(file: FileHandle, name: string): AsyncGenerator<Buffer>
 /** Entries of index.json with that subject, and those of the index under the fallback tag. */
 async function referrers(layout: Layout, subject: Digest): Promise<Descriptor[]> {
   const { manifests } = await readIndex(layout);
-  if (manifests.length > layout.limits.maxManifests) throw new CodedError("TooManyManifests", `${layout.name} has more than ${layout.limits.maxManifests} manifests`);
+  if (manifests.length > layout.limits.maxManifests)
+    throw new CodedError("TooManyManifests", `${layout.name} has more than ${layout.limits.maxManifests} manifests`);
   const found = new Map<string, Descriptor>();
   for (const entry of manifests.filter((candidate) => acceptedTypes.includes(candidate.mediaType))) {
     const manifest = await parsed(layout, entry);

@@ -4,7 +4,9 @@
  * address) or is none. It is not followed.
  */
 export function nextPage(header: string | undefined, page: URL): URL | "elsewhere" | undefined {
-  for (const [, target = "", params = ""] of (header ?? "").matchAll(/<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s",;]+))?)*)/g)) {
+  for (const [, target = "", params = ""] of (header ?? "").matchAll(
+    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s",;]+))?)*)/g,
+  )) {
     if (!isNext(params)) continue;
     const url = URL.canParse(target, page.href) ? new URL(target, page) : undefined;
     return url?.origin === page.origin ? url : "elsewhere";
@@ -13,7 +15,9 @@ export function nextPage(header: string | undefined, page: URL): URL | "elsewher
 }
 
 function isNext(params: string): boolean {
-  for (const [, name = "", quoted, plain = ""] of params.matchAll(/;\s*([^\s=;,]+)(?:\s*=\s*(?:"([^"]*)"|([^\s",;]+)))?/g)) {
+  for (const [, name = "", quoted, plain = ""] of params.matchAll(
+    /;\s*([^\s=;,]+)(?:\s*=\s*(?:"([^"]*)"|([^\s",;]+)))?/g,
+  )) {
     if (name.toLowerCase() === "rel") return (quoted ?? plain).toLowerCase().split(/\s+/).includes("next");
   }
   return false;

@@ -22,8 +22,10 @@ beforeEach(async () => {
 afterEach(() => registry.close());
 afterAll(() => client.close());
 
-const asked = (): string[] => registry.requests.map(({ method, path }) => `${method} ${path.replace("/v2/team/app/", "")}`);
-const read = async (descriptor: Descriptor): Promise<Buffer> => Buffer.concat((await (await repository.fetch(descriptor, signal)).toArray()) as Buffer[]);
+const asked = (): string[] =>
+  registry.requests.map(({ method, path }) => `${method} ${path.replace("/v2/team/app/", "")}`);
+const read = async (descriptor: Descriptor): Promise<Buffer> =>
+  Buffer.concat((await (await repository.fetch(descriptor, signal)).toArray()) as Buffer[]);
 
 test("a tag is resolved by one HEAD, its manifest read by digest, once", async () => {
   expect(await repository.resolve("v1", signal)).toEqual(root);
@@ -76,31 +78,75 @@ const other = sha256Of("other");
 test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0][], string]>([
   ["a tag that is not there", "v9", [], "NotFound"],
   ["a digest that is not there", other, [], "NotFound"],
-  ["another digest in the header of a HEAD by digest", "root", [{ headers: { "docker-content-digest": other } }], "DigestMismatch"],
-  ["another digest in the header of a GET", "v1", [{ status: 405 }, { headers: { "docker-content-digest": other } }], "DigestMismatch"],
+  [
+    "another digest in the header of a HEAD by digest",
+    "root",
+    [{ headers: { "docker-content-digest": other } }],
+    "DigestMismatch",
+  ],
+  [
+    "another digest in the header of a GET",
+    "v1",
+    [{ status: 405 }, { headers: { "docker-content-digest": other } }],
+    "DigestMismatch",
+  ],
   ["other bytes for a digest", "root", [{ status: 405 }, { corruptAt: 5 }], "DigestMismatch"],
-  ["a web page", "v1", [{ method: "HEAD", status: 405 }, { status: 200, body: "<html>", headers: { "content-type": "text/html" } }], "RegistryResponseInvalid"],
-  ["no JSON", "v1", [{ method: "HEAD", status: 405 }, { status: 200, body: "?" }], "ManifestInvalid"],
+  [
+    "a web page",
+    "v1",
+    [
+      { method: "HEAD", status: 405 },
+      { status: 200, body: "<html>", headers: { "content-type": "text/html" } },
+    ],
+    "RegistryResponseInvalid",
+  ],
+  [
+    "no JSON",
+    "v1",
+    [
+      { method: "HEAD", status: 405 },
+      { status: 200, body: "?" },
+    ],
+    "ManifestInvalid",
+  ],
   [
     "Docker's schema 1",
     "v1",
-    [{ times: 2, status: 200, body: "{}", headers: { "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws" } }],
+    [
+      {
+        times: 2,
+        status: 200,
+        body: "{}",
+        headers: { "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws" },
+      },
+    ],
     "RegistryResponseInvalid",
   ],
   ["a manifest too large, by its HEAD", "v1", [{ headers: { "content-length": "99999999" } }], "ManifestTooLarge"],
-  ["a body too large", "v1", [{ status: 405 }, { body: Buffer.alloc(defaultLimits.maxManifestBytes + 1) }], "ManifestTooLarge"],
+  [
+    "a body too large",
+    "v1",
+    [{ status: 405 }, { body: Buffer.alloc(defaultLimits.maxManifestBytes + 1) }],
+    "ManifestTooLarge",
+  ],
   ["no tag at all", "../v1", [], "InvalidReference"],
   ["a digest cut short", "sha256:abc", [], "InvalidDigest"],
 ])("resolving %s fails", async (_, reference, faults, code) => {
   registry.faults.add(...faults);
-  await expect(repository.resolve(reference === "root" ? root.digest : reference, signal)).rejects.toMatchObject({ code });
+  await expect(repository.resolve(reference === "root" ? root.digest : reference, signal)).rejects.toMatchObject({
+    code,
+  });
 });
 
 test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0]]>([
   ["a tag", "v1", {}],
   ["a digest", "root", {}],
   ["a tag whose answer states no digest", "v1", { headers: { "docker-content-digest": undefined } }],
-  ["a tag whose answer states neither digest nor type", "v1", { headers: { "docker-content-digest": undefined, "content-type": undefined } }],
+  [
+    "a tag whose answer states neither digest nor type",
+    "v1",
+    { headers: { "docker-content-digest": undefined, "content-type": undefined } },
+  ],
   ["a digest whose answer states none", "root", { headers: { "docker-content-digest": undefined } }],
 ])("%s that is read next is one GET, whose body is kept", async (_, name, fault) => {
   const reference = name === "root" ? root.digest : name;
@@ -119,14 +165,28 @@ test.each<[string, string, Parameters<TestRegistry["faults"]["add"]>[0], string,
   ["a digest that is not there", other, {}, "NotFound", 1],
   ["another digest in its header", "v1", { headers: { "docker-content-digest": other } }, "DigestMismatch", 1],
   ["other bytes than its header states", "v1", { corruptAt: 5 }, "DigestMismatch", 1],
-  ["other bytes for a digest", "root", { corruptAt: 5, headers: { "docker-content-digest": undefined } }, "DigestMismatch", 1],
+  [
+    "other bytes for a digest",
+    "root",
+    { corruptAt: 5, headers: { "docker-content-digest": undefined } },
+    "DigestMismatch",
+    1,
+  ],
   ["a body too large", "v1", { body: Buffer.alloc(defaultLimits.maxManifestBytes + 1) }, "ManifestTooLarge", 1],
-  ["a web page", "v1", { status: 200, body: "<html>", headers: { "content-type": "text/html", "docker-content-digest": undefined } }, "RegistryResponseInvalid", 1],
+  [
+    "a web page",
+    "v1",
+    { status: 200, body: "<html>", headers: { "content-type": "text/html", "docker-content-digest": undefined } },
+    "RegistryResponseInvalid",
+    1,
+  ],
   ["no tag at all", "../v1", {}, "InvalidReference", 0],
   ["a digest cut short", "sha256:abc", {}, "InvalidDigest", 0],
 ])("resolving %s to be read fails at once, and keeps nothing", async (_, name, fault, code, requests) => {
   registry.faults.add(fault);
-  await expect(repository.resolve(name === "root" ? root.digest : name, signal, "read")).rejects.toMatchObject({ code });
+  await expect(repository.resolve(name === "root" ? root.digest : name, signal, "read")).rejects.toMatchObject({
+    code,
+  });
   expect(registry.requests).toHaveLength(requests);
   registry.faults.clear();
   expect(sha256Of(await read(root))).toBe(root.digest);
@@ -157,23 +217,42 @@ test("a manifest whose connection breaks is read again", async () => {
 
 test("a trickle of bytes is not waited for without end", async () => {
   registry.faults.add({ times: 9, stallAfterBytes: 4 });
-  const slow = testRepository(registry, "team/app", { client: testClient({ retry: { attempts: 2, baseMs: 1, maxMs: 1, maxWaitMs: 1 } }), timeoutMs: 100 });
+  const slow = testRepository(registry, "team/app", {
+    client: testClient({ retry: { attempts: 2, baseMs: 1, maxMs: 1, maxWaitMs: 1 } }),
+    timeoutMs: 100,
+  });
   await expect(slow.fetch(root, signal)).rejects.toMatchObject({ code: "RegistryTimeout" });
   expect(registry.requests).toHaveLength(2);
 });
 
 test("inline data needs no request", async () => {
   const bytes = Buffer.from("inline");
-  expect(await read({ mediaType: "text/plain", digest: sha256Of(bytes), size: bytes.length, data: bytes.toString("base64") })).toEqual(bytes);
+  expect(
+    await read({
+      mediaType: "text/plain",
+      digest: sha256Of(bytes),
+      size: bytes.length,
+      data: bytes.toString("base64"),
+    }),
+  ).toEqual(bytes);
   expect(asked()).toEqual([]);
 });
 
-test.each(["", "a b", "../etc", "Team/App", "team//app", "a/b:c", "a@b"])("the repository name %j is refused", (name) => {
-  expect(() => testRepository(registry, name, { client })).toThrow(expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }));
-});
+test.each(["", "a b", "../etc", "Team/App", "team//app", "a/b:c", "a@b"])(
+  "the repository name %j is refused",
+  (name) => {
+    expect(() => testRepository(registry, name, { client })).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }),
+    );
+  },
+);
 
-test.each(["user:pw@r.example", "r.example/x", "r.example:99999", "r.example?x"])("the registry %j is refused", (host) => {
-  const open = (): unknown => client.repository({ registry: host, repository: "a" }, { timeoutMs: 1, limits: defaultLimits });
-  expect(open).toThrow(expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }));
-  expect(open).not.toThrow(/pw/);
-});
+test.each(["user:pw@r.example", "r.example/x", "r.example:99999", "r.example?x"])(
+  "the registry %j is refused",
+  (host) => {
+    const open = (): unknown =>
+      client.repository({ registry: host, repository: "a" }, { timeoutMs: 1, limits: defaultLimits });
+    expect(open).toThrow(expect.objectContaining({ code: expect.stringMatching(/^Invalid/) }));
+    expect(open).not.toThrow(/pw/);
+  },
+);

@@ -15,7 +15,8 @@ const accept = acceptedTypes.join(", ");
 /** Manifests of one repository that have been read and checked, by digest. */
 type ManifestMemo = LRUCache<string, Buffer>;
 
-export const createMemo = (maxBytes: number): ManifestMemo => new LRUCache({ maxSize: maxBytes, sizeCalculation: (bytes) => bytes.length + 1 });
+export const createMemo = (maxBytes: number): ManifestMemo =>
+  new LRUCache({ maxSize: maxBytes, sizeCalculation: (bytes) => bytes.length + 1 });
 
 export interface ResolveRequest {
   readonly session: Session;
@@ -31,15 +32,24 @@ export interface ResolveRequest {
  *
  * @throws InvalidReference, InvalidDigest, NotFound, DigestMismatch, ManifestTooLarge, RegistryResponseInvalid, …
  */
-export async function resolveManifest({ session, memo, reference, next }: ResolveRequest, signal: AbortSignal): Promise<Descriptor> {
+export async function resolveManifest(
+  { session, memo, reference, next }: ResolveRequest,
+  signal: AbortSignal,
+): Promise<Descriptor> {
   const digest = digestIn(reference);
   const path = `manifests/${reference}`;
   if (next === undefined) {
-    const head = await session.ask({ method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] }, signal);
+    const head = await session.ask(
+      { method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] },
+      signal,
+    );
     const described = head.status === 200 ? describe(session, head, digest) : undefined;
     if (described) return described;
   }
-  const got = await session.fetchManifestBytes({ method: "GET", path, headers: { accept }, needs: "pull", accept: [200] }, signal);
+  const got = await session.fetchManifestBytes(
+    { method: "GET", path, headers: { accept }, needs: "pull", accept: [200] },
+    signal,
+  );
   const checked = checkBody(got.response, got.body, digest);
   session.shared.onBytes?.(got.response.url.host, got.body.length);
   memo.set(checked.digest, got.body);
@@ -68,7 +78,8 @@ function describe(session: Session, response: HttpResponse, wanted: Digest | und
 }
 
 function assertSize(response: HttpResponse, size: number, max: number): void {
-  if (size > max) throw new CodedError("ManifestTooLarge", `${response.name}: a manifest of ${size} bytes; at most ${max} are read`);
+  if (size > max)
+    throw new CodedError("ManifestTooLarge", `${response.name}: a manifest of ${size} bytes; at most ${max} are read`);
 }
 
 /** `Docker-Content-Digest`; one in a form that nobody knows counts as absent. */
@@ -77,7 +88,8 @@ function statedDigest(response: HttpResponse): Digest | undefined {
   return isDigest(text) ? text : undefined;
 }
 
-const mediaTypeOf = (response: HttpResponse): string => (response.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+const mediaTypeOf = (response: HttpResponse): string =>
+  (response.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 
 function checkBody(response: HttpResponse, body: Buffer, wanted: Digest | undefined): Descriptor {
   const stated = statedDigest(response);
@@ -92,8 +104,13 @@ function manifestType(response: HttpResponse, body: Buffer): string {
   if (acceptedTypes.includes(stated)) return stated;
   const generic = stated === "" || /^(text\/plain|application\/(json|octet-stream))$/.test(stated);
   if (generic) return parseManifest(body, undefined, response.name).mediaType;
-  const schema1 = stated.includes("manifest.v1+") ? "; Docker's schema 1 is not supported, push the image again with a current tool" : "";
-  throw new CodedError("RegistryResponseInvalid", `${response.name}: "${printable(stated, 100)}" is no manifest or index${schema1}`);
+  const schema1 = stated.includes("manifest.v1+")
+    ? "; Docker's schema 1 is not supported, push the image again with a current tool"
+    : "";
+  throw new CodedError(
+    "RegistryResponseInvalid",
+    `${response.name}: "${printable(stated, 100)}" is no manifest or index${schema1}`,
+  );
 }
 
 /**
@@ -101,18 +118,35 @@ function manifestType(response: HttpResponse, body: Buffer): string {
  *
  * @throws SizeMismatch, DigestMismatch, ManifestTooLarge, NotFound, …
  */
-export async function fetchManifest(session: Session, memo: ManifestMemo, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+export async function fetchManifest(
+  session: Session,
+  memo: ManifestMemo,
+  descriptor: Descriptor,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const { digest, size, mediaType } = descriptor;
   const known = memo.get(digest);
   if (known) return known;
   const path = `manifests/${digest}`;
   const { maxManifestBytes } = session.access.limits;
-  if (size > maxManifestBytes) throw new CodedError("ManifestTooLarge", `${session.name}@${digest} has ${size} bytes; at most ${maxManifestBytes} are read`);
-  const request = { method: "GET", path, headers: { accept: [mediaType, accept].join(", ") }, needs: "pull", accept: [200] } as const;
+  if (size > maxManifestBytes)
+    throw new CodedError(
+      "ManifestTooLarge",
+      `${session.name}@${digest} has ${size} bytes; at most ${maxManifestBytes} are read`,
+    );
+  const request = {
+    method: "GET",
+    path,
+    headers: { accept: [mediaType, accept].join(", ") },
+    needs: "pull",
+    accept: [200],
+  } as const;
   const { response, body } = await session.fetchManifestBytes(request, signal);
   session.shared.onBytes?.(response.url.host, body.length);
-  if (body.length !== size) throw new CodedError("SizeMismatch", `${response.name}: ${body.length} bytes, not ${size} as its descriptor says`);
-  if (!matchesDigest(body, digest)) throw new CodedError("DigestMismatch", `${response.name}: the bytes are not those of the digest`);
+  if (body.length !== size)
+    throw new CodedError("SizeMismatch", `${response.name}: ${body.length} bytes, not ${size} as its descriptor says`);
+  if (!matchesDigest(body, digest))
+    throw new CodedError("DigestMismatch", `${response.name}: the bytes are not those of the digest`);
   memo.set(digest, body);
   return body;
 }

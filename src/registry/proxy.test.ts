@@ -45,7 +45,9 @@ test("the proxy goes by the target's scheme", () => {
 
 test("addresses need no scheme, and user and password are escaped", () => {
   expect(proxyUrl({ address: "proxy.example:3128" }).href).toBe("http://proxy.example:3128/");
-  expect(proxyUrl({ address: "https://proxy.example", username: "a@b", password: "p:/" }).href).toBe("https://a%40b:p%3A%2F@proxy.example/");
+  expect(proxyUrl({ address: "https://proxy.example", username: "a@b", password: "p:/" }).href).toBe(
+    "https://a%40b:p%3A%2F@proxy.example/",
+  );
 });
 
 test.each(["socks5://user:secret@p:1", "http://", "::"])("%s is refused without being repeated", (address) => {

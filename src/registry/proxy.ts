@@ -23,7 +23,10 @@ export function proxyUrl(server: ProxyServer): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
     // The address itself may hold a password and is not repeated.
-    throw new CodedError("InvalidSpec", "the proxy's address is not an http:// or https:// URL, such as http://proxy.example:3128");
+    throw new CodedError(
+      "InvalidSpec",
+      "the proxy's address is not an http:// or https:// URL, such as http://proxy.example:3128",
+    );
   }
   if (server.username !== undefined) url.username = encodeURIComponent(server.username);
   if (server.password !== undefined) url.password = encodeURIComponent(server.password);

@@ -22,14 +22,23 @@ const start = async (options: RegistryOptions = {}): Promise<void> => {
 afterEach(() => registry.close());
 afterAll(() => client.close());
 
-const describe = (bytes: Buffer): Descriptor => ({ mediaType: "application/octet-stream", digest: sha256Of(bytes), size: bytes.length });
+const describe = (bytes: Buffer): Descriptor => ({
+  mediaType: "application/octet-stream",
+  digest: sha256Of(bytes),
+  size: bytes.length,
+});
 const reader = (bytes: Buffer) => (offset: number) => Readable.from([bytes.subarray(offset)], { objectMode: false });
 const push = (bytes: Buffer): Promise<void> => repository.pushBlob(describe(bytes), reader(bytes), signal);
 const stored = async (bytes: Buffer): Promise<boolean> => {
   const content = registry.store.repository("a").blobs.get(sha256Of(bytes));
-  return content !== undefined && Buffer.concat((await content.open(0, content.size).toArray()) as Buffer[]).equals(bytes);
+  return (
+    content !== undefined && Buffer.concat((await content.open(0, content.size).toArray()) as Buffer[]).equals(bytes)
+  );
 };
-const asked = (): string[] => registry.requests.map(({ method, status, headers }) => `${method} ${headers["content-range"] ?? ""} ${status}`.replace("  ", " "));
+const asked = (): string[] =>
+  registry.requests.map(({ method, status, headers }) =>
+    `${method} ${headers["content-range"] ?? ""} ${status}`.replace("  ", " "),
+  );
 
 test("a small blob goes up in one request", async () => {
   await start();
@@ -50,7 +59,13 @@ test("a large blob goes up in chunks, each at the location given last", async ()
   await start();
   await push(large);
   expect(await stored(large)).toBe(true);
-  expect(asked()).toEqual(["POST 202", "PATCH 0-999999 202", "PATCH 1000000-1999999 202", "PATCH 2000000-2999999 202", "PUT 3000000-3499999 201"]);
+  expect(asked()).toEqual([
+    "POST 202",
+    "PATCH 0-999999 202",
+    "PATCH 1000000-1999999 202",
+    "PATCH 2000000-2999999 202",
+    "PUT 3000000-3499999 201",
+  ]);
 });
 
 test("chunks are as large as the registry wants them", async () => {
@@ -64,9 +79,21 @@ test.each<[string, Fault[]]>([
   ["a chunk whose answer is lost", [{ method: "PATCH", after: 1, reset: true }]],
   ["a single request cut in the middle", [{ method: "PUT", cutRequestAfterBytes: 100_000 }]],
   ["a last answer that is lost", [{ method: "PUT", reset: true }]],
-  ["an overloaded registry", [{ method: "PATCH", status: 503 }, { method: "POST", status: 429, headers: { "retry-after": "0" } }]],
+  [
+    "an overloaded registry",
+    [
+      { method: "PATCH", status: 503 },
+      { method: "POST", status: 429, headers: { "retry-after": "0" } },
+    ],
+  ],
   ["an upload that was forgotten", [{ method: "PATCH", after: 1, status: 404 }]],
-  ["an upload that was forgotten, and its status too", [{ method: "PATCH", after: 1, reset: true }, { method: "GET", status: 404 }]],
+  [
+    "an upload that was forgotten, and its status too",
+    [
+      { method: "PATCH", after: 1, reset: true },
+      { method: "GET", status: 404 },
+    ],
+  ],
   ["a registry that lost track", [{ method: "PATCH", after: 1, status: 416 }]],
 ])("%s does not stop the push", async (_, faults) => {
   await start();
@@ -101,10 +128,21 @@ test.each([
 
 test("a registry that was asked before everything had arrived is asked again", async () => {
   await start();
-  registry.faults.add({ method: "PATCH", after: 1, cutRequestAfterBytes: 400_000 }, { method: "GET", headers: { range: "0-1199999" } });
+  registry.faults.add(
+    { method: "PATCH", after: 1, cutRequestAfterBytes: 400_000 },
+    { method: "GET", headers: { range: "0-1199999" } },
+  );
   await push(large);
   expect(await stored(large)).toBe(true);
-  expect(asked().slice(0, 7)).toEqual(["POST 202", "PATCH 0-999999 202", "PATCH 1000000-1999999 0", "GET 204", "PATCH 1200000-2199999 416", "GET 204", "PATCH 1400000-2399999 202"]);
+  expect(asked().slice(0, 7)).toEqual([
+    "POST 202",
+    "PATCH 0-999999 202",
+    "PATCH 1000000-1999999 0",
+    "GET 204",
+    "PATCH 1200000-2199999 416",
+    "GET 204",
+    "PATCH 1400000-2399999 202",
+  ]);
 });
 
 test("a last answer that is lost is not sent again", async () => {
@@ -124,10 +162,21 @@ test.each([404, 405, 400])("a registry that takes no chunks (%i) gets the blob i
 
 test.each<[string, Fault[], string]>([
   ["no location", [{ method: "POST", headers: { location: undefined } }], "RegistryResponseInvalid"],
-  ["a location at a metadata service", [{ method: "POST", headers: { location: "http://169.254.169.254/" } }], "EndpointRefused"],
+  [
+    "a location at a metadata service",
+    [{ method: "POST", headers: { location: "http://169.254.169.254/" } }],
+    "EndpointRefused",
+  ],
   ["no right to push", [{ method: "POST", status: 403 }], "Forbidden"],
   ["a registry that is full", [{ method: "PUT", status: 500, times: 9 }], "RegistryUnavailable"],
-  ["a registry that goes away", [{ method: "PUT", reset: true, times: 99, path: /./ }, { method: "HEAD", reset: true, times: 99 }], "RegistryUnreachable"],
+  [
+    "a registry that goes away",
+    [
+      { method: "PUT", reset: true, times: 99, path: /./ },
+      { method: "HEAD", reset: true, times: 99 },
+    ],
+    "RegistryUnreachable",
+  ],
 ])("a push that meets %s fails", async (_, faults, code) => {
   await start();
   registry.faults.add(...faults);
@@ -136,8 +185,12 @@ test.each<[string, Fault[], string]>([
 
 test("content that is not what its descriptor says is not stored", async () => {
   await start();
-  await expect(repository.pushBlob({ ...describe(small), digest: sha256Of("x") }, reader(small), signal)).rejects.toMatchObject({ code: "DigestMismatch" });
-  await expect(repository.pushBlob({ ...describe(small), size: small.length + 1 }, reader(small), signal)).rejects.toMatchObject({ code: "SizeMismatch" });
+  await expect(
+    repository.pushBlob({ ...describe(small), digest: sha256Of("x") }, reader(small), signal),
+  ).rejects.toMatchObject({ code: "DigestMismatch" });
+  await expect(
+    repository.pushBlob({ ...describe(small), size: small.length + 1 }, reader(small), signal),
+  ).rejects.toMatchObject({ code: "SizeMismatch" });
 });
 
 test("a request that is refused at once leaves no content open", async () => {
@@ -148,10 +201,14 @@ test("a request that is refused at once leaves no content open", async () => {
     opened.push(new Readable({ read: () => undefined }));
     return opened.at(-1) as Readable;
   };
-  await expect(repository.pushBlob(describe(small), open, signal)).rejects.toMatchObject({ code: "RegistryUnreachable" });
+  await expect(repository.pushBlob(describe(small), open, signal)).rejects.toMatchObject({
+    code: "RegistryUnreachable",
+  });
   await start();
   registry.faults.add({ method: "PUT", times: 9, delayMs: 2000 });
-  await expect(repository.pushBlob(describe(small), open, AbortSignal.timeout(80))).rejects.toMatchObject({ code: "RegistryTimeout" });
+  await expect(repository.pushBlob(describe(small), open, AbortSignal.timeout(80))).rejects.toMatchObject({
+    code: "RegistryTimeout",
+  });
   await new Promise((done) => setTimeout(done, 20));
   expect(opened.filter((stream) => !stream.destroyed)).toEqual([]);
 });
@@ -159,14 +216,20 @@ test("a request that is refused at once leaves no content open", async () => {
 test("an abort ends a push", async () => {
   await start();
   registry.faults.add({ method: "PUT", delayMs: 2000 });
-  await expect(repository.pushBlob(describe(small), reader(small), AbortSignal.timeout(50))).rejects.toMatchObject({ code: "RegistryTimeout" });
+  await expect(repository.pushBlob(describe(small), reader(small), AbortSignal.timeout(50))).rejects.toMatchObject({
+    code: "RegistryTimeout",
+  });
 });
 
 test("an upload sent to another host goes without credentials", async () => {
   await start({ auth: { kind: "basic", accounts: { ann: { password: "pw" } } } });
   const storage = await startRegistry();
   const upload = await fetch(`${storage.url}/v2/a/blobs/uploads/`, { method: "POST" });
-  registry.faults.add({ method: "POST", after: 1, headers: { location: new URL(upload.headers.get("location") ?? "", storage.url).href } });
+  registry.faults.add({
+    method: "POST",
+    after: 1,
+    headers: { location: new URL(upload.headers.get("location") ?? "", storage.url).href },
+  });
   const credentials = { resolve: () => Promise.resolve({ kind: "basic", username: "ann", password: "pw" } as const) };
   await testRepository(registry, "a", { client, credentials }).pushBlob(describe(small), reader(small), signal);
   expect(storage.requests.map((request) => [request.method, request.status, request.headers.authorization])).toEqual([
@@ -180,7 +243,9 @@ test("what exists is known by HEAD", async () => {
   await start();
   const blob = registry.store.putBlob("a", small);
   const manifest = registry.store.putArtifact("a", {});
-  expect(await Promise.all([blob, manifest, describe(large)].map((descriptor) => repository.exists(descriptor, signal)))).toEqual([true, true, false]);
+  expect(
+    await Promise.all([blob, manifest, describe(large)].map((descriptor) => repository.exists(descriptor, signal))),
+  ).toEqual([true, true, false]);
   expect(registry.requests.every((request) => request.method === "HEAD")).toBe(true);
 });
 
@@ -212,7 +277,9 @@ test("a push and a mount need one token each, with their own scopes", async () =
   await mine.pushBlob(describe(small), reader(small), signal);
   registry.store.putBlob("b", large);
   expect(await mine.mount(describe(large), "b", signal)).toBe(true);
-  const scopes = registry.requests.filter((request) => request.path.startsWith("/token")).map((request) => new URL(request.path, registry.url).searchParams.getAll("scope"));
+  const scopes = registry.requests
+    .filter((request) => request.path.startsWith("/token"))
+    .map((request) => new URL(request.path, registry.url).searchParams.getAll("scope"));
   expect(scopes.at(-1)).toEqual(["repository:a:pull,push", "repository:b:pull"]);
   expect(scopes.length).toBeLessThanOrEqual(3);
 });
@@ -220,7 +287,16 @@ test("a push and a mount need one token each, with their own scopes", async () =
 const manifestOf = (subject?: Descriptor): { descriptor: Descriptor; bytes: Buffer } => {
   const config = registry.store.putBlob("a", Buffer.from("{}"), "application/vnd.oci.empty.v1+json");
   const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, artifactType: "application/signature", config, layers: [], ...(subject && { subject }) }));
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType,
+      artifactType: "application/signature",
+      config,
+      layers: [],
+      ...(subject && { subject }),
+    }),
+  );
   return { descriptor: { mediaType, digest: sha256Of(bytes), size: bytes.length }, bytes };
 };
 
@@ -236,7 +312,9 @@ test("what is neither tag nor digest gets no manifest", async () => {
   await start();
   const { descriptor, bytes } = manifestOf();
   for (const reference of ["../../b/manifests/v1", "a b", ""]) {
-    await expect(repository.pushManifest(descriptor, bytes, reference, signal)).rejects.toMatchObject({ code: "InvalidReference" });
+    await expect(repository.pushManifest(descriptor, bytes, reference, signal)).rejects.toMatchObject({
+      code: "InvalidReference",
+    });
   }
   expect(registry.requests).toEqual([]);
 });
@@ -245,7 +323,9 @@ test("a manifest that the registry stored otherwise is noticed", async () => {
   await start();
   const { descriptor, bytes } = manifestOf();
   registry.faults.add({ method: "PUT", headers: { "docker-content-digest": sha256Of("x") } });
-  await expect(repository.pushManifest(descriptor, bytes, "v1", signal)).rejects.toMatchObject({ code: "DigestMismatch" });
+  await expect(repository.pushManifest(descriptor, bytes, "v1", signal)).rejects.toMatchObject({
+    code: "DigestMismatch",
+  });
 });
 
 test("a manifest with a missing blob is refused with the registry's words", async () => {
@@ -261,19 +341,26 @@ test.each([true, false])("a referrer is found again (referrers API: %s)", async 
   const { descriptor, bytes } = manifestOf(root);
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
-  expect(await repository.referrers(root.digest, "application/signature", signal)).toEqual([{ ...descriptor, artifactType: "application/signature" }]);
+  expect(await repository.referrers(root.digest, "application/signature", signal)).toEqual([
+    { ...descriptor, artifactType: "application/signature" },
+  ]);
   expect(registry.store.repository("a").tags.has(root.digest.replace(":", "-"))).toBe(!referrers);
 });
 
 test("the fallback index keeps what it has", async () => {
   await start({ referrers: false });
   const root = registry.store.putArtifact("a", { tag: "v1" });
-  const old = { ...registry.store.putArtifact("a", { artifactType: "application/sbom", subject: root }), platform: { os: "linux", architecture: "arm64", "os.version": "1" } };
+  const old = {
+    ...registry.store.putArtifact("a", { artifactType: "application/sbom", subject: root }),
+    platform: { os: "linux", architecture: "arm64", "os.version": "1" },
+  };
   registry.store.putIndex("a", [old], { tag: root.digest.replace(":", "-") });
   const { descriptor, bytes } = manifestOf(root);
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
   const found = registry.store.manifest("a", root.digest.replace(":", "-"));
-  expect(JSON.parse(found?.stored.bytes.toString("utf8") ?? "")).toMatchObject({ manifests: [old, { digest: descriptor.digest }] });
+  expect(JSON.parse(found?.stored.bytes.toString("utf8") ?? "")).toMatchObject({
+    manifests: [old, { digest: descriptor.digest }],
+  });
 });
 
 test("manifests are deleted; what is gone already counts as deleted", async () => {

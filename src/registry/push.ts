@@ -20,18 +20,30 @@ export async function contentExists(session: Session, descriptor: Descriptor, si
 }
 
 /** distribution-spec, "Mounting a blob from another repository". A registry that will not opens an upload; it is cancelled. */
-export async function mountBlob(session: Session, descriptor: Descriptor, from: string, signal: AbortSignal): Promise<boolean> {
+export async function mountBlob(
+  session: Session,
+  descriptor: Descriptor,
+  from: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const path = `blobs/uploads/?${new URLSearchParams({ mount: descriptor.digest, from }).toString()}`;
   const refusals = [400, 401, 403, 404, 405];
-  const response = await session.ask({ method: "POST", path, needs: "push", mountFrom: from, accept: [201, 202, ...refusals] }, signal);
+  const response = await session.ask(
+    { method: "POST", path, needs: "push", mountFrom: from, accept: [201, 202, ...refusals] },
+    signal,
+  );
   const location = response.header("location");
-  if (response.status === 202 && location !== undefined) await cancelUpload(session, targetOf(location, response.url, response.name), signal);
+  if (response.status === 202 && location !== undefined)
+    await cancelUpload(session, targetOf(location, response.url, response.name), signal);
   return response.status === 201;
 }
 
 async function cancelUpload(session: Session, upload: URL, signal: AbortSignal): Promise<void> {
   try {
-    await session.ask({ method: "DELETE", path: upload, needs: "delete", accept: [202, 204, 404, 405], retry: false }, signal);
+    await session.ask(
+      { method: "DELETE", path: upload, needs: "delete", accept: [202, 204, 404, 405], retry: false },
+      signal,
+    );
   } catch {
     // Registries forget unfinished uploads by themselves.
   }
@@ -41,25 +53,55 @@ async function cancelUpload(session: Session, upload: URL, signal: AbortSignal):
  * @throws InvalidReference; DigestMismatch when the registry has stored other bytes; NotFound, RegistryResponseInvalid
  * when it misses a blob of the manifest
  */
-export async function putManifest(session: Session, content: { descriptor: Descriptor; bytes: Uint8Array; reference: string }, signal: AbortSignal): Promise<void> {
+export async function putManifest(
+  session: Session,
+  content: { descriptor: Descriptor; bytes: Uint8Array; reference: string },
+  signal: AbortSignal,
+): Promise<void> {
   const { descriptor, bytes, reference } = content;
   digestIn(reference);
   const headers = { "content-type": descriptor.mediaType };
-  const request = { method: "PUT", path: `manifests/${reference}`, headers, body: () => bytes, needs: "push", accept: [200, 201, 202] } as const;
+  const request = {
+    method: "PUT",
+    path: `manifests/${reference}`,
+    headers,
+    body: () => bytes,
+    needs: "push",
+    accept: [200, 201, 202],
+  } as const;
   const response = await session.ask(request, signal);
   const stored = response.header("docker-content-digest");
-  if (stored !== undefined && stored.split(":", 1)[0] === descriptor.digest.split(":", 1)[0] && stored !== descriptor.digest) {
-    throw new CodedError("DigestMismatch", `${response.name}: the registry has stored ${stored} instead of ${descriptor.digest}`);
+  if (
+    stored !== undefined &&
+    stored.split(":", 1)[0] === descriptor.digest.split(":", 1)[0] &&
+    stored !== descriptor.digest
+  ) {
+    throw new CodedError(
+      "DigestMismatch",
+      `${response.name}: the registry has stored ${stored} instead of ${descriptor.digest}`,
+    );
   }
   const { subject } = parseManifest(bytes, descriptor.mediaType, response.name);
   // Without OCI-Subject the registry has not noticed the reference, and clients look for it under the fallback tag.
-  if (subject && response.header("oci-subject") === undefined) await addToFallbackTag(session, subject.digest, { descriptor, bytes }, signal);
+  if (subject && response.header("oci-subject") === undefined)
+    await addToFallbackTag(session, subject.digest, { descriptor, bytes }, signal);
 }
 
 /** distribution-spec v1.1, "Pushing Manifests with Subject": the client keeps the index of referrers. */
-async function addToFallbackTag(session: Session, subject: Digest, content: { descriptor: Descriptor; bytes: Uint8Array }, signal: AbortSignal): Promise<void> {
+async function addToFallbackTag(
+  session: Session,
+  subject: Digest,
+  content: { descriptor: Descriptor; bytes: Uint8Array },
+  signal: AbortSignal,
+): Promise<void> {
   const tag = fallbackTag(subject);
-  const request = { method: "GET", path: `manifests/${tag}`, headers: { accept: ociIndexType }, needs: "push", accept: [200, 404] } as const;
+  const request = {
+    method: "GET",
+    path: `manifests/${tag}`,
+    headers: { accept: ociIndexType },
+    needs: "push",
+    accept: [200, 404],
+  } as const;
   const { response, body } = await session.fetchManifestBytes(request, signal);
   const index = response.status === 200 ? parseManifest(body, ociIndexType, response.name) : undefined;
   const listed = index?.kind === "index" ? index.manifests : [];
@@ -74,5 +116,8 @@ async function addToFallbackTag(session: Session, subject: Digest, content: { de
 
 /** What is already gone counts as deleted. @throws RegistryUnsupported, Forbidden, … */
 export async function deleteManifest(session: Session, digest: Digest, signal: AbortSignal): Promise<void> {
-  await session.ask({ method: "DELETE", path: `manifests/${digest}`, needs: "delete", accept: [200, 202, 204, 404] }, signal);
+  await session.ask(
+    { method: "DELETE", path: `manifests/${digest}`, needs: "delete", accept: [200, 202, 204, 404] },
+    signal,
+  );
 }

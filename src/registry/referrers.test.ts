@@ -13,19 +13,29 @@ let signature: Descriptor;
 const start = async (options: RegistryOptions = {}): Promise<void> => {
   registry = await startRegistry(options);
   root = registry.store.putArtifact("a", { tag: "v1" });
-  signature = registry.store.putArtifact("a", { artifactType: "application/signature", subject: root, annotations: { k: "v" } });
+  signature = registry.store.putArtifact("a", {
+    artifactType: "application/signature",
+    subject: root,
+    annotations: { k: "v" },
+  });
   registry.store.putArtifact("a", { artifactType: "application/sbom", subject: root });
 };
 afterEach(() => registry.close());
 afterAll(() => client.close());
 
 const list = (artifactType?: string, maxManifests = defaultLimits.maxManifests): Promise<readonly Descriptor[]> =>
-  testRepository(registry, "a", { client, limits: { ...defaultLimits, maxManifests } }).referrers(root.digest, artifactType, signal);
+  testRepository(registry, "a", { client, limits: { ...defaultLimits, maxManifests } }).referrers(
+    root.digest,
+    artifactType,
+    signal,
+  );
 
 test("all referrers, and those of one type", async () => {
   await start();
   expect((await list()).map((found) => found.artifactType)).toEqual(["application/signature", "application/sbom"]);
-  expect(await list("application/signature")).toEqual([{ ...signature, artifactType: "application/signature", annotations: { k: "v" } }]);
+  expect(await list("application/signature")).toEqual([
+    { ...signature, artifactType: "application/signature", annotations: { k: "v" } },
+  ]);
   expect(await list("application/none")).toEqual([]);
   expect(registry.requests).toHaveLength(3);
 });
@@ -44,7 +54,9 @@ test("pages are followed", async () => {
 test("without the API, the fallback tag is read", async () => {
   await start({ referrers: false });
   expect(await list()).toEqual([]);
-  registry.store.putIndex("a", [{ ...signature, artifactType: "application/signature" }], { tag: root.digest.replace(":", "-") });
+  registry.store.putIndex("a", [{ ...signature, artifactType: "application/signature" }], {
+    tag: root.digest.replace(":", "-"),
+  });
   expect((await list("application/signature")).map((found) => found.digest)).toEqual([signature.digest]);
   expect(await list("application/sbom")).toEqual([]);
 });
@@ -68,12 +80,25 @@ test("the fixtures signed with real tools name their signatures", async () => {
   ] as const) {
     const repository = testRepository(registry, name, { client });
     const subject = await repository.resolve("1.0.0", signal);
-    expect((await repository.referrers(subject.digest, type, signal)).map((found) => found.artifactType)).toEqual([type]);
+    expect((await repository.referrers(subject.digest, type, signal)).map((found) => found.artifactType)).toEqual([
+      type,
+    ]);
   }
 });
 
 test.each<[string, object[], string]>([
-  ["a circle", [{ times: 9, status: 200, body: JSON.stringify({ schemaVersion: 2, manifests: [] }), headers: { "content-type": "application/vnd.oci.image.index.v1+json", link: '<?x>; rel="next"' } }], "RegistryResponseInvalid"],
+  [
+    "a circle",
+    [
+      {
+        times: 9,
+        status: 200,
+        body: JSON.stringify({ schemaVersion: 2, manifests: [] }),
+        headers: { "content-type": "application/vnd.oci.image.index.v1+json", link: '<?x>; rel="next"' },
+      },
+    ],
+    "RegistryResponseInvalid",
+  ],
   ["a next page elsewhere", [{ headers: { link: '<https://evil.example/>; rel="next"' } }], "RegistryResponseInvalid"],
   ["a broken index", [{ body: '{"schemaVersion":2,"manifests":7}' }], "ManifestInvalid"],
   ["no access", [{ status: 403 }], "Forbidden"],

@@ -17,27 +17,43 @@ const unsupported = [400, 404, 405, 501];
  *
  * @throws TooManyManifests, RegistryResponseInvalid, ManifestInvalid, …
  */
-export async function listReferrers(session: Session, subject: Digest, artifactType: string | undefined, signal: AbortSignal): Promise<readonly Descriptor[]> {
+export async function listReferrers(
+  session: Session,
+  subject: Digest,
+  artifactType: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly Descriptor[]> {
   const found = (await fromApi(session, subject, artifactType, signal)) ?? (await fromTag(session, subject, signal));
   // Filtering is optional for registries.
   return artifactType === undefined ? found : found.filter((descriptor) => descriptor.artifactType === artifactType);
 }
 
 /** Undefined where the registry has no referrers API. */
-async function fromApi(session: Session, subject: Digest, artifactType: string | undefined, signal: AbortSignal): Promise<Descriptor[] | undefined> {
+async function fromApi(
+  session: Session,
+  subject: Digest,
+  artifactType: string | undefined,
+  signal: AbortSignal,
+): Promise<Descriptor[] | undefined> {
   const { maxManifests } = session.access.limits;
   const query = artifactType === undefined ? "" : `?artifactType=${encodeURIComponent(artifactType)}`;
   const found: Descriptor[] = [];
   const seen = new Set<string>();
-  for (let url: URL | undefined = session.url(`referrers/${subject}${query}`); url; ) {
-    if (seen.has(url.href) || seen.size >= maxPages) throw new CodedError("RegistryResponseInvalid", `${session.name}: the list of referrers has no end`);
+  for (let url: URL | undefined = session.url(`referrers/${subject}${query}`); url;) {
+    if (seen.has(url.href) || seen.size >= maxPages)
+      throw new CodedError("RegistryResponseInvalid", `${session.name}: the list of referrers has no end`);
     seen.add(url.href);
     const { response, body } = await getIndex(session, url, signal);
     if (response.status !== 200 || !isIndex(response)) return undefined;
     found.push(...parseIndex(response, body));
-    if (found.length > maxManifests) throw new CodedError("TooManyManifests", `${session.name}@${subject} has more than ${maxManifests} referrers`);
+    if (found.length > maxManifests)
+      throw new CodedError("TooManyManifests", `${session.name}@${subject} has more than ${maxManifests} referrers`);
     const next = nextPage(response.header("link"), response.url);
-    if (next === "elsewhere") throw new CodedError("RegistryResponseInvalid", `${response.name}: the next page of referrers is on another host`);
+    if (next === "elsewhere")
+      throw new CodedError(
+        "RegistryResponseInvalid",
+        `${response.name}: the next page of referrers is on another host`,
+      );
     url = next;
   }
   return found;
@@ -53,8 +69,18 @@ export function fallbackTag(subject: Digest): string {
   return `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`;
 }
 
-async function getIndex(session: Session, url: URL, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
-  const request = { method: "GET", path: url, headers: { accept: ociIndexType }, needs: "pull", accept: [200, ...unsupported] } as const;
+async function getIndex(
+  session: Session,
+  url: URL,
+  signal: AbortSignal,
+): Promise<{ response: HttpResponse; body: Buffer }> {
+  const request = {
+    method: "GET",
+    path: url,
+    headers: { accept: ociIndexType },
+    needs: "pull",
+    accept: [200, ...unsupported],
+  } as const;
   return await session.fetchManifestBytes(request, signal);
 }
 

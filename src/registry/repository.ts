@@ -26,7 +26,8 @@ export function openRepository(session: Session): WritableRepository {
     exists: (descriptor, signal) => contentExists(session, descriptor, signal),
     mount: (descriptor, from, signal) => mountBlob(session, descriptor, from, signal),
     pushBlob: (descriptor, open, signal) => pushBlob(session, descriptor, open, signal),
-    pushManifest: (descriptor, bytes, reference, signal) => putManifest(session, { descriptor, bytes, reference }, signal),
+    pushManifest: (descriptor, bytes, reference, signal) =>
+      putManifest(session, { descriptor, bytes, reference }, signal),
     deleteManifest: (digest, signal) => deleteManifest(session, digest, signal),
   };
 }

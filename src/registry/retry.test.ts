@@ -5,7 +5,10 @@ import { backoffMs, HostGate, retryAfterMs, withRetry } from "./retry.ts";
 const policy = { attempts: 4, baseMs: 1, maxMs: 4, maxWaitMs: 80 };
 const signal = new AbortController().signal;
 const failing = (code: ErrorCode, options: { status?: number; retryAfterMs?: number } = {}): CodedError =>
-  new CodedError(code, "x", { details: { status: options.status ?? 0 }, ...(options.retryAfterMs !== undefined && { retryAfterMs: options.retryAfterMs }) });
+  new CodedError(code, "x", {
+    details: { status: options.status ?? 0 },
+    ...(options.retryAfterMs !== undefined && { retryAfterMs: options.retryAfterMs }),
+  });
 
 const date = "Sat, 21 Nov 2026 10:00:00 GMT";
 test.each<[string, string | undefined, string | undefined, number | undefined]>([
@@ -29,7 +32,9 @@ test("back-off doubles up to its limit, and is spread out", () => {
   const samples = Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 1));
   expect(Math.max(...samples)).toBeLessThanOrEqual(200);
   expect(Math.max(...samples) - Math.min(...samples)).toBeGreaterThan(100);
-  expect(Math.max(...Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 9)))).toBeLessThanOrEqual(300);
+  expect(
+    Math.max(...Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 9))),
+  ).toBeLessThanOrEqual(300);
 });
 
 test.each<[string, CodedError, number]>([
@@ -37,8 +42,16 @@ test.each<[string, CodedError, number]>([
   ["500", failing("RegistryUnavailable", { status: 500 }), 1],
   ["429", failing("RateLimited"), 4],
   ["404", failing("NotFound"), 1],
-  ["a reset", new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ECONNRESET" }) }), 4],
-  ["an unknown name", new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ENOTFOUND" }) }), 1],
+  [
+    "a reset",
+    new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ECONNRESET" }) }),
+    4,
+  ],
+  [
+    "an unknown name",
+    new CodedError("RegistryUnreachable", "x", { cause: Object.assign(new Error("x"), { code: "ENOTFOUND" }) }),
+    1,
+  ],
   ["a bad certificate", failing("TlsFailed"), 1],
 ])("%s is tried %#", async (_, error, times) => {
   let tried = 0;
@@ -84,8 +97,9 @@ test("a long Retry-After is reported instead of waited for", async () => {
 
 test("an abort ends a pause", async () => {
   const abort = new AbortController();
-  const waiting = withRetry({ policy: { ...policy, baseMs: 60_000, maxMs: 60_000 }, gate: new HostGate(), key: "h", signal: abort.signal }, () =>
-    Promise.reject(failing("RateLimited")),
+  const waiting = withRetry(
+    { policy: { ...policy, baseMs: 60_000, maxMs: 60_000 }, gate: new HostGate(), key: "h", signal: abort.signal },
+    () => Promise.reject(failing("RateLimited")),
   );
   setTimeout(() => abort.abort(), 10);
   await expect(waiting).rejects.toMatchObject({ code: "Aborted" });

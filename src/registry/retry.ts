@@ -43,7 +43,10 @@ export class HostGate {
     for (;;) {
       const left = (this.#until.get(key) ?? 0) - Date.now();
       if (left <= 0) return;
-      if (left > maxWaitMs) throw new CodedError("RateLimited", "the registry has asked to be left alone for a while", { retryAfterMs: left });
+      if (left > maxWaitMs)
+        throw new CodedError("RateLimited", "the registry has asked to be left alone for a while", {
+          retryAfterMs: left,
+        });
       await pause(left, signal);
     }
   }

@@ -80,13 +80,18 @@ export class Session {
    * Sends `request` and hands an accepted response to `consume`, which reads its body. When the response breaks off
    * in there, the whole is tried again.
    */
-  async send<T>(request: RegistryRequest, signal: AbortSignal, consume: (response: HttpResponse) => Promise<T>): Promise<T> {
+  async send<T>(
+    request: RegistryRequest,
+    signal: AbortSignal,
+    consume: (response: HttpResponse) => Promise<T>,
+  ): Promise<T> {
     const url = typeof request.path === "string" ? this.url(request.path) : request.path;
     const { fingerprint } = await this.#resolve(signal);
     const policy = request.retry === false ? { ...this.shared.retry, attempts: 1 } : this.shared.retry;
     const context = { policy, gate: this.shared.channel().gate, key: `${url.host} ${fingerprint}`, signal };
     return await withRetry(context, async () => {
-      const bounded = request.traffic === "bulk" ? signal : AbortSignal.any([signal, AbortSignal.timeout(this.access.timeoutMs)]);
+      const bounded =
+        request.traffic === "bulk" ? signal : AbortSignal.any([signal, AbortSignal.timeout(this.access.timeoutMs)]);
       const response = await this.#authorized(request, url, bounded);
       if (request.accept.includes(response.status)) return await consume(response);
       throw await this.#refusal(response);
@@ -94,14 +99,27 @@ export class Session {
   }
 
   /** The accepted response's body, whole. @throws RegistryResponseInvalid when it is larger than `maxBytes` */
-  async fetchBytes(request: RegistryRequest, maxBytes: number, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
-    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response, maxBytes, "RegistryResponseInvalid") }));
+  async fetchBytes(
+    request: RegistryRequest,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ response: HttpResponse; body: Buffer }> {
+    return await this.send(request, signal, async (response) => ({
+      response,
+      body: await readBody(response, maxBytes, "RegistryResponseInvalid"),
+    }));
   }
 
   /** The same for a manifest or index. @throws ManifestTooLarge */
-  async fetchManifestBytes(request: RegistryRequest, signal: AbortSignal): Promise<{ response: HttpResponse; body: Buffer }> {
+  async fetchManifestBytes(
+    request: RegistryRequest,
+    signal: AbortSignal,
+  ): Promise<{ response: HttpResponse; body: Buffer }> {
     const { maxManifestBytes } = this.access.limits;
-    return await this.send(request, signal, async (response) => ({ response, body: await readBody(response, maxManifestBytes, "ManifestTooLarge") }));
+    return await this.send(request, signal, async (response) => ({
+      response,
+      body: await readBody(response, maxManifestBytes, "ManifestTooLarge"),
+    }));
   }
 
   /** The accepted response, its body thrown away. */
@@ -135,10 +153,23 @@ export class Session {
     return renewed.fingerprint === auth.fingerprint ? auth : renewed;
   }
 
-  async #exchange(request: RegistryRequest, url: URL, authorization: string | undefined, signal: AbortSignal): Promise<HttpResponse> {
+  async #exchange(
+    request: RegistryRequest,
+    url: URL,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
     const { method, body, traffic = "metadata" } = request;
     const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) };
-    return await exchange(this.shared.channel(), this.shared.transport, { method, url, headers, body, traffic, timeoutMs: this.access.timeoutMs, signal });
+    return await exchange(this.shared.channel(), this.shared.transport, {
+      method,
+      url,
+      headers,
+      body,
+      traffic,
+      timeoutMs: this.access.timeoutMs,
+      signal,
+    });
   }
 
   async #authRequest(request: RegistryRequest, signal: AbortSignal): Promise<AuthRequest> {
@@ -170,7 +201,12 @@ export class Session {
   async #resolve(signal: AbortSignal): Promise<{ credential: Credential | undefined; fingerprint: string }> {
     this.#credential ??= (async () => {
       const credential = await this.access.credentials?.resolve(this.target, signal);
-      return { credential, fingerprint: credential ? createHmac("sha256", fingerprintKey).update(JSON.stringify(credential)).digest("base64") : "" };
+      return {
+        credential,
+        fingerprint: credential
+          ? createHmac("sha256", fingerprintKey).update(JSON.stringify(credential)).digest("base64")
+          : "",
+      };
     })();
     try {
       return await this.#credential;
@@ -184,7 +220,10 @@ export class Session {
     const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
     const credential = (await this.#credential)?.credential;
     const body = redact(await readStart(response.body, maxErrorBytes), credential);
-    const name = response.status === 401 ? `${response.name} ${credential ? "with the credentials given" : "without credentials"}` : response.name;
+    const name =
+      response.status === 401
+        ? `${response.name} ${credential ? "with the credentials given" : "without credentials"}`
+        : response.name;
     return statusError(name, response.status, { body, retryAfterMs: wait });
   }
 }

@@ -20,10 +20,17 @@ afterAll(() => client.close());
 
 const list = async (maxTags = defaultLimits.maxTags): Promise<string[]> => {
   const all: string[] = [];
-  for await (const page of testRepository(registry, "a", { client, limits: { ...defaultLimits, maxTags } }).tags(signal)) all.push(...page);
+  for await (const page of testRepository(registry, "a", { client, limits: { ...defaultLimits, maxTags } }).tags(
+    signal,
+  ))
+    all.push(...page);
   return all;
 };
-const page = (tags: unknown, link?: string): object => ({ status: 200, body: JSON.stringify({ name: "a", tags }), headers: { link } });
+const page = (tags: unknown, link?: string): object => ({
+  status: 200,
+  body: JSON.stringify({ name: "a", tags }),
+  headers: { link },
+});
 const thousand = (prefix: string): string[] => Array.from({ length: 1000 }, (_, at) => `${prefix}${at}`);
 
 test.each([
@@ -64,7 +71,11 @@ test("a full page without a Link is followed by `last`", async () => {
   await start(1);
   registry.faults.add(page(thousand("a")), page(thousand("b")), page(["c"]));
   expect(await list()).toHaveLength(2001);
-  expect(registry.requests.map((request) => new URL(request.path, registry.url).searchParams.get("last"))).toEqual([null, "a999", "b999"]);
+  expect(registry.requests.map((request) => new URL(request.path, registry.url).searchParams.get("last"))).toEqual([
+    null,
+    "a999",
+    "b999",
+  ]);
 });
 
 test("a registry that ignores `last` is noticed", async () => {
@@ -94,8 +105,16 @@ test("a page that breaks off is read again", async () => {
 });
 
 test.each<[string, object[], string]>([
-  ["a circle", [page(["a"], '</v2/a/tags/list?x>; rel="next"'), { times: 9, ...page(["b"], '</v2/a/tags/list?x>; rel="next"') }], "RegistryResponseInvalid"],
-  ["too many tags", [page(thousand("a"), '</v2/a/tags/list?x>; rel="next"'), page(thousand("b"))], "RegistryResponseInvalid"],
+  [
+    "a circle",
+    [page(["a"], '</v2/a/tags/list?x>; rel="next"'), { times: 9, ...page(["b"], '</v2/a/tags/list?x>; rel="next"') }],
+    "RegistryResponseInvalid",
+  ],
+  [
+    "too many tags",
+    [page(thousand("a"), '</v2/a/tags/list?x>; rel="next"'), page(thousand("b"))],
+    "RegistryResponseInvalid",
+  ],
   ["no JSON", [{ status: 200, body: "<html>" }], "RegistryResponseInvalid"],
   ["no list", [page("all")], "RegistryResponseInvalid"],
   ["no repository", [{ status: 404, body: '{"errors":[{"code":"NAME_UNKNOWN"}]}' }], "NotFound"],

@@ -21,17 +21,27 @@ export async function* listTags(session: Session, signal: AbortSignal): AsyncGen
   const seen = new Set<string>();
   let count = 0;
   let previous: readonly string[] = [];
-  for (let url: URL | undefined = session.url(`tags/list?n=${pageSize}`); url; ) {
+  for (let url: URL | undefined = session.url(`tags/list?n=${pageSize}`); url;) {
     if (seen.has(url.href) || seen.size > 1 + maxTags / leastTagsOnAPage) {
       throw new CodedError("RegistryResponseInvalid", `${session.name}: the registry's list of tags has no end`);
     }
     seen.add(url.href);
-    const request = { method: "GET", path: url, headers: { accept: "application/json" }, needs: "pull", accept: [200] } as const;
+    const request = {
+      method: "GET",
+      path: url,
+      headers: { accept: "application/json" },
+      needs: "pull",
+      accept: [200],
+    } as const;
     const { response, body } = await session.fetchBytes(request, maxPageBytes, signal);
     const page = parseTags(response, body);
     if (page.length > 0 && page[0] === previous[0]) return;
     count += page.length;
-    if (count > maxTags) throw new CodedError("RegistryResponseInvalid", `${session.name} has more than ${maxTags} tags; name one in ref.tag instead`);
+    if (count > maxTags)
+      throw new CodedError(
+        "RegistryResponseInvalid",
+        `${session.name} has more than ${maxTags} tags; name one in ref.tag instead`,
+      );
     if (page.length > 0) yield page;
     previous = page;
     const next = nextPage(response.header("link"), response.url);
@@ -54,6 +64,7 @@ function parseTags(response: HttpResponse, body: Buffer): string[] {
     throw new CodedError("RegistryResponseInvalid", `${response.name}: the list of tags is not JSON`, { cause: error });
   }
   const tags = (parsed as { tags?: unknown } | null)?.tags ?? [];
-  if (!Array.isArray(tags)) throw new CodedError("RegistryResponseInvalid", `${response.name}: the list of tags is not a list`);
+  if (!Array.isArray(tags))
+    throw new CodedError("RegistryResponseInvalid", `${response.name}: the list of tags is not a list`);
   return tags.filter((tag): tag is string => typeof tag === "string" && isTag(tag));
 }

@@ -42,10 +42,16 @@ export function bearerChallenge({ params }: Challenge, registry: string, insecur
   const text = params["realm"] ?? "";
   const realm = URL.canParse(text) ? new URL(text) : undefined;
   if (!realm || (realm.protocol !== "https:" && realm.protocol !== "http:")) {
-    throw new CodedError("RegistryResponseInvalid", `${registry} asks for a token but names no URL to get it from: realm="${printable(text, 100)}"`);
+    throw new CodedError(
+      "RegistryResponseInvalid",
+      `${registry} asks for a token but names no URL to get it from: realm="${printable(text, 100)}"`,
+    );
   }
   if (realm.protocol === "http:" && !insecure) {
-    throw new CodedError("EndpointRefused", `${registry} names a token endpoint over plain HTTP, ${realm.origin}; credentials are sent there over https alone, unless insecure is set`);
+    throw new CodedError(
+      "EndpointRefused",
+      `${registry} names a token endpoint over plain HTTP, ${realm.origin}; credentials are sent there over https alone, unless insecure is set`,
+    );
   }
   return { realm, service: params["service"], scopes: (params["scope"] ?? "").split(/\s+/).filter(Boolean) };
 }
@@ -58,7 +64,8 @@ export function bearerChallenge({ params }: Challenge, registry: string, insecur
  */
 export async function fetchToken(request: TokenRequest, ask: AskEndpoint): Promise<Token> {
   const { credential } = request;
-  if (credential?.kind === "identityToken") return await readToken(await post(request, { grant_type: "refresh_token", refresh_token: credential.token }, ask));
+  if (credential?.kind === "identityToken")
+    return await readToken(await post(request, { grant_type: "refresh_token", refresh_token: credential.token }, ask));
   const answer = await get(request, ask);
   if (credential?.kind !== "basic" || ![404, 405, 501].includes(answer.status)) return await readToken(answer);
   await discard(answer.body);
@@ -73,8 +80,17 @@ async function get({ realm, service, scopes, credential }: TokenRequest, ask: As
   return await ask(url, credential?.kind === "basic" ? { authorization: basicHeader(credential) } : {}, undefined);
 }
 
-async function post({ realm, service, scopes }: TokenRequest, grant: Record<string, string>, ask: AskEndpoint): Promise<HttpResponse> {
-  const form = new URLSearchParams({ ...grant, client_id: "strata", scope: scopes.join(" "), ...(service !== undefined && { service }) });
+async function post(
+  { realm, service, scopes }: TokenRequest,
+  grant: Record<string, string>,
+  ask: AskEndpoint,
+): Promise<HttpResponse> {
+  const form = new URLSearchParams({
+    ...grant,
+    client_id: "strata",
+    scope: scopes.join(" "),
+    ...(service !== undefined && { service }),
+  });
   return await ask(realm, { "content-type": "application/x-www-form-urlencoded" }, form.toString());
 }
 

@@ -6,7 +6,13 @@ import type { CredentialProvider } from "../credentials/provider.ts";
 import { messageOf } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { startProxy, type TestProxy } from "../testing/registry-proxy.ts";
-import { startRegistry, testCa, testClientCertificate, type RegistryOptions, type TestRegistry } from "../testing/registry.ts";
+import {
+  startRegistry,
+  testCa,
+  testClientCertificate,
+  type RegistryOptions,
+  type TestRegistry,
+} from "../testing/registry.ts";
 import { testAccess, testClient, testRepository } from "../testing/registry-client.ts";
 import type { RegistryClient, RegistryClientOptions } from "./client.ts";
 
@@ -34,9 +40,13 @@ const ann: CredentialProvider = { resolve: () => Promise.resolve({ kind: "basic"
 test("a certificate of a private CA is trusted where the CA is given, and nowhere else", async () => {
   const registry = await start({ tls: {} });
   const client = newClient();
-  await expect(testRepository(registry, "a", { client }).resolve("v1", signal)).rejects.toMatchObject({ code: "TlsFailed" });
+  await expect(testRepository(registry, "a", { client }).resolve("v1", signal)).rejects.toMatchObject({
+    code: "TlsFailed",
+  });
   expect(await testRepository(registry, "a", { client, tls: { ca: testCa() } }).resolve("v1", signal)).toEqual(root);
-  await expect(testRepository(registry, "a", { client }).resolve("v1", signal)).rejects.toMatchObject({ code: "TlsFailed" });
+  await expect(testRepository(registry, "a", { client }).resolve("v1", signal)).rejects.toMatchObject({
+    code: "TlsFailed",
+  });
 });
 
 test.each<[string, RegistryOptions]>([
@@ -51,7 +61,10 @@ test.each<[string, RegistryOptions]>([
 test("a certificate of another host is refused", async () => {
   const registry = await start({ tls: {} });
   const proxy = keep(await startProxy({ resolve: () => registry.host }));
-  const repository = newClient().repository({ registry: "other.test:5000", repository: "a" }, testAccess(registry, { tls: { ca: testCa() }, proxy: { address: proxy.url } }));
+  const repository = newClient().repository(
+    { registry: "other.test:5000", repository: "a" },
+    testAccess(registry, { tls: { ca: testCa() }, proxy: { address: proxy.url } }),
+  );
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "TlsFailed" });
 });
 
@@ -59,7 +72,9 @@ test("mutual TLS: the client certificate is shown, and rotated material takes ef
   const registry = await start({ tls: { mutual: true } });
   const client = newClient();
   const ca = testCa();
-  await expect(testRepository(registry, "a", { client, tls: { ca } }).resolve("v1", signal)).rejects.toMatchObject({ code: expect.stringMatching(/TlsFailed|RegistryUnreachable/) });
+  await expect(testRepository(registry, "a", { client, tls: { ca } }).resolve("v1", signal)).rejects.toMatchObject({
+    code: expect.stringMatching(/TlsFailed|RegistryUnreachable/),
+  });
   const repository = testRepository(registry, "a", { client, tls: { ca, ...testClientCertificate() } });
   expect(await repository.resolve("v1", signal)).toEqual(root);
   expect(Buffer.concat((await (await repository.fetch(blob, signal)).toArray()) as Buffer[])).toHaveLength(500_000);
@@ -71,7 +86,9 @@ test.each<[string, object]>([
   ["a key that is none", { ...testClientCertificate(), key: "secret-key-material" }],
 ])("%s is refused, and not repeated", async (_, tls) => {
   const registry = await start({ tls: {} });
-  const failure: unknown = await testRepository(registry, "a", { client: newClient(), tls }).resolve("v1", signal).catch((error: unknown) => error);
+  const failure: unknown = await testRepository(registry, "a", { client: newClient(), tls })
+    .resolve("v1", signal)
+    .catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "TlsFailed" });
   expect(messageOf(failure)).not.toContain("secret-key-material");
 });
@@ -96,7 +113,9 @@ test("HTTP/1.1 alone is enough", async () => {
 test("IPv6 registries", async () => {
   const registry = await start({ address: "::1", tls: {} });
   expect(registry.host).toMatch(/^\[::1\]:\d+$/);
-  expect(await testRepository(registry, "a", { client: newClient(), tls: { ca: testCa() } }).resolve("v1", signal)).toEqual(root);
+  expect(
+    await testRepository(registry, "a", { client: newClient(), tls: { ca: testCa() } }).resolve("v1", signal),
+  ).toEqual(root);
 });
 
 test("connections are shared by all repositories, and limited for each host", async () => {
@@ -151,12 +170,19 @@ test("hooks see every request and the bytes of content", async () => {
   const registry = await start();
   const seen: string[] = [];
   let bytes = 0;
-  const client = newClient({ onRequest: ({ host, method, status, durationMs }) => seen.push(`${host} ${method} ${status} ${durationMs > 0}`), onBytes: (_, count) => (bytes += count) });
+  const client = newClient({
+    onRequest: ({ host, method, status, durationMs }) => seen.push(`${host} ${method} ${status} ${durationMs > 0}`),
+    onBytes: (_, count) => (bytes += count),
+  });
   const repository = testRepository(registry, "a", { client });
   registry.faults.add({ reset: true });
   await repository.resolve("v1", signal);
   await (await repository.fetch(blob, signal)).toArray();
-  expect(seen).toEqual([`${registry.host} HEAD 0 true`, `${registry.host} HEAD 200 true`, `${registry.host} GET 200 true`]);
+  expect(seen).toEqual([
+    `${registry.host} HEAD 0 true`,
+    `${registry.host} HEAD 200 true`,
+    `${registry.host} GET 200 true`,
+  ]);
   expect(bytes).toBe(500_000);
   expect(registry.requests[0]?.headers["user-agent"]).toBe("strata");
 });
@@ -169,13 +195,17 @@ test.each<[string, string, string]>([
 ])("a redirect %s is refused", async (_, location, code) => {
   const registry = await start();
   registry.faults.add({ status: 307, headers: { location } });
-  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({ code });
+  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({
+    code,
+  });
 });
 
 test("a redirect from https to http is refused", async () => {
   const plain = await start();
   const registry = await start({ tls: {}, redirectBlob: () => `${plain.url}/blob?X-Signature=s3cret` });
-  const failure: unknown = await testRepository(registry, "a", { client: newClient(), tls: { ca: testCa() } }).fetch(blob, signal).catch((error: unknown) => error);
+  const failure: unknown = await testRepository(registry, "a", { client: newClient(), tls: { ca: testCa() } })
+    .fetch(blob, signal)
+    .catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "EndpointRefused" });
   expect(messageOf(failure)).not.toContain("s3cret");
   expect(plain.requests).toEqual([]);
@@ -184,7 +214,9 @@ test("a redirect from https to http is refused", async () => {
 test("redirects in a circle end", async () => {
   const registry = await start();
   registry.faults.add({ times: 50, status: 307, headers: { location: `/v2/a/blobs/${blob.digest}` } });
-  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({ code: "RegistryResponseInvalid" });
+  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({
+    code: "RegistryResponseInvalid",
+  });
   expect(registry.requests.length).toBeLessThan(12);
 });
 
@@ -195,43 +227,70 @@ test("credentials stay with the origin, even when a redirect leads back to it", 
   await testRepository(registry, "a", { client, credentials: ann }).resolve("v1", signal);
   registry.faults.add({ status: 307, headers: { location: `${other.url}/away` } });
   other.faults.add({ status: 307, headers: { location: `${registry.url}/v2/a/blobs/${blob.digest}?back` } });
-  await expect(testRepository(registry, "a", { client, credentials: ann }).fetch(blob, signal)).rejects.toMatchObject({ code: "Unauthorized" });
+  await expect(testRepository(registry, "a", { client, credentials: ann }).fetch(blob, signal)).rejects.toMatchObject({
+    code: "Unauthorized",
+  });
   expect(other.requests.map((request) => request.headers.authorization)).toEqual([undefined]);
-  expect(registry.requests.filter((request) => request.path.endsWith("?back")).every((request) => request.headers.authorization === undefined)).toBe(true);
+  expect(
+    registry.requests
+      .filter((request) => request.path.endsWith("?back"))
+      .every((request) => request.headers.authorization === undefined),
+  ).toBe(true);
 });
 
 test("the client certificate is not shown to the storage that a registry redirects to", async () => {
   const storage = await start({ tls: { mutual: true } });
-  const registry = await start({ tls: { mutual: true }, redirectBlob: (name, digest) => `${storage.url}/v2/${name}/blobs/${digest}` });
-  const repository = testRepository(registry, "a", { client: newClient(), tls: { ca: testCa(), ...testClientCertificate() } });
-  await expect(repository.fetch(blob, signal)).rejects.toMatchObject({ code: expect.stringMatching(/TlsFailed|RegistryUnreachable/) });
+  const registry = await start({
+    tls: { mutual: true },
+    redirectBlob: (name, digest) => `${storage.url}/v2/${name}/blobs/${digest}`,
+  });
+  const repository = testRepository(registry, "a", {
+    client: newClient(),
+    tls: { ca: testCa(), ...testClientCertificate() },
+  });
+  await expect(repository.fetch(blob, signal)).rejects.toMatchObject({
+    code: expect.stringMatching(/TlsFailed|RegistryUnreachable/),
+  });
   expect(storage.requests).toEqual([]);
 });
 
 test.each(["169.254.169.254", "[fe80::1]:5000", "[fd00:ec2::254]"])("the registry %s is refused", async (host) => {
-  const repository = newClient().repository({ registry: host, repository: "a" }, { timeoutMs: 1000, limits: defaultLimits });
+  const repository = newClient().repository(
+    { registry: host, repository: "a" },
+    { timeoutMs: 1000, limits: defaultLimits },
+  );
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "EndpointRefused" });
 });
 
 test("a registry that nobody answers for", async () => {
   const registry = await start();
   await registry.close();
-  await expect(testRepository(registry, "a", { client: newClient() }).resolve("v1", signal)).rejects.toMatchObject({ code: "RegistryUnreachable" });
+  await expect(testRepository(registry, "a", { client: newClient() }).resolve("v1", signal)).rejects.toMatchObject({
+    code: "RegistryUnreachable",
+  });
 });
 
 test("a name that does not exist is not tried again", async () => {
   let tried = 0;
   const client = newClient({ onRequest: () => tried++ });
-  const repository = client.repository({ registry: "no-such-host.invalid", repository: "a" }, { timeoutMs: 3000, limits: defaultLimits });
+  const repository = client.repository(
+    { registry: "no-such-host.invalid", repository: "a" },
+    { timeoutMs: 3000, limits: defaultLimits },
+  );
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "RegistryUnreachable" });
   expect(tried).toBe(1);
 });
 
 test("what answers but speaks no HTTP", async () => {
-  const server = createServer((socket) => socket.on("error", () => undefined).once("data", () => socket.end("SSH-2.0-OpenSSH_9.9\r\n")));
+  const server = createServer((socket) =>
+    socket.on("error", () => undefined).once("data", () => socket.end("SSH-2.0-OpenSSH_9.9\r\n")),
+  );
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const repository = newClient().repository({ registry, repository: "a" }, { insecure: true, timeoutMs: 1000, limits: defaultLimits });
+  const repository = newClient().repository(
+    { registry, repository: "a" },
+    { insecure: true, timeoutMs: 1000, limits: defaultLimits },
+  );
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "RegistryResponseInvalid" });
   await new Promise((done) => server.close(done));
 });
@@ -240,7 +299,9 @@ test("a registry that says nothing", async () => {
   const registry = await start();
   registry.faults.add({ times: 9, delayMs: 60_000 });
   const client = newClient({ retry: { attempts: 2, baseMs: 1, maxMs: 1, maxWaitMs: 1 } });
-  await expect(testRepository(registry, "a", { client, timeoutMs: 50 }).resolve("v1", signal)).rejects.toMatchObject({ code: "RegistryTimeout" });
+  await expect(testRepository(registry, "a", { client, timeoutMs: 50 }).resolve("v1", signal)).rejects.toMatchObject({
+    code: "RegistryTimeout",
+  });
 });
 
 test("a registry that asks for patience is left alone by all who are the same to it", async () => {
@@ -257,12 +318,27 @@ test("a registry that asks for patience is left alone by all who are the same to
 
 test("a long Retry-After is handed on at once", async () => {
   const registry = await start();
-  registry.faults.add({ status: 429, headers: { "retry-after": "600" }, body: '{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}' });
-  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({ code: "RateLimited", retryAfterMs: 600_000 });
+  registry.faults.add({
+    status: 429,
+    headers: { "retry-after": "600" },
+    body: '{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}',
+  });
+  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toMatchObject({
+    code: "RateLimited",
+    retryAfterMs: 600_000,
+  });
 });
 
-const throughProxy = async (registry: TestRegistry, proxy: TestProxy, options: { username?: string; password?: string } = {}): Promise<void> => {
-  const repository = testRepository(registry, "a", { client: newClient(), tls: { ca: testCa() }, proxy: { address: proxy.url, ...options } });
+const throughProxy = async (
+  registry: TestRegistry,
+  proxy: TestProxy,
+  options: { username?: string; password?: string } = {},
+): Promise<void> => {
+  const repository = testRepository(registry, "a", {
+    client: newClient(),
+    tls: { ca: testCa() },
+    proxy: { address: proxy.url, ...options },
+  });
   await repository.resolve("v1", signal);
   expect(Buffer.concat((await (await repository.fetch(blob, signal)).toArray()) as Buffer[])).toHaveLength(500_000);
 };
@@ -285,7 +361,9 @@ test("http is forwarded by a proxy, which gets its own password and no other", a
 test.each([{}, { tls: {} }])("a proxy that wants another password (%j)", async (options) => {
   const registry = await start(options);
   const proxy = keep(await startProxy({ login: "joe:right" }));
-  const failure: unknown = await throughProxy(registry, proxy, { username: "joe", password: "wr0ng" }).catch((error: unknown) => error);
+  const failure: unknown = await throughProxy(registry, proxy, { username: "joe", password: "wr0ng" }).catch(
+    (error: unknown) => error,
+  );
   expect(failure).toMatchObject({ code: "RegistryUnreachable" });
   expect(messageOf(failure)).toContain("407");
   expect(messageOf(failure)).not.toContain("wr0ng");
@@ -293,7 +371,10 @@ test.each([{}, { tls: {} }])("a proxy that wants another password (%j)", async (
 
 test("a proxy that is a metadata service is refused", async () => {
   const registry = await start();
-  const repository = testRepository(registry, "a", { client: newClient(), proxy: { address: "http://169.254.169.254:80" } });
+  const repository = testRepository(registry, "a", {
+    client: newClient(),
+    proxy: { address: "http://169.254.169.254:80" },
+  });
   await expect(repository.resolve("v1", signal)).rejects.toMatchObject({ code: "EndpointRefused" });
 });
 
@@ -305,7 +386,10 @@ test.each([
   const registry = await start();
   registry.faults.add({ times: 9, status: 404 });
   const proxy = keep(await startProxy({ resolve: () => registry.host }));
-  const opened = newClient().repository({ registry: host, repository }, testAccess(registry, { proxy: { address: proxy.url } }));
+  const opened = newClient().repository(
+    { registry: host, repository },
+    testAccess(registry, { proxy: { address: proxy.url } }),
+  );
   await expect(opened.resolve("v1", signal)).rejects.toMatchObject({ code: "NotFound" });
   expect(proxy.requests[0]).toBe(`HEAD http://${path}/manifests/v1`);
 });
@@ -317,6 +401,8 @@ test("the proxy environment is followed, but for loopback and NO_PROXY", async (
   const client = newClient({ environmentProxy });
   await testRepository(registry, "a", { client }).resolve("v1", signal);
   expect(proxy.requests).toEqual([]);
-  await client.repository({ registry: "registry.test:5000", repository: "a" }, testAccess(registry)).resolve("v1", signal);
+  await client
+    .repository({ registry: "registry.test:5000", repository: "a" }, testAccess(registry))
+    .resolve("v1", signal);
   expect(proxy.requests).toEqual(["HEAD http://registry.test:5000/v2/a/manifests/v1"]);
 });

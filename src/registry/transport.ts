@@ -52,7 +52,11 @@ const ownHeaders = new Set(["authorization", "cookie", "proxy-authorization"]);
  *
  * @throws EndpointRefused, RegistryUnreachable, RegistryTimeout, TlsFailed, RegistryResponseInvalid, Aborted
  */
-export async function exchange(channel: Channel, options: TransportOptions, request: HttpRequest): Promise<HttpResponse> {
+export async function exchange(
+  channel: Channel,
+  options: TransportOptions,
+  request: HttpRequest,
+): Promise<HttpResponse> {
   let { url, headers } = request;
   let ownOrigin = true;
   for (let hop = 0; ; hop++) {
@@ -60,7 +64,8 @@ export async function exchange(channel: Channel, options: TransportOptions, requ
     const next = redirectTarget(request, response);
     if (!next) return response;
     await discard(response.body);
-    if (hop >= options.maxRedirects) throw new CodedError("RegistryResponseInvalid", `${response.name}: more than ${options.maxRedirects} redirects`);
+    if (hop >= options.maxRedirects)
+      throw new CodedError("RegistryResponseInvalid", `${response.name}: more than ${options.maxRedirects} redirects`);
     if (next.origin !== url.origin) {
       ownOrigin = false;
       headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())));
@@ -78,7 +83,10 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
   if (!repeatable) return undefined;
   const target = targetOf(location, response.url, response.name);
   if (request.secretBody && target.origin !== request.url.origin) {
-    throw new CodedError("EndpointRefused", `${response.name}: leads to ${target.host}; credentials are not sent on to another host`);
+    throw new CodedError(
+      "EndpointRefused",
+      `${response.name}: leads to ${target.host}; credentials are not sent on to another host`,
+    );
   }
   return target;
 }
@@ -92,7 +100,10 @@ export function targetOf(location: string, from: URL, name: string): URL {
     throw new CodedError("RegistryResponseInvalid", `${name}: the Location header is not a URL`);
   }
   if (from.protocol === "https:" && target.protocol === "http:") {
-    throw new CodedError("EndpointRefused", `${name}: leads from https to plain http://${target.host}; the registry has to be told its external https address`);
+    throw new CodedError(
+      "EndpointRefused",
+      `${name}: leads from https to plain http://${target.host}; the registry has to be told its external https address`,
+    );
   }
   target.username = "";
   target.password = "";
@@ -100,7 +111,11 @@ export function targetOf(location: string, from: URL, name: string): URL {
   return target;
 }
 
-async function send(channel: Channel, options: TransportOptions, request: HttpRequest & { ownOrigin: boolean }): Promise<HttpResponse> {
+async function send(
+  channel: Channel,
+  options: TransportOptions,
+  request: HttpRequest & { ownOrigin: boolean },
+): Promise<HttpResponse> {
   const { method, url, signal } = request;
   const name = requestName(method, url);
   if (signal.aborted) throw abortError(signal);

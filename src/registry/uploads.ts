@@ -33,11 +33,16 @@ interface Job {
  *
  * @throws DigestMismatch when the content is not what the descriptor says, …
  */
-export async function pushBlob(session: Session, descriptor: Descriptor, open: Open, signal: AbortSignal): Promise<void> {
+export async function pushBlob(
+  session: Session,
+  descriptor: Descriptor,
+  open: Open,
+  signal: AbortSignal,
+): Promise<void> {
   const job: Job = { session, descriptor, open, signal, chunkBytes: session.shared.uploadChunkBytes };
   const { attempts } = session.shared.retry;
   let at: Upload | "new" | "done" = "new";
-  for (let failures = 0, progressAt = 0; at !== "done"; ) {
+  for (let failures = 0, progressAt = 0; at !== "done";) {
     const upload: Upload = at === "new" ? await start(job) : at;
     try {
       at = await sendPart(job, upload);
@@ -62,7 +67,8 @@ async function start(job: Job): Promise<Upload> {
 
 function locationOf(response: HttpResponse): URL {
   const location = response.header("location");
-  if (location === undefined) throw new CodedError("RegistryResponseInvalid", `${response.name}: the registry does not say where to upload to`);
+  if (location === undefined)
+    throw new CodedError("RegistryResponseInvalid", `${response.name}: the registry does not say where to upload to`);
   return targetOf(location, response.url, response.name);
 }
 
@@ -80,15 +86,30 @@ async function sendPart(job: Job, upload: Upload): Promise<Upload | "done"> {
 }
 
 async function sendChunk(job: Job, upload: Upload): Promise<Upload> {
-  const request = { method: "PATCH", path: upload.url, needs: "push", accept: [201, 202, 204], retry: false, traffic: "bulk" } as const;
+  const request = {
+    method: "PATCH",
+    path: upload.url,
+    needs: "push",
+    accept: [201, 202, 204],
+    retry: false,
+    traffic: "bulk",
+  } as const;
   const headers = { ...lengthHeaders(job.chunkBytes), ...rangeHeader(upload.offset, job.chunkBytes) };
-  const response = await job.session.ask({ ...request, headers, body: () => part(job, upload.offset, job.chunkBytes) }, job.signal);
+  const response = await job.session.ask(
+    { ...request, headers, body: () => part(job, upload.offset, job.chunkBytes) },
+    job.signal,
+  );
   return { url: locationOf(response), offset: receivedOf(response) ?? upload.offset + job.chunkBytes };
 }
 
-const lengthHeaders = (length: number): Headers => ({ "content-type": "application/octet-stream", "content-length": String(length) });
+const lengthHeaders = (length: number): Headers => ({
+  "content-type": "application/octet-stream",
+  "content-length": String(length),
+});
 
-const rangeHeader = (offset: number, length: number): Headers => ({ "content-range": `${offset}-${offset + length - 1}` });
+const rangeHeader = (offset: number, length: number): Headers => ({
+  "content-range": `${offset}-${offset + length - 1}`,
+});
 
 /** `Range: 0-<last>`; undefined where the registry does not say. */
 function receivedOf(response: HttpResponse): number | undefined {
@@ -139,7 +160,10 @@ async function arrived({ session, descriptor, signal }: Job): Promise<"new" | "d
 /** The upload as the registry knows it; undefined where it does not, or has nothing of it. */
 async function received(job: Job, upload: Upload): Promise<Upload | undefined> {
   try {
-    const response = await job.session.ask({ method: "GET", path: upload.url, needs: "push", accept: [200, 202, 204] }, job.signal);
+    const response = await job.session.ask(
+      { method: "GET", path: upload.url, needs: "push", accept: [200, 202, 204] },
+      job.signal,
+    );
     const offset = receivedOf(response) ?? 0;
     // "0-0" means nothing, or one byte: nothing is the safe reading.
     return offset <= 1 || offset > job.descriptor.size ? undefined : { url: locationOf(response), offset };

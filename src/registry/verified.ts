@@ -13,7 +13,11 @@ export const chunkBytes = 256 * 1024;
  *
  * @param close lets go of the source, also when nobody has read from the stream
  */
-export function verifiedStream(chunks: AsyncIterable<Buffer>, descriptor: Descriptor, source: { signal: AbortSignal; close: () => void }): Readable {
+export function verifiedStream(
+  chunks: AsyncIterable<Buffer>,
+  descriptor: Descriptor,
+  source: { signal: AbortSignal; close: () => void },
+): Readable {
   const stop = (): void => void stream.destroy(abortError(source.signal));
   const stream = pullStream(verified(chunks, descriptor), chunkBytes, () => {
     source.signal.removeEventListener("abort", stop);

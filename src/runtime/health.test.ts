@@ -69,9 +69,18 @@ describe("serveProbes", () => {
 describe("serveMetrics", () => {
   it("serves what is rendered at that time", async () => {
     let scrapes = 0;
-    const url = await opened(serveMetrics(loopback, async () => await Promise.resolve({ contentType: "text/plain; version=0.0.4", body: `scrapes ${++scrapes}\n` })));
+    const url = await opened(
+      serveMetrics(
+        loopback,
+        async () => await Promise.resolve({ contentType: "text/plain; version=0.0.4", body: `scrapes ${++scrapes}\n` }),
+      ),
+    );
     const response = await fetch(`${url}/metrics`);
-    expect([response.status, response.headers.get("content-type"), await response.text()]).toEqual([200, "text/plain; version=0.0.4", "scrapes 1\n"]);
+    expect([response.status, response.headers.get("content-type"), await response.text()]).toEqual([
+      200,
+      "text/plain; version=0.0.4",
+      "scrapes 1\n",
+    ]);
     expect(await get(`${url}/metrics`)).toBe("200 scrapes 2\n");
     expect(await get(`${url}/healthz`)).toBe("404 not found");
   });

@@ -26,7 +26,12 @@ interface Answer {
 type Routes = ReadonlyMap<string, () => Promise<Answer> | Answer>;
 
 /** A client that has not sent its request by then is cut off; so is one that idles. */
-const timeouts = { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 15_000, connectionsCheckingInterval: 5000 };
+const timeouts = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 15_000,
+  connectionsCheckingInterval: 5000,
+};
 const maxConnections = 100;
 
 /**
@@ -45,7 +50,10 @@ export async function serveProbes(address: ListenAddress, ready: () => boolean):
 }
 
 /** `/metrics`. @throws InvalidSpec where the address cannot be listened on */
-export async function serveMetrics(address: ListenAddress, render: () => Promise<{ readonly contentType: string; readonly body: string }>): Promise<SmallServer> {
+export async function serveMetrics(
+  address: ListenAddress,
+  render: () => Promise<{ readonly contentType: string; readonly body: string }>,
+): Promise<SmallServer> {
   return await serve(address, new Map([["/metrics", async () => ({ status: 200, ...(await render()) })]]));
 }
 
@@ -53,7 +61,8 @@ async function serve({ host, port }: ListenAddress, routes: Routes): Promise<Sma
   const server = createServer(timeouts, (request, response) => void answer(routes, request, response));
   server.maxConnections = maxConnections;
   await new Promise<void>((done, fail) => {
-    const refused = (cause: Error): void => fail(new CodedError("InvalidSpec", `cannot listen on ${host ?? ""}:${port}: ${messageOf(cause)}`, { cause }));
+    const refused = (cause: Error): void =>
+      fail(new CodedError("InvalidSpec", `cannot listen on ${host ?? ""}:${port}: ${messageOf(cause)}`, { cause }));
     server.once("error", refused).listen(port, host, () => {
       server.off("error", refused);
       done();
@@ -64,9 +73,11 @@ async function serve({ host, port }: ListenAddress, routes: Routes): Promise<Sma
 
 async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Bodies are not read; a request that has one does not get to send another.
-  if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined) response.setHeader("connection", "close");
+  if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined)
+    response.setHeader("connection", "close");
   const route = routes.get((request.url ?? "").split("?", 1)[0]!);
-  if (route === undefined) return send(response, { status: 404, contentType: "text/plain; charset=utf-8", body: "not found" });
+  if (route === undefined)
+    return send(response, { status: 404, contentType: "text/plain; charset=utf-8", body: "not found" });
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     return send(response, { status: 405, contentType: "text/plain; charset=utf-8", body: "only GET" });
@@ -80,7 +91,13 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
 
 /** Node leaves the body out where the request was HEAD. */
 function send(response: ServerResponse, { status, contentType, body }: Answer): void {
-  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body), "x-content-type-options": "nosniff" }).end(body);
+  response
+    .writeHead(status, {
+      "content-type": contentType,
+      "content-length": Buffer.byteLength(body),
+      "x-content-type-options": "nosniff",
+    })
+    .end(body);
 }
 
 async function close(server: Server): Promise<void> {

@@ -4,11 +4,26 @@ import { createLogger, type Logger, type LogOptions } from "./log.ts";
 
 const kind = { group: "source.strata.dev", kind: "ArtifactRepository" };
 const key = { namespace: "apps", name: "podinfo" };
-const about = { controller: "artifactrepository", controllerGroup: "source.strata.dev", controllerKind: "ArtifactRepository", ArtifactRepository: key, ...key };
+const about = {
+  controller: "artifactrepository",
+  controllerGroup: "source.strata.dev",
+  controllerKind: "ArtifactRepository",
+  ArtifactRepository: key,
+  ...key,
+};
 
-function loggerOf(options: Partial<LogOptions> = {}): Logger & { readonly lines: string[]; readonly parsed: () => unknown[] } {
+function loggerOf(
+  options: Partial<LogOptions> = {},
+): Logger & { readonly lines: string[]; readonly parsed: () => unknown[] } {
   const lines: string[] = [];
-  const logger = createLogger({ level: "info", encoding: "json", kind, write: (line) => lines.push(line), now: () => new Date("2026-11-21T08:00:00.123Z"), ...options });
+  const logger = createLogger({
+    level: "info",
+    encoding: "json",
+    kind,
+    write: (line) => lines.push(line),
+    now: () => new Date("2026-11-21T08:00:00.123Z"),
+    ...options,
+  });
   return { ...logger, lines, parsed: () => lines.map((line) => JSON.parse(line) as unknown) };
 }
 
@@ -40,10 +55,22 @@ describe("createLogger", () => {
       log("info", `${name} ends`, { because: "edited" });
       return name;
     };
-    expect(await Promise.all([within(key, work("podinfo")), within({ ...key, name: "other" }, work("other")), within(key, work("podinfo"))])).toEqual(["podinfo", "other", "podinfo"]);
+    expect(
+      await Promise.all([
+        within(key, work("podinfo")),
+        within({ ...key, name: "other" }, work("other")),
+        within(key, work("podinfo")),
+      ]),
+    ).toEqual(["podinfo", "other", "podinfo"]);
     log("info", "after");
     const lines = parsed() as { msg: string; name?: string; reconcileID?: string }[];
-    expect(lines[0]).toEqual({ level: "info", ts: "2026-11-21T08:00:00.123Z", msg: "podinfo begins", ...about, reconcileID: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(lines[0]).toEqual({
+      level: "info",
+      ts: "2026-11-21T08:00:00.123Z",
+      msg: "podinfo begins",
+      ...about,
+      reconcileID: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
     expect(lines.filter(({ msg, name }) => name !== undefined && !msg.startsWith(name))).toEqual([]);
     const ids = lines.map(({ reconcileID }) => reconcileID);
     expect(new Set(ids.slice(0, 3)).size).toBe(3);
@@ -65,7 +92,10 @@ describe("createLogger", () => {
   it("takes of an error only its message", () => {
     const { log, lines, parsed } = loggerOf();
     const error = Object.assign(new Error("refused"), { config: { headers: { authorization: "Bearer s3cret" } } });
-    log("error", "failed", { error: new CodedError("RegistryUnreachable", "no answer", { cause: error }), other: error });
+    log("error", "failed", {
+      error: new CodedError("RegistryUnreachable", "no answer", { cause: error }),
+      other: error,
+    });
     expect(parsed()).toMatchObject([{ error: "no answer", other: "refused" }]);
     expect(lines.join("")).not.toContain("s3cret");
   });
@@ -99,13 +129,16 @@ describe("for people", () => {
 });
 
 describe("options", () => {
-  it.each([[{ level: "warn" }], [{ level: "" }], [{ level: "silent" }], [{ encoding: "text" }]])("%j are refused", (wrong) => {
-    let code = "none";
-    try {
-      loggerOf(wrong);
-    } catch (error) {
-      code = codeOf(error);
-    }
-    expect(code).toBe("InvalidSpec");
-  });
+  it.each([[{ level: "warn" }], [{ level: "" }], [{ level: "silent" }], [{ encoding: "text" }]])(
+    "%j are refused",
+    (wrong) => {
+      let code = "none";
+      try {
+        loggerOf(wrong);
+      } catch (error) {
+        code = codeOf(error);
+      }
+      expect(code).toBe("InvalidSpec");
+    },
+  );
 });

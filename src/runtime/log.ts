@@ -37,8 +37,10 @@ const maxTextLength = 16_384;
  */
 export function createLogger(options: LogOptions): Logger {
   const { level, encoding, kind, now = () => new Date() } = options;
-  if (!levels.includes(level)) throw new CodedError("InvalidSpec", `--log-level is "${level}"; it takes ${levels.join(", ")}`);
-  if (encoding !== "json" && encoding !== "console") throw new CodedError("InvalidSpec", `--log-encoding is "${encoding}"; it takes json or console`);
+  if (!levels.includes(level))
+    throw new CodedError("InvalidSpec", `--log-level is "${level}"; it takes ${levels.join(", ")}`);
+  if (encoding !== "json" && encoding !== "console")
+    throw new CodedError("InvalidSpec", `--log-encoding is "${encoding}"; it takes json or console`);
   const context = new AsyncLocalStorage<LogFacts>();
   const write = options.write ?? ((line: string) => void process.stderr.write(line));
   const logger = pino(
@@ -52,16 +54,25 @@ export function createLogger(options: LogOptions): Logger {
   );
   return {
     log: (level, message, facts = {}) => {
-      if (logger.isLevelEnabled(level)) logger[level]({ ...(context.getStore() ?? aboutObject(kind, facts)), ...plain(facts) }, cut(message));
+      if (logger.isLevelEnabled(level))
+        logger[level]({ ...(context.getStore() ?? aboutObject(kind, facts)), ...plain(facts) }, cut(message));
     },
-    within: async (key, work) => await context.run({ ...aboutObject(kind, { ...key }), reconcileID: randomUUID() }, work),
+    within: async (key, work) =>
+      await context.run({ ...aboutObject(kind, { ...key }), reconcileID: randomUUID() }, work),
   };
 }
 
 /** The fields with which controller-runtime says what a line is about. */
 function aboutObject({ group, kind }: LogOptions["kind"], { namespace, name }: LogFacts): LogFacts {
   if (typeof namespace !== "string" || typeof name !== "string") return {};
-  return { controller: kind.toLowerCase(), controllerGroup: group, controllerKind: kind, [kind]: { name, namespace }, namespace, name };
+  return {
+    controller: kind.toLowerCase(),
+    controllerGroup: group,
+    controllerKind: kind,
+    [kind]: { name, namespace },
+    namespace,
+    name,
+  };
 }
 
 /** Of an error only its message: its other fields may hold a response or a request. */
@@ -80,12 +91,19 @@ function cut(text: string): string {
 
 /** As zap's console encoding: time, level, message and the rest, with nothing in it that a terminal would obey. */
 function forPeople(line: string): string {
-  const { level, ts, msg, ...rest } = JSON.parse(line) as { readonly level: string; readonly ts: string; readonly msg: string };
+  const { level, ts, msg, ...rest } = JSON.parse(line) as {
+    readonly level: string;
+    readonly ts: string;
+    readonly msg: string;
+  };
   const facts = Object.keys(rest).length === 0 ? [] : [JSON.stringify(rest)];
   return `${[ts, level.toUpperCase(), msg, ...facts].map(printable).join("\t")}\n`;
 }
 
 function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -27,7 +27,9 @@ describe("reconciles", () => {
       'gotk_reconcile_duration_seconds_sum{kind="ArtifactRepository",name="other",namespace="apps"} 0.02',
       'gotk_reconcile_duration_seconds_count{kind="ArtifactRepository",name="other",namespace="apps"} 1',
     ]);
-    const bounds = (await samples(metrics, /^gotk_reconcile_duration_seconds_bucket.*podinfo/)).map((line) => Number(/le="([^"]+)"/.exec(line)?.[1]?.replace("+Inf", "Infinity")));
+    const bounds = (await samples(metrics, /^gotk_reconcile_duration_seconds_bucket.*podinfo/)).map((line) =>
+      Number(/le="([^"]+)"/.exec(line)?.[1]?.replace("+Inf", "Infinity")),
+    );
     expect(bounds).toHaveLength(11);
     expect([bounds[0], bounds[9], bounds[10]]).toEqual([0.01, expect.closeTo(1800, 6), Infinity]);
     metrics.deleted(podinfo);
@@ -104,16 +106,25 @@ describe("what only Strata has", () => {
 describe("objects", () => {
   it("are shown as they are at each scrape", async () => {
     const metrics = metricsOf();
-    const info: ResourceInfo = { key: podinfo, ready: "True", suspended: false, url: 'oci://registry/"quoted"', revision: "1.0.0@sha256:00" };
+    const info: ResourceInfo = {
+      key: podinfo,
+      ready: "True",
+      suspended: false,
+      url: 'oci://registry/"quoted"',
+      revision: "1.0.0@sha256:00",
+    };
     let list: readonly ResourceInfo[] = [info, { ...info, key: other, ready: "Unknown", suspended: true }];
     metrics.showResources(() => list);
-    const common = 'customresource_group="source.strata.dev",customresource_version="v1beta1",customresource_kind="ArtifactRepository",namespace="apps"';
+    const common =
+      'customresource_group="source.strata.dev",customresource_version="v1beta1",customresource_kind="ArtifactRepository",namespace="apps"';
     expect(await samples(metrics, /^gotk_resource_info/)).toEqual([
       `gotk_resource_info{${common},name="podinfo",ready="True",suspended="false",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
       `gotk_resource_info{${common},name="other",ready="Unknown",suspended="true",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
     ]);
     list = [{ ...info, ready: "False" }];
-    expect(await samples(metrics, /^gotk_resource_info/)).toEqual([expect.stringContaining('name="podinfo",ready="False"')]);
+    expect(await samples(metrics, /^gotk_resource_info/)).toEqual([
+      expect.stringContaining('name="podinfo",ready="False"'),
+    ]);
   });
 });
 
@@ -124,7 +135,11 @@ describe("render", () => {
     expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(body).toMatch(/^process_resident_memory_bytes \d+/m);
     expect(body).toMatch(/^nodejs_eventloop_lag_seconds /m);
-    expect(body.split("\n").filter((line) => line !== "" && !/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? (-?[\d.e+-]+|Nan|\+Inf))$/.test(line))).toEqual([]);
+    expect(
+      body
+        .split("\n")
+        .filter((line) => line !== "" && !/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? (-?[\d.e+-]+|Nan|\+Inf))$/.test(line)),
+    ).toEqual([]);
   });
 
   it("keeps registries apart", async () => {

@@ -46,7 +46,12 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const controller = kind.kind.toLowerCase();
-  const leader = new Gauge({ name: "leader_election_master_status", help: "Whether this replica leads.", labelNames: ["name"], registers });
+  const leader = new Gauge({
+    name: "leader_election_master_status",
+    help: "Whether this replica leads.",
+    labelNames: ["name"],
+    registers,
+  });
   return {
     queue: queueMetrics(registry, { controller, concurrent }),
     ...reconcileMetrics(registry, kind.kind),
@@ -62,11 +67,33 @@ function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reco
   const controller = kind.toLowerCase();
   // Ten buckets from 10 ms to 30 min, as Flux has them.
   const buckets = exponentialBuckets(0.01, (1800 / 0.01) ** (1 / 9), 10);
-  const duration = new Histogram({ name: "gotk_reconcile_duration_seconds", help: "The duration in seconds of a reconcile of an object.", labelNames: ["kind", "name", "namespace"], buckets, registers });
-  const total = new Counter({ name: "controller_runtime_reconcile_total", help: "Reconciles by result.", labelNames: ["controller", "result"], registers });
-  const errors = new Counter({ name: "controller_runtime_reconcile_errors_total", help: "Reconciles that failed.", labelNames: ["controller"], registers });
+  const duration = new Histogram({
+    name: "gotk_reconcile_duration_seconds",
+    help: "The duration in seconds of a reconcile of an object.",
+    labelNames: ["kind", "name", "namespace"],
+    buckets,
+    registers,
+  });
+  const total = new Counter({
+    name: "controller_runtime_reconcile_total",
+    help: "Reconciles by result.",
+    labelNames: ["controller", "result"],
+    registers,
+  });
+  const errors = new Counter({
+    name: "controller_runtime_reconcile_errors_total",
+    help: "Reconciles that failed.",
+    labelNames: ["controller"],
+    registers,
+  });
   const times = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-  const time = new Histogram({ name: "controller_runtime_reconcile_time_seconds", help: "The duration in seconds of all reconciles.", labelNames: ["controller"], buckets: times, registers });
+  const time = new Histogram({
+    name: "controller_runtime_reconcile_time_seconds",
+    help: "The duration in seconds of all reconciles.",
+    labelNames: ["controller"],
+    buckets: times,
+    registers,
+  });
   for (const result of ["success", "error", "requeue_after", "requeue"]) total.inc({ controller, result }, 0);
   errors.inc({ controller }, 0);
   return {
@@ -82,11 +109,30 @@ function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reco
 
 function transferMetrics(registry: Registry): Pick<Metrics, "registryRequest" | "downloaded" | "reused" | "stage"> {
   const registers = [registry];
-  const requests = new Counter({ name: "strata_registry_requests_total", help: "Requests to registries by method and status; 0 where no response came.", labelNames: ["method", "status"], registers });
-  const downloaded = new Counter({ name: "strata_downloaded_bytes_total", help: "Bytes of layers that were fetched from registries.", registers });
-  const reused = new Counter({ name: "strata_reused_bytes_total", help: "Bytes of artifacts that were stored already and not fetched again.", registers });
+  const requests = new Counter({
+    name: "strata_registry_requests_total",
+    help: "Requests to registries by method and status; 0 where no response came.",
+    labelNames: ["method", "status"],
+    registers,
+  });
+  const downloaded = new Counter({
+    name: "strata_downloaded_bytes_total",
+    help: "Bytes of layers that were fetched from registries.",
+    registers,
+  });
+  const reused = new Counter({
+    name: "strata_reused_bytes_total",
+    help: "Bytes of artifacts that were stored already and not fetched again.",
+    registers,
+  });
   const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
-  const stages = new Histogram({ name: "strata_stage_duration_seconds", help: "The duration in seconds of a stage of a reconcile.", labelNames: ["stage"], buckets, registers });
+  const stages = new Histogram({
+    name: "strata_stage_duration_seconds",
+    help: "The duration in seconds of a stage of a reconcile.",
+    labelNames: ["stage"],
+    buckets,
+    registers,
+  });
   return {
     registryRequest: ({ method, status }) => requests.inc({ method, status: String(status) }),
     downloaded: (bytes) => downloaded.inc(bytes),
@@ -95,7 +141,11 @@ function transferMetrics(registry: Registry): Pick<Metrics, "registryRequest" | 
   };
 }
 
-function resourceMetrics(registry: Registry, { group, version, kind }: MetricsOptions["kind"], list: () => Iterable<ResourceInfo>): void {
+function resourceMetrics(
+  registry: Registry,
+  { group, version, kind }: MetricsOptions["kind"],
+  list: () => Iterable<ResourceInfo>,
+): void {
   const resource = { customresource_group: group, customresource_version: version, customresource_kind: kind };
   const info = new Gauge({
     name: "gotk_resource_info",
@@ -104,7 +154,11 @@ function resourceMetrics(registry: Registry, { group, version, kind }: MetricsOp
     registers: [],
     collect() {
       this.reset();
-      for (const { key, ready, suspended, url, revision } of list()) this.set({ ...resource, namespace: key.namespace, name: key.name, ready, suspended: String(suspended), url, revision }, 1);
+      for (const { key, ready, suspended, url, revision } of list())
+        this.set(
+          { ...resource, namespace: key.namespace, name: key.name, ready, suspended: String(suspended), url, revision },
+          1,
+        );
     },
   });
   registry.registerMetric(info);

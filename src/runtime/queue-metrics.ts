@@ -8,15 +8,37 @@ export interface QueueMetrics {
 }
 
 /** The metrics of client-go's work queues and of controller-runtime's workers. */
-export function queueMetrics(registry: Registry, { controller, concurrent }: { readonly controller: string; readonly concurrent: number }): QueueMetrics {
+export function queueMetrics(
+  registry: Registry,
+  { controller, concurrent }: { readonly controller: string; readonly concurrent: number },
+): QueueMetrics {
   const labels = { name: controller, controller };
   const common = { labelNames: Object.keys(labels), registers: [registry] };
   const buckets = exponentialBuckets(1e-8, 10, 12);
   const adds = new Counter({ ...common, name: "workqueue_adds_total", help: "Objects that were added to the queue." });
-  const retries = new Counter({ ...common, name: "workqueue_retries_total", help: "Objects that were added to the queue again with back-off." });
-  const waiting = new Histogram({ ...common, name: "workqueue_queue_duration_seconds", help: "How long objects waited in the queue.", buckets });
-  const working = new Histogram({ ...common, name: "workqueue_work_duration_seconds", help: "How long it took to process objects.", buckets });
-  const most = new Gauge({ name: "controller_runtime_max_concurrent_reconciles", help: "How many objects may be reconciled at once.", labelNames: ["controller"], registers: [registry] });
+  const retries = new Counter({
+    ...common,
+    name: "workqueue_retries_total",
+    help: "Objects that were added to the queue again with back-off.",
+  });
+  const waiting = new Histogram({
+    ...common,
+    name: "workqueue_queue_duration_seconds",
+    help: "How long objects waited in the queue.",
+    buckets,
+  });
+  const working = new Histogram({
+    ...common,
+    name: "workqueue_work_duration_seconds",
+    help: "How long it took to process objects.",
+    buckets,
+  });
+  const most = new Gauge({
+    name: "controller_runtime_max_concurrent_reconciles",
+    help: "How many objects may be reconciled at once.",
+    labelNames: ["controller"],
+    registers: [registry],
+  });
   most.set({ controller }, concurrent);
   adds.inc(labels, 0);
   retries.inc(labels, 0);
@@ -31,9 +53,18 @@ export function queueMetrics(registry: Registry, { controller, concurrent }: { r
   };
 }
 
-function showState(registry: Registry, labels: { readonly name: string; readonly controller: string }, state: () => QueueState): void {
+function showState(
+  registry: Registry,
+  labels: { readonly name: string; readonly controller: string },
+  state: () => QueueState,
+): void {
   const { controller } = labels;
-  const gauge = (name: string, help: string, labels: Record<string, string>, value: (state: QueueState) => number): void => {
+  const gauge = (
+    name: string,
+    help: string,
+    labels: Record<string, string>,
+    value: (state: QueueState) => number,
+  ): void => {
     const metric = new Gauge({
       name,
       help,
@@ -46,7 +77,22 @@ function showState(registry: Registry, labels: { readonly name: string; readonly
     registry.registerMetric(metric);
   };
   gauge("workqueue_depth", "Objects that wait for a worker.", labels, ({ depth }) => depth);
-  gauge("workqueue_unfinished_work_seconds", "How long all running work has taken so far.", labels, ({ unfinishedMs }) => unfinishedMs / 1000);
-  gauge("workqueue_longest_running_processor_seconds", "How long the longest running work has taken so far.", labels, ({ longestRunningMs }) => longestRunningMs / 1000);
-  gauge("controller_runtime_active_workers", "Objects that are being reconciled.", { controller }, ({ running }) => running);
+  gauge(
+    "workqueue_unfinished_work_seconds",
+    "How long all running work has taken so far.",
+    labels,
+    ({ unfinishedMs }) => unfinishedMs / 1000,
+  );
+  gauge(
+    "workqueue_longest_running_processor_seconds",
+    "How long the longest running work has taken so far.",
+    labels,
+    ({ longestRunningMs }) => longestRunningMs / 1000,
+  );
+  gauge(
+    "controller_runtime_active_workers",
+    "Objects that are being reconciled.",
+    { controller },
+    ({ running }) => running,
+  );
 }

@@ -17,7 +17,10 @@ export interface Offer {
 }
 
 /** Which layers are taken, or why that cannot be said. */
-export type LayerChoice = (Picked | { readonly kind: "none" } | { readonly kind: "several" }) & { readonly offers: readonly Offer[]; readonly operation: OperationName };
+export type LayerChoice = (Picked | { readonly kind: "none" } | { readonly kind: "several" }) & {
+  readonly offers: readonly Offer[];
+  readonly operation: OperationName;
+};
 
 type Picked =
   | { readonly kind: "chosen"; readonly layers: readonly Layer[] }
@@ -54,7 +57,8 @@ function pickOne(giving: readonly Offer[], offset: number, isChoice: boolean): P
  * a manifest that was migrated must go on giving the same files.
  */
 function isAsInFlux({ mediaType, annotations, offset = 0, filename }: LayerSelector): boolean {
-  const isExact = mediaType !== undefined && !/[*?[\\]/.test(mediaType) && /[.+](?:tar|gz|gzip|tgz|tar\.gz)$/.test(mediaType);
+  const isExact =
+    mediaType !== undefined && !/[*?[\\]/.test(mediaType) && /[.+](?:tar|gz|gzip|tgz|tar\.gz)$/.test(mediaType);
   return isExact && Object.keys(annotations ?? {}).length === 0 && offset === 0 && filename === undefined;
 }
 
@@ -65,7 +69,9 @@ export function hasContent(node: ManifestNode, selector: LayerSelector | undefin
 
 /** Every layer of a manifest that holds something; the offset of each is its place in the manifest. */
 export function layersOf(node: ManifestNode): Layer[] {
-  return node.manifest.layers.map((descriptor, ordinal) => ({ descriptor, node, ordinal })).filter((layer) => !isEmpty(layer));
+  return node.manifest.layers
+    .map((descriptor, ordinal) => ({ descriptor, node, ordinal }))
+    .filter((layer) => !isEmpty(layer));
 }
 
 export function configOf(node: ManifestNode): Layer {
@@ -83,7 +89,11 @@ function offerOf(node: ManifestNode, matcher: LayerMatcher): Offer {
   return matcher.hasFilters ? filtered(node, layers, { matcher, profile }) : ofProfile(node, layers, profile);
 }
 
-function filtered(node: ManifestNode, layers: readonly Layer[], { matcher, profile }: { matcher: LayerMatcher; profile: Profile | undefined }): Offer {
+function filtered(
+  node: ManifestNode,
+  layers: readonly Layer[],
+  { matcher, profile }: { matcher: LayerMatcher; profile: Profile | undefined },
+): Offer {
   const passed = new Map<Layer, string>();
   const pool = layers.filter((layer) => {
     const reason = matcher.reject(layer.descriptor);
@@ -92,7 +102,8 @@ function filtered(node: ManifestNode, layers: readonly Layer[], { matcher, profi
   });
   const config = configOf(node);
   // Layers come first: a glob such as `application/vnd.example.*` is not meant to mix the config into them.
-  const isConfigMeant = pool.length === 0 && matcher.namesType && !isEmpty(config) && matcher.reject(config.descriptor) === undefined;
+  const isConfigMeant =
+    pool.length === 0 && matcher.namesType && !isEmpty(config) && matcher.reject(config.descriptor) === undefined;
   return { node, profile, pool: isConfigMeant ? [config] : pool, passed };
 }
 
@@ -100,7 +111,8 @@ function ofProfile(node: ManifestNode, layers: readonly Layer[], profile: Profil
   const passed = new Map<Layer, string>();
   if (profile?.takesConfig === true) return { node, profile, pool: [configOf(node)], passed };
   const isContent = profile?.isContent ?? (() => true);
-  for (const layer of layers) if (!isContent(layer.descriptor)) passed.set(layer, `it is no content of the ${profile?.name} layout`);
+  for (const layer of layers)
+    if (!isContent(layer.descriptor)) passed.set(layer, `it is no content of the ${profile?.name} layout`);
   return { node, profile, pool: layers.filter((layer) => !passed.has(layer)), passed };
 }
 
@@ -110,7 +122,9 @@ function operationOf(giving: readonly Offer[], selector: LayerSelector): Operati
   if (operation !== undefined) return operation;
   if (layout !== undefined) return "ExtractAll";
   if (isAsInFlux(selector)) return "Extract";
-  const usual = new Set(giving.map(({ pool, profile }) => (pool[0]?.ordinal === -1 ? "Copy" : (profile?.operation ?? "Extract"))));
+  const usual = new Set(
+    giving.map(({ pool, profile }) => (pool[0]?.ordinal === -1 ? "Copy" : (profile?.operation ?? "Extract"))),
+  );
   const [only, ...others] = usual;
   return only === undefined || others.length > 0 ? "Extract" : only;
 }

@@ -24,11 +24,23 @@ const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
 const platformNote = "linux/amd64 was taken, since indexSelector.platform is absent";
 
 /** Walks as far as the selector needs. @throws what `walk` throws, InvalidSpec */
-export async function* survey({ root, repository, indexSelector, limits, signal }: SelectRequest): AsyncGenerator<Visit> {
+export async function* survey({
+  root,
+  repository,
+  indexSelector,
+  limits,
+  signal,
+}: SelectRequest): AsyncGenerator<Visit> {
   const matcher = manifestMatcher(indexSelector);
   for await (const visit of walk(repository, root, { limits, signal, refuse: matcher.refuse })) {
     yield visit;
-    if (indexSelector?.match === "First" && matcher.hasConditions && visit.kind === "manifest" && matcher.reject(visit.node) === undefined) return;
+    if (
+      indexSelector?.match === "First" &&
+      matcher.hasConditions &&
+      visit.kind === "manifest" &&
+      matcher.reject(visit.node) === undefined
+    )
+      return;
   }
 }
 
@@ -37,7 +49,11 @@ export function nodesOf({ visits }: Survey): ManifestNode[] {
 }
 
 /** Chooses among what the walk has met; pure, so that a suggestion can be tried before it is made. */
-export function chooseManifests(nodes: readonly ManifestNode[], selector: IndexSelector | undefined, layerSelector: LayerSelector | undefined): ManifestChoice {
+export function chooseManifests(
+  nodes: readonly ManifestNode[],
+  selector: IndexSelector | undefined,
+  layerSelector: LayerSelector | undefined,
+): ManifestChoice {
   const matcher = manifestMatcher(selector);
   const { matching, reasons } = judge(nodes, matcher, layerSelector);
   const [first] = matching;
@@ -53,7 +69,11 @@ export function chooseManifests(nodes: readonly ManifestNode[], selector: IndexS
   return { kind: "ambiguous", nodes: matching, reasons };
 }
 
-function judge(nodes: readonly ManifestNode[], matcher: ManifestMatcher, layerSelector: LayerSelector | undefined): { matching: ManifestNode[]; reasons: Map<ManifestNode, string> } {
+function judge(
+  nodes: readonly ManifestNode[],
+  matcher: ManifestMatcher,
+  layerSelector: LayerSelector | undefined,
+): { matching: ManifestNode[]; reasons: Map<ManifestNode, string> } {
   const reasons = new Map<ManifestNode, string>();
   const matching = nodes.filter((node) => {
     const reason = matcher.reject(node);
@@ -67,7 +87,12 @@ function judge(nodes: readonly ManifestNode[], matcher: ManifestMatcher, layerSe
   return { matching: full, reasons };
 }
 
-function taken(matching: readonly ManifestNode[], nodes: readonly ManifestNode[], reason: string, reasons: Map<ManifestNode, string>): ManifestChoice {
+function taken(
+  matching: readonly ManifestNode[],
+  nodes: readonly ManifestNode[],
+  reason: string,
+  reasons: Map<ManifestNode, string>,
+): ManifestChoice {
   for (const node of matching) reasons.set(node, nodes.includes(node) ? reason : `another was taken: ${reason}`);
   return { kind: "chosen", nodes, reasons, ...(reason === platformNote && { note: reason }) };
 }
@@ -80,9 +105,13 @@ function onlyReason({ path }: ManifestNode, { hasConditions }: ManifestMatcher):
 /** The manifest for linux/amd64 where the candidates differ in nothing but their platform. */
 function defaultAmong(nodes: readonly ManifestNode[]): ManifestNode | undefined {
   const types = new Set(nodes.map(({ effectiveType }) => effectiveType));
-  const platforms = nodes.flatMap(({ descriptor: { platform } }) => (isStated(platform) ? [formatPlatform(platform)] : []));
+  const platforms = nodes.flatMap(({ descriptor: { platform } }) =>
+    isStated(platform) ? [formatPlatform(platform)] : [],
+  );
   if (types.size > 1 || new Set(platforms).size < nodes.length) return undefined;
-  const fitting = nodes.filter(({ descriptor: { platform } }) => platform !== undefined && matchesPlatform(defaultPlatform, platform));
+  const fitting = nodes.filter(
+    ({ descriptor: { platform } }) => platform !== undefined && matchesPlatform(defaultPlatform, platform),
+  );
   const plain = fitting.filter(({ descriptor: { platform } }) => platform?.variant === undefined);
   const [usual, ...others] = plain.length > 0 ? plain : fitting;
   return others.length === 0 ? usual : undefined;

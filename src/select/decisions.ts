@@ -20,15 +20,30 @@ export function reportDecisions({ visits, manifests, layers }: Progress, tell: (
   for (const visit of visits) {
     tell(decisionOf(visit, manifests));
     const offer = visit.kind === "manifest" ? layers?.offers.find(({ node }) => node === visit.node) : undefined;
-    if (offer !== undefined && layers !== undefined) for (const decision of layerDecisions(offer, layers)) tell(decision);
+    if (offer !== undefined && layers !== undefined)
+      for (const decision of layerDecisions(offer, layers)) tell(decision);
   }
 }
 
 function decisionOf(visit: Visit, manifests: ManifestChoice | undefined): Decision {
   const { descriptor, path } = visit;
   const common = { digest: descriptor.digest, depth: path.length };
-  if (visit.kind === "index") return { ...common, kind: "index", label: indexLabel(visit.index.artifactType, descriptor), taken: true, reason: path.length === 0 ? "it is what the reference names" : "its children are looked at" };
-  if (visit.kind === "passed") return { ...common, kind: isIndexType(descriptor.mediaType) ? "index" : "manifest", label: labelOf(descriptor.artifactType, descriptor), taken: false, reason: visit.reason };
+  if (visit.kind === "index")
+    return {
+      ...common,
+      kind: "index",
+      label: indexLabel(visit.index.artifactType, descriptor),
+      taken: true,
+      reason: path.length === 0 ? "it is what the reference names" : "its children are looked at",
+    };
+  if (visit.kind === "passed")
+    return {
+      ...common,
+      kind: isIndexType(descriptor.mediaType) ? "index" : "manifest",
+      label: labelOf(descriptor.artifactType, descriptor),
+      taken: false,
+      reason: visit.reason,
+    };
   const taken = manifests?.kind === "chosen" && manifests.nodes.includes(visit.node);
   const reason = manifests?.reasons.get(visit.node) ?? "the walk ended before the choice";
   return { ...common, kind: "manifest", label: labelOf(visit.node.effectiveType, descriptor), taken, reason };
@@ -36,7 +51,8 @@ function decisionOf(visit: Visit, manifests: ManifestChoice | undefined): Decisi
 
 function layerDecisions({ node, pool, passed, profile }: Offer, choice: LayerChoice): Decision[] {
   const chosen = choice.kind === "chosen" ? choice.layers : [];
-  const isTaken = ({ ordinal }: Layer): boolean => chosen.some((layer) => layer.node === node && layer.ordinal === ordinal);
+  const isTaken = ({ ordinal }: Layer): boolean =>
+    chosen.some((layer) => layer.node === node && layer.ordinal === ordinal);
   // The config blob is no layer; it is told of where it was taken in the place of one.
   const told = [...pool.filter(({ ordinal }) => ordinal < 0), ...layersOf(node)];
   const clauses = new Map([...passed].map(([{ ordinal }, reason]) => [ordinal, reason]));
@@ -46,7 +62,9 @@ function layerDecisions({ node, pool, passed, profile }: Offer, choice: LayerCho
     depth: node.path.length,
     label: layerLabel(layer),
     taken: isTaken(layer),
-    reason: clauses.get(layer.ordinal) ?? (isTaken(layer) ? takenReason(choice, pool, profile?.name) : leftReason(choice, pool)),
+    reason:
+      clauses.get(layer.ordinal) ??
+      (isTaken(layer) ? takenReason(choice, pool, profile?.name) : leftReason(choice, pool)),
   }));
 }
 
@@ -54,7 +72,9 @@ function takenReason({ operation }: LayerChoice, pool: readonly Layer[], profile
   const content = profile === undefined ? "" : ` of the ${profile} layout`;
   if (pool[0]?.ordinal === -1) return `it is the config${content}`;
   if (pool.length === 1) return `it is the only layer to take${content}`;
-  return operation === "ExtractAll" ? `ExtractAll takes every layer${content}` : "it stands at layerSelector.offset among those that match";
+  return operation === "ExtractAll"
+    ? `ExtractAll takes every layer${content}`
+    : "it stands at layerSelector.offset among those that match";
 }
 
 function leftReason(choice: LayerChoice, pool: readonly Layer[]): string {
@@ -71,7 +91,9 @@ function leftReason(choice: LayerChoice, pool: readonly Layer[]): string {
 }
 
 function labelOf(type: string | undefined, { mediaType, platform }: Descriptor): string {
-  return [printable(type ?? mediaType), isStated(platform) ? printable(formatPlatform(platform)) : ""].filter(Boolean).join(" ");
+  return [printable(type ?? mediaType), isStated(platform) ? printable(formatPlatform(platform)) : ""]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function indexLabel(type: string | undefined, descriptor: Descriptor): string {

@@ -8,7 +8,15 @@ import { layerMatcher } from "./layer-matcher.ts";
 import { isStated } from "./manifest-matcher.ts";
 import { printable } from "./printable.ts";
 import { suggestLayers } from "./suggest-layer.ts";
-import { candidateOf, candidatesOf, correct, narrow, type Candidate, type Suggestion, type Undecided } from "./suggest-manifest.ts";
+import {
+  candidateOf,
+  candidatesOf,
+  correct,
+  narrow,
+  type Candidate,
+  type Suggestion,
+  type Undecided,
+} from "./suggest-manifest.ts";
 import type { LayerSelector } from "./selection.ts";
 
 const maxListed = 20;
@@ -32,31 +40,65 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
 function noManifest(undecided: Undecided): CodedError {
   const { survey } = undecided;
   const candidates = candidatesOf(survey);
-  if (candidates.length === 0) return refusal("NoManifestMatch", [`${survey.root.digest} is an index without manifests; name another tag or digest`], manifestDetails([]));
-  const asked = Object.keys(undecided.indexSelector ?? {}).length > 0 ? "indexSelector matches no manifest" : "there is no manifest to take";
+  if (candidates.length === 0)
+    return refusal(
+      "NoManifestMatch",
+      [`${survey.root.digest} is an index without manifests; name another tag or digest`],
+      manifestDetails([]),
+    );
+  const asked =
+    Object.keys(undecided.indexSelector ?? {}).length > 0
+      ? "indexSelector matches no manifest"
+      : "there is no manifest to take";
   const found = correct(undecided);
   const message = [
     `${asked} of ${survey.root.digest}; there ${candidates.length === 1 ? "is" : "are"}`,
     ...list(candidates.map(manifestLine)),
     ...(found ? [`to take ${found.digest}, write`, yaml(found.suggestion)] : []),
   ];
-  return refusal("NoManifestMatch", message, { ...manifestDetails(candidates), ...(found && { suggestion: found.suggestion }) });
+  return refusal("NoManifestMatch", message, {
+    ...manifestDetails(candidates),
+    ...(found && { suggestion: found.suggestion }),
+  });
 }
 
 /** AmbiguousLayer, NoLayerMatch or OffsetOutOfRange. */
-export function layerError(choice: Refused, nodes: readonly ManifestNode[], selector: LayerSelector | undefined): CodedError {
+export function layerError(
+  choice: Refused,
+  nodes: readonly ManifestNode[],
+  selector: LayerSelector | undefined,
+): CodedError {
   const found = suggestLayers(choice, nodes, selector);
   const suggestion: Suggestion | undefined = found && { layerSelector: found };
   const among = layersAmong(choice, nodes);
-  const message = [headline(choice, nodes, selector), ...list(among.map(layerLine)), ...(suggestion ? [advice[choice.kind], yaml(suggestion)] : []), ...otherwise(choice, suggestion)];
-  const details = { candidates: among.slice(0, maxListed).map(layerDetails), count: among.length, ...(suggestion && { suggestion }) };
+  const message = [
+    headline(choice, nodes, selector),
+    ...list(among.map(layerLine)),
+    ...(suggestion ? [advice[choice.kind], yaml(suggestion)] : []),
+    ...otherwise(choice, suggestion),
+  ];
+  const details = {
+    candidates: among.slice(0, maxListed).map(layerDetails),
+    count: among.length,
+    ...(suggestion && { suggestion }),
+  };
   return refusal(codes[choice.kind], message, details);
 }
 
 type Refused = Exclude<LayerChoice, { kind: "chosen" }>;
 
-const codes = { ambiguous: "AmbiguousLayer", several: "AmbiguousLayer", none: "NoLayerMatch", outOfRange: "OffsetOutOfRange" } as const;
-const advice = { ambiguous: "to choose, write for example", several: "to put them together, write", none: "write for example", outOfRange: "write for example" } as const;
+const codes = {
+  ambiguous: "AmbiguousLayer",
+  several: "AmbiguousLayer",
+  none: "NoLayerMatch",
+  outOfRange: "OffsetOutOfRange",
+} as const;
+const advice = {
+  ambiguous: "to choose, write for example",
+  several: "to put them together, write",
+  none: "write for example",
+  outOfRange: "write for example",
+} as const;
 
 function layersAmong(choice: Refused, nodes: readonly ManifestNode[]): readonly Layer[] {
   if (choice.kind === "several") return choice.offers.flatMap(({ pool }) => pool);
@@ -65,14 +107,18 @@ function layersAmong(choice: Refused, nodes: readonly ManifestNode[]): readonly 
 }
 
 function headline(choice: Refused, nodes: readonly ManifestNode[], selector: LayerSelector | undefined): string {
-  if (choice.kind === "several") return `${choice.operation} takes one layer, but several of the ${nodes.length} selected manifests give one:`;
+  if (choice.kind === "several")
+    return `${choice.operation} takes one layer, but several of the ${nodes.length} selected manifests give one:`;
   if (choice.kind === "none") {
     const where = nodes.length === 1 ? nodes[0]!.descriptor.digest : `the ${nodes.length} selected manifests`;
-    return layerMatcher(selector).hasFilters ? `layerSelector matches no layer of ${where}, which holds:` : `${where} has no layer to take; what it holds:`;
+    return layerMatcher(selector).hasFilters
+      ? `layerSelector matches no layer of ${where}, which holds:`
+      : `${where} has no layer to take; what it holds:`;
   }
   const { node, pool, profile } = choice.offer;
   const { digest } = node.descriptor;
-  if (choice.kind === "outOfRange") return `layerSelector.offset ${choice.offset} is out of range: ${digest} has ${pool.length} such layers, 0 to ${pool.length - 1}, or -1 to -${pool.length} from the end:`;
+  if (choice.kind === "outOfRange")
+    return `layerSelector.offset ${choice.offset} is out of range: ${digest} has ${pool.length} such layers, 0 to ${pool.length - 1}, or -1 to -${pool.length} from the end:`;
   const layout = profile === undefined ? "an unknown layout" : `the ${profile.name} layout`;
   return `${digest} (${printable(node.effectiveType)}) is of ${layout} and has ${pool.length} layers that ${choice.operation} could take; none is taken on a guess:`;
 }
@@ -84,12 +130,27 @@ function otherwise({ kind }: LayerChoice, suggestion: Suggestion | undefined): s
 
 function manifestLine({ descriptor, type, annotations }: Candidate): string {
   const { digest, platform } = descriptor;
-  return [digest, type === undefined ? "(type unknown without fetching it)" : printable(type), platform && printable(formatPlatform(platform)), annotationText(annotations)].filter(Boolean).join("  ");
+  return [
+    digest,
+    type === undefined ? "(type unknown without fetching it)" : printable(type),
+    platform && printable(formatPlatform(platform)),
+    annotationText(annotations),
+  ]
+    .filter(Boolean)
+    .join("  ");
 }
 
 function layerLine({ descriptor, ordinal }: Layer): string {
   const { mediaType, size, digest, annotations = {} } = descriptor;
-  return [ordinal < 0 ? "config" : `offset ${ordinal}`, printable(mediaType), `${size} bytes`, annotationText(annotations), digest].filter(Boolean).join("  ");
+  return [
+    ordinal < 0 ? "config" : `offset ${ordinal}`,
+    printable(mediaType),
+    `${size} bytes`,
+    annotationText(annotations),
+    digest,
+  ]
+    .filter(Boolean)
+    .join("  ");
 }
 
 function annotationText(annotations: Annotations): string {
@@ -115,14 +176,24 @@ function manifestDetails(candidates: readonly Candidate[]): Record<string, unkno
 function layerDetails({ descriptor, node, ordinal }: Layer): Record<string, unknown> {
   const { digest, mediaType, size, annotations } = descriptor;
   const title = annotations?.["org.opencontainers.image.title"];
-  return { digest, mediaType: printable(mediaType), size, offset: ordinal, title: title === undefined ? null : printable(title), manifest: node.descriptor.digest };
+  return {
+    digest,
+    mediaType: printable(mediaType),
+    size,
+    offset: ordinal,
+    title: title === undefined ? null : printable(title),
+    manifest: node.descriptor.digest,
+  };
 }
 
 function yaml(suggestion: Suggestion): string {
   return stringify(suggestion, { lineWidth: 0 }).trimEnd();
 }
 
-function refusal(code: "AmbiguousManifest" | "NoManifestMatch" | (typeof codes)[keyof typeof codes], message: readonly string[], details: Record<string, unknown>): CodedError {
+function refusal(
+  code: "AmbiguousManifest" | "NoManifestMatch" | (typeof codes)[keyof typeof codes],
+  message: readonly string[],
+  details: Record<string, unknown>,
+): CodedError {
   return new CodedError(code, message.join("\n"), { details });
 }
-

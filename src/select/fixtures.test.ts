@@ -15,7 +15,13 @@ const signal = new AbortController().signal;
 
 async function select(repository: string, tag: string, selectors: Partial<SelectRequest> = {}): Promise<Selection> {
   const layout = openLayout(join(fixtures, repository), defaultLimits);
-  return await selectLayers({ root: await layout.resolve(tag, signal), repository: layout, limits: defaultLimits, signal, ...selectors });
+  return await selectLayers({
+    root: await layout.resolve(tag, signal),
+    repository: layout,
+    limits: defaultLimits,
+    signal,
+    ...selectors,
+  });
 }
 
 const summary = ({ operation, layout, profile, layers, nameOf, note }: Selection) => ({
@@ -33,16 +39,32 @@ describe("the fixtures, without a selector", () => {
     { repository: "flux/app", tag: "1.0.0", operation: "Extract", profile: "flux", ordinals: [0] },
     { repository: "helm/chart", tag: "0.1.0", operation: "Copy", profile: "helm", ordinals: [1] },
     { repository: "timoni/mod", tag: "1.0.0", operation: "ExtractAll", profile: "timoni", ordinals: [0, 1] },
-    { repository: "kyverno/policies", tag: "1.0.0", operation: "ExtractAll", profile: "kyverno", ordinals: [0, 1], names: ["clusterpolicy-a.yaml", "clusterpolicy-b.yaml"] },
+    {
+      repository: "kyverno/policies",
+      tag: "1.0.0",
+      operation: "ExtractAll",
+      profile: "kyverno",
+      ordinals: [0, 1],
+      names: ["clusterpolicy-a.yaml", "clusterpolicy-b.yaml"],
+    },
     { repository: "oras/files", tag: "1.0.0", operation: "ExtractAll", profile: "oras", ordinals: [0, 1, 2] },
     { repository: "image", tag: "1.0.0", operation: "ExtractAll", profile: "image", ordinals: [0, 1, 2], note },
     { repository: "image", tag: "arm64", operation: "ExtractAll", profile: "image", ordinals: [0, 1, 2] },
     { repository: "product", tag: "cfg", operation: "ExtractAll", profile: "oras", ordinals: [0] },
     { repository: "twin", tag: "a", operation: "ExtractAll", profile: "oras", ordinals: [0] },
     { repository: "signed/bundle", tag: "1.0.0", operation: "Extract", profile: "flux", ordinals: [0] },
-  ])("$repository:$tag gives $ordinals for $operation", async ({ repository, tag, ordinals, names = ordinals.map(() => undefined), ...expected }) => {
-    expect(summary(await select(repository, tag))).toEqual({ layout: "Merge", note: undefined, ...expected, ordinals, names });
-  });
+  ])(
+    "$repository:$tag gives $ordinals for $operation",
+    async ({ repository, tag, ordinals, names = ordinals.map(() => undefined), ...expected }) => {
+      expect(summary(await select(repository, tag))).toEqual({
+        layout: "Merge",
+        note: undefined,
+        ...expected,
+        ordinals,
+        names,
+      });
+    },
+  );
 
   it.each([
     { repository: "product", tag: "1.0.0", count: 5 },
@@ -59,11 +81,26 @@ describe("the fixtures, without a selector", () => {
 
 describe("the nested product", () => {
   it.each([
-    { by: "type", indexSelector: { artifactType: "application/vnd.example.config.*" }, profile: "oras", manifest: "275fe6a0" },
+    {
+      by: "type",
+      indexSelector: { artifactType: "application/vnd.example.config.*" },
+      profile: "oras",
+      manifest: "275fe6a0",
+    },
     { by: "annotation", indexSelector: { annotations: { role: "config" } }, profile: "oras", manifest: "275fe6a0" },
     { by: "platform", indexSelector: { platform: "linux/arm64" }, profile: "image", manifest: "876e4e7b" },
-    { by: "type, two indexes deep", indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" }, profile: "flux", manifest: "12b1a20c" },
-    { by: "first match", indexSelector: { artifactType: "*timoni*", match: "First" as const }, profile: "timoni", manifest: "0f0a316e" },
+    {
+      by: "type, two indexes deep",
+      indexSelector: { artifactType: "application/vnd.cncf.flux.config.v1+json" },
+      profile: "flux",
+      manifest: "12b1a20c",
+    },
+    {
+      by: "first match",
+      indexSelector: { artifactType: "*timoni*", match: "First" as const },
+      profile: "timoni",
+      manifest: "0f0a316e",
+    },
   ])("gives one child by $by", async ({ indexSelector, profile, manifest }) => {
     const selection = await select("product", "1.0.0", { indexSelector });
     expect(selection.profile).toBe(profile);
@@ -71,7 +108,10 @@ describe("the nested product", () => {
   });
 
   it("gives the layers of all matches, in walk order", async () => {
-    const selection = await select("product", "1.0.0", { indexSelector: { match: "All" }, layerSelector: { operation: "ExtractAll" } });
+    const selection = await select("product", "1.0.0", {
+      indexSelector: { match: "All" },
+      layerSelector: { operation: "ExtractAll" },
+    });
     expect(selection.nodes).toHaveLength(5);
     expect(selection.layers.map(({ ordinal }) => ordinal)).toEqual([0, 1, 2, 0, 1, 2, 0, 0, 1, 0]);
     expect(selection.profile).toBeUndefined();
@@ -79,8 +119,12 @@ describe("the nested product", () => {
 
   it("tells why each of its parts was taken or not", async () => {
     const decisions: Decision[] = [];
-    await select("product", "1.0.0", { indexSelector: { platform: "linux/arm64" }, onDecision: (decision) => decisions.push(decision) });
-    expect(decisions.map(({ kind, depth, taken, reason }) => `${"  ".repeat(depth)}${kind} ${taken}: ${reason}`)).toMatchInlineSnapshot(`
+    await select("product", "1.0.0", {
+      indexSelector: { platform: "linux/arm64" },
+      onDecision: (decision) => decisions.push(decision),
+    });
+    expect(decisions.map(({ kind, depth, taken, reason }) => `${"  ".repeat(depth)}${kind} ${taken}: ${reason}`))
+      .toMatchInlineSnapshot(`
       [
         "index true: it is what the reference names",
         "  index true: its children are looked at",

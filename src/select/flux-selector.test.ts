@@ -15,7 +15,13 @@ it.each<[string, string, LayerSelector, string, number[]]>([
   ["helm/chart", "0.1.0", { mediaType: chart }, "Extract", [1]],
   // What an OCIRepository cannot say is for the known layout to decide.
   ["timoni/mod", "1.0.0", { mediaType: "application/vnd.timoni.content.*" }, "ExtractAll", [0, 1]],
-  ["timoni/mod", "1.0.0", { mediaType: timoni, annotations: { "sh.timoni.content.type": "module*" } }, "ExtractAll", [0, 1]],
+  [
+    "timoni/mod",
+    "1.0.0",
+    { mediaType: timoni, annotations: { "sh.timoni.content.type": "module*" } },
+    "ExtractAll",
+    [0, 1],
+  ],
   ["timoni/mod", "1.0.0", {}, "ExtractAll", [0, 1]],
   ["oras/files", "1.0.0", { mediaType: "application/json" }, "ExtractAll", [0]],
 ])("of %s:%s by %j takes what Flux would take", async (name, tag, layerSelector, operation, offsets) => {

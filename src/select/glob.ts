@@ -1,7 +1,11 @@
 /** Whether a value matches a pattern. */
 export type GlobMatcher = (value: string) => boolean;
 
-type Token = "any-run" | "any-one" | { readonly char: string } | { readonly negated: boolean; readonly ranges: readonly (readonly [string, string])[] };
+type Token =
+  | "any-run"
+  | "any-one"
+  | { readonly char: string }
+  | { readonly negated: boolean; readonly ranges: readonly (readonly [string, string])[] };
 
 /** Values beyond this length match only a pattern that equals them, or `*`: time is bounded by this times the pattern's length. */
 const maxValueLength = 65_536;
@@ -32,7 +36,9 @@ function tokenize(pattern: string): Token[] {
 }
 
 function rangesOf(members: string): [string, string][] {
-  return Array.from(members.matchAll(/([^])-([^])|([^])/g), ([, low, high, only]) => (only === undefined ? [low!, high!] : [only, only]));
+  return Array.from(members.matchAll(/([^])-([^])|([^])/g), ([, low, high, only]) =>
+    only === undefined ? [low!, high!] : [only, only],
+  );
 }
 
 function matchTokens(tokens: readonly Token[], value: string): boolean {

@@ -4,7 +4,11 @@ import { profiles } from "./profiles.ts";
 
 /** The known layout of a manifest; one without any of its layout's content layers is of no known layout. */
 export function profileOf(node: ManifestNode): Profile | undefined {
-  return profiles.find((profile) => profile.matches(node) && (profile.takesConfig === true || node.manifest.layers.some((layer) => profile.isContent?.(layer) ?? true)));
+  return profiles.find(
+    (profile) =>
+      profile.matches(node) &&
+      (profile.takesConfig === true || node.manifest.layers.some((layer) => profile.isContent?.(layer) ?? true)),
+  );
 }
 
 /** How the layouts of the selected layers name raw layers; undefined where none of them does. */

@@ -16,12 +16,17 @@ export interface LayerMatcher {
 export function layerMatcher(selector: LayerSelector = {}): LayerMatcher {
   const { mediaType } = selector;
   const matchesType = mediaType === undefined ? undefined : compileGlob(mediaType);
-  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({ key, pattern, matches: compileGlob(pattern) }));
+  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({
+    key,
+    pattern,
+    matches: compileGlob(pattern),
+  }));
   return {
     hasFilters: mediaType !== undefined || annotations.length > 0,
     namesType: mediaType !== undefined,
     reject: (descriptor) => {
-      if (matchesType?.(descriptor.mediaType) === false) return `its media type ${printable(descriptor.mediaType)} is not ${printable(mediaType ?? "")}`;
+      if (matchesType?.(descriptor.mediaType) === false)
+        return `its media type ${printable(descriptor.mediaType)} is not ${printable(mediaType ?? "")}`;
       const offered = descriptor.annotations ?? {};
       const wrong = annotations.find(({ key, matches }) => !Object.hasOwn(offered, key) || !matches(offered[key]!));
       return wrong && annotationClause(wrong.key, wrong.pattern, offered);

@@ -22,21 +22,35 @@ export interface ManifestMatcher {
 /** @throws InvalidSpec for a platform that is none */
 export function manifestMatcher(selector: IndexSelector = {}): ManifestMatcher {
   const platform = selector.platform === undefined ? undefined : parsePlatform(selector.platform);
-  const type = selector.artifactType === undefined ? undefined : { pattern: selector.artifactType, matches: compileGlob(selector.artifactType) };
-  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({ key, pattern, matches: compileGlob(pattern) }));
+  const type =
+    selector.artifactType === undefined
+      ? undefined
+      : { pattern: selector.artifactType, matches: compileGlob(selector.artifactType) };
+  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({
+    key,
+    pattern,
+    matches: compileGlob(pattern),
+  }));
   const wantsAttestations = namesAttestations(selector, type?.matches);
 
-  const rejectPlatform = (offered: Platform | undefined): string | undefined => (platform === undefined ? undefined : platformClause(platform, offered));
-  const rejectType = (offered: string): string | undefined => (type === undefined || type.matches(offered) ? undefined : `its type ${printable(offered)} is not ${printable(type.pattern)}`);
+  const rejectPlatform = (offered: Platform | undefined): string | undefined =>
+    platform === undefined ? undefined : platformClause(platform, offered);
+  const rejectType = (offered: string): string | undefined =>
+    type === undefined || type.matches(offered)
+      ? undefined
+      : `its type ${printable(offered)} is not ${printable(type.pattern)}`;
   const rejectAnnotations = (offered: Annotations, isComplete: boolean): string | undefined => {
-    const wrong = annotations.find(({ key, matches }) => (Object.hasOwn(offered, key) ? !matches(offered[key]!) : isComplete));
+    const wrong = annotations.find(({ key, matches }) =>
+      Object.hasOwn(offered, key) ? !matches(offered[key]!) : isComplete,
+    );
     return wrong && annotationClause(wrong.key, wrong.pattern, offered);
   };
 
   return {
     hasConditions: platform !== undefined || type !== undefined || annotations.length > 0,
     refuse: (descriptor) => {
-      if (isIndexType(descriptor.mediaType)) return isStated(descriptor.platform) ? rejectPlatform(descriptor.platform) : undefined;
+      if (isIndexType(descriptor.mediaType))
+        return isStated(descriptor.platform) ? rejectPlatform(descriptor.platform) : undefined;
       if (!wantsAttestations && isAttestation(descriptor)) return "it is an attestation, which no selector names";
       const known = descriptor.artifactType === undefined ? undefined : rejectType(descriptor.artifactType);
       return rejectPlatform(descriptor.platform) ?? known ?? rejectAnnotations(descriptor.annotations ?? {}, false);
@@ -61,13 +75,19 @@ export function isStated(platform: Platform | undefined): platform is Platform {
 
 /** A pattern that takes images as well does not name what lies beside them. */
 function namesAttestations({ platform, annotations }: IndexSelector, matchesType: GlobMatcher | undefined): boolean {
-  if (platform?.startsWith("unknown/") || Object.keys(annotations ?? {}).some((key) => key.startsWith("vnd.docker.reference."))) return true;
+  if (
+    platform?.startsWith("unknown/") ||
+    Object.keys(annotations ?? {}).some((key) => key.startsWith("vnd.docker.reference."))
+  )
+    return true;
   return matchesType !== undefined && matchesType(attestationType) && !matchesType(dockerConfigType);
 }
 
 function platformClause(wanted: Platform, offered: Platform | undefined): string | undefined {
   if (offered === undefined) return `its index states no platform, and ${formatPlatform(wanted)} is asked for`;
-  return matchesPlatform(wanted, offered) ? undefined : `its platform ${printable(formatPlatform(offered))} is not ${formatPlatform(wanted)}`;
+  return matchesPlatform(wanted, offered)
+    ? undefined
+    : `its platform ${printable(formatPlatform(offered))} is not ${formatPlatform(wanted)}`;
 }
 
 /** Also for layers. */

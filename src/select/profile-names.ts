@@ -17,7 +17,12 @@ export function composeName({ annotations }: Descriptor): string | undefined {
 
 /** ModelPack, under its old and its new name: the annotation is the path. */
 export function filePath({ annotations }: Descriptor): string | undefined {
-  return annotations?.["org.cncf.model.filepath"] || annotations?.["org.cnai.model.filepath"] || annotations?.["org.opencontainers.image.title"] || undefined;
+  return (
+    annotations?.["org.cncf.model.filepath"] ||
+    annotations?.["org.cnai.model.filepath"] ||
+    annotations?.["org.opencontainers.image.title"] ||
+    undefined
+  );
 }
 
 const modelFiles: Readonly<Record<string, { readonly stem: string; readonly ext: string }>> = {

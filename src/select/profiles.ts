@@ -10,54 +10,183 @@ import type { Profile } from "./profile.ts";
  */
 export const profiles: readonly Profile[] = [
   // `flux push artifact` of a directory.
-  { name: "flux", matches: ofType("application/vnd.cncf.flux.config.v1+json"), isContent: typed("application/vnd.cncf.flux.content.v1.tar+gzip"), operation: "Extract" },
+  {
+    name: "flux",
+    matches: ofType("application/vnd.cncf.flux.config.v1+json"),
+    isContent: typed("application/vnd.cncf.flux.content.v1.tar+gzip"),
+    operation: "Extract",
+  },
   // … of a single file, whose extension ends the media type.
-  { name: "flux-file", matches: ofType("application/vnd.cncf.flux.config.v1+json"), isContent: typed(/^application\/vnd\.cncf\.flux\.content\./), operation: "Copy" },
+  {
+    name: "flux-file",
+    matches: ofType("application/vnd.cncf.flux.config.v1+json"),
+    isContent: typed(/^application\/vnd\.cncf\.flux\.content\./),
+    operation: "Copy",
+  },
   // The provenance often comes first, and hardened charts carry an SBOM; helm reads the layer of this type alone.
-  { name: "helm", matches: ofType("application/vnd.cncf.helm.config.v1+json"), isContent: typed("application/vnd.cncf.helm.chart.content.v1.tar+gzip"), operation: "Copy" },
+  {
+    name: "helm",
+    matches: ofType("application/vnd.cncf.helm.config.v1+json"),
+    isContent: typed("application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+    operation: "Copy",
+  },
   // Charts of Helm before 3.7.
-  { name: "helm", matches: ofType("application/vnd.cncf.helm.config.v1+json"), isContent: typed("application/tar+gzip"), operation: "Copy" },
+  {
+    name: "helm",
+    matches: ofType("application/vnd.cncf.helm.config.v1+json"),
+    isContent: typed("application/tar+gzip"),
+    operation: "Copy",
+  },
   // Vendored packages, then the module: one tree.
-  { name: "timoni", matches: ofType("application/vnd.timoni.config.v1+json"), isContent: typed(/^application\/vnd\.timoni\.content\./), operation: "ExtractAll" },
+  {
+    name: "timoni",
+    matches: ofType("application/vnd.timoni.config.v1+json"),
+    isContent: typed(/^application\/vnd\.timoni\.content\./),
+    operation: "ExtractAll",
+  },
   // One policy a layer, without file names.
-  { name: "kyverno", matches: ofType("application/vnd.cncf.kyverno.config.v1+json"), isContent: typed(/^application\/vnd\.cncf\.kyverno\.policy\.layer\./), operation: "ExtractAll", nameOf: kyvernoName },
+  {
+    name: "kyverno",
+    matches: ofType("application/vnd.cncf.kyverno.config.v1+json"),
+    isContent: typed(/^application\/vnd\.cncf\.kyverno\.policy\.layer\./),
+    operation: "ExtractAll",
+    nameOf: kyvernoName,
+  },
   // Also the checks of Trivy; titles may hold a path.
-  { name: "opa", matches: ofType("application/vnd.cncf.openpolicyagent.config.v1+json"), isContent: typed(/^application\/vnd\.cncf\.openpolicyagent\./), operation: "ExtractAll" },
-  { name: "compose", matches: ofType("application/vnd.docker.compose.project", "application/vnd.docker.compose.config.empty.v1+json"), isContent: typed(/^application\/vnd\.docker\.compose\.(?:file|envfile)/), operation: "ExtractAll", nameOf: composeName },
+  {
+    name: "opa",
+    matches: ofType("application/vnd.cncf.openpolicyagent.config.v1+json"),
+    isContent: typed(/^application\/vnd\.cncf\.openpolicyagent\./),
+    operation: "ExtractAll",
+  },
+  {
+    name: "compose",
+    matches: ofType("application/vnd.docker.compose.project", "application/vnd.docker.compose.config.empty.v1+json"),
+    isContent: typed(/^application\/vnd\.docker\.compose\.(?:file|envfile)/),
+    operation: "ExtractAll",
+    nameOf: composeName,
+  },
   // The manifest of the bundle.json has no layers; the images of the bundle lie beside it.
   { name: "cnab", matches: isCnab, takesConfig: true, operation: "Copy", nameOf: () => "bundle.json" },
-  { name: "modelpack", matches: ofType(/^application\/vnd\.(?:cnai|cncf)\.model\.(?:manifest|config)\.v1\+json$/), isContent: typed(/^application\/vnd\.(?:cnai|cncf)\.model\./), operation: "ExtractAll", nameOf: filePath },
-  { name: "kitops", matches: ofType("application/vnd.kitops.modelkit.config.v1+json"), isContent: typed(/^application\/vnd\.kitops\.modelkit\./), operation: "ExtractAll" },
+  {
+    name: "modelpack",
+    matches: ofType(/^application\/vnd\.(?:cnai|cncf)\.model\.(?:manifest|config)\.v1\+json$/),
+    isContent: typed(/^application\/vnd\.(?:cnai|cncf)\.model\./),
+    operation: "ExtractAll",
+    nameOf: filePath,
+  },
+  {
+    name: "kitops",
+    matches: ofType("application/vnd.kitops.modelkit.config.v1+json"),
+    isContent: typed(/^application\/vnd\.kitops\.modelkit\./),
+    operation: "ExtractAll",
+  },
   // The order of the layers is the order of the shards, which the names keep.
-  { name: "docker-model", matches: ofType(/^application\/vnd\.docker\.ai\.model\.config\.v\d+\.\d+\+json$/), operation: "ExtractAll", nameOf: dockerModelName },
+  {
+    name: "docker-model",
+    matches: ofType(/^application\/vnd\.docker\.ai\.model\.config\.v\d+\.\d+\+json$/),
+    operation: "ExtractAll",
+    nameOf: dockerModelName,
+  },
   // The zip of the module comes first; the module file after it is also in the zip.
-  { name: "cue", matches: ofType("application/vnd.cue.module.v1+json", "application/vnd.cue.modulearchive.v1+json"), isContent: typed("application/zip"), operation: "Extract" },
-  { name: "wasm", matches: ofType(/^application\/vnd\.wasm\.config\.v\d\+json$/), isContent: typed(/^application\/(?:wasm$|vnd\.(?:wasm|module\.wasm)\.)/), operation: "Copy" },
-  { name: "opentofu", matches: ofType("application/vnd.opentofu.modulepkg", "application/vnd.opentofu.provider-target"), isContent: typed("archive/zip"), operation: "Extract" },
+  {
+    name: "cue",
+    matches: ofType("application/vnd.cue.module.v1+json", "application/vnd.cue.modulearchive.v1+json"),
+    isContent: typed("application/zip"),
+    operation: "Extract",
+  },
+  {
+    name: "wasm",
+    matches: ofType(/^application\/vnd\.wasm\.config\.v\d\+json$/),
+    isContent: typed(/^application\/(?:wasm$|vnd\.(?:wasm|module\.wasm)\.)/),
+    operation: "Copy",
+  },
+  {
+    name: "opentofu",
+    matches: ofType("application/vnd.opentofu.modulepkg", "application/vnd.opentofu.provider-target"),
+    isContent: typed("archive/zip"),
+    operation: "Extract",
+  },
   // `+tar.gz`, not `+tar+gzip`.
-  { name: "falco", matches: ofType(/^application\/vnd\.cncf\.falco\.(?:plugin|rulesfile|asset)\.config\.v1\+json$/), isContent: typed(/^application\/vnd\.cncf\.falco\..*layer\./), operation: "Extract" },
+  {
+    name: "falco",
+    matches: ofType(/^application\/vnd\.cncf\.falco\.(?:plugin|rulesfile|asset)\.config\.v1\+json$/),
+    isContent: typed(/^application\/vnd\.cncf\.falco\..*layer\./),
+    operation: "Extract",
+  },
   // Every layer has one type and a title: packages, SBOMs and images, of which the user names one.
   { name: "zarf", matches: ofType("application/vnd.zarf.config.v1+json"), operation: "Copy" },
   // The descriptor of the component, then resources of any type, of which the user names one.
-  { name: "ocm", matches: ofType("application/vnd.ocm.software.component.config.v1+json", "application/vnd.ocm.software/ocm.component.config.v1+json", "application/vnd.ocm.software.component-descriptor.v2"), operation: "Extract" },
-  { name: "cosign-bundle", matches: ofType(/^application\/vnd\.dev\.sigstore\.bundle\.v0\.\d\+json$/), operation: "Copy" },
-  { name: "tape", matches: ofType(/^application\/vnd\.docker\.tape\.content\.v1\w*\.tar\+gzip$/), operation: "Extract" },
-  { name: "tape-attestations", matches: ofType(/^application\/vnd\.docker\.tape\.attest\.v1\w*\.jsonl\+gzip$/), operation: "Copy" },
+  {
+    name: "ocm",
+    matches: ofType(
+      "application/vnd.ocm.software.component.config.v1+json",
+      "application/vnd.ocm.software/ocm.component.config.v1+json",
+      "application/vnd.ocm.software.component-descriptor.v2",
+    ),
+    operation: "Extract",
+  },
+  {
+    name: "cosign-bundle",
+    matches: ofType(/^application\/vnd\.dev\.sigstore\.bundle\.v0\.\d\+json$/),
+    operation: "Copy",
+  },
+  {
+    name: "tape",
+    matches: ofType(/^application\/vnd\.docker\.tape\.content\.v1\w*\.tar\+gzip$/),
+    operation: "Extract",
+  },
+  {
+    name: "tape-attestations",
+    matches: ofType(/^application\/vnd\.docker\.tape\.attest\.v1\w*\.jsonl\+gzip$/),
+    operation: "Copy",
+  },
   { name: "pyoci", matches: ofType("application/pyoci.package.v1"), operation: "Copy" },
-  { name: "homebrew", matches: ({ effectiveAnnotations }) => Object.hasOwn(effectiveAnnotations, "sh.brew.bottle.digest"), operation: "Extract" },
+  {
+    name: "homebrew",
+    matches: ({ effectiveAnnotations }) => Object.hasOwn(effectiveAnnotations, "sh.brew.bottle.digest"),
+    operation: "Extract",
+  },
   // The layer of the package alone; what else the image holds is for running it.
-  { name: "crossplane", matches: layers((found) => found.some(isXpkgBase)), isContent: isXpkgBase, operation: "Extract" },
-  { name: "tekton", matches: layers((found) => found.every((layer) => annotation(layer, "dev.tekton.image.kind") !== undefined)), operation: "ExtractAll" },
-  { name: "attestations", matches: layers((found) => found.every(typed("application/vnd.in-toto+json"))), operation: "ExtractAll", nameOf: attestationName },
-  { name: "image", matches: (node) => isImage(node) && layers((found) => found.every((layer) => isImageLayer(layer) && titleOf(layer) === undefined))(node), operation: "ExtractAll" },
+  {
+    name: "crossplane",
+    matches: layers((found) => found.some(isXpkgBase)),
+    isContent: isXpkgBase,
+    operation: "Extract",
+  },
+  {
+    name: "tekton",
+    matches: layers((found) => found.every((layer) => annotation(layer, "dev.tekton.image.kind") !== undefined)),
+    operation: "ExtractAll",
+  },
+  {
+    name: "attestations",
+    matches: layers((found) => found.every(typed("application/vnd.in-toto+json"))),
+    operation: "ExtractAll",
+    nameOf: attestationName,
+  },
+  {
+    name: "image",
+    matches: (node) =>
+      isImage(node) &&
+      layers((found) => found.every((layer) => isImageLayer(layer) && titleOf(layer) === undefined))(node),
+    operation: "ExtractAll",
+  },
   // Files and directories under their titles, whatever the types say.
-  { name: "oras", matches: layers((found) => found.every((layer) => titleOf(layer) !== undefined)), operation: "ExtractAll" },
+  {
+    name: "oras",
+    matches: layers((found) => found.every((layer) => titleOf(layer) !== undefined)),
+    operation: "ExtractAll",
+  },
 ];
 
 /** True where the manifest is of one of the types, by what its index, it itself or its config says. */
 function ofType(...types: readonly (string | RegExp)[]): Profile["matches"] {
   return ({ effectiveType, manifest }) =>
-    [effectiveType, manifest.artifactType, manifest.config.mediaType].some((said) => said !== undefined && types.some((type) => (typeof type === "string" ? type === said : type.test(said))));
+    [effectiveType, manifest.artifactType, manifest.config.mediaType].some(
+      (said) =>
+        said !== undefined && types.some((type) => (typeof type === "string" ? type === said : type.test(said))),
+    );
 }
 
 function typed(type: string | RegExp): (layer: Descriptor) => boolean {
@@ -69,7 +198,9 @@ function layers(test: (layers: readonly Descriptor[]) => boolean): Profile["matc
 }
 
 const isImage = ofType(ociConfigType, "application/vnd.docker.container.image.v1+json");
-const isImageLayer = typed(/^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/);
+const isImageLayer = typed(
+  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/,
+);
 
 function isXpkgBase(layer: Descriptor): boolean {
   return annotation(layer, "io.crossplane.xpkg") === "base";

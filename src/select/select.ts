@@ -33,7 +33,12 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
   }
 }
 
-function selectionOf({ operation }: LayerChoice, layers: readonly Layer[], { layerSelector }: SelectRequest, note: string | undefined): Selection {
+function selectionOf(
+  { operation }: LayerChoice,
+  layers: readonly Layer[],
+  { layerSelector }: SelectRequest,
+  note: string | undefined,
+): Selection {
   const nodes: readonly ManifestNode[] = [...new Set(layers.map(({ node }) => node))];
   const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
   const nameOf = namesOf(layers);

@@ -13,14 +13,22 @@ export const archiveType = /(?:tar|zip|gz|tgz|zst|zstd|layer\.v1)$/;
  * What to add, or to write instead, so that layers can be taken; tried out before it is suggested. Undefined where there
  * is nothing to take.
  */
-export function suggestLayers(choice: Exclude<LayerChoice, { kind: "chosen" }>, nodes: readonly ManifestNode[], selector: LayerSelector = {}): LayerSelector | undefined {
+export function suggestLayers(
+  choice: Exclude<LayerChoice, { kind: "chosen" }>,
+  nodes: readonly ManifestNode[],
+  selector: LayerSelector = {},
+): LayerSelector | undefined {
   return variantsFor(choice, nodes, selector).find((variant) => {
     const tried = chooseLayers(nodes, variant);
     return tried.kind === "chosen" && (tried.operation === "ExtractAll" || tried.layers.length === 1);
   });
 }
 
-function variantsFor(choice: Exclude<LayerChoice, { kind: "chosen" }>, nodes: readonly ManifestNode[], selector: LayerSelector): LayerSelector[] {
+function variantsFor(
+  choice: Exclude<LayerChoice, { kind: "chosen" }>,
+  nodes: readonly ManifestNode[],
+  selector: LayerSelector,
+): LayerSelector[] {
   const kept = withoutDefaults(selector);
   const all = { ...without(kept, "offset"), operation: "ExtractAll" } as const;
   switch (choice.kind) {
@@ -44,7 +52,11 @@ function narrowing({ pool, profile }: Offer, kept: LayerSelector): LayerSelector
     (layer) => annotationsOf(layer).flatMap((annotations) => (isOnly(annotations, pool) ? [{ annotations }] : [])),
     (layer) => [{ ...typeOf(layer), offset: sameType(layer, pool).indexOf(layer) }],
   ];
-  const variants = filtersOf.flatMap((filters) => targets.flatMap((layer) => filters(layer).map((filter) => Object.assign(usual(layer, kept, profile === undefined), filter))));
+  const variants = filtersOf.flatMap((filters) =>
+    targets.flatMap((layer) =>
+      filters(layer).map((filter) => Object.assign(usual(layer, kept, profile === undefined), filter)),
+    ),
+  );
   return variants.filter(({ mediaType }) => mediaType === undefined || isQuotable(mediaType));
 }
 
@@ -54,7 +66,8 @@ function correcting(node: ManifestNode, kept: LayerSelector): LayerSelector[] {
   const types = layersOf(node).slice(0, maxTried).map(typeOf);
   const config = configOf(node);
   const variants: LayerSelector[] = [];
-  if (kept.annotations !== undefined) for (const type of types) variants.push({ ...base, ...type, annotations: kept.annotations });
+  if (kept.annotations !== undefined)
+    for (const type of types) variants.push({ ...base, ...type, annotations: kept.annotations });
   for (const type of types) variants.push({ ...base, ...type });
   if (!isEmpty(config)) variants.push({ ...base, ...typeOf(config), operation: "Copy" });
   return variants.filter(({ mediaType }) => isQuotable(mediaType ?? ""));
@@ -71,7 +84,9 @@ function typeOf({ descriptor: { mediaType } }: Layer): { mediaType: string } {
 /** Annotations that could tell a layer, its title first. */
 function annotationsOf({ descriptor: { annotations = {} } }: Layer): Annotations[] {
   const entries = Object.entries(annotations).filter(([key, value]) => isQuotable(key) && isQuotable(value));
-  return entries.toSorted(([a], [b]) => Number(b === titleKey) - Number(a === titleKey)).map(([key, value]) => ({ [key]: value }));
+  return entries
+    .toSorted(([a], [b]) => Number(b === titleKey) - Number(a === titleKey))
+    .map(([key, value]) => ({ [key]: value }));
 }
 
 function isOnly(wanted: Annotations, pool: readonly Layer[]): boolean {
@@ -81,13 +96,17 @@ function isOnly(wanted: Annotations, pool: readonly Layer[]): boolean {
 
 /** A layer that looks like a single file has nothing to extract. */
 function usual({ descriptor: { mediaType } }: Layer, kept: LayerSelector, isUnknown: boolean): LayerSelector {
-  return isUnknown && kept.operation === undefined && !archiveType.test(mediaType) ? { ...kept, operation: "Copy" } : { ...kept };
+  return isUnknown && kept.operation === undefined && !archiveType.test(mediaType)
+    ? { ...kept, operation: "Copy" }
+    : { ...kept };
 }
 
 /** What the user wrote, without what only the schema has filled in. */
 function withoutDefaults(selector: LayerSelector): LayerSelector {
   const defaults: Readonly<Record<string, unknown>> = { offset: 0, onConflict: "Fail", symlinks: "Skip" };
-  return Object.fromEntries(Object.entries(selector).filter(([key, value]) => value !== undefined && defaults[key] !== value));
+  return Object.fromEntries(
+    Object.entries(selector).filter(([key, value]) => value !== undefined && defaults[key] !== value),
+  );
 }
 
 function without(selector: LayerSelector, key: keyof LayerSelector): LayerSelector {

@@ -49,11 +49,16 @@ export interface Undecided {
  * What to add so that exactly one of `candidates` is left, tried out before it is suggested: a type, else a platform, else
  * an annotation, else the digest.
  */
-export function narrow(candidates: readonly ManifestNode[], undecided: Undecided): { readonly suggestion: Suggestion; readonly digest: Digest } {
+export function narrow(
+  candidates: readonly ManifestNode[],
+  undecided: Undecided,
+): { readonly suggestion: Suggestion; readonly digest: Digest } {
   const given = conditionsOf(undecided.indexSelector);
   for (const conditionsFor of [typeConditions, platformConditions, annotationConditions]) {
     for (const node of candidates.slice(0, maxTried)) {
-      const found = conditionsFor(candidateOf(node), given).find((selector) => decides(selector, node.descriptor, undecided));
+      const found = conditionsFor(candidateOf(node), given).find((selector) =>
+        decides(selector, node.descriptor, undecided),
+      );
       if (found !== undefined) return { suggestion: { indexSelector: found }, digest: node.descriptor.digest };
     }
   }
@@ -62,24 +67,37 @@ export function narrow(candidates: readonly ManifestNode[], undecided: Undecided
 }
 
 /** What to write instead of a selector that matches nothing: the same conditions with the values of a manifest that is there. */
-export function correct(undecided: Undecided): { readonly suggestion: Suggestion; readonly digest: Digest } | undefined {
+export function correct(
+  undecided: Undecided,
+): { readonly suggestion: Suggestion; readonly digest: Digest } | undefined {
   const candidates = candidatesOf(undecided.survey);
   for (const candidate of candidates.slice(0, maxTried)) {
     const selector = corrected(candidate, conditionsOf(undecided.indexSelector));
-    if (selector !== undefined && decides(selector, candidate.descriptor, undecided)) return { suggestion: { indexSelector: selector }, digest: candidate.descriptor.digest };
+    if (selector !== undefined && decides(selector, candidate.descriptor, undecided))
+      return { suggestion: { indexSelector: selector }, digest: candidate.descriptor.digest };
   }
   const [first] = candidates;
-  return first && { suggestion: { ref: { digest: first.descriptor.digest }, indexSelector: {} }, digest: first.descriptor.digest };
+  return (
+    first && {
+      suggestion: { ref: { digest: first.descriptor.digest }, indexSelector: {} },
+      digest: first.descriptor.digest,
+    }
+  );
 }
 
 /** Whether `selector` takes this manifest alone, as far as everything that was met is concerned. */
 function decides(selector: IndexSelector, { digest }: Descriptor, { survey, layerSelector }: Undecided): boolean {
   const matcher = manifestMatcher(selector);
   // What would be let in now has not been looked at: it may match as well, unless it is the one that is meant.
-  const opened = survey.visits.filter((visit) => visit.kind === "passed" && !visit.isForeign && matcher.refuse(visit.descriptor) === undefined);
-  const nodes = nodesOf(survey).filter((node) => node.path.length === 0 || matcher.refuse(node.descriptor) === undefined);
+  const opened = survey.visits.filter(
+    (visit) => visit.kind === "passed" && !visit.isForeign && matcher.refuse(visit.descriptor) === undefined,
+  );
+  const nodes = nodesOf(survey).filter(
+    (node) => node.path.length === 0 || matcher.refuse(node.descriptor) === undefined,
+  );
   const choice = chooseManifests(nodes, selector, layerSelector);
-  if (opened.length === 0) return choice.kind === "chosen" && choice.nodes.length === 1 && choice.nodes[0]!.descriptor.digest === digest;
+  if (opened.length === 0)
+    return choice.kind === "chosen" && choice.nodes.length === 1 && choice.nodes[0]!.descriptor.digest === digest;
   // Its descriptor alone has given every value of the selector.
   const [only, ...others] = opened;
   return choice.kind === "none" && others.length === 0 && only!.descriptor.digest === digest;
@@ -89,7 +107,8 @@ function decides(selector: IndexSelector, { digest }: Descriptor, { survey, laye
 function corrected(candidate: Candidate, given: IndexSelector): IndexSelector | undefined {
   const annotations = Object.keys(given.annotations ?? {}).map((key) => [key, candidate.annotations[key]] as const);
   if (annotations.some(([, value]) => value === undefined || !isQuotable(value))) return undefined;
-  const withAnnotations = given.annotations === undefined ? {} : { annotations: Object.fromEntries(annotations) as Annotations };
+  const withAnnotations =
+    given.annotations === undefined ? {} : { annotations: Object.fromEntries(annotations) as Annotations };
   const [withType] = given.artifactType === undefined ? [withAnnotations] : typeConditions(candidate, withAnnotations);
   if (given.platform === undefined || withType === undefined) return withType;
   return platformConditions(candidate, withType)[0];
@@ -110,8 +129,12 @@ function platformConditions({ descriptor: { platform } }: Candidate, given: Inde
 const volatile = /(?:^|\.)(?:created|revision|digest)$/;
 
 function annotationConditions({ annotations }: Candidate, given: IndexSelector): IndexSelector[] {
-  const telling = Object.entries(annotations).filter(([key, value]) => !volatile.test(key) && isQuotable(key) && isQuotable(value));
-  return telling.slice(0, maxTried).flatMap(([key, value]) => [{ ...given, annotations: { ...given.annotations, [key]: value } }]);
+  const telling = Object.entries(annotations).filter(
+    ([key, value]) => !volatile.test(key) && isQuotable(key) && isQuotable(value),
+  );
+  return telling
+    .slice(0, maxTried)
+    .flatMap(([key, value]) => [{ ...given, annotations: { ...given.annotations, [key]: value } }]);
 }
 
 function conditionsOf(selector: IndexSelector = {}): IndexSelector {

@@ -46,12 +46,17 @@ export class Census {
     const sighting = { tag, version };
     keepHighest(this.#highest, sighting);
     if (version.prerelease === "" || this.#opened === undefined || !inRange(version, this.#opened)) return;
-    if (this.#prerelease === undefined || compareVersions(version, this.#prerelease.version) > 0) this.#prerelease = sighting;
+    if (this.#prerelease === undefined || compareVersions(version, this.#prerelease.version) > 0)
+      this.#prerelease = sighting;
   }
 
   /** NoTagMatch: how many tags there were, which came closest, and what to write to take one of them. */
   noMatch(repository: string): CodedError {
-    const details = { tags: this.tags, nearest: this.#highest.map((sighting) => sighting.tag), suggestion: this.#suggestion() };
+    const details = {
+      tags: this.tags,
+      nearest: this.#highest.map((sighting) => sighting.tag),
+      suggestion: this.#suggestion(),
+    };
     return new CodedError("NoTagMatch", `${this.#finding(repository)} ${this.#advice()}`, { details });
   }
 
@@ -60,7 +65,8 @@ export class Census {
     const { filter, policy } = this.#rule;
     const total = `${this.tags} ${this.tags === 1 ? "tag" : "tags"}`;
     if (this.#passed === 0) {
-      const rule = filter === undefined ? "is a valid name" : `matches ${this.#filterField()} "${filter.pattern.source}"`;
+      const rule =
+        filter === undefined ? "is a valid name" : `matches ${this.#filterField()} "${filter.pattern.source}"`;
       return `None of the ${total} of ${repository} ${rule}${this.#filteredOut.length > 0 ? `; among them are ${this.#filteredOut.join(", ")}` : ""}.`;
     }
     const range = policy.kind === "semver" ? policy.range.text : "";
@@ -79,7 +85,8 @@ export class Census {
   #advice(): string {
     if (this.tags === 0) return "Check spec.url, or wait until something is pushed there.";
     const suggestion = this.#suggestion();
-    if (this.#prerelease !== undefined) return `A range leaves out pre-releases unless it states one: to take ${this.#prerelease.tag} write ${suggestion}.`;
+    if (this.#prerelease !== undefined)
+      return `A range leaves out pre-releases unless it states one: to take ${this.#prerelease.tag} write ${suggestion}.`;
     if (suggestion !== undefined) return `Write ${suggestion}, or another range that includes one of them.`;
     if (this.#passed === 0) return "Correct the pattern, or leave it out.";
     return "Write ref: {tag: …}, or order such tags with ref: {policy: {alphabetical: {order: asc}}}.";
@@ -90,7 +97,9 @@ export class Census {
     const range = this.#suggestedRange();
     if (range !== undefined) {
       const semver = JSON.stringify(range);
-      return this.#rule.origin === "policy" ? `ref: {policy: {semver: {range: ${semver}}}}` : `ref: {semver: ${semver}}`;
+      return this.#rule.origin === "policy"
+        ? `ref: {policy: {semver: {range: ${semver}}}}`
+        : `ref: {semver: ${semver}}`;
     }
     const moving = this.#unversioned.find((tag) => parseVersion(tag) !== undefined);
     return moving === undefined ? undefined : `ref: {tag: ${JSON.stringify(moving)}}`;

@@ -29,7 +29,18 @@ async function refusal(query: TagQuery, tags: readonly string[]): Promise<CodedE
 }
 
 describe("ref.semver, as source-controller chooses", () => {
-  const tags = ["latest", "1.0.0", "v1.10.0", "1.9.0", "1.11.0-rc.1", "2.0.0", "1.99", "20240101", "not/a/tag", "x".repeat(200)];
+  const tags = [
+    "latest",
+    "1.0.0",
+    "v1.10.0",
+    "1.9.0",
+    "1.11.0-rc.1",
+    "2.0.0",
+    "1.99",
+    "20240101",
+    "not/a/tag",
+    "x".repeat(200),
+  ];
 
   it.each([
     ["1.x", undefined, "v1.10.0"],
@@ -68,7 +79,11 @@ describe("policies, as Flux's ImagePolicy chooses", () => {
     [{ filterTags: { pattern: "^main-" }, policy: { alphabetical: {} } }, builds, "main-def-1699"],
     [{ policy: { alphabetical: { order: "desc" } } }, builds, "dev-fff-9000"],
     [{ policy: { semver: { range: "^1.x-0" } } }, ["1.0.0", "1.1.0-rc.1", "2.0.0", "1.1"], "1.1.0-rc.1"],
-    [{ filterTags: { pattern: "^app-(.*)$", extract: "$1" }, policy: { semver: { range: "1.x" } } }, ["app-1.0.0", "app-1.2.0", "1.9.0"], "app-1.2.0"],
+    [
+      { filterTags: { pattern: "^app-(.*)$", extract: "$1" }, policy: { semver: { range: "1.x" } } },
+      ["app-1.0.0", "app-1.2.0", "1.9.0"],
+      "app-1.2.0",
+    ],
     [{ policy: { numerical: {} } }, ["9", "10", "9.5"], "10"],
   ])("%j", async (query, tags, tag) => {
     expect(await choose(query, tags)).toBe(tag);
@@ -78,7 +93,9 @@ describe("policies, as Flux's ImagePolicy chooses", () => {
   it("takes the last of equal values, whatever the order of the list", async () => {
     const equal = ["main-aaa-7", "main-ccc-7", "main-bbb-7"];
     expect(await choose({ filterTags, policy: { numerical: {} } }, equal)).toBe("main-ccc-7");
-    expect(await choose({ filterTags, policy: { numerical: { order: "desc" } } }, equal.toReversed())).toBe("main-ccc-7");
+    expect(await choose({ filterTags, policy: { numerical: { order: "desc" } } }, equal.toReversed())).toBe(
+      "main-ccc-7",
+    );
   });
 
   it("does not pass over a tag that a numerical policy cannot order", async () => {
@@ -88,7 +105,15 @@ describe("policies, as Flux's ImagePolicy chooses", () => {
 
 describe("NoTagMatch", () => {
   it("names the nearest versions and a range that takes one of them", async () => {
-    const error = await refusal({ semver: ">=3.0.0" }, ["1.0.0", "2.1.0", "latest", "2.0.0", "1.5.0", "1.6.0", "1.7.0"]);
+    const error = await refusal({ semver: ">=3.0.0" }, [
+      "1.0.0",
+      "2.1.0",
+      "latest",
+      "2.0.0",
+      "1.5.0",
+      "1.6.0",
+      "1.7.0",
+    ]);
     expect(error.message).toContain("7 tags");
     expect(error.message).toContain("2.1.0, 2.0.0, 1.7.0, 1.6.0, 1.5.0");
     expect(error.details).toMatchObject({ tags: 7, nearest: ["2.1.0", "2.0.0", "1.7.0", "1.6.0", "1.5.0"] });
@@ -114,8 +139,16 @@ describe("NoTagMatch", () => {
 
   it.each<readonly [TagQuery, readonly string[], string]>([
     [{ semver: "1.x" }, [], "has no tags"],
-    [{ semver: "1.x", semverFilter: "-rc" }, ["1.0.0", "1.1.0"], 'matches spec.ref.semverFilter "-rc"; among them are 1.0.0, 1.1.0'],
-    [{ policy: { numerical: {} }, filterTags: { pattern: "^x" } }, ["a", "b", "c", "d", "e", "f"], "spec.ref.filterTags.pattern"],
+    [
+      { semver: "1.x", semverFilter: "-rc" },
+      ["1.0.0", "1.1.0"],
+      'matches spec.ref.semverFilter "-rc"; among them are 1.0.0, 1.1.0',
+    ],
+    [
+      { policy: { numerical: {} }, filterTags: { pattern: "^x" } },
+      ["a", "b", "c", "d", "e", "f"],
+      "spec.ref.filterTags.pattern",
+    ],
     [{ policy: { alphabetical: {} } }, ["not/a/tag"], "None of the 1 tag"],
     [{ semver: "2.x", semverFilter: "^1" }, ["1.0.0", "2.0.0"], "1 pass spec.ref.semverFilter"],
   ])("%j on %j: %s", async (query, tags, words) => {
@@ -140,13 +173,20 @@ describe("chooseReference", () => {
     [{ tag: `1.0.0@${digest}` }, { tag: "1.0.0", digest }],
     [{}, { tag: "latest" }],
   ])("%j never lists", async (query, chosen) => {
-    const repository = { name: "r", tags: () => { throw new Error("listed"); } };
+    const repository = {
+      name: "r",
+      tags: () => {
+        throw new Error("listed");
+      },
+    };
     expect(await chooseReference(parseTagRule(query), repository, context.signal)).toEqual(chosen);
   });
 
   it("lists for a range", async () => {
     const repository = { name: "r", tags: () => pagesOf(["1.0.0", "1.1.0"]) };
-    expect(await chooseReference(parseTagRule({ semver: "1.x" }), repository, context.signal)).toEqual({ tag: "1.1.0" });
+    expect(await chooseReference(parseTagRule({ semver: "1.x" }), repository, context.signal)).toEqual({
+      tag: "1.1.0",
+    });
   });
 
   it("passes the listing's failure on", async () => {
@@ -160,22 +200,34 @@ describe("chooseReference", () => {
 });
 
 describe("100,000 tags", () => {
-  const many = Array.from({ length: 100_000 }, (_, i) => `1.${i % 1000}.${Math.floor(i / 1000)}${i % 7 === 0 ? "-rc.1" : ""}`);
+  const many = Array.from(
+    { length: 100_000 },
+    (_, i) => `1.${i % 1000}.${Math.floor(i / 1000)}${i % 7 === 0 ? "-rc.1" : ""}`,
+  );
 
   it.each([
     ["a range", { semver: ">=1.0.0 <1.500.0" }, "1.499.99"],
     ["a range that nothing matches", { semver: ">=2.0.0" }, undefined],
-    ["a filter and a number", { filterTags: { pattern: "^1\\.(?P<n>\\d+)\\.0$", extract: "$n" }, policy: { numerical: {} } }, "1.999.0"],
+    [
+      "a filter and a number",
+      { filterTags: { pattern: "^1\\.(?P<n>\\d+)\\.0$", extract: "$n" }, policy: { numerical: {} } },
+      "1.999.0",
+    ],
   ])("%s", async (_, query, tag) => {
     const started = performance.now();
-    const chosen = await chooseTag(pagesOf(many, 1000), listRule(query), context).catch((error: unknown) => (error instanceof CodedError ? undefined : String(error)));
+    const chosen = await chooseTag(pagesOf(many, 1000), listRule(query), context).catch((error: unknown) =>
+      error instanceof CodedError ? undefined : String(error),
+    );
     expect(chosen).toBe(tag);
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
   it("gives other work its turn, and stops when it is told to", async () => {
     const controller = new AbortController();
-    const costly = listRule({ policy: { alphabetical: {} }, filterTags: { pattern: "(.{0,20}a){20}$", extract: "$1" } });
+    const costly = listRule({
+      policy: { alphabetical: {} },
+      filterTags: { pattern: "(.{0,20}a){20}$", extract: "$1" },
+    });
     const long = Array.from({ length: 100_000 }, (_, i) => `${"abcd".repeat(30)}${i}`);
     const choosing = chooseTag(pagesOf(long, 100_000), costly, { repository: "r", signal: controller.signal });
     const started = performance.now();

@@ -23,8 +23,13 @@ const SLICE_MS = 10;
 const SLICE_TAGS = 32;
 
 /** Lists tags only where the rule needs them. @throws as `chooseTag` */
-export async function chooseReference(rule: TagRule, repository: TagLister & { readonly name: string }, signal: AbortSignal): Promise<ChosenReference> {
-  if (rule.kind === "fixed") return rule.tag === undefined ? { digest: rule.digest } : { tag: rule.tag, digest: rule.digest };
+export async function chooseReference(
+  rule: TagRule,
+  repository: TagLister & { readonly name: string },
+  signal: AbortSignal,
+): Promise<ChosenReference> {
+  if (rule.kind === "fixed")
+    return rule.tag === undefined ? { digest: rule.digest } : { tag: rule.tag, digest: rule.digest };
   return { tag: await chooseTag(repository.tags(signal), rule, { repository: repository.name, signal }) };
 }
 

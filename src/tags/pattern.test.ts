@@ -46,12 +46,15 @@ describe("parsePattern", () => {
     expect(matches(parsePattern("^[a-z]{1,128}$", "f"), "b")).toBe(true);
   });
 
-  it.each(["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*.*.*.*.*)=", "(a?){30}a{30}$"])("%s takes linear time", (pattern) => {
-    const parsed = parsePattern(pattern, "pattern");
-    const started = performance.now();
-    for (let i = 0; i < 1000; i += 1) matches(parsed, `${"a".repeat(120)}!${i}`);
-    expect(performance.now() - started).toBeLessThan(1500);
-  });
+  it.each(["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*.*.*.*.*)=", "(a?){30}a{30}$"])(
+    "%s takes linear time",
+    (pattern) => {
+      const parsed = parsePattern(pattern, "pattern");
+      const started = performance.now();
+      for (let i = 0; i < 1000; i += 1) matches(parsed, `${"a".repeat(120)}!${i}`);
+      expect(performance.now() - started).toBeLessThan(1500);
+    },
+  );
 });
 
 describe("extract", () => {

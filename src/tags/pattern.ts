@@ -30,7 +30,10 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
  */
 export function parsePattern(source: string, field: string): TagPattern {
   if (source.length > MAX_LENGTH) {
-    throw new CodedError("InvalidPattern", `${field} is ${source.length} characters long; at most ${MAX_LENGTH} are allowed.`);
+    throw new CodedError(
+      "InvalidPattern",
+      `${field} is ${source.length} characters long; at most ${MAX_LENGTH} are allowed.`,
+    );
   }
   const compiled = compile(source, field);
   if (compiled.programSize() > MAX_PROGRAM) {
@@ -56,7 +59,10 @@ export function matches(pattern: TagPattern, tag: string): boolean {
  */
 export function parseExtract(template: string, pattern: TagPattern, field: string): Extractor {
   if (template.length > MAX_LENGTH) {
-    throw new CodedError("InvalidPattern", `${field} is ${template.length} characters long; at most ${MAX_LENGTH} are allowed.`);
+    throw new CodedError(
+      "InvalidPattern",
+      `${field} is ${template.length} characters long; at most ${MAX_LENGTH} are allowed.`,
+    );
   }
   const parts: (string | number)[] = [];
   let end = 0;
@@ -81,7 +87,11 @@ function compile(source: string, field: string): RE2JS {
   try {
     return RE2JS.compile(source);
   } catch (error) {
-    throw new CodedError("InvalidPattern", `${field} "${shortened(source)}" is no RE2 expression: ${reason(error, source)}.`, { cause: error });
+    throw new CodedError(
+      "InvalidPattern",
+      `${field} "${shortened(source)}" is no RE2 expression: ${reason(error, source)}.`,
+      { cause: error },
+    );
   }
 }
 
@@ -99,7 +109,10 @@ function groupOf(name: string, pattern: TagPattern, where: string): number {
   const isNumber = /^(?:0|[1-9][0-9]{0,7})$/.test(name);
   const group = isNumber ? Number(name) : compiled.namedGroups()[name];
   if (group !== undefined && group <= compiled.groupCount()) return group;
-  const groups = [...Array.from({ length: compiled.groupCount() + 1 }, (_, i) => `$${i}`), ...Object.keys(compiled.namedGroups()).map((known) => `$${known}`)];
+  const groups = [
+    ...Array.from({ length: compiled.groupCount() + 1 }, (_, i) => `$${i}`),
+    ...Object.keys(compiled.namedGroups()).map((known) => `$${known}`),
+  ];
   throw new CodedError(
     "InvalidPattern",
     `${where} uses the group "${name}", which the pattern "${shortened(pattern.source)}" does not have. It has ` +

@@ -24,16 +24,29 @@ describe("rankOf", () => {
     ["-9007199254740994", "-9007199254740993"],
   ])("numerical: %s comes before %s", (smaller, greater) => {
     expect(compareRanks(rank(greater, numerical), rank(smaller, numerical))).toBeGreaterThan(0);
-    expect(compareRanks(rank(greater, { kind: "numerical", order: "desc" }), rank(smaller, { kind: "numerical", order: "desc" }))).toBeLessThan(0);
+    expect(
+      compareRanks(
+        rank(greater, { kind: "numerical", order: "desc" }),
+        rank(smaller, { kind: "numerical", order: "desc" }),
+      ),
+    ).toBeLessThan(0);
   });
 
-  it.each([["1.0", "1"], ["007", "7"], ["1e2", "100"], ["-0", "0"]])("numerical: %s equals %s", (a, b) => {
+  it.each([
+    ["1.0", "1"],
+    ["007", "7"],
+    ["1e2", "100"],
+    ["-0", "0"],
+  ])("numerical: %s equals %s", (a, b) => {
     expect(compareRanks(rank(a, numerical), rank(b, numerical))).toBe(0);
   });
 
-  it.each(["latest", "", "1.2.3", "0x10", "Infinity", "NaN", "1e999", "1_000", " 1"])("numerical: %j is refused, not skipped", (value) => {
-    expect(() => rankOf("some-tag", value, numerical)).toThrow(expect.objectContaining({ code: "NoTagMatch" }));
-  });
+  it.each(["latest", "", "1.2.3", "0x10", "Infinity", "NaN", "1e999", "1_000", " 1"])(
+    "numerical: %j is refused, not skipped",
+    (value) => {
+      expect(() => rankOf("some-tag", value, numerical)).toThrow(expect.objectContaining({ code: "NoTagMatch" }));
+    },
+  );
 
   it("alphabetical: compares by bytes", () => {
     const policy: Policy = { kind: "alphabetical", order: "asc" };
@@ -44,7 +57,12 @@ describe("rankOf", () => {
   it("semver: leaves out what is no version or not in the range", () => {
     const policy: Policy = { kind: "semver", range: parseRange("^1.x-0") };
     expect(["1.2.3", "1.3.0-rc.1", "v1.2.3"].every((value) => rankOf(value, value, policy) !== undefined)).toBe(true);
-    expect(["2.0.0", "latest", "1.2", "1"].map((value) => rankOf(value, value, policy))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(["2.0.0", "latest", "1.2", "1"].map((value) => rankOf(value, value, policy))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 
@@ -70,12 +88,27 @@ describe("parseTagRule", () => {
     [{ tag: "" }, { kind: "fixed", tag: "latest" }],
     [{ tag: "1.0.0" }, { kind: "fixed", tag: "1.0.0" }],
     [{ tag: `1.0.0@${digest}` }, { kind: "fixed", tag: "1.0.0", digest }],
-    [{ digest, semver: "1.x", tag: "1.0.0" }, { kind: "fixed", digest }],
-    [{ semver: "1.x", tag: "1.0.0" }, { kind: "list", origin: "semver", chart: false }],
-    [{ semver: "1.x", semverFilter: "-rc", chart: true }, { kind: "list", origin: "semver", chart: true, filter: { pattern: { source: "-rc" } } }],
-    [{ policy: { numerical: {} }, tag: "1.0.0" }, { kind: "list", origin: "policy", policy: { kind: "numerical", order: "asc" } }],
+    [
+      { digest, semver: "1.x", tag: "1.0.0" },
+      { kind: "fixed", digest },
+    ],
+    [
+      { semver: "1.x", tag: "1.0.0" },
+      { kind: "list", origin: "semver", chart: false },
+    ],
+    [
+      { semver: "1.x", semverFilter: "-rc", chart: true },
+      { kind: "list", origin: "semver", chart: true, filter: { pattern: { source: "-rc" } } },
+    ],
+    [
+      { policy: { numerical: {} }, tag: "1.0.0" },
+      { kind: "list", origin: "policy", policy: { kind: "numerical", order: "asc" } },
+    ],
     [{ policy: { alphabetical: { order: "DESC" } } }, { policy: { kind: "alphabetical", order: "desc" } }],
-    [{ policy: { semver: { range: "^1.x-0" } }, filterTags: { pattern: "^v(.*)", extract: "$1" } }, { filter: { extractor: [1] } }],
+    [
+      { policy: { semver: { range: "^1.x-0" } }, filterTags: { pattern: "^v(.*)", extract: "$1" } },
+      { filter: { extractor: [1] } },
+    ],
     [{ policy: { numerical: {} }, filterTags: {} }, { filter: { pattern: { source: "" } } }],
   ])("%j", (query, rule) => {
     expect(parseTagRule(query)).toMatchObject(rule);

@@ -64,7 +64,12 @@ function numericalRank(tag: string, value: string, order: Order): Rank {
       { details: { tag, value } },
     );
   }
-  return { kind: "numerical", value: number, exact: INTEGER.test(value) ? BigInt(value.replace("+", "")) : undefined, order };
+  return {
+    kind: "numerical",
+    value: number,
+    exact: INTEGER.test(value) ? BigInt(value.replace("+", "")) : undefined,
+    order,
+  };
 }
 
 /** Positive where `a` is the later one. Ranks of one policy are of one kind. */

@@ -29,7 +29,8 @@ type Operator = keyof typeof operators;
 
 const MAX_LENGTH = 512;
 const MAX_GROUPS = 32;
-const EXAMPLES = 'Write for example "1.x", "~1.4", "^2.0.0-0" (with pre-releases), ">=1.0.0 <2.0.0" or "1.0 - 1.4 || >=2.0.0".';
+const EXAMPLES =
+  'Write for example "1.x", "~1.4", "^2.0.0-0" (with pre-releases), ">=1.0.0 <2.0.0" or "1.0 - 1.4 || >=2.0.0".';
 const SPACE = "[\\t\\n\\f\\r ]";
 const NUMBER = "[0-9|xX*]+";
 const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
@@ -97,7 +98,8 @@ function parseGroup(text: string, group: string): RangeGroup {
     terms.push(parseTerm(text, operator as Operator, written));
     if (take(SPACES, group, at).length === group.length - at) break;
     const separator = take(SEPARATOR, group, at);
-    if (separator === "") throw invalid(text, `${shown(group.slice(at))} follows "${operator}${written}" and fits no version`);
+    if (separator === "")
+      throw invalid(text, `${shown(group.slice(at))} follows "${operator}${written}" and fits no version`);
     at += separator.length;
   }
   return { terms, prereleases: terms.some((term) => term.version.prerelease !== "") };

@@ -49,10 +49,16 @@ export interface ListRule {
 export function parseTagRule(query: TagQuery): TagRule {
   if (query.digest) return { kind: "fixed", digest: parseDigest(query.digest) };
   if (query.semver && query.policy) {
-    throw new CodedError("InvalidSpec", "spec.ref.semver and spec.ref.policy are both set: keep one, or write policy: {semver: {range: …}}.");
+    throw new CodedError(
+      "InvalidSpec",
+      "spec.ref.semver and spec.ref.policy are both set: keep one, or write policy: {semver: {range: …}}.",
+    );
   }
   if (query.filterTags && !query.policy) {
-    throw new CodedError("InvalidSpec", "spec.ref.filterTags needs spec.ref.policy, which orders the tags that are left: add policy: {alphabetical: {order: asc}}.");
+    throw new CodedError(
+      "InvalidSpec",
+      "spec.ref.filterTags needs spec.ref.policy, which orders the tags that are left: add policy: {alphabetical: {order: asc}}.",
+    );
   }
   if (query.semver) return semverRule(query.semver, query);
   if (query.policy) return policyRule(query.policy, query);
@@ -76,7 +82,9 @@ function parseFixed(text: string): FixedReference {
 function semverRule(range: string, query: TagQuery): ListRule {
   const policy: Policy = { kind: "semver", range: parseRange(range) };
   const rule: ListRule = { kind: "list", origin: "semver", policy, chart: query.chart ?? false };
-  return query.semverFilter ? { ...rule, filter: { pattern: parsePattern(query.semverFilter, "spec.ref.semverFilter") } } : rule;
+  return query.semverFilter
+    ? { ...rule, filter: { pattern: parsePattern(query.semverFilter, "spec.ref.semverFilter") } }
+    : rule;
 }
 
 function policyRule(written: NonNullable<TagQuery["policy"]>, query: TagQuery): ListRule {
@@ -84,14 +92,22 @@ function policyRule(written: NonNullable<TagQuery["policy"]>, query: TagQuery): 
   if (query.filterTags === undefined) return rule;
   const pattern = parsePattern(query.filterTags.pattern ?? "", "spec.ref.filterTags.pattern");
   const template = query.filterTags.extract;
-  return { ...rule, filter: template ? { pattern, extractor: parseExtract(template, pattern, "spec.ref.filterTags.extract") } : { pattern } };
+  return {
+    ...rule,
+    filter: template
+      ? { pattern, extractor: parseExtract(template, pattern, "spec.ref.filterTags.extract") }
+      : { pattern },
+  };
 }
 
 function parsePolicy(written: NonNullable<TagQuery["policy"]>): Policy {
   const { semver, alphabetical, numerical } = written;
   const [only, ...others] = [semver, alphabetical, numerical].filter((choice) => choice !== undefined);
   if (only === undefined || others.length > 0) {
-    throw new CodedError("InvalidSpec", "spec.ref.policy takes exactly one of semver, alphabetical and numerical, for example policy: {numerical: {order: asc}}.");
+    throw new CodedError(
+      "InvalidSpec",
+      "spec.ref.policy takes exactly one of semver, alphabetical and numerical, for example policy: {numerical: {order: asc}}.",
+    );
   }
   if (semver) return { kind: "semver", range: parseRange(semver.range) };
   if (alphabetical) return { kind: "alphabetical", order: parseOrder(alphabetical.order) };
@@ -101,5 +117,8 @@ function parsePolicy(written: NonNullable<TagQuery["policy"]>): Policy {
 function parseOrder(order: string | undefined): Order {
   const lower = (order || "asc").toLowerCase();
   if (lower === "asc" || lower === "desc") return lower;
-  throw new CodedError("InvalidSpec", `The order "${order}" of spec.ref.policy is not known: write asc (the greatest is the latest) or desc (the smallest is).`);
+  throw new CodedError(
+    "InvalidSpec",
+    `The order "${order}" of spec.ref.policy is not known: write asc (the greatest is the latest) or desc (the smallest is).`,
+  );
 }

@@ -44,13 +44,23 @@ it.each([true, false])("packages that are loaded when needed work from a bundle 
   server.route("/ecr", () => ({ body: { authorizationData: [{ authorizationToken: token, expiresAt }] } }));
   server.route("/public", () => ({ body: { authorizationData: { authorizationToken: token, expiresAt } } }));
   server.route("/gcp", () => ({ body: { access_token: "google", token_type: "Bearer", expires_in: 3600 } }));
-  server.route("/metadata/identity/oauth2/token", () => ({ body: { access_token: "entra", expires_on: String(expiresAt), resource: "r", token_type: "Bearer" } }));
-  server.route("/oauth2/exchange", () => ({ body: { refresh_token: `a.${Buffer.from(JSON.stringify({ exp: expiresAt })).toString("base64url")}.` } }));
+  server.route("/metadata/identity/oauth2/token", () => ({
+    body: { access_token: "entra", expires_on: String(expiresAt), resource: "r", token_type: "Bearer" },
+  }));
+  server.route("/oauth2/exchange", () => ({
+    body: { refresh_token: `a.${Buffer.from(JSON.stringify({ exp: expiresAt })).toString("base64url")}.` },
+  }));
   try {
     const program = await bundle(entry(server.url), dir, { splitting });
     const env = { PATH: "", HOME: dir, AZURE_POD_IDENTITY_AUTHORITY_HOST: server.url };
     const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: dir, env, timeout: 14_000 });
-    expect(JSON.parse(stdout)).toEqual({ ecr: "ecr", ecrPublic: "ecr", gcp: "google", azure: expect.stringMatching(/^a\./), sigstore: true });
+    expect(JSON.parse(stdout)).toEqual({
+      ecr: "ecr",
+      ecrPublic: "ecr",
+      gcp: "google",
+      azure: expect.stringMatching(/^a\./),
+      sigstore: true,
+    });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -15,7 +15,8 @@ function derOid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   const bytes = [first * 40 + second, ...rest].flatMap((value) => {
     const groups = [value & 0x7f];
-    for (let left = Math.floor(value / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left & 0x7f) | 0x80);
+    for (let left = Math.floor(value / 128); left > 0; left = Math.floor(left / 128))
+      groups.unshift((left & 0x7f) | 0x80);
     return groups;
   });
   return der(0x06, Buffer.from(bytes));
@@ -33,7 +34,12 @@ export interface CertificateExtension {
 }
 
 export type KeyUsage = "digitalSignature" | "contentCommitment" | "keyEncipherment" | "keyCertSign";
-const usageBits: Readonly<Record<KeyUsage, number>> = { digitalSignature: 0x80, contentCommitment: 0x40, keyEncipherment: 0x20, keyCertSign: 0x04 };
+const usageBits: Readonly<Record<KeyUsage, number>> = {
+  digitalSignature: 0x80,
+  contentCommitment: 0x40,
+  keyEncipherment: 0x20,
+  keyCertSign: 0x04,
+};
 
 export interface CertificateOptions {
   readonly subject?: Readonly<Record<string, string>>;
@@ -60,12 +66,20 @@ export interface TestCertificate {
   readonly subject: Readonly<Record<string, string>>;
 }
 
-const attributeOids: Readonly<Record<string, string>> = { CN: "2.5.4.3", C: "2.5.4.6", L: "2.5.4.7", ST: "2.5.4.8", O: "2.5.4.10", OU: "2.5.4.11" };
+const attributeOids: Readonly<Record<string, string>> = {
+  CN: "2.5.4.3",
+  C: "2.5.4.6",
+  L: "2.5.4.7",
+  ST: "2.5.4.8",
+  O: "2.5.4.10",
+  OU: "2.5.4.11",
+};
 export const codeSigning = "1.3.6.1.5.5.7.3.3";
 const defaultSubject = { C: "US", ST: "WA", O: "Notary", CN: "signer" };
 const day = 86_400_000;
 
-export const ecKeys = (curve = "P-256"): { publicKey: KeyObject; privateKey: KeyObject } => generateKeyPairSync("ec", { namedCurve: curve });
+export const ecKeys = (curve = "P-256"): { publicKey: KeyObject; privateKey: KeyObject } =>
+  generateKeyPairSync("ec", { namedCurve: curve });
 
 /** An X.509 certificate, signed with ECDSA or RSA and SHA-256. */
 export function makeCertificate(options: CertificateOptions = {}): TestCertificate {
@@ -78,7 +92,10 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
       derInteger(1 + Math.floor(Math.random() * 100)),
       algorithm,
       derName(issuer?.subject ?? subject),
-      sequence(derTime(options.notBefore ?? new Date(Date.now() - day)), derTime(options.notAfter ?? new Date(Date.now() + 365 * day))),
+      sequence(
+        derTime(options.notBefore ?? new Date(Date.now() - day)),
+        derTime(options.notAfter ?? new Date(Date.now() + 365 * day)),
+      ),
       derName(subject),
       keys.publicKey.export({ type: "spki", format: "der" }),
       der(0xa3, sequence(...extensions.map(derExtension))),
@@ -86,9 +103,12 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
   const extensions = extensionsOf(options);
   const plain = tbs(extensions);
   const issuerKey = issuer?.certificate.publicKey ?? keys.publicKey;
-  const hash = createHash("sha256").update(issuerKey.export({ type: "spki", format: "der" })).digest();
+  const hash = createHash("sha256")
+    .update(issuerKey.export({ type: "spki", format: "der" }))
+    .digest();
   // The serial number must be the same in both, so the extension is spliced in rather than built anew.
-  const signed = precertificate === undefined ? plain : withExtensions(plain, [...extensions, precertificate(plain, hash)]);
+  const signed =
+    precertificate === undefined ? plain : withExtensions(plain, [...extensions, precertificate(plain, hash)]);
   const raw = sequence(signed, algorithm, der(0x03, Buffer.from([0]), sign("sha256", signed, signer)));
   return { certificate: new X509Certificate(raw), privateKey: keys.privateKey, subject };
 }
@@ -101,7 +121,7 @@ function withExtensions(tbs: Buffer, extensions: readonly CertificateExtension[]
 
 /** Where the last of the elements from `start` begins. */
 function lastElement(bytes: Buffer, start: number): number {
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const first = bytes[at + 1] ?? 0;
     const size = first < 0x80 ? 0 : first & 0x7f;
     const length = size === 0 ? first : bytes.readUIntBE(at + 2, size);
@@ -112,14 +132,30 @@ function lastElement(bytes: Buffer, start: number): number {
 }
 
 function extensionsOf(options: CertificateOptions): CertificateExtension[] {
-  const { ca = false, pathLength, usage = ca ? ["keyCertSign"] : ["digitalSignature"], usageCritical = true, purposes, uri, extensions = [] } = options;
+  const {
+    ca = false,
+    pathLength,
+    usage = ca ? ["keyCertSign"] : ["digitalSignature"],
+    usageCritical = true,
+    purposes,
+    uri,
+    extensions = [],
+  } = options;
   const constraints = [...when(ca || undefined, () => der(0x01, Buffer.from([0xff]))), ...when(pathLength, derInteger)];
   const bits = usage.reduce((sum, name) => sum | usageBits[name], 0);
   return [
     { oid: "2.5.29.19", critical: true, value: sequence(...constraints) },
-    ...when(bits || undefined, () => ({ oid: "2.5.29.15", critical: usageCritical, value: der(0x03, Buffer.from([0, bits])) })),
+    ...when(bits || undefined, () => ({
+      oid: "2.5.29.15",
+      critical: usageCritical,
+      value: der(0x03, Buffer.from([0, bits])),
+    })),
     ...when(purposes, (oids) => ({ oid: "2.5.29.37", value: sequence(...oids.map(derOid)) })),
-    ...when(uri, (text) => ({ oid: "2.5.29.17", critical: true, value: sequence(der(0x86, Buffer.from(text, "utf8"))) })),
+    ...when(uri, (text) => ({
+      oid: "2.5.29.17",
+      critical: true,
+      value: sequence(der(0x86, Buffer.from(text, "utf8"))),
+    })),
     ...extensions,
   ];
 }
@@ -131,7 +167,11 @@ function derExtension({ oid, critical = false, value }: CertificateExtension): B
 }
 
 function derName(name: Readonly<Record<string, string>>): Buffer {
-  return sequence(...Object.entries(name).map(([key, value]) => der(0x31, sequence(derOid(attributeOids[key] ?? key), derUtf8(value)))));
+  return sequence(
+    ...Object.entries(name).map(([key, value]) =>
+      der(0x31, sequence(derOid(attributeOids[key] ?? key), derUtf8(value))),
+    ),
+  );
 }
 
 /** GeneralizedTime. */
@@ -140,5 +180,7 @@ function derTime(time: Date): Buffer {
 }
 
 function signatureAlgorithm(key: KeyObject): Buffer {
-  return key.asymmetricKeyType === "ec" ? sequence(derOid("1.2.840.10045.4.3.2")) : sequence(derOid("1.2.840.113549.1.1.11"), der(0x05));
+  return key.asymmetricKeyType === "ec"
+    ? sequence(derOid("1.2.840.10045.4.3.2"))
+    : sequence(derOid("1.2.840.113549.1.1.11"), der(0x05));
 }

@@ -31,8 +31,11 @@ const tlsFile = (name: string): string => readFileSync(new URL(`fixtures/tls/${n
 export async function startCloudServer({ tls = false } = {}): Promise<CloudServer> {
   const calls: CloudCall[] = [];
   const routes = new Map<string, (call: CloudCall) => CloudAnswer | Promise<CloudAnswer>>();
-  const handler = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response, calls, routes);
-  const server = tls ? createTlsServer({ cert: tlsFile("server.crt"), key: tlsFile("server.key") }, handler) : createServer(handler);
+  const handler = (request: IncomingMessage, response: ServerResponse): void =>
+    void answer(request, response, calls, routes);
+  const server = tls
+    ? createTlsServer({ cert: tlsFile("server.crt"), key: tlsFile("server.key") }, handler)
+    : createServer(handler);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
   return {
@@ -48,19 +51,28 @@ export async function startCloudServer({ tls = false } = {}): Promise<CloudServe
 
 type Routes = ReadonlyMap<string, (call: CloudCall) => CloudAnswer | Promise<CloudAnswer>>;
 
-async function answer(request: IncomingMessage, response: ServerResponse, calls: CloudCall[], routes: Routes): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  calls: CloudCall[],
+  routes: Routes,
+): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const { method = "", url: path = "", headers } = request;
   const call = { method, path, headers, body: Buffer.concat(chunks).toString("utf8") };
   calls.push(call);
-  const [prefix = ""] = [...routes.keys()].filter((candidate) => path.startsWith(candidate)).toSorted((a, b) => b.length - a.length);
+  const [prefix = ""] = [...routes.keys()]
+    .filter((candidate) => path.startsWith(candidate))
+    .toSorted((a, b) => b.length - a.length);
   send(response, (await routes.get(prefix)?.(call)) ?? { status: 404, body: "not found" });
 }
 
 function send(response: ServerResponse, { status = 200, headers = {}, body }: CloudAnswer): void {
   const isText = typeof body === "string";
-  response.writeHead(status, { "content-type": isText ? "text/plain" : "application/json", ...headers }).end(isText ? body : JSON.stringify(body));
+  response
+    .writeHead(status, { "content-type": isText ? "text/plain" : "application/json", ...headers })
+    .end(isText ? body : JSON.stringify(body));
 }
 
 /** A JWT whose claims nobody signed. */

@@ -18,7 +18,10 @@ export interface CommandTestOptions {
 }
 
 /** Streams of a command that runs in this process, and what it has written to them. */
-export function testIO(options: CommandTestOptions = {}): { readonly io: CommandIO; readonly written: () => { stdout: string; stderr: string } } {
+export function testIO(options: CommandTestOptions = {}): {
+  readonly io: CommandIO;
+  readonly written: () => { stdout: string; stderr: string };
+} {
   const collect = (): { stream: PassThrough; text: () => string } => {
     const chunks: Buffer[] = [];
     const stream = new PassThrough();
@@ -27,7 +30,14 @@ export function testIO(options: CommandTestOptions = {}): { readonly io: Command
   };
   const [stdout, stderr] = [collect(), collect()];
   const environment = cliEnvironment({ HOME: "nonexistent", ...options.env });
-  const io = { stdin: Readable.from([Buffer.from(options.stdin ?? "")]), stdout: stdout.stream, stderr: stderr.stream, terminal: options.terminal ?? false, environment, signal: options.signal ?? new AbortController().signal };
+  const io = {
+    stdin: Readable.from([Buffer.from(options.stdin ?? "")]),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    terminal: options.terminal ?? false,
+    environment,
+    signal: options.signal ?? new AbortController().signal,
+  };
   return { io, written: () => ({ stdout: stdout.text(), stderr: stderr.text() }) };
 }
 

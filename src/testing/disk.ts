@@ -10,7 +10,11 @@ type Writev = (this: unknown, pieces: readonly Buffer[]) => Promise<{ bytesWritt
  * Runs `run` on a disk with moods: stands in for the writev of every open file, the system's call beneath.
  * @param moodOf the mood for each call, numbered from 0; until it is known, the disk takes nothing
  */
-export async function onDisk<T>(dir: string, moodOf: (call: number) => DiskMood | Promise<DiskMood>, run: () => Promise<T>): Promise<T> {
+export async function onDisk<T>(
+  dir: string,
+  moodOf: (call: number) => DiskMood | Promise<DiskMood>,
+  run: () => Promise<T>,
+): Promise<T> {
   const probe = await open(join(dir, "disk-probe"), "w");
   const prototype = Object.getPrototypeOf(probe) as { writev: Writev };
   await probe.close();

@@ -7,7 +7,9 @@ import type { TestKubeServer } from "./kube-server.ts";
 import { testCa } from "./registry.ts";
 
 /** A directory for the files of one test. */
-export async function scratch(): Promise<AsyncDisposable & { readonly path: string; write(name: string, content: string | object): Promise<string> }> {
+export async function scratch(): Promise<
+  AsyncDisposable & { readonly path: string; write(name: string, content: string | object): Promise<string> }
+> {
   const path = await mkdtemp(join(tmpdir(), "strata-kube-"));
   return {
     path,
@@ -25,7 +27,12 @@ export function kubeconfig(server: string, user: object = {}, cluster: object = 
   return {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "test", cluster: { server, "certificate-authority-data": Buffer.from(testCa()).toString("base64"), ...cluster } }],
+    clusters: [
+      {
+        name: "test",
+        cluster: { server, "certificate-authority-data": Buffer.from(testCa()).toString("base64"), ...cluster },
+      },
+    ],
     users: [{ name: "test", user }],
     contexts: [{ name: "test", context: { cluster: "test", user: "test", namespace: "apps" } }],
     "current-context": "test",
@@ -43,7 +50,10 @@ export const quickKube = {
 } satisfies KubeOptions;
 
 /** A client of a test server. */
-export async function connectTo(server: TestKubeServer, options: Partial<KubeOptions> & { readonly user?: object } = {}): Promise<KubeConnection & AsyncDisposable> {
+export async function connectTo(
+  server: TestKubeServer,
+  options: Partial<KubeOptions> & { readonly user?: object } = {},
+): Promise<KubeConnection & AsyncDisposable> {
   await using directory = await scratch();
   const { user, ...rest } = options;
   const file = await directory.write("kubeconfig", kubeconfig(server.url, user));

@@ -6,7 +6,18 @@ import { text } from "node:stream/consumers";
 import { codeOf } from "../errors.ts";
 import type { KubeObject, ResourceType } from "../kube/client.ts";
 import { MemoryKube } from "../kube/memory.ts";
-import { answerObject, failureReply, type KubeCall, type KubeTarget, listOptions, noSuchPath, Pages, shown, statusReply, targetOf } from "./kube-server-routes.ts";
+import {
+  answerObject,
+  failureReply,
+  type KubeCall,
+  type KubeTarget,
+  listOptions,
+  noSuchPath,
+  Pages,
+  shown,
+  statusReply,
+  targetOf,
+} from "./kube-server-routes.ts";
 import { type Fault, Faults } from "./registry-faults.ts";
 import { type Reply, send } from "./registry-reply.ts";
 import { testCa } from "./registry.ts";
@@ -61,7 +72,13 @@ interface Shared {
 const tlsFile = (name: string): string => readFileSync(new URL(`fixtures/tls/${name}`, import.meta.url), "utf8");
 
 export async function startKubeServer(options: KubeServerOptions): Promise<TestKubeServer> {
-  const shared: Shared = { options, store: options.store ?? new MemoryKube(), faults: new Faults(), requests: [], pages: new Pages() };
+  const shared: Shared = {
+    options,
+    store: options.store ?? new MemoryKube(),
+    faults: new Faults(),
+    requests: [],
+    pages: new Pages(),
+  };
   const server = listener(options.tls, (incoming, response) => void answer(incoming, response, shared));
   const open = new Set<Socket>();
   let connections = 0;
@@ -98,10 +115,16 @@ export async function startKubeServer(options: KubeServerOptions): Promise<TestK
   };
 }
 
-function listener(tls: KubeServerOptions["tls"], handler: (incoming: IncomingMessage, response: ServerResponse) => void): Server {
+function listener(
+  tls: KubeServerOptions["tls"],
+  handler: (incoming: IncomingMessage, response: ServerResponse) => void,
+): Server {
   if (tls === undefined) return createServer({ keepAliveTimeout: 60_000 }, handler);
   const mutual = tls === "mutual" ? { ca: testCa(), requestCert: true, rejectUnauthorized: true } : {};
-  return createTlsServer({ cert: tlsFile("server.crt"), key: tlsFile("server.key"), keepAliveTimeout: 60_000, ...mutual }, handler);
+  return createTlsServer(
+    { cert: tlsFile("server.crt"), key: tlsFile("server.key"), keepAliveTimeout: 60_000, ...mutual },
+    handler,
+  );
 }
 
 async function answer(incoming: IncomingMessage, response: ServerResponse, shared: Shared): Promise<void> {
@@ -115,7 +138,8 @@ async function answer(incoming: IncomingMessage, response: ServerResponse, share
     const target = targetOf(shared.options.kinds, call.url.pathname);
     // A request that is reset or refused has no effect.
     if (isRefused(fault)) await send(response, method, noSuchPath(), fault);
-    else if (!isAllowed(shared, headers)) await send(response, method, statusReply(401, "Unauthorized", "Unauthorized"));
+    else if (!isAllowed(shared, headers))
+      await send(response, method, statusReply(401, "Unauthorized", "Unauthorized"));
     else if (target !== undefined && isWatch(target, call)) await watch(response, { shared, target, call });
     else await send(response, method, await route(shared, target, call), fault);
   } catch {
@@ -134,7 +158,8 @@ const callOf = ({ method = "", url = "", headers }: IncomingMessage, body: strin
   body,
 });
 
-const isWatch = ({ name }: KubeTarget, { method, url }: KubeCall): boolean => method === "GET" && name === undefined && url.searchParams.get("watch") === "true";
+const isWatch = ({ name }: KubeTarget, { method, url }: KubeCall): boolean =>
+  method === "GET" && name === undefined && url.searchParams.get("watch") === "true";
 
 function isAllowed({ options: { tokens } }: Shared, { authorization = "" }: IncomingMessage["headers"]): boolean {
   return tokens === undefined || (authorization.startsWith("Bearer ") && tokens.has(authorization.slice(7)));
@@ -173,14 +198,29 @@ async function watch(response: ServerResponse, { shared, target, call }: Watch):
     const { resourceVersion } = await store.list(target.type, { namespace: "none" }, stopped.signal);
     // By now every change up to that version has been written.
     await new Promise(setImmediate);
-    if (Number(resourceVersion) > Number(version)) write("BOOKMARK", { apiVersion: target.type.version, kind: target.type.kind, metadata: { resourceVersion } as KubeObject["metadata"] });
+    if (Number(resourceVersion) > Number(version))
+      write("BOOKMARK", {
+        apiVersion: target.type.version,
+        kind: target.type.kind,
+        metadata: { resourceVersion } as KubeObject["metadata"],
+      });
   };
-  const timer = searchParams.get("allowWatchBookmarks") === "true" ? setInterval(() => void bookmark().catch(() => {}), options.bookmarkMs ?? 1000) : undefined;
+  const timer =
+    searchParams.get("allowWatchBookmarks") === "true"
+      ? setInterval(() => void bookmark().catch(() => {}), options.bookmarkMs ?? 1000)
+      : undefined;
   try {
-    for await (const { type, object } of store.watch(target.type, { ...listOptions(target, call.url), resourceVersion: version }, stopped.signal)) write(type, shown(object, call.accept));
+    for await (const { type, object } of store.watch(
+      target.type,
+      { ...listOptions(target, call.url), resourceVersion: version },
+      stopped.signal,
+    ))
+      write(type, shown(object, call.accept));
   } catch (error) {
     if (codeOf(error) !== "KubeConflict") throw error;
-    response.write(`${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" } })}\n`);
+    response.write(
+      `${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" } })}\n`,
+    );
   } finally {
     clearInterval(timer);
   }

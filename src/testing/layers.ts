@@ -20,7 +20,11 @@ export function fixture(name: string): Repository {
 /** The manifest that a tag or digest names, which must not be an index, as the walk would find it. */
 export async function manifestNode(repository: Repository, reference: string | Descriptor): Promise<ManifestNode> {
   const descriptor = typeof reference === "string" ? await repository.resolve(reference, never) : reference;
-  const manifest = parseManifest(await buffer(await repository.fetch(descriptor, never)), descriptor.mediaType, descriptor.digest);
+  const manifest = parseManifest(
+    await buffer(await repository.fetch(descriptor, never)),
+    descriptor.mediaType,
+    descriptor.digest,
+  );
   if (manifest.kind !== "manifest") throw new Error(`${descriptor.digest} is an index`);
   return {
     descriptor,
@@ -43,7 +47,12 @@ export async function filesIn(path: string): Promise<Map<string, { readonly cont
   parser.on("entry", (entry: ReadEntry) => {
     const chunks: Buffer[] = [];
     entry.on("data", (chunk: Buffer) => chunks.push(chunk));
-    entry.on("end", () => files.set(entry.type === "Directory" ? `${entry.path.replace(/\/$/, "")}/` : entry.path, { content: Buffer.concat(chunks), mode: entry.mode ?? 0 }));
+    entry.on("end", () =>
+      files.set(entry.type === "Directory" ? `${entry.path.replace(/\/$/, "")}/` : entry.path, {
+        content: Buffer.concat(chunks),
+        mode: entry.mode ?? 0,
+      }),
+    );
   });
   parser.end(gunzipSync(await readFile(path)));
   await done;

@@ -26,7 +26,8 @@ export class MemoryRepository implements Repository {
 
   /** Adds a manifest, or an index where `body` has `manifests`; `schemaVersion` and `mediaType` are filled in. */
   manifest(body: Readonly<Record<string, unknown>>, ...tags: readonly string[]): Descriptor {
-    const mediaType = typeof body["mediaType"] === "string" ? body["mediaType"] : "manifests" in body ? ociIndexType : ociManifestType;
+    const mediaType =
+      typeof body["mediaType"] === "string" ? body["mediaType"] : "manifests" in body ? ociIndexType : ociManifestType;
     const descriptor = this.blob(JSON.stringify({ schemaVersion: 2, mediaType, ...body }), mediaType);
     for (const tag of tags) this.#tags.set(tag, descriptor.digest);
     return descriptor;
@@ -65,7 +66,9 @@ export class MemoryRepository implements Repository {
       const body = parseManifest(bytes, mediaType, digest);
       return body.subject?.digest === subject ? [referrerOf({ mediaType, digest, size: bytes.length }, body)] : [];
     });
-    return Promise.resolve(referrers.filter((found) => artifactType === undefined || found.artifactType === artifactType));
+    return Promise.resolve(
+      referrers.filter((found) => artifactType === undefined || found.artifactType === artifactType),
+    );
   }
 
   #notFound(reference: string): CodedError {
@@ -76,5 +79,9 @@ export class MemoryRepository implements Repository {
 /** distribution-spec v1.1, "Listing Referrers". */
 function referrerOf(descriptor: Descriptor, body: Manifest | Index): Descriptor {
   const artifactType = body.artifactType ?? (body.kind === "manifest" ? body.config.mediaType : undefined);
-  return { ...descriptor, ...(artifactType && { artifactType }), ...(body.annotations && { annotations: body.annotations }) };
+  return {
+    ...descriptor,
+    ...(artifactType && { artifactType }),
+    ...(body.annotations && { annotations: body.annotations }),
+  };
 }

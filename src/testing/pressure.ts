@@ -49,7 +49,7 @@ export function* compressed(parts: Iterable<Buffer>, compress: (part: Buffer) =>
 
 /** The count once it has grown and then stopped. A machine that is busy elsewhere makes it smaller, never larger. */
 export async function settled(count: () => number): Promise<number> {
-  for (let last = count(), still = 0; ; ) {
+  for (let last = count(), still = 0; ;) {
     await delay(20);
     const now = count();
     still = now > 0 && now === last ? still + 1 : 0;

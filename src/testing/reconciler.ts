@@ -48,25 +48,43 @@ export interface TestReconciler {
 
 const writing = new Set(["create", "update", "patch", "apply", "delete"]);
 
-export async function startTestReconciler(options: Omit<MemoryKubeOptions, "onRequest"> & { readonly ociEndpoint?: boolean } = {}): Promise<TestReconciler> {
+export async function startTestReconciler(
+  options: Omit<MemoryKubeOptions, "onRequest"> & { readonly ociEndpoint?: boolean } = {},
+): Promise<TestReconciler> {
   const requests: KubeRequest[] = [];
   const kube = new MemoryKube({ ...options, onRequest: (request) => void requests.push(request) });
   const { deps, root, events, close } = await startParts(kube, options.ociEndpoint ?? false);
   let memory = new ReconcileMemory();
-  const read = async <T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> => await kube.get<T>(type, { namespace, name }, never);
+  const read = async <T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> =>
+    await kube.get<T>(type, { namespace, name }, never);
   return {
-    kube, deps, root, events,
+    kube,
+    deps,
+    root,
+    events,
     writes: () => requests.splice(0).filter(({ verb }) => writing.has(verb)),
     apply: async (name, spec, annotations = {}) => {
       const existing = await read<RawObject>(artifactRepositories, name);
-      const object: RawObject = { apiVersion: API_VERSION, kind: KIND, metadata: { ...existing?.metadata, name, namespace, annotations }, spec };
-      await (existing === undefined ? kube.create(artifactRepositories, object, never) : kube.update(artifactRepositories, object, never));
+      const object: RawObject = {
+        apiVersion: API_VERSION,
+        kind: KIND,
+        metadata: { ...existing?.metadata, name, namespace, annotations },
+        spec,
+      };
+      await (existing === undefined
+        ? kube.create(artifactRepositories, object, never)
+        : kube.update(artifactRepositories, object, never));
       requests.length = 0;
     },
     reconcile: async (name, askedAt = performance.now()) => {
       // What was written before gets to the cache first.
       await setTimeout(5);
-      return await reconcile((await read<RawObject>(artifactRepositories, name))!, { memory, deps, askedAt, signal: never });
+      return await reconcile((await read<RawObject>(artifactRepositories, name))!, {
+        memory,
+        deps,
+        askedAt,
+        signal: never,
+      });
     },
     get: async (name) => await read<RawObject>(artifactRepositories, name),
     externalArtifact: async (name) => await read<ExternalArtifact>(externalArtifacts, name),
@@ -78,25 +96,50 @@ export async function startTestReconciler(options: Omit<MemoryKubeOptions, "onRe
 }
 
 /** The real parts, over that API. */
-async function startParts(kube: MemoryKube, ociEndpoint: boolean): Promise<Pick<TestReconciler, "deps" | "root" | "events" | "close">> {
+async function startParts(
+  kube: MemoryKube,
+  ociEndpoint: boolean,
+): Promise<Pick<TestReconciler, "deps" | "root" | "events" | "close">> {
   const root = await mkdtemp(join(tmpdir(), "strata-reconciler-"));
   const registry = testClient();
   const events: TestEvent[] = [];
-  const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "" });
+  const sources = clusterSources({
+    registry,
+    kube,
+    clouds: cloudCredentials({}),
+    limits: defaultLimits,
+    defaultServiceAccount: "",
+  });
   const oci = ociEndpoint ? { address: "127.0.0.1:0", advertised: "" } : undefined;
-  const servers = await startServers({ root, address: "127.0.0.1:0", advertised: "", hostname: "127.0.0.1", oci, ready: () => true, onError: (error) => { throw error; } });
+  const servers = await startServers({
+    root,
+    address: "127.0.0.1:0",
+    advertised: "",
+    hostname: "127.0.0.1",
+    oci,
+    ready: () => true,
+    onError: (error) => {
+      throw error;
+    },
+  });
   const stopping = new AbortController();
   const artifacts = startInformer<ExternalArtifact>(kube, externalArtifacts, informerDefaults, stopping.signal);
   await artifacts.synced;
-  const deps = await reconcilerDeps({
-    root, kube, sources, servers,
-    retention: { ttlMs: 60_000, records: 2 },
-    cachedExternalArtifact: (at) => artifacts.get(at),
-    announce: { event: (_, event) => void events.push(event) },
-    meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
-    log: () => undefined,
-    settings: { intervalJitterPercentage: 0, requeueDependencyMs: 5000 },
-  }, never);
+  const deps = await reconcilerDeps(
+    {
+      root,
+      kube,
+      sources,
+      servers,
+      retention: { ttlMs: 60_000, records: 2 },
+      cachedExternalArtifact: (at) => artifacts.get(at),
+      announce: { event: (_, event) => void events.push(event) },
+      meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
+      log: () => undefined,
+      settings: { intervalJitterPercentage: 0, requeueDependencyMs: 5000 },
+    },
+    never,
+  );
   const close = async (): Promise<void> => {
     stopping.abort();
     await servers.close(0);
@@ -107,6 +150,9 @@ async function startParts(kube: MemoryKube, ociEndpoint: boolean): Promise<Pick<
 }
 
 /** Status of a condition; undefined where there is none. */
-export function conditionOf(object: RawObject | undefined, type: string): { readonly status: string; readonly reason: string; readonly message: string } | undefined {
+export function conditionOf(
+  object: RawObject | undefined,
+  type: string,
+): { readonly status: string; readonly reason: string; readonly message: string } | undefined {
   return object?.status?.conditions?.find((condition) => condition.type === type);
 }

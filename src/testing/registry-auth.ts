@@ -64,9 +64,12 @@ export class Auth {
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
     const issued = token === undefined ? undefined : this.issued.get(token);
     const valid = issued && issued.expiresAt > Date.now();
-    if (valid && needs.every(({ repository, action }) => issued.scopes.includes(`${repository}:${action}`))) return undefined;
+    if (valid && needs.every(({ repository, action }) => issued.scopes.includes(`${repository}:${action}`)))
+      return undefined;
     const scopes = Map.groupBy(needs, (need) => need.repository);
-    const scope = [...scopes].map(([name, list]) => `repository:${name}:${list.map((need) => need.action).join(",")}`).join(" ");
+    const scope = [...scopes]
+      .map(([name, list]) => `repository:${name}:${list.map((need) => need.action).join(",")}`)
+      .join(" ");
     const realm = this.#options.realm ?? `${request.origin}/token`;
     const error = token === undefined ? "" : `,error="${valid ? "insufficient_scope" : "invalid_token"}"`;
     return challenge(`Bearer realm="${realm}",service="${service}",scope="${scope}"${error}`);
@@ -74,7 +77,8 @@ export class Auth {
 
   /** The token endpoint: GET with Basic credentials, or POST with a grant. */
   async token(request: Request): Promise<Reply> {
-    const form = request.method === "POST" ? new URLSearchParams((await request.read()).bytes.toString("utf8")) : undefined;
+    const form =
+      request.method === "POST" ? new URLSearchParams((await request.read()).bytes.toString("utf8")) : undefined;
     const account = form ? this.#grantedAccount(form) : this.#basicAccount(request.headers.authorization);
     const sentCredentials = form !== undefined || request.headers.authorization !== undefined;
     if (sentCredentials && account === undefined) return errorReply(401, "UNAUTHORIZED", "wrong credentials");
@@ -93,7 +97,8 @@ export class Auth {
   }
 
   #grantedAccount(form: URLSearchParams): string | undefined {
-    if (form.get("grant_type") === "refresh_token") return this.#options.identityTokens?.[form.get("refresh_token") ?? ""];
+    if (form.get("grant_type") === "refresh_token")
+      return this.#options.identityTokens?.[form.get("refresh_token") ?? ""];
     if (form.get("grant_type") !== "password") return undefined;
     return this.#login(form.get("username") ?? "", form.get("password") ?? "");
   }
@@ -104,7 +109,9 @@ export class Auth {
       if (!match) return [];
       const repository = match[1] ?? "";
       const actions = (match[2] ?? "").split(",") as Action[];
-      return actions.filter((action) => this.#allows(account, repository, action)).map((action) => `${repository}:${action}`);
+      return actions
+        .filter((action) => this.#allows(account, repository, action))
+        .map((action) => `${repository}:${action}`);
     });
   }
 

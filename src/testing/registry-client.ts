@@ -6,7 +6,11 @@ import type { TestRegistry } from "./registry.ts";
 
 /** A client that is as patient as the real one, but in milliseconds. */
 export function testClient(overrides: Partial<RegistryClientOptions> = {}): RegistryClient {
-  return new RegistryClient({ ...registryDefaults, retry: { attempts: 4, baseMs: 1, maxMs: 5, maxWaitMs: 1500 }, ...overrides });
+  return new RegistryClient({
+    ...registryDefaults,
+    retry: { attempts: 4, baseMs: 1, maxMs: 5, maxWaitMs: 1500 },
+    ...overrides,
+  });
 }
 
 /** Access to a test registry: plain HTTP where it has no TLS. */

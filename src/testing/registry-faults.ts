@@ -49,7 +49,8 @@ export class Faults {
   take(method: string, url: string): Fault | undefined {
     for (const armed of this.#armed) {
       const { fault } = armed;
-      if (armed.left === 0 || (fault.method && fault.method !== method) || (fault.path && !fault.path.test(url))) continue;
+      if (armed.left === 0 || (fault.method && fault.method !== method) || (fault.path && !fault.path.test(url)))
+        continue;
       if (armed.after > 0) {
         armed.after--;
         continue;

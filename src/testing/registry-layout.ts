@@ -28,7 +28,11 @@ export async function loadLayout(store: RegistryStore, dir: string, repository: 
   await loadBlobs(store, dir, { repository, isManifest });
 }
 
-async function loadBlobs(store: RegistryStore, dir: string, to: { repository: string; isManifest: ReadonlySet<string> }): Promise<void> {
+async function loadBlobs(
+  store: RegistryStore,
+  dir: string,
+  to: { repository: string; isManifest: ReadonlySet<string> },
+): Promise<void> {
   for (const algorithm of await readdir(join(dir, "blobs"))) {
     for (const hex of await readdir(join(dir, "blobs", algorithm))) {
       const digest = `${algorithm}:${hex}` as Digest;
@@ -43,7 +47,9 @@ const blobPath = (dir: string, digest: Digest): string => join(dir, "blobs", ...
 
 /** Every fixture layout, under the path it has below `fixtures/oci`: `timoni/mod`, `helm/chart`, `product`, … */
 export async function loadFixtures(store: RegistryStore): Promise<string[]> {
-  const layouts = (await readdir(fixturesDir, { recursive: true, withFileTypes: true })).filter((entry) => entry.name === "oci-layout");
+  const layouts = (await readdir(fixturesDir, { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.name === "oci-layout",
+  );
   const names = layouts.map((entry) => relative(fixturesDir, entry.parentPath).split(sep).join("/")).sort();
   for (const name of names) await loadLayout(store, join(fixturesDir, name), name);
   return names;

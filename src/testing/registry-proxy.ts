@@ -15,7 +15,9 @@ export interface TestProxy extends AsyncDisposable {
  * @param login `user:password` to ask for
  * @param resolve where a host really is, for names that only the proxy knows
  */
-export async function startProxy(options: { login?: string; resolve?: (host: string) => string } = {}): Promise<TestProxy> {
+export async function startProxy(
+  options: { login?: string; resolve?: (host: string) => string } = {},
+): Promise<TestProxy> {
   const { login, resolve = (host: string) => host } = options;
   const requests: string[] = [];
   const sockets = new Set<Socket>();
@@ -29,18 +31,25 @@ export async function startProxy(options: { login?: string; resolve?: (host: str
     requests.push(`${incoming.method} ${incoming.url}`);
     if (refused(incoming.headers["proxy-authorization"])) return void outgoing.writeHead(407).end();
     const target = new URL(incoming.url ?? "");
-    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => name !== "proxy-authorization"));
-    const forward = httpRequest(new URL(`${target.pathname}${target.search}`, `http://${resolve(target.host)}`), { method: incoming.method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
-    });
+    const headers = Object.fromEntries(
+      Object.entries(incoming.headers).filter(([name]) => name !== "proxy-authorization"),
+    );
+    const forward = httpRequest(
+      new URL(`${target.pathname}${target.search}`, `http://${resolve(target.host)}`),
+      { method: incoming.method, headers },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
     forward.on("error", () => outgoing.destroy());
     incoming.pipe(forward);
   });
   server.on("connection", track);
   server.on("connect", (incoming, socket) => {
     requests.push(`CONNECT ${incoming.url}`);
-    if (refused(incoming.headers["proxy-authorization"])) return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    if (refused(incoming.headers["proxy-authorization"]))
+      return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     const { hostname, port } = new URL(`http://${resolve(incoming.url ?? "")}`);
     const upstream = track(connect(Number(port), hostname, () => void socket.write("HTTP/1.1 200 OK\r\n\r\n")));
     upstream.pipe(socket).pipe(upstream);
@@ -51,5 +60,10 @@ export async function startProxy(options: { login?: string; resolve?: (host: str
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((done) => server.close(() => done()));
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, close, [Symbol.asyncDispose]: close };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }

@@ -35,7 +35,10 @@ export function errorReply(status: number, code: string, message: string): Reply
   return json(status, { errors: [{ code, message }] });
 }
 
-export const empty = (status: number, headers: Reply["headers"] = {}): Reply => ({ status, headers: { "content-length": "0", ...headers } });
+export const empty = (status: number, headers: Reply["headers"] = {}): Reply => ({
+  status,
+  headers: { "content-length": "0", ...headers },
+});
 
 /** Writes `reply`, spoiled by `fault`. */
 export async function send(response: ServerResponse, method: string, reply: Reply, fault: Fault = {}): Promise<void> {
@@ -67,7 +70,11 @@ function setHeaders(response: ServerResponse, headers: Reply["headers"]): void {
 function spoil(reply: Reply, fault: Fault): Reply {
   if (fault.status === undefined && fault.body === undefined) return reply;
   const body = Buffer.from(fault.body ?? "");
-  return { status: fault.status ?? reply.status, headers: fault.status === undefined ? reply.headers : {}, content: memoryContent(body) };
+  return {
+    status: fault.status ?? reply.status,
+    headers: fault.status === undefined ? reply.headers : {},
+    content: memoryContent(body),
+  };
 }
 
 type Sending = Fault & Pick<Reply, "onSent">;
@@ -83,7 +90,10 @@ function sendBody(response: ServerResponse, body: Readable, fault: Sending): voi
   response.on("close", () => body.destroy());
 }
 
-function spoilBytes(response: ServerResponse, fault: Sending): (chunk: Buffer, encoding: string, done: (error: null, chunk?: Buffer) => void) => void {
+function spoilBytes(
+  response: ServerResponse,
+  fault: Sending,
+): (chunk: Buffer, encoding: string, done: (error: null, chunk?: Buffer) => void) => void {
   const stop = Math.min(fault.cutAfterBytes ?? Infinity, fault.stallAfterBytes ?? Infinity);
   let sent = 0;
   return (chunk, _, done) => {

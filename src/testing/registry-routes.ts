@@ -47,7 +47,10 @@ function needs(request: Request, repository: string): { repository: string; acti
   if (request.method === "GET" || request.method === "HEAD") return [{ repository, action: "pull" }];
   if (request.method === "DELETE") return [{ repository, action: "delete" }];
   const from = request.url.searchParams.get("from");
-  const write = [{ repository, action: "pull" }, { repository, action: "push" }] as const;
+  const write = [
+    { repository, action: "pull" },
+    { repository, action: "push" },
+  ] as const;
   return from ? [...write, { repository: from, action: "pull" }] : [...write];
 }
 
@@ -65,7 +68,9 @@ async function dispatch(request: Request, routes: Routes, target: Target): Promi
       if (request.method === "DELETE") return deleteManifest(routes, target);
       return reads ? getManifest(routes, target) : await putManifest(request, routes, target);
     case "blobs/uploads":
-      return await (last === "" ? routes.uploads.start(request, repository) : routes.uploads.handle(request, repository, last));
+      return await (last === ""
+        ? routes.uploads.start(request, repository)
+        : routes.uploads.handle(request, repository, last));
     case "blobs":
       return getBlob(request, routes, target);
     case "referrers":
@@ -103,25 +108,38 @@ async function putManifest(request: Request, routes: Routes, { repository, last 
   if (!last.includes(":")) tags.set(last, digest);
   const { subject } = JSON.parse(bytes.toString("utf8")) as { subject?: { digest: string } };
   const accepted = { "oci-subject": routes.options.referrers ? subject?.digest : undefined };
-  return empty(201, { location: `/v2/${repository}/manifests/${digest}`, "docker-content-digest": digest, ...accepted });
+  return empty(201, {
+    location: `/v2/${repository}/manifests/${digest}`,
+    "docker-content-digest": digest,
+    ...accepted,
+  });
 }
 
 function missingBlob(store: RegistryStore, repository: string, bytes: Buffer): string | undefined {
-  const { config, layers = [] } = JSON.parse(bytes.toString("utf8")) as { config?: { digest: Digest }; layers?: { digest: Digest }[] };
-  return [...(config ? [config] : []), ...layers].find(({ digest }) => !store.repository(repository).blobs.has(digest))?.digest;
+  const { config, layers = [] } = JSON.parse(bytes.toString("utf8")) as {
+    config?: { digest: Digest };
+    layers?: { digest: Digest }[];
+  };
+  return [...(config ? [config] : []), ...layers].find(({ digest }) => !store.repository(repository).blobs.has(digest))
+    ?.digest;
 }
 
 function getBlob(request: Request, { store, options }: Routes, { repository, last }: Target): Reply {
   const content = store.repository(repository).blobs.get(last as Digest);
   if (!content) return errorReply(404, "BLOB_UNKNOWN", "blob unknown to registry");
-  if (options.redirectBlob && request.method === "GET") return empty(307, { location: options.redirectBlob(repository, last) });
+  if (options.redirectBlob && request.method === "GET")
+    return empty(307, { location: options.redirectBlob(repository, last) });
   const etag = `"${last}"`;
   const headers = { "content-type": "application/octet-stream", "docker-content-digest": last, etag };
   const asked = options.ranges ? askedRange(request.headers, etag) : undefined;
   if (!asked) return { status: 200, headers, content };
   const [start] = asked;
   const end = Math.min(asked[1], content.size);
-  if (start >= content.size) return { ...errorReply(416, "RANGE_INVALID", "past the end"), headers: { "content-range": `bytes */${content.size}` } };
+  if (start >= content.size)
+    return {
+      ...errorReply(416, "RANGE_INVALID", "past the end"),
+      headers: { "content-range": `bytes */${content.size}` },
+    };
   const ranged = { ...headers, "content-range": `bytes ${start}-${end - 1}/${content.size}` };
   return { status: 206, headers: ranged, content, range: [start, end] };
 }
@@ -134,7 +152,8 @@ function askedRange(headers: Request["headers"], etag: string): [start: number, 
 }
 
 function tags(request: Request, { store, options }: Routes, repository: string): Reply {
-  if (!store.repositories.has(repository)) return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
+  if (!store.repositories.has(repository))
+    return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
   const all = [...store.repository(repository).tags.keys()].sort();
   const last = request.url.searchParams.get("last");
   const asked = Number(request.url.searchParams.get("n") ?? options.pageSize);
@@ -151,10 +170,17 @@ function referrers(request: Request, { store, options }: Routes, { repository, l
   const all = store.referrers(repository, last).filter((found) => wanted === null || found.artifactType === wanted);
   const from = Number(request.url.searchParams.get("from") ?? 0);
   const manifests = all.slice(from, from + options.pageSize);
-  const query = new URLSearchParams({ ...(wanted !== null && { artifactType: wanted }), from: String(from + manifests.length) });
+  const query = new URLSearchParams({
+    ...(wanted !== null && { artifactType: wanted }),
+    from: String(from + manifests.length),
+  });
   const more = from + manifests.length < all.length;
   const link = { link: `</v2/${repository}/referrers/${last}?${query.toString()}>; rel="next"` };
   const mediaType = "application/vnd.oci.image.index.v1+json";
   const applied = wanted === null ? {} : { "oci-filters-applied": "artifactType" };
-  return json(200, { schemaVersion: 2, mediaType, manifests }, { "content-type": mediaType, ...applied, ...(more ? link : {}) });
+  return json(
+    200,
+    { schemaVersion: 2, mediaType, manifests },
+    { "content-type": mediaType, ...applied, ...(more ? link : {}) },
+  );
 }

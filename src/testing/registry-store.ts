@@ -21,7 +21,11 @@ export interface ArtifactSpec {
   readonly artifactType?: string;
   /** Default: the empty descriptor of the image-spec. */
   readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array };
-  readonly layers?: readonly { readonly mediaType: string; readonly bytes: Uint8Array; readonly annotations?: Annotations }[];
+  readonly layers?: readonly {
+    readonly mediaType: string;
+    readonly bytes: Uint8Array;
+    readonly annotations?: Annotations;
+  }[];
   readonly annotations?: Annotations;
   readonly subject?: Descriptor;
 }
@@ -71,7 +75,11 @@ export class RegistryStore {
   }
 
   /** Stores `manifest`, an object or exact bytes, and points `tag` at it. */
-  putManifest(repository: string, manifest: object | Uint8Array, options: { tag?: string; mediaType?: string } = {}): Descriptor {
+  putManifest(
+    repository: string,
+    manifest: object | Uint8Array,
+    options: { tag?: string; mediaType?: string } = {},
+  ): Descriptor {
     const bytes = manifest instanceof Uint8Array ? Buffer.from(manifest) : Buffer.from(JSON.stringify(manifest));
     const mediaType = options.mediaType ?? (JSON.parse(bytes.toString("utf8")) as { mediaType: string }).mediaType;
     const digest = digestOf(bytes);
@@ -83,21 +91,40 @@ export class RegistryStore {
 
   /** Stores an image manifest with its blobs, and points `tag` at it. */
   putArtifact(repository: string, spec: ArtifactSpec): Descriptor {
-    const { tag, config = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") }, layers = [], ...rest } = spec;
+    const {
+      tag,
+      config = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") },
+      layers = [],
+      ...rest
+    } = spec;
     const blobs = layers.map(({ mediaType, bytes, annotations }) => {
       const blob = this.putBlob(repository, bytes, mediaType);
       return annotations ? Object.assign(blob, { annotations }) : blob;
     });
     const mediaType = "application/vnd.oci.image.manifest.v1+json";
-    const manifest = { schemaVersion: 2, mediaType, config: this.putBlob(repository, config.bytes, config.mediaType), layers: blobs, ...rest };
+    const manifest = {
+      schemaVersion: 2,
+      mediaType,
+      config: this.putBlob(repository, config.bytes, config.mediaType),
+      layers: blobs,
+      ...rest,
+    };
     return this.putManifest(repository, manifest, { mediaType, ...(tag !== undefined && { tag }) });
   }
 
   /** Stores an image index over manifests that are already there, and points `tag` at it. */
-  putIndex(repository: string, manifests: readonly Descriptor[], options: { tag?: string; artifactType?: string } = {}): Descriptor {
+  putIndex(
+    repository: string,
+    manifests: readonly Descriptor[],
+    options: { tag?: string; artifactType?: string } = {},
+  ): Descriptor {
     const { tag, ...rest } = options;
     const mediaType = "application/vnd.oci.image.index.v1+json";
-    return this.putManifest(repository, { schemaVersion: 2, mediaType, manifests, ...rest }, { ...(tag !== undefined && { tag }) });
+    return this.putManifest(
+      repository,
+      { schemaVersion: 2, mediaType, manifests, ...rest },
+      { ...(tag !== undefined && { tag }) },
+    );
   }
 
   /** The manifest a tag or digest names. */
@@ -121,7 +148,13 @@ export class RegistryStore {
       if (manifest.subject?.digest !== subject) continue;
       const artifactType = manifest.artifactType ?? manifest.config?.mediaType;
       const { annotations } = manifest;
-      found.push({ mediaType, digest, size: bytes.length, ...(artifactType && { artifactType }), ...(annotations && { annotations }) });
+      found.push({
+        mediaType,
+        digest,
+        size: bytes.length,
+        ...(artifactType && { artifactType }),
+        ...(annotations && { annotations }),
+      });
     }
     return found;
   }

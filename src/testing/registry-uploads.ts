@@ -36,7 +36,11 @@ export class Uploads {
     const upload: Upload = { repository, chunks: [], size: 0, state: 0 };
     this.#open.set(id, upload);
     if (searchParams.has("digest")) return await this.#finish(request, id, upload);
-    return empty(202, { ...this.#where(id, upload), "oci-chunk-min-length": String(this.#options.chunkMinBytes), range: "0-0" });
+    return empty(202, {
+      ...this.#where(id, upload),
+      "oci-chunk-min-length": String(this.#options.chunkMinBytes),
+      range: "0-0",
+    });
   }
 
   async handle(request: Request, repository: string, id: string): Promise<Reply | undefined> {
@@ -47,14 +51,16 @@ export class Uploads {
       this.#open.delete(id);
       return empty(204);
     }
-    if (request.url.searchParams.get("state") !== String(upload.state)) return errorReply(400, "BLOB_UPLOAD_INVALID", "stale location");
+    if (request.url.searchParams.get("state") !== String(upload.state))
+      return errorReply(400, "BLOB_UPLOAD_INVALID", "stale location");
     if (request.method === "PUT") return await this.#finish(request, id, upload);
     return await this.#append(request, id, upload);
   }
 
   async #append(request: Request, id: string, upload: Upload): Promise<Reply | undefined> {
     const stated = /^(\d+)-(\d+)$/.exec(request.headers["content-range"] ?? "");
-    if (stated && Number(stated[1]) !== upload.size) return { ...errorReply(416, "RANGE_INVALID", "out of order"), headers: { range: range(upload) } };
+    if (stated && Number(stated[1]) !== upload.size)
+      return { ...errorReply(416, "RANGE_INVALID", "out of order"), headers: { range: range(upload) } };
     const { bytes, complete } = await request.read();
     upload.chunks.push(bytes);
     upload.size += bytes.length;

@@ -19,7 +19,9 @@ test("every fixture is served under its path, with intact blobs", async () => {
   );
   const response = await fetch(`${registry.url}/v2/timoni/mod/manifests/1.0.0`);
   const bytes = Buffer.from(await response.arrayBuffer());
-  expect(response.headers.get("docker-content-digest")).toBe(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+  expect(response.headers.get("docker-content-digest")).toBe(
+    `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
+  );
   const { layers } = JSON.parse(bytes.toString()) as { layers: { digest: string; size: number }[] };
   for (const layer of layers) {
     const blob = Buffer.from(await (await fetch(`${registry.url}/v2/timoni/mod/blobs/${layer.digest}`)).arrayBuffer());
@@ -51,7 +53,9 @@ test("tokens carry only the scopes their account may have", async () => {
   registry.store.putManifest("app", { mediaType: "application/vnd.oci.image.manifest.v1+json" }, { tag: "v1" });
   const url = `${registry.url}/v2/app/manifests/v1`;
   const challenge = (await fetch(url)).headers.get("www-authenticate") ?? "";
-  expect(challenge).toContain(`Bearer realm="${registry.url}/token",service="test-registry",scope="repository:app:pull"`);
+  expect(challenge).toContain(
+    `Bearer realm="${registry.url}/token",service="test-registry",scope="repository:app:pull"`,
+  );
   const ask = await fetch(`${registry.url}/token?service=test-registry&scope=repository:app:pull,push`, {
     headers: { authorization: `Basic ${Buffer.from("ann:pw").toString("base64")}` },
   });
@@ -67,7 +71,11 @@ test("other clients may look whether this is a registry, and who they are to it"
   const open = await start();
   const closed = await start({ auth: { kind: "basic", accounts: { ann: { password: "pw" } } } });
   const authorization = `Basic ${Buffer.from("ann:pw").toString("base64")}`;
-  const statuses = await Promise.all([fetch(`${open.url}/v2/`), fetch(`${closed.url}/v2/x/tags/list`), fetch(`${closed.url}/v2/`, { headers: { authorization } })]);
+  const statuses = await Promise.all([
+    fetch(`${open.url}/v2/`),
+    fetch(`${closed.url}/v2/x/tags/list`),
+    fetch(`${closed.url}/v2/`, { headers: { authorization } }),
+  ]);
   expect(statuses.map((response) => response.status)).toEqual([200, 401, 200]);
 });
 
@@ -87,5 +95,7 @@ test("faults strike the matching requests, as often as asked", async () => {
   const spoiled = Buffer.from(await (await fetch(url)).arrayBuffer());
   expect([spoiled.length, spoiled.indexOf("y")]).toEqual([100_000, 70_000]);
   await expect(fetch(url)).rejects.toThrow();
-  expect((await fetch(url, { headers: { range: "bytes=99990-" } })).headers.get("content-range")).toBe("bytes 99990-99999/100000");
+  expect((await fetch(url, { headers: { range: "bytes=99990-" } })).headers.get("content-range")).toBe(
+    "bytes 99990-99999/100000",
+  );
 });

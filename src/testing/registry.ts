@@ -70,7 +70,10 @@ const tlsFile = (name: string): string => readFileSync(new URL(`fixtures/tls/${n
 export const testCa = (): string => tlsFile("ca.crt");
 
 /** A client certificate and key of the test CA, PEM. */
-export const testClientCertificate = (): { cert: string; key: string } => ({ cert: tlsFile("client.crt"), key: tlsFile("client.key") });
+export const testClientCertificate = (): { cert: string; key: string } => ({
+  cert: tlsFile("client.crt"),
+  key: tlsFile("client.key"),
+});
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
   const store = options.store ?? new RegistryStore();
@@ -78,8 +81,16 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   const faults = new Faults();
   const requests: RequestRecord[] = [];
   const auth = options.auth && new Auth(options.auth);
-  const routes: Routes = { store, uploads: new Uploads(store, uploadOptions(options)), auth, options: routeOptions(options) };
-  const server = createListener(options.tls, (incoming, response) => void answer(incoming, response, { routes, faults, requests }));
+  const routes: Routes = {
+    store,
+    uploads: new Uploads(store, uploadOptions(options)),
+    auth,
+    options: routeOptions(options),
+  };
+  const server = createListener(
+    options.tls,
+    (incoming, response) => void answer(incoming, response, { routes, faults, requests }),
+  );
   const sockets = trackSockets(server);
   await new Promise<void>((done, fail) => {
     server.once("error", fail).listen(0, options.address ?? "127.0.0.1", done);
@@ -106,11 +117,21 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
 }
 
 function routeOptions(options: RegistryOptions): RouteOptions {
-  const { referrers = true, filtersReferrers = true, deletes = true, ranges = true, pageSize = 1000, redirectBlob } = options;
+  const {
+    referrers = true,
+    filtersReferrers = true,
+    deletes = true,
+    ranges = true,
+    pageSize = 1000,
+    redirectBlob,
+  } = options;
   return { referrers, filtersReferrers, deletes, ranges, pageSize, redirectBlob };
 }
 
-const uploadOptions = ({ chunkMinBytes = 0, mounts = true }: RegistryOptions): UploadOptions => ({ chunkMinBytes, mounts });
+const uploadOptions = ({ chunkMinBytes = 0, mounts = true }: RegistryOptions): UploadOptions => ({
+  chunkMinBytes,
+  mounts,
+});
 
 type Handler = (incoming: IncomingMessage, response: ServerResponse) => void;
 
@@ -147,7 +168,15 @@ async function answer(incoming: IncomingMessage, response: ServerResponse, share
   const method = incoming.method ?? "";
   const path = incoming.url ?? "";
   const fault = shared.faults.take(method, path);
-  const record: RequestRecord = { method, path, headers: incoming.headers, httpVersion: incoming.httpVersion, status: 0, received: 0, sent: 0 };
+  const record: RequestRecord = {
+    method,
+    path,
+    headers: incoming.headers,
+    httpVersion: incoming.httpVersion,
+    status: 0,
+    received: 0,
+    sent: 0,
+  };
   shared.requests.push(record);
   incoming.on("error", () => incoming.destroy());
   response.on("error", () => response.socket?.destroy());

@@ -46,8 +46,17 @@ export class SignedArtifact {
     await this.#attach(undefined, { artifactType, subject, layers });
   }
 
-  async #attach(tag: string | undefined, { layers, ...rest }: { readonly layers: readonly TestLayer[]; readonly artifactType?: string; readonly subject?: Descriptor }): Promise<void> {
-    const bytes = manifestBytes({ ...rest, layers: await Promise.all(layers.map(async (layer) => await this.#push(layer))) });
+  async #attach(
+    tag: string | undefined,
+    {
+      layers,
+      ...rest
+    }: { readonly layers: readonly TestLayer[]; readonly artifactType?: string; readonly subject?: Descriptor },
+  ): Promise<void> {
+    const bytes = manifestBytes({
+      ...rest,
+      layers: await Promise.all(layers.map(async (layer) => await this.#push(layer))),
+    });
     const descriptor = descriptorOf(ociManifestType, bytes);
     await this.repository.pushManifest(descriptor, bytes, tag ?? descriptor.digest, this.#signal);
   }
@@ -65,5 +74,12 @@ function descriptorOf(mediaType: string, bytes: Uint8Array): Descriptor {
 }
 
 function manifestBytes(fields: Readonly<Record<string, unknown>>): Buffer {
-  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifestType, config: descriptorOf(ociEmptyType, Buffer.from("{}")), ...fields }));
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: ociManifestType,
+      config: descriptorOf(ociEmptyType, Buffer.from("{}")),
+      ...fields,
+    }),
+  );
 }

@@ -1,5 +1,13 @@
 import { createHash, type KeyObject, sign } from "node:crypto";
-import { type CertificateOptions, codeSigning, der, derUtf8, ecKeys, makeCertificate, type TestCertificate } from "./certificates.ts";
+import {
+  type CertificateOptions,
+  codeSigning,
+  der,
+  derUtf8,
+  ecKeys,
+  makeCertificate,
+  type TestCertificate,
+} from "./certificates.ts";
 
 interface Log {
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
@@ -24,7 +32,11 @@ export interface LogEntryOptions {
 
 /** A private Sigstore: certificate authority, certificate log and signature log, with the trusted root that names them. */
 export class TestSigstore {
-  readonly root: TestCertificate = makeCertificate({ subject: { O: "sigstore.test", CN: "root" }, ca: true, notBefore: new Date("2020-01-01T00:00:00Z") });
+  readonly root: TestCertificate = makeCertificate({
+    subject: { O: "sigstore.test", CN: "root" },
+    ca: true,
+    notBefore: new Date("2020-01-01T00:00:00Z"),
+  });
   readonly #ctlog = makeLog();
   readonly #rekor = makeLog();
 
@@ -33,7 +45,11 @@ export class TestSigstore {
     const log = ({ keys, id }: Log, baseUrl: string) => ({
       baseUrl,
       hashAlgorithm: "SHA2_256",
-      publicKey: { rawBytes: spki(keys.publicKey).toString("base64"), keyDetails: "PKIX_ECDSA_P256_SHA_256", validFor: { start: "2020-01-01T00:00:00Z" } },
+      publicKey: {
+        rawBytes: spki(keys.publicKey).toString("base64"),
+        keyDetails: "PKIX_ECDSA_P256_SHA_256",
+        validFor: { start: "2020-01-01T00:00:00Z" },
+      },
       logId: { keyId: id.toString("base64") },
     });
     return JSON.stringify({
@@ -55,7 +71,11 @@ export class TestSigstore {
 
   /** A short-lived signing certificate; by default it expired long ago. */
   leaf(options: LeafOptions = {}): TestCertificate {
-    const { subject = "https://github.test/org/app/.github/workflows/release.yaml@refs/heads/main", issuer = "https://token.actions.test", logged = true } = options;
+    const {
+      subject = "https://github.test/org/app/.github/workflows/release.yaml@refs/heads/main",
+      issuer = "https://token.actions.test",
+      logged = true,
+    } = options;
     const notBefore = options.notBefore ?? new Date("2025-03-01T12:00:00Z");
     const certificate: CertificateOptions = {
       subject: {},
@@ -66,7 +86,9 @@ export class TestSigstore {
       purposes: [codeSigning],
       uri: subject,
       extensions: [{ oid: "1.3.6.1.4.1.57264.1.8", value: derUtf8(issuer) }],
-      ...(logged && { precertificate: (tbs: Buffer, issuerKeyHash: Buffer) => this.#sct(tbs, issuerKeyHash, notBefore) }),
+      ...(logged && {
+        precertificate: (tbs: Buffer, issuerKeyHash: Buffer) => this.#sct(tbs, issuerKeyHash, notBefore),
+      }),
     };
     return makeCertificate(certificate);
   }
@@ -74,28 +96,65 @@ export class TestSigstore {
   /** RFC 6962, section 3: the log's promise to include the precertificate, as an extension of the certificate. */
   #sct(tbs: Buffer, issuerKeyHash: Buffer, time: Date) {
     const timestamp = uint(time.getTime(), 8);
-    const signed = Buffer.concat([Buffer.from([0, 0]), timestamp, uint(1, 2), issuerKeyHash, uint(tbs.length, 3), tbs, uint(0, 2)]);
+    const signed = Buffer.concat([
+      Buffer.from([0, 0]),
+      timestamp,
+      uint(1, 2),
+      issuerKeyHash,
+      uint(tbs.length, 3),
+      tbs,
+      uint(0, 2),
+    ]);
     const signature = sign("sha256", signed, this.#ctlog.keys.privateKey);
-    const sct = Buffer.concat([Buffer.from([0]), this.#ctlog.id, timestamp, uint(0, 2), Buffer.from([4, 3]), uint(signature.length, 2), signature]);
+    const sct = Buffer.concat([
+      Buffer.from([0]),
+      this.#ctlog.id,
+      timestamp,
+      uint(0, 2),
+      Buffer.from([4, 3]),
+      uint(signature.length, 2),
+      signature,
+    ]);
     const list = Buffer.concat([uint(sct.length + 2, 2), uint(sct.length, 2), sct]);
     return { oid: "1.3.6.1.4.1.11129.2.4.2", value: der(0x04, list) };
   }
 
   /** The signature log's entry for a signature, with its signed promise and a proof in a tree of one. */
-  logEntry(signed: Buffer, signature: Buffer, leaf: TestCertificate, { integratedTime = new Date("2025-03-01T12:01:00Z"), signedDigest }: LogEntryOptions = {}) {
+  logEntry(
+    signed: Buffer,
+    signature: Buffer,
+    leaf: TestCertificate,
+    { integratedTime = new Date("2025-03-01T12:01:00Z"), signedDigest }: LogEntryOptions = {},
+  ) {
     const value = signedDigest ?? createHash("sha256").update(signed).digest("hex");
     const publicKey = Buffer.from(leaf.certificate.toString()).toString("base64");
-    const spec = { data: { hash: { algorithm: "sha256", value } }, signature: { content: signature.toString("base64"), publicKey: { content: publicKey } } };
+    const spec = {
+      data: { hash: { algorithm: "sha256", value } },
+      signature: { content: signature.toString("base64"), publicKey: { content: publicKey } },
+    };
     const body = Buffer.from(JSON.stringify({ apiVersion: "0.0.1", kind: "hashedrekord", spec }));
-    const promised = { body: body.toString("base64"), integratedTime: Math.floor(integratedTime.getTime() / 1000), logID: this.#rekor.id.toString("hex"), logIndex: 0 };
-    const promise = sign("sha256", Buffer.from(JSON.stringify(promised)), this.#rekor.keys.privateKey).toString("base64");
+    const promised = {
+      body: body.toString("base64"),
+      integratedTime: Math.floor(integratedTime.getTime() / 1000),
+      logID: this.#rekor.id.toString("hex"),
+      logIndex: 0,
+    };
+    const promise = sign("sha256", Buffer.from(JSON.stringify(promised)), this.#rekor.keys.privateKey).toString(
+      "base64",
+    );
     return { promised, promise, body, entry: this.#provenEntry(promised, promise, body) };
   }
 
   #provenEntry(promised: { readonly integratedTime: number }, promise: string, body: Buffer) {
-    const rootHash = createHash("sha256").update(Buffer.from([0])).update(body).digest();
+    const rootHash = createHash("sha256")
+      .update(Buffer.from([0]))
+      .update(body)
+      .digest();
     const note = `rekor.test\n1\n${rootHash.toString("base64")}\n`;
-    const signature = Buffer.concat([this.#rekor.id.subarray(0, 4), sign("sha256", Buffer.from(note), this.#rekor.keys.privateKey)]);
+    const signature = Buffer.concat([
+      this.#rekor.id.subarray(0, 4),
+      sign("sha256", Buffer.from(note), this.#rekor.keys.privateKey),
+    ]);
     return {
       logIndex: "0",
       logId: { keyId: this.#rekor.id.toString("base64") },

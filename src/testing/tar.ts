@@ -28,8 +28,18 @@ export interface TarFields {
 
 /** Offset and length of each field (POSIX ustar). */
 const layout = {
-  name: [0, 100], mode: [100, 8], uid: [108, 8], gid: [116, 8], size: [124, 12], mtime: [136, 12], type: [156, 1], link: [157, 100],
-  magic: [257, 8], devmajor: [329, 8], prefix: [345, 155], trailer: [500, 12],
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  type: [156, 1],
+  link: [157, 100],
+  magic: [257, 8],
+  devmajor: [329, 8],
+  prefix: [345, 155],
+  trailer: [500, 12],
 } as const satisfies Partial<Record<keyof TarFields, readonly [number, number]>>;
 
 /** One header block. */
@@ -58,7 +68,8 @@ export function paxEntry(records: readonly (readonly [key: string, value: string
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   let length = Buffer.byteLength(rest);
-  while (String(length).length + Buffer.byteLength(rest) !== length) length = String(length).length + Buffer.byteLength(rest);
+  while (String(length).length + Buffer.byteLength(rest) !== length)
+    length = String(length).length + Buffer.byteLength(rest);
   return `${length}${rest}`;
 }
 
@@ -69,7 +80,10 @@ export function gnuLong(type: "L" | "K", name: string): Buffer {
 
 /** A whole tar: blocks as they are, fields as entries, then the end. */
 export function tarOf(...parts: readonly (TarFields | Buffer)[]): Buffer {
-  return Buffer.concat([...parts.map((part) => (Buffer.isBuffer(part) ? part : tarEntry(part))), Buffer.alloc(2 * BLOCK)]);
+  return Buffer.concat([
+    ...parts.map((part) => (Buffer.isBuffer(part) ? part : tarEntry(part))),
+    Buffer.alloc(2 * BLOCK),
+  ]);
 }
 
 /** A number as GNU writes those that octal digits cannot hold. */
@@ -86,7 +100,10 @@ function padded(content: Buffer): Buffer {
 }
 
 function put(block: Buffer, [at, length]: readonly [number, number], field: Field): void {
-  const bytes = typeof field === "number" ? Buffer.from(`${field.toString(8).padStart(length - 1, "0")}\0`) : Buffer.from(field as string);
+  const bytes =
+    typeof field === "number"
+      ? Buffer.from(`${field.toString(8).padStart(length - 1, "0")}\0`)
+      : Buffer.from(field as string);
   if (bytes.length > length) throw new Error(`${bytes.length} bytes do not fit into a field of ${length}`);
   bytes.copy(block, at);
 }

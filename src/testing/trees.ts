@@ -6,7 +6,13 @@ import { Tree } from "../archive/tree.ts";
 import type { Limits } from "../oci/limits.ts";
 
 /** A file's content; `null` a directory; a link by its target. */
-export type TreeItem = string | Buffer | null | { readonly symlink: string } | { readonly hardlink: string } | { readonly executable: string };
+export type TreeItem =
+  | string
+  | Buffer
+  | null
+  | { readonly symlink: string }
+  | { readonly hardlink: string }
+  | { readonly executable: string };
 
 let trees = 0;
 

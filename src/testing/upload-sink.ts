@@ -21,12 +21,16 @@ export async function startUploadSink(take: (request: IncomingMessage) => Promis
   const parts: UploadPart[] = [];
   const server = createServer((request, response) => {
     const { method = "", headers } = request;
-    const answer = (status: number): void => void response.writeHead(status, { location: "/upload", "content-length": 0 }).end();
+    const answer = (status: number): void =>
+      void response.writeHead(status, { location: "/upload", "content-length": 0 }).end();
     if (method === "GET" || method === "HEAD") return answer(404);
     if (method === "POST") return answer(202);
     parts.push({ method, range: headers["content-range"], length: Number(headers["content-length"]) });
     // A client that gives up takes its request with it.
-    take(request).then(() => answer(method === "PUT" ? 201 : 202), () => request.destroy());
+    take(request).then(
+      () => answer(method === "PUT" ? 201 : 202),
+      () => request.destroy(),
+    );
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return {

@@ -45,7 +45,12 @@ export function zipWithDirectoryAt(offset: bigint): Buffer {
   locator.writeUInt32LE(0x07064b50, 0);
   locator.writeBigUInt64LE(offset, 8);
   locator.writeUInt32LE(1, 16);
-  return Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(100), locator, endOfDirectory(0xffff, 0xffffffff, 0xffffffff)]);
+  return Buffer.concat([
+    Buffer.from("PK\x03\x04"),
+    Buffer.alloc(100),
+    locator,
+    endOfDirectory(0xffff, 0xffffffff, 0xffffffff),
+  ]);
 }
 
 function encode(fields: ZipFields, at: number): { local: Buffer; central: Buffer } {
@@ -54,7 +59,9 @@ function encode(fields: ZipFields, at: number): { local: Buffer; central: Buffer
   const { body, ...sums } = measure(entry, entry.method);
   const shared = { method: entry.method, flags: entry.flags | UTF8_FLAG | (entry.hasDescriptor ? DESCRIPTOR_FLAG : 0) };
   const local = common(name, { ...shared, ...(entry.hasDescriptor ? { crc: 0, compressed: 0, size: 0 } : sums) });
-  const descriptor = entry.hasDescriptor ? numbers([0x08074b50, sums.crc, sums.compressed, sums.size]) : Buffer.alloc(0);
+  const descriptor = entry.hasDescriptor
+    ? numbers([0x08074b50, sums.crc, sums.compressed, sums.size])
+    : Buffer.alloc(0);
   const extra = entry.isZip64 ? zip64Extra(sums.size, sums.compressed) : Buffer.alloc(0);
   const stated = entry.isZip64 ? { ...sums, size: 0xffffffff, compressed: 0xffffffff } : sums;
   const attributes = Buffer.alloc(14);
@@ -62,7 +69,14 @@ function encode(fields: ZipFields, at: number): { local: Buffer; central: Buffer
   attributes.writeUInt32LE(entry.offset, 10);
   return {
     local: Buffer.concat([Buffer.from("PK\x03\x04"), local, name, body, descriptor]),
-    central: Buffer.concat([Buffer.from("PK\x01\x02"), Buffer.from([20, 3]), common(name, { ...shared, ...stated, extraLength: extra.length }), attributes, name, extra]),
+    central: Buffer.concat([
+      Buffer.from("PK\x01\x02"),
+      Buffer.from([20, 3]),
+      common(name, { ...shared, ...stated, extraLength: extra.length }),
+      attributes,
+      name,
+      extra,
+    ]),
   };
 }
 

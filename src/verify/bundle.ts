@@ -22,20 +22,37 @@ export const bundleLookup = `no referrer of type ${bundleArtifactType}`;
  *
  * @param annotations that must have been signed along
  */
-export async function* bundleMaterial(request: VerifyRequest, annotations: Readonly<Record<string, string>> | undefined, limits: VerifyLimits, findings: Findings): AsyncGenerator<SignatureMaterial> {
+export async function* bundleMaterial(
+  request: VerifyRequest,
+  annotations: Readonly<Record<string, string>> | undefined,
+  limits: VerifyLimits,
+  findings: Findings,
+): AsyncGenerator<SignatureMaterial> {
   const { repository, root, signal } = request;
   const referrers = await repository.referrers(root.digest, bundleArtifactType, signal);
   for (const referrer of referrers.slice(0, limits.maxSignatures)) {
     const where = `bundle ${referrer.digest}`;
-    const material = await findings.attempt(where, async () => await readBundle(request, referrer, annotations, limits));
+    const material = await findings.attempt(
+      where,
+      async () => await readBundle(request, referrer, annotations, limits),
+    );
     if (material !== undefined) yield { ...material, where, manifest: referrer.digest };
   }
-  if (referrers.length > limits.maxSignatures) findings.add(artifactName(repository, root), `has ${referrers.length} bundles, of which only ${limits.maxSignatures} were looked at`);
+  if (referrers.length > limits.maxSignatures)
+    findings.add(
+      artifactName(repository, root),
+      `has ${referrers.length} bundles, of which only ${limits.maxSignatures} were looked at`,
+    );
 }
 
 type Content = Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle">;
 
-async function readBundle(request: VerifyRequest, referrer: Descriptor, annotations: Readonly<Record<string, string>> | undefined, limits: VerifyLimits): Promise<Content> {
+async function readBundle(
+  request: VerifyRequest,
+  referrer: Descriptor,
+  annotations: Readonly<Record<string, string>> | undefined,
+  limits: VerifyLimits,
+): Promise<Content> {
   const { repository, root, signal } = request;
   const manifest = await readSignatureManifest(repository, referrer, limits.maxSignatureBytes, signal);
   const layer = manifest.layers.find(({ mediaType }) => mediaType.startsWith(bundleTypePrefix));
@@ -43,24 +60,43 @@ async function readBundle(request: VerifyRequest, referrer: Descriptor, annotati
   const json = parseObject(await readSmall(repository, layer, limits.maxSignatureBytes, signal), "its bundle");
   const bundle = await parseBundle(json);
   const certificateBundle = bundle.verificationMaterial.content.$case === "publicKey" ? undefined : json;
-  if (bundle.content.$case === "dsseEnvelope") return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, annotations), certificateBundle };
-  if (Object.keys(annotations ?? {}).length > 0) throw refused("it is over the manifest alone, so no annotation is signed along");
+  if (bundle.content.$case === "dsseEnvelope")
+    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, annotations), certificateBundle };
+  if (Object.keys(annotations ?? {}).length > 0)
+    throw refused("it is over the manifest alone, so no annotation is signed along");
   const bytes = await readSmall(repository, root, root.size, signal);
   return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle };
 }
 
-function envelopeContent(envelope: Extract<Bundle["content"], { $case: "dsseEnvelope" }>["dsseEnvelope"], digest: Digest, annotations: Readonly<Record<string, string>> | undefined): Omit<Content, "certificateBundle"> {
+function envelopeContent(
+  envelope: Extract<Bundle["content"], { $case: "dsseEnvelope" }>["dsseEnvelope"],
+  digest: Digest,
+  annotations: Readonly<Record<string, string>> | undefined,
+): Omit<Content, "certificateBundle"> {
   const [signature, ...more] = envelope.signatures;
-  if (signature === undefined || more.length > 0) throw refused(`its envelope has ${envelope.signatures.length} signatures instead of one`);
-  if (envelope.payloadType !== inTotoPayloadType) throw refused(`its envelope is of type ${JSON.stringify(envelope.payloadType.slice(0, 100))}, not ${inTotoPayloadType}`);
+  if (signature === undefined || more.length > 0)
+    throw refused(`its envelope has ${envelope.signatures.length} signatures instead of one`);
+  if (envelope.payloadType !== inTotoPayloadType)
+    throw refused(
+      `its envelope is of type ${JSON.stringify(envelope.payloadType.slice(0, 100))}, not ${inTotoPayloadType}`,
+    );
   assertStatement(envelope.payload, digest, annotations);
-  return { signed: preAuthEncoding(envelope.payloadType, envelope.payload), payload: envelope.payload, signature: signature.sig };
+  return {
+    signed: preAuthEncoding(envelope.payloadType, envelope.payload),
+    payload: envelope.payload,
+    signature: signature.sig,
+  };
 }
 
-function messageContent(message: Extract<Bundle["content"], { $case: "messageSignature" }>["messageSignature"], bytes: Buffer, digest: Digest): Omit<Content, "certificateBundle"> {
+function messageContent(
+  message: Extract<Bundle["content"], { $case: "messageSignature" }>["messageSignature"],
+  bytes: Buffer,
+  digest: Digest,
+): Omit<Content, "certificateBundle"> {
   // The repository has checked the bytes against the root's digest; the bundle has to name the same.
   const stated = message.messageDigest.digest.toString("hex");
-  if (!matchesDigest(bytes, digest) || `sha256:${stated}` !== digest) throw refused(`it is a signature of sha256:${stated.slice(0, 128)}, not of this artifact`);
+  if (!matchesDigest(bytes, digest) || `sha256:${stated}` !== digest)
+    throw refused(`it is a signature of sha256:${stated.slice(0, 128)}, not of this artifact`);
   return { signed: bytes, payload: bytes, signature: message.signature };
 }
 

@@ -8,7 +8,17 @@ import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
 import { openLayout } from "../registry/layout.ts";
 import { ecKeys } from "../testing/certificates.ts";
-import { bundleLayer, bundleType, dsseBundle, legacyLayer, messageBundle, pae, signWith, simpleSigning, statement } from "../testing/cosign-signatures.ts";
+import {
+  bundleLayer,
+  bundleType,
+  dsseBundle,
+  legacyLayer,
+  messageBundle,
+  pae,
+  signWith,
+  simpleSigning,
+  statement,
+} from "../testing/cosign-signatures.ts";
 import { testRepository } from "../testing/registry-client.ts";
 import { startRegistry } from "../testing/registry.ts";
 import { SignedArtifact, type TestLayer } from "../testing/signed-artifact.ts";
@@ -37,7 +47,11 @@ const tag = (): string => legacyTag(digest()) ?? "";
 const legacy = async (...layers: TestLayer[]): Promise<void> => await artifact.tag(tag(), layers);
 const bundle = async (layer: TestLayer): Promise<void> => await artifact.refer(bundleType, [layer]);
 const good = (payload: Buffer): TestLayer => legacyLayer(payload, make(payload));
-const verify = async (by: CosignKeyPolicy = policy, repository: Repository = artifact.repository, limits = verifyLimits): Promise<Verification> =>
+const verify = async (
+  by: CosignKeyPolicy = policy,
+  repository: Repository = artifact.repository,
+  limits = verifyLimits,
+): Promise<Verification> =>
   await signatureVerifier(limits).verify({ repository, root: artifact.root, policy: by, signal });
 
 async function refusal(by: CosignKeyPolicy = policy): Promise<string> {
@@ -55,16 +69,32 @@ describe("artifacts signed by cosign itself", () => {
     const repository = open(name);
     const root = await repository.resolve("1.0.0", signal);
     const verification = await signatureVerifier(verifyLimits).verify({ repository, root, policy: trusted, signal });
-    expect(verification).toMatchObject({ provider: "cosign", result: "verified", identity: "key cosign.pub", warnings: [] });
-    await expect(signatureVerifier(verifyLimits).verify({ repository, root, policy, signal })).rejects.toMatchObject({ code: "VerificationFailed", details: { signatures: 1 } });
+    expect(verification).toMatchObject({
+      provider: "cosign",
+      result: "verified",
+      identity: "key cosign.pub",
+      warnings: [],
+    });
+    await expect(signatureVerifier(verifyLimits).verify({ repository, root, policy, signal })).rejects.toMatchObject({
+      code: "VerificationFailed",
+      details: { signatures: 1 },
+    });
   });
 
   it("a signed index vouches for its children, so that they need no signature of their own", async () => {
     const repository = open("index");
     const fetched: string[] = [];
-    const recording: Repository = { ...repository, fetch: async (descriptor, stop) => (fetched.push(descriptor.digest), await repository.fetch(descriptor, stop)) };
+    const recording: Repository = {
+      ...repository,
+      fetch: async (descriptor, stop) => (fetched.push(descriptor.digest), await repository.fetch(descriptor, stop)),
+    };
     const root = await repository.resolve("1.0.0", signal);
-    const { signature } = await signatureVerifier(verifyLimits).verify({ repository: recording, root, policy: trusted, signal });
+    const { signature } = await signatureVerifier(verifyLimits).verify({
+      repository: recording,
+      root,
+      policy: trusted,
+      signal,
+    });
     // The signature's manifest and its bundle, but neither the index nor a child.
     expect(fetched).toHaveLength(2);
     expect(fetched[0]).toBe(signature);
@@ -73,7 +103,10 @@ describe("artifacts signed by cosign itself", () => {
 });
 
 describe("over HTTP", () => {
-  const trusted = cosignKeyPolicy(new Map([["cosign.pub", readFileSync(new URL("../testing/fixtures/cosign.pub", import.meta.url))]]), "Secret keys");
+  const trusted = cosignKeyPolicy(
+    new Map([["cosign.pub", readFileSync(new URL("../testing/fixtures/cosign.pub", import.meta.url))]]),
+    "Secret keys",
+  );
 
   it.each([
     ["legacy", true, 6],
@@ -87,7 +120,10 @@ describe("over HTTP", () => {
     const repository = testRepository(registry, `signed/${name}`);
     const root = await repository.resolve("1.0.0", signal);
     const before = registry.requests.length;
-    expect(await signatureVerifier(verifyLimits).verify({ repository, root, policy: trusted, signal })).toMatchObject({ result: "verified", identity: "key cosign.pub" });
+    expect(await signatureVerifier(verifyLimits).verify({ repository, root, policy: trusted, signal })).toMatchObject({
+      result: "verified",
+      identity: "key cosign.pub",
+    });
     expect(registry.requests.length - before).toBeLessThanOrEqual(most);
   });
 });
@@ -100,25 +136,62 @@ describe("simple signing", () => {
 
   it("accepts one good signature among bad ones, by any of several keys", async () => {
     const payload = simpleSigning(digest());
-    await legacy(legacyLayer(payload, "AAAA"), legacyLayer(payload, signWith(others.privateKey)(payload)), good(simpleSigning(otherDigest)));
+    await legacy(
+      legacyLayer(payload, "AAAA"),
+      legacyLayer(payload, signWith(others.privateKey)(payload)),
+      good(simpleSigning(otherDigest)),
+    );
     expect(await refusal()).toContain("of 3 found none is good");
-    const both = cosignKeyPolicy(new Map([["a.pub", pem(ours)], ["b.pub", pem(others)]]), "Secret keys");
+    const both = cosignKeyPolicy(
+      new Map([
+        ["a.pub", pem(ours)],
+        ["b.pub", pem(others)],
+      ]),
+      "Secret keys",
+    );
     expect(await verify(both)).toMatchObject({ identity: "key b.pub" });
   });
 
   it.each<[string, (payload: Buffer) => TestLayer, RegExp]>([
-    ["a signature by another key", (payload) => legacyLayer(payload, signWith(others.privateKey)(payload)), /not by any of the keys/],
-    ["a signature over other bytes", (payload) => legacyLayer(payload, make(Buffer.from(`${payload.toString()} `))), /not by any of the keys/],
+    [
+      "a signature by another key",
+      (payload) => legacyLayer(payload, signWith(others.privateKey)(payload)),
+      /not by any of the keys/,
+    ],
+    [
+      "a signature over other bytes",
+      (payload) => legacyLayer(payload, make(Buffer.from(`${payload.toString()} `))),
+      /not by any of the keys/,
+    ],
     ["a signature of another artifact", () => good(simpleSigning(otherDigest)), /a signature of sha256:0000/],
-    ["a payload without a digest", () => good(Buffer.from('{"critical":{"type":"cosign container image signature"}}')), /a signature of nothing/],
-    ["a payload of another type", () => good(simpleSigning(digest(), { type: "atomic container signature" })), /payload is of type atomic/],
+    [
+      "a payload without a digest",
+      () => good(Buffer.from('{"critical":{"type":"cosign container image signature"}}')),
+      /a signature of nothing/,
+    ],
+    [
+      "a payload of another type",
+      () => good(simpleSigning(digest(), { type: "atomic container signature" })),
+      /payload is of type atomic/,
+    ],
     ["a payload that is a list", () => good(Buffer.from("[]")), /not a JSON object/],
     ["a payload that is null", () => good(Buffer.from("null")), /not a JSON object/],
     ["critical that is null", () => good(Buffer.from('{"critical":null}')), /payload is of type nothing/],
     ["a payload that is no JSON", () => good(Buffer.from("{")), /not JSON/],
     ["no signature", (payload) => legacyLayer(payload, ""), /no annotation dev\.cosignproject/],
-    ["a layer of another type", (payload) => ({ ...good(payload), mediaType: "application/json" }), /it is of type application\/json/],
-    ["a keyless signature", (payload) => legacyLayer(payload, signWith(others.privateKey)(payload), { "dev.sigstore.cosign/certificate": "no certificate" }), /no certificate/],
+    [
+      "a layer of another type",
+      (payload) => ({ ...good(payload), mediaType: "application/json" }),
+      /it is of type application\/json/,
+    ],
+    [
+      "a keyless signature",
+      (payload) =>
+        legacyLayer(payload, signWith(others.privateKey)(payload), {
+          "dev.sigstore.cosign/certificate": "no certificate",
+        }),
+      /no certificate/,
+    ],
   ])("refuses %s", async (_, layer, message) => {
     await legacy(layer(simpleSigning(digest())));
     expect(await refusal()).toMatch(message);
@@ -135,9 +208,15 @@ describe("simple signing", () => {
     const payload = simpleSigning(digest());
     await legacy(legacyLayer(payload, "AAAA"), good(payload));
     const few = { ...verifyLimits, maxSignatures: 1 };
-    await expect(verify(policy, artifact.repository, few)).rejects.toMatchObject({ code: "VerificationFailed", message: expect.stringContaining("only 1 were looked at") });
+    await expect(verify(policy, artifact.repository, few)).rejects.toMatchObject({
+      code: "VerificationFailed",
+      message: expect.stringContaining("only 1 were looked at"),
+    });
     const small = { ...verifyLimits, maxSignatureBytes: 600 };
-    await expect(verify(policy, artifact.repository, small)).rejects.toMatchObject({ code: "VerificationFailed", message: expect.stringContaining("more than the 600") });
+    await expect(verify(policy, artifact.repository, small)).rejects.toMatchObject({
+      code: "VerificationFailed",
+      message: expect.stringContaining("more than the 600"),
+    });
   });
 });
 
@@ -164,29 +243,94 @@ describe("Sigstore bundles", () => {
   it.each<[string, () => TestLayer, RegExp]>([
     ["another key", () => dsseBundle(statement(digest()), signWith(others.privateKey)), /not by any of the keys/],
     ["another artifact", () => dsseBundle(statement(otherDigest), make), /signature of .*0000.*, not of this artifact/],
-    ["another algorithm's digest", () => dsseBundle(statement(digest(), { subject: [{ digest: { sha512: digest().slice(7) } }] }), make), /not of this artifact/],
-    ["a digest in capitals", () => dsseBundle(statement(digest(), { subject: [{ digest: { sha256: digest().slice(7).toUpperCase() } }] }), make), /not of this artifact/],
+    [
+      "another algorithm's digest",
+      () => dsseBundle(statement(digest(), { subject: [{ digest: { sha512: digest().slice(7) } }] }), make),
+      /not of this artifact/,
+    ],
+    [
+      "a digest in capitals",
+      () =>
+        dsseBundle(statement(digest(), { subject: [{ digest: { sha256: digest().slice(7).toUpperCase() } }] }), make),
+      /not of this artifact/,
+    ],
     ["no subject", () => dsseBundle(statement(digest(), { subject: [] }), make), /names no subject/],
-    ["a subject that is null", () => dsseBundle(statement(digest(), { subject: [null] }), make), /not of this artifact/],
-    ["a subject that is no list", () => dsseBundle(statement(digest(), { subject: { digest: {} } }), make), /names no subject/],
-    ["too many subjects", () => dsseBundle(statement(digest(), { subject: Array.from({ length: 2000 }, () => ({})) }), make), /2000 subjects/],
-    ["a statement that is no signature", () => dsseBundle(statement(digest(), { predicateType: "https://spdx.dev/Document" }), make), /attests https:\/\/spdx\.dev\/Document/],
-    ["a statement of another kind", () => dsseBundle(statement(digest(), { _type: "https://example.test" }), make), /not in-toto's/],
-    ["another payload type", () => dsseBundle(statement(digest()), make, { payloadType: "text/plain" }), /envelope is of type/],
-    ["a signature over the bare payload", () => dsseBundle(statement(digest()), () => make(statement(digest()))), /not by any of the keys/],
-    ["a signature for another payload type", () => dsseBundle(statement(digest()), () => make(pae("text/plain", statement(digest())))), /not by any of the keys/],
+    [
+      "a subject that is null",
+      () => dsseBundle(statement(digest(), { subject: [null] }), make),
+      /not of this artifact/,
+    ],
+    [
+      "a subject that is no list",
+      () => dsseBundle(statement(digest(), { subject: { digest: {} } }), make),
+      /names no subject/,
+    ],
+    [
+      "too many subjects",
+      () => dsseBundle(statement(digest(), { subject: Array.from({ length: 2000 }, () => ({})) }), make),
+      /2000 subjects/,
+    ],
+    [
+      "a statement that is no signature",
+      () => dsseBundle(statement(digest(), { predicateType: "https://spdx.dev/Document" }), make),
+      /attests https:\/\/spdx\.dev\/Document/,
+    ],
+    [
+      "a statement of another kind",
+      () => dsseBundle(statement(digest(), { _type: "https://example.test" }), make),
+      /not in-toto's/,
+    ],
+    [
+      "another payload type",
+      () => dsseBundle(statement(digest()), make, { payloadType: "text/plain" }),
+      /envelope is of type/,
+    ],
+    [
+      "a signature over the bare payload",
+      () => dsseBundle(statement(digest()), () => make(statement(digest()))),
+      /not by any of the keys/,
+    ],
+    [
+      "a signature for another payload type",
+      () => dsseBundle(statement(digest()), () => make(pae("text/plain", statement(digest())))),
+      /not by any of the keys/,
+    ],
     ["a payload that is no JSON", () => dsseBundle(Buffer.from("{"), make), /not JSON/],
     ["no signature", () => dsseBundle(statement(digest()), make, { signatures: () => [] }), /no valid Sigstore bundle/],
-    ["an empty signature", () => dsseBundle(statement(digest()), make, { signatures: () => [{ sig: "" }] }), /no valid Sigstore bundle/],
-    ["two signatures", () => dsseBundle(statement(digest()), make, { signatures: (sig) => [{ sig }, { sig }] }), /no valid Sigstore bundle/],
-    ["no envelope", () => bundleLayer({ verificationMaterial: { publicKey: { hint: "" } } }), /no valid Sigstore bundle/],
-    ["no verification material", () => dsseBundle(statement(digest()), make, { material: null }), /no valid Sigstore bundle/],
+    [
+      "an empty signature",
+      () => dsseBundle(statement(digest()), make, { signatures: () => [{ sig: "" }] }),
+      /no valid Sigstore bundle/,
+    ],
+    [
+      "two signatures",
+      () => dsseBundle(statement(digest()), make, { signatures: (sig) => [{ sig }, { sig }] }),
+      /no valid Sigstore bundle/,
+    ],
+    [
+      "no envelope",
+      () => bundleLayer({ verificationMaterial: { publicKey: { hint: "" } } }),
+      /no valid Sigstore bundle/,
+    ],
+    [
+      "no verification material",
+      () => dsseBundle(statement(digest()), make, { material: null }),
+      /no valid Sigstore bundle/,
+    ],
     ["an empty object", () => ({ mediaType: bundleType, bytes: "{}" }), /no valid Sigstore bundle/],
     ["a list", () => ({ mediaType: bundleType, bytes: "[]" }), /not a JSON object/],
     ["no JSON", () => ({ mediaType: bundleType, bytes: "bundle" }), /not JSON/],
     ["a layer of another type", () => ({ mediaType: "text/plain", bytes: "{}" }), /no layer of type/],
-    ["a signature over another manifest", () => messageBundle(Buffer.from("{}"), make), /a signature of sha256:44136fa3/],
-    ["a signature over another manifest under this digest", () => messageBundle(Buffer.from("{}"), make, Buffer.from(digest().slice(7), "hex")), /not by any of the keys/],
+    [
+      "a signature over another manifest",
+      () => messageBundle(Buffer.from("{}"), make),
+      /a signature of sha256:44136fa3/,
+    ],
+    [
+      "a signature over another manifest under this digest",
+      () => messageBundle(Buffer.from("{}"), make, Buffer.from(digest().slice(7), "hex")),
+      /not by any of the keys/,
+    ],
   ])("refuses %s", async (_, layer, message) => {
     await bundle(layer());
     expect(await refusal()).toMatch(message);
@@ -202,7 +346,9 @@ describe("Sigstore bundles", () => {
   it("looks at no more bundles than it is told", async () => {
     await bundle(dsseBundle(statement(digest()), signWith(others.privateKey)));
     await bundle(dsseBundle(statement(digest()), signWith(ecKeys().privateKey)));
-    await expect(verify(policy, artifact.repository, { ...verifyLimits, maxSignatures: 1 })).rejects.toMatchObject({ message: expect.stringContaining("has 2 bundles, of which only 1") });
+    await expect(verify(policy, artifact.repository, { ...verifyLimits, maxSignatures: 1 })).rejects.toMatchObject({
+      message: expect.stringContaining("has 2 bundles, of which only 1"),
+    });
   });
 });
 
@@ -215,18 +361,31 @@ describe("an artifact without a good signature", () => {
   });
 
   it("is told from a registry that does not answer", async () => {
-    const down = (code: "RegistryUnreachable" | "Forbidden") => async () => await Promise.reject(new CodedError(code, "down"));
-    await expect(verify(policy, { ...artifact.repository, referrers: down("RegistryUnreachable") })).rejects.toMatchObject({ code: "RegistryUnreachable" });
-    await expect(verify(policy, { ...artifact.repository, resolve: down("Forbidden") })).rejects.toMatchObject({ code: "Forbidden" });
+    const down = (code: "RegistryUnreachable" | "Forbidden") => async () =>
+      await Promise.reject(new CodedError(code, "down"));
+    await expect(
+      verify(policy, { ...artifact.repository, referrers: down("RegistryUnreachable") }),
+    ).rejects.toMatchObject({ code: "RegistryUnreachable" });
+    await expect(verify(policy, { ...artifact.repository, resolve: down("Forbidden") })).rejects.toMatchObject({
+      code: "Forbidden",
+    });
     await bundle(dsseBundle(statement(digest()), make));
-    await expect(verify(policy, { ...artifact.repository, fetch: down("RegistryUnreachable") })).rejects.toMatchObject({ code: "RegistryUnreachable" });
+    await expect(verify(policy, { ...artifact.repository, fetch: down("RegistryUnreachable") })).rejects.toMatchObject({
+      code: "RegistryUnreachable",
+    });
   });
 
   it("is told from a signature whose bytes are gone or are others", async () => {
     await bundle(dsseBundle(statement(digest()), make));
     for (const code of ["NotFound", "DigestMismatch"] as const) {
-      const repository: Repository = { ...artifact.repository, fetch: async () => await Promise.reject(new CodedError(code, "odd")) };
-      await expect(verify(policy, repository)).rejects.toMatchObject({ code: "VerificationFailed", details: { signatures: 1 } });
+      const repository: Repository = {
+        ...artifact.repository,
+        fetch: async () => await Promise.reject(new CodedError(code, "odd")),
+      };
+      await expect(verify(policy, repository)).rejects.toMatchObject({
+        code: "VerificationFailed",
+        details: { signatures: 1 },
+      });
     }
   });
 });

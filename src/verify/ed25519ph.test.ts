@@ -2,11 +2,18 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { verifyEd25519ph } from "./ed25519ph.ts";
 
-const keyOf = (hex: string): KeyObject => createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(hex, "hex").toString("base64url") }, format: "jwk" });
+const keyOf = (hex: string): KeyObject =>
+  createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(hex, "hex").toString("base64url") },
+    format: "jwk",
+  });
 
 // RFC 8032, section 7.3.
 const key = keyOf("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf");
-const signature = Buffer.from("98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406", "hex");
+const signature = Buffer.from(
+  "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
+  "hex",
+);
 const order = 2n ** 252n + 27742317777372353535851937790883648493n;
 const message = Buffer.from("abc");
 
@@ -36,7 +43,9 @@ describe("verifyEd25519ph", () => {
   });
 
   it("refuses another key", () => {
-    expect(verifyEd25519ph(keyOf("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), message, signature)).toBe(false);
+    expect(
+      verifyEd25519ph(keyOf("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), message, signature),
+    ).toBe(false);
   });
 
   it("refuses keys of small order, by which one signature would fit any message", () => {

@@ -17,7 +17,9 @@ export function verifyEd25519ph(key: KeyObject, message: Uint8Array, signature: 
   const [point, r] = [decode(publicKey), decode(encodedR)];
   if (point === undefined || r === undefined || isSmall(point)) return false;
   const prehash = createHash("sha512").update(message).digest();
-  const k = littleEndian(createHash("sha512").update(domain).update(encodedR).update(publicKey).update(prehash).digest()) % order;
+  const k =
+    littleEndian(createHash("sha512").update(domain).update(encodedR).update(publicKey).update(prehash).digest()) %
+    order;
   return equal(multiply(base, s), add(r, multiply(point, k)));
 }
 
@@ -105,4 +107,7 @@ function rawKey(key: KeyObject): Buffer {
   return Buffer.from(key.export({ format: "jwk" }).x ?? "", "base64url");
 }
 
-const base = fromAffine(15112221349535400772501151409588531511454012693041857206046113283949847762202n, (4n * invert(5n)) % prime);
+const base = fromAffine(
+  15112221349535400772501151409588531511454012693041857206046113283949847762202n,
+  (4n * invert(5n)) % prime,
+);

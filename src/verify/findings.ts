@@ -36,8 +36,13 @@ export class Findings {
   failure(artifact: string, wanted: string, lookedAt: string): CodedError {
     const shown = this.#reasons.slice(0, maxShown).join("; ");
     const rest = this.#reasons.length > maxShown ? `; and ${this.#reasons.length - maxShown} more` : "";
-    const found = this.#reasons.length === 0 ? `no signature was found: ${lookedAt}` : `of ${this.#reasons.length} found none is good: ${shown}${rest}`;
-    return new CodedError("VerificationFailed", `${artifact} has no good signature by ${wanted}; ${found}`, { details: { signatures: this.#reasons.length } });
+    const found =
+      this.#reasons.length === 0
+        ? `no signature was found: ${lookedAt}`
+        : `of ${this.#reasons.length} found none is good: ${shown}${rest}`;
+    return new CodedError("VerificationFailed", `${artifact} has no good signature by ${wanted}; ${found}`, {
+      details: { signatures: this.#reasons.length },
+    });
   }
 }
 

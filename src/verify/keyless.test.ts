@@ -5,7 +5,16 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyLimits } from "../config.ts";
 import type { CodedError } from "../errors.ts";
 import { ecKeys } from "../testing/certificates.ts";
-import { bundleType, dsseBundle, inTotoType, legacyLayer, pae, signWith, simpleSigning, statement } from "../testing/cosign-signatures.ts";
+import {
+  bundleType,
+  dsseBundle,
+  inTotoType,
+  legacyLayer,
+  pae,
+  signWith,
+  simpleSigning,
+  statement,
+} from "../testing/cosign-signatures.ts";
 import { SignedArtifact, type TestLayer } from "../testing/signed-artifact.ts";
 import { type LeafOptions, type LogEntryOptions, TestSigstore } from "../testing/sigstore.ts";
 import { legacyTag } from "./legacy.ts";
@@ -37,14 +46,22 @@ interface Options extends LeafOptions, LogEntryOptions {
 }
 
 function keylessBundle(options: Options = {}): TestLayer {
-  const { by = sigstore, hash = "sha256", payload = statement(artifact.root.digest), entry: change = (entry) => entry } = options;
+  const {
+    by = sigstore,
+    hash = "sha256",
+    payload = statement(artifact.root.digest),
+    entry: change = (entry) => entry,
+  } = options;
   const leaf = by.leaf(options);
   const make = signWith(options.signer ?? leaf.privateKey, hash);
   const signed = pae(inTotoType, payload);
   const signature = make(signed);
   const { entry } = by.logEntry(signed, signature, leaf, options);
   const changed = change(entry);
-  const material = { certificate: { rawBytes: leaf.certificate.raw.toString("base64") }, tlogEntries: changed === undefined ? [] : [changed] };
+  const material = {
+    certificate: { rawBytes: leaf.certificate.raw.toString("base64") },
+    tlogEntries: changed === undefined ? [] : [changed],
+  };
   return dsseBundle(payload, () => signature, { material });
 }
 
@@ -60,8 +77,15 @@ function keylessLegacy(options: Options = {}): TestLayer {
 }
 
 const attach = async (layer: TestLayer): Promise<void> => await artifact.refer(bundleType, [layer]);
-const attachLegacy = async (layer: TestLayer): Promise<void> => await artifact.tag(legacyTag(artifact.root.digest) ?? "", [layer]);
-const verify = async (policy: VerifyPolicy = anyone): Promise<Verification> => await signatureVerifier(verifyLimits).verify({ repository: artifact.repository, root: artifact.root, policy, signal });
+const attachLegacy = async (layer: TestLayer): Promise<void> =>
+  await artifact.tag(legacyTag(artifact.root.digest) ?? "", [layer]);
+const verify = async (policy: VerifyPolicy = anyone): Promise<Verification> =>
+  await signatureVerifier(verifyLimits).verify({
+    repository: artifact.repository,
+    root: artifact.root,
+    policy,
+    signal,
+  });
 
 async function refusal(policy: VerifyPolicy = anyone): Promise<string> {
   const error: unknown = await verify(policy).catch((caught: unknown) => caught);
@@ -72,7 +96,11 @@ async function refusal(policy: VerifyPolicy = anyone): Promise<string> {
 describe("keyless bundles", () => {
   it("accepts a certificate that has expired since, and names its owner", async () => {
     await attach(keylessBundle());
-    expect(await verify()).toMatchObject({ result: "verified", identity: `subject ${subject} by issuer ${issuer}`, validUntil: undefined });
+    expect(await verify()).toMatchObject({
+      result: "verified",
+      identity: `subject ${subject} by issuer ${issuer}`,
+      validUntil: undefined,
+    });
   });
 
   it.each([
@@ -87,16 +115,61 @@ describe("keyless bundles", () => {
     ["a certificate of another authority", { by: new TestSigstore() }, /certificate chain/],
     ["a certificate that was never logged", { logged: false }, /expected 1 SCTs, got 0/],
     ["a signature that was never logged", { entry: () => undefined }, /expected 1 timestamps, got 0|tlog/],
-    ["a signature made after the certificate had expired", { integratedTime: new Date("2025-03-01T13:00:00Z") }, /certificate/],
-    ["a signature made before the certificate was valid", { integratedTime: new Date("2025-03-01T11:00:00Z") }, /certificate/],
-    ["a time that the log did not promise", { entry: (entry) => ({ ...entry, integratedTime: "1740830500" }) }, /inclusion promise/],
-    ["an entry without promise and proof", { entry: (entry) => ({ ...entry, inclusionPromise: undefined, inclusionProof: undefined }) }, /no valid Sigstore bundle/],
-    ["an entry whose checkpoint was changed", { entry: (entry) => ({ ...entry, inclusionProof: { ...entry.inclusionProof, checkpoint: { envelope: entry.inclusionProof.checkpoint.envelope.replace("\n1\n", "\n2\n") } } }) }, /checkpoint/i],
-    ["an entry that is not in the tree", { entry: (entry) => ({ ...entry, inclusionProof: { ...entry.inclusionProof, hashes: [Buffer.alloc(32).toString("base64")] } }) }, /hash|inclusion|proof/i],
+    [
+      "a signature made after the certificate had expired",
+      { integratedTime: new Date("2025-03-01T13:00:00Z") },
+      /certificate/,
+    ],
+    [
+      "a signature made before the certificate was valid",
+      { integratedTime: new Date("2025-03-01T11:00:00Z") },
+      /certificate/,
+    ],
+    [
+      "a time that the log did not promise",
+      { entry: (entry) => ({ ...entry, integratedTime: "1740830500" }) },
+      /inclusion promise/,
+    ],
+    [
+      "an entry without promise and proof",
+      { entry: (entry) => ({ ...entry, inclusionPromise: undefined, inclusionProof: undefined }) },
+      /no valid Sigstore bundle/,
+    ],
+    [
+      "an entry whose checkpoint was changed",
+      {
+        entry: (entry) => ({
+          ...entry,
+          inclusionProof: {
+            ...entry.inclusionProof,
+            checkpoint: { envelope: entry.inclusionProof.checkpoint.envelope.replace("\n1\n", "\n2\n") },
+          },
+        }),
+      },
+      /checkpoint/i,
+    ],
+    [
+      "an entry that is not in the tree",
+      {
+        entry: (entry) => ({
+          ...entry,
+          inclusionProof: { ...entry.inclusionProof, hashes: [Buffer.alloc(32).toString("base64")] },
+        }),
+      },
+      /hash|inclusion|proof/i,
+    ],
     ["an entry about other content", { signedDigest: "0".repeat(64) }, /digest mismatch/],
-    ["an entry of another log", { entry: (entry) => ({ ...entry, logId: { keyId: Buffer.alloc(32).toString("base64") } }) }, /inclusion/],
+    [
+      "an entry of another log",
+      { entry: (entry) => ({ ...entry, logId: { keyId: Buffer.alloc(32).toString("base64") } }) },
+      /inclusion/,
+    ],
     ["a body that is no JSON", { entry: (entry) => ({ ...entry, canonicalizedBody: "AAAA" }) }, /inclusion|body/i],
-    ["a signature by another key than the certificate's", { signer: ecKeys().privateKey }, /signature verification failed/],
+    [
+      "a signature by another key than the certificate's",
+      { signer: ecKeys().privateKey },
+      /signature verification failed/,
+    ],
   ])("refuses %s", async (_, options, message) => {
     await attach(keylessBundle(options));
     expect(await refusal()).toMatch(message);
@@ -104,14 +177,20 @@ describe("keyless bundles", () => {
 
   it("refuses what the certificate's owner signed for another artifact, and other statements", async () => {
     await attach(keylessBundle({ payload: statement(`sha256:${"0".repeat(64)}`) }));
-    await attach(keylessBundle({ payload: statement(artifact.root.digest, { predicateType: "https://slsa.dev/provenance/v1" }) }));
+    await attach(
+      keylessBundle({ payload: statement(artifact.root.digest, { predicateType: "https://slsa.dev/provenance/v1" }) }),
+    );
     const message = await refusal();
     expect(message).toContain("not of this artifact");
     expect(message).toContain("https://slsa.dev/provenance/v1");
   });
 
   it("refuses certificates that are none", async () => {
-    await attach(dsseBundle(statement(artifact.root.digest), () => Buffer.from("x"), { material: { certificate: { rawBytes: "AAAA" }, tlogEntries: [] } }));
+    await attach(
+      dsseBundle(statement(artifact.root.digest), () => Buffer.from("x"), {
+        material: { certificate: { rawBytes: "AAAA" }, tlogEntries: [] },
+      }),
+    );
     expect(await refusal()).toContain("of 1 found none is good");
   });
 
@@ -119,7 +198,9 @@ describe("keyless bundles", () => {
     const keys = ecKeys();
     await attach(keylessBundle());
     const pem = Buffer.from(keys.publicKey.export({ type: "spki", format: "pem" }));
-    expect(await refusal(cosignKeyPolicy(new Map([["cosign.pub", pem]]), "Secret keys"))).toContain("made with a certificate");
+    expect(await refusal(cosignKeyPolicy(new Map([["cosign.pub", pem]]), "Secret keys"))).toContain(
+      "made with a certificate",
+    );
     await rm(dir, { recursive: true });
     artifact = await SignedArtifact.create(dir);
     await attach(dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey)));
@@ -140,7 +221,12 @@ describe("keyless signatures in the older form", () => {
     expect(await verify()).toMatchObject({ result: "verified", identity: `subject ${subject} by issuer ${issuer}` });
   });
 
-  const annotation = (key: string, value: string) => (layer: TestLayer): TestLayer => ({ ...layer, annotations: { ...layer.annotations, [`dev.sigstore.cosign/${key}`]: value } });
+  const annotation =
+    (key: string, value: string) =>
+    (layer: TestLayer): TestLayer => ({
+      ...layer,
+      annotations: { ...layer.annotations, [`dev.sigstore.cosign/${key}`]: value },
+    });
   const unchanged = (layer: TestLayer): TestLayer => layer;
 
   it.each<[string, Options, (layer: TestLayer) => TestLayer, RegExp]>([
@@ -148,9 +234,19 @@ describe("keyless signatures in the older form", () => {
     ["a log entry that is no JSON", {}, annotation("bundle", "{"), /not JSON/],
     ["a log entry that is null", {}, annotation("bundle", "null"), /not a JSON object/],
     ["a log entry without content", {}, annotation("bundle", '{"Payload":null}'), /is not JSON/],
-    ["a log entry with an odd body", {}, annotation("bundle", JSON.stringify({ Payload: { body: Buffer.from("[]").toString("base64") } })), /not a JSON object/],
+    [
+      "a log entry with an odd body",
+      {},
+      annotation("bundle", JSON.stringify({ Payload: { body: Buffer.from("[]").toString("base64") } })),
+      /not a JSON object/,
+    ],
     ["a timestamp that is none", {}, annotation("rfc3161timestamp", '{"SignedRFC3161Timestamp":"AAAA"}'), /./],
-    ["a signature made after the certificate had expired", { integratedTime: new Date("2025-03-01T13:00:00Z") }, unchanged, /certificate/],
+    [
+      "a signature made after the certificate had expired",
+      { integratedTime: new Date("2025-03-01T13:00:00Z") },
+      unchanged,
+      /certificate/,
+    ],
     ["a log entry of another signature", { signedDigest: "0".repeat(64) }, unchanged, /digest mismatch/],
     ["a certificate that was never logged", { logged: false }, unchanged, /expected 1 SCTs/],
     ["a signature by another key", { signer: ecKeys().privateKey }, unchanged, /signature verification failed/],
@@ -167,7 +263,12 @@ describe("identities", () => {
   it.each([
     [[{ issuer: `^${issuer}$`, subject: "^https://github\\.test/org/.*$" }]],
     [[{ issuer: ".*", subject: ".*" }]],
-    [[{ issuer: "https://other", subject: ".*" }, { issuer: "https://token\\.actions\\.test", subject: ".*/release\\.yaml@refs/heads/main" }]],
+    [
+      [
+        { issuer: "https://other", subject: ".*" },
+        { issuer: "https://token\\.actions\\.test", subject: ".*/release\\.yaml@refs/heads/main" },
+      ],
+    ],
   ])("accept %j", async (rules) => {
     await attach(keylessBundle());
     expect(await verify(by(rules))).toMatchObject({ result: "verified" });
@@ -179,7 +280,12 @@ describe("identities", () => {
     [[{ issuer: ".*", subject: "https://github.test/org/app" }]],
     [[{ issuer: ".*", subject: "org/app" }]],
     // Issuer and subject of different rules do not add up.
-    [[{ issuer, subject: "nobody" }, { issuer: "nowhere", subject }]],
+    [
+      [
+        { issuer, subject: "nobody" },
+        { issuer: "nowhere", subject },
+      ],
+    ],
     [[{ issuer: "", subject: "" }]],
   ])("refuse %j", async (rules) => {
     await attach(keylessBundle());
@@ -196,7 +302,10 @@ describe("trusted roots", () => {
     ["no certificate log", sigstore.trustedRoot({ ctlogs: [] })],
     ["no signature log", sigstore.trustedRoot({ tlogs: [] })],
     ["no authority", sigstore.trustedRoot({ certificateAuthorities: [] })],
-    ["a certificate that is none", sigstore.trustedRoot({ certificateAuthorities: [{ certChain: { certificates: [{ rawBytes: "AAAA" }] } }] })],
+    [
+      "a certificate that is none",
+      sigstore.trustedRoot({ certificateAuthorities: [{ certChain: { certificates: [{ rawBytes: "AAAA" }] } }] }),
+    ],
   ])("are refused with %s, instead of leaving a check out", async (_, json) => {
     await attach(keylessBundle());
     await expect(verify(keylessPolicy([], json))).rejects.toMatchObject({ code: "SecretInvalid" });

@@ -38,7 +38,9 @@ export async function verifyKeyless(material: SignatureMaterial, trust: TrustMat
 /** @throws VerificationFailed unless one of the rules matches; no rules accept everyone whom the root vouches for */
 export function assertIdentity(signer: Signer, rules: readonly IdentityRule[]): void {
   if (rules.length === 0 || rules.some((rule) => rule.matches(signer.issuer, signer.subject))) return;
-  throw refused(`it was made by ${formatSigner(signer)}, whom no identity matches (each expression has to match the whole text)`);
+  throw refused(
+    `it was made by ${formatSigner(signer)}, whom no identity matches (each expression has to match the whole text)`,
+  );
 }
 
 export function formatSigner({ subject, issuer }: Signer): string {

@@ -20,7 +20,8 @@ const rsaHashes = ["sha256", "sha384", "sha512"];
  */
 export function parsePublicKeys(pem: string, name: string, place: string): TrustedKey[] {
   const fail = (problem: string): CodedError => new CodedError("SecretInvalid", `${place}: ${name} ${problem}`);
-  if (/PRIVATE KEY-----/.test(pem)) throw fail("holds a private key; only public keys belong here, so make a new pair and store its public key alone");
+  if (/PRIVATE KEY-----/.test(pem))
+    throw fail("holds a private key; only public keys belong here, so make a new pair and store its public key alone");
   const blocks = pem.match(/-----BEGIN (RSA )?PUBLIC KEY-----[^-]+-----END (RSA )?PUBLIC KEY-----/g) ?? [];
   if (blocks.length === 0) throw fail("holds no public key in PEM (-----BEGIN PUBLIC KEY-----)");
   return blocks.map((block, at) => {
@@ -41,7 +42,8 @@ function keyProblem({ asymmetricKeyType, asymmetricKeyDetails: details = {} }: K
   const type: string = asymmetricKeyType ?? "unknown";
   const { namedCurve: curve = "unknown", modulusLength: bits = 0 } = details;
   if (type === "ed25519") return undefined;
-  if (type === "ec") return Object.hasOwn(curveHashes, curve) ? undefined : `has a key on the curve ${curve}; use P-256, P-384 or P-521`;
+  if (type === "ec")
+    return Object.hasOwn(curveHashes, curve) ? undefined : `has a key on the curve ${curve}; use P-256, P-384 or P-521`;
   if (!type.startsWith("rsa")) return `has a key of type ${type}; use ECDSA, RSA or Ed25519`;
   return bits >= minRsaBits ? undefined : `has an RSA key of ${bits} bits; use at least ${minRsaBits}`;
 }
@@ -54,7 +56,9 @@ export function verifiesWith(key: KeyObject, data: Uint8Array, signature: Uint8A
   if (keyProblem(key) !== undefined || signature.length === 0) return false;
   switch (key.asymmetricKeyType) {
     case "ec":
-      return (curveHashes[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? []).some((hash) => check(hash, data, key, signature));
+      return (curveHashes[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? []).some((hash) =>
+        check(hash, data, key, signature),
+      );
     case "rsa":
       return rsaHashes.some((hash) => check(hash, data, key, signature) || checkPss(hash, data, key, signature));
     case "rsa-pss":
@@ -64,7 +68,12 @@ export function verifiesWith(key: KeyObject, data: Uint8Array, signature: Uint8A
   }
 }
 
-function check(hash: string | null, data: Uint8Array, key: Parameters<typeof verify>[2], signature: Uint8Array): boolean {
+function check(
+  hash: string | null,
+  data: Uint8Array,
+  key: Parameters<typeof verify>[2],
+  signature: Uint8Array,
+): boolean {
   try {
     return verify(hash, data, key, signature);
   } catch {
@@ -74,5 +83,10 @@ function check(hash: string | null, data: Uint8Array, key: Parameters<typeof ver
 }
 
 function checkPss(hash: string, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean {
-  return check(hash, data, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO }, signature);
+  return check(
+    hash,
+    data,
+    { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO },
+    signature,
+  );
 }

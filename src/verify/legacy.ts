@@ -27,24 +27,34 @@ export function legacyTag(digest: Digest): string | undefined {
  * The simple signing signatures under the tag `sha256-<hex>.sig`. That each names this very digest is checked here; who
  * made it is for the caller to check.
  */
-export async function* legacyMaterial(request: VerifyRequest, annotations: Readonly<Record<string, string>> | undefined, limits: VerifyLimits, findings: Findings): AsyncGenerator<SignatureMaterial> {
+export async function* legacyMaterial(
+  request: VerifyRequest,
+  annotations: Readonly<Record<string, string>> | undefined,
+  limits: VerifyLimits,
+  findings: Findings,
+): AsyncGenerator<SignatureMaterial> {
   const { repository, root, signal } = request;
   const tag = legacyTag(root.digest);
   const descriptor = tag === undefined ? undefined : await resolveTag(request, tag);
   if (descriptor === undefined) return;
-  const manifest = await findings.attempt(`tag ${tag}`, async () => await readSignatureManifest(repository, descriptor, limits.maxSignatureBytes, signal));
+  const manifest = await findings.attempt(
+    `tag ${tag}`,
+    async () => await readSignatureManifest(repository, descriptor, limits.maxSignatureBytes, signal),
+  );
   const layers = manifest?.layers ?? [];
   for (const [at, layer] of layers.slice(0, limits.maxSignatures).entries()) {
     const where = `tag ${tag}, layer ${at}`;
     const content = await findings.attempt(where, async () => {
-      if (layer.mediaType !== simpleSigningType) throw refused(`it is of type ${show(layer.mediaType)}, not ${simpleSigningType}`);
+      if (layer.mediaType !== simpleSigningType)
+        throw refused(`it is of type ${show(layer.mediaType)}, not ${simpleSigningType}`);
       const payload = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
       assertPayload(payload, root.digest, annotations);
       return contentOf(payload, layer.annotations ?? {});
     });
     if (content !== undefined) yield { ...content, where, manifest: descriptor.digest };
   }
-  if (layers.length > limits.maxSignatures) findings.add(`tag ${tag}`, `has ${layers.length} layers, of which only ${limits.maxSignatures} were looked at`);
+  if (layers.length > limits.maxSignatures)
+    findings.add(`tag ${tag}`, `has ${layers.length} layers, of which only ${limits.maxSignatures} were looked at`);
 }
 
 async function resolveTag({ repository, signal }: VerifyRequest, tag: string): Promise<Descriptor | undefined> {
@@ -56,17 +66,30 @@ async function resolveTag({ repository, signal }: VerifyRequest, tag: string): P
   }
 }
 
-function contentOf(payload: Buffer, annotations: Annotations): Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle"> {
+function contentOf(
+  payload: Buffer,
+  annotations: Annotations,
+): Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle"> {
   const signature = Buffer.from(annotations[signatureKey] ?? "", "base64");
   if (signature.length === 0) throw refused(`it has no annotation ${signatureKey}`);
   const certificate = annotations[certificateKey];
-  return { signed: payload, payload, signature, certificateBundle: certificate ? bundleOf(payload, signature, certificate, annotations) : undefined };
+  return {
+    signed: payload,
+    payload,
+    signature,
+    certificateBundle: certificate ? bundleOf(payload, signature, certificate, annotations) : undefined,
+  };
 }
 
-function assertPayload(payload: Buffer, digest: Digest, annotations: Readonly<Record<string, string>> | undefined): void {
+function assertPayload(
+  payload: Buffer,
+  digest: Digest,
+  annotations: Readonly<Record<string, string>> | undefined,
+): void {
   const body = parseObject(payload, "its payload");
   const critical = objectOf(body["critical"]);
-  if (critical["type"] !== payloadKind) throw refused(`its payload is of type ${show(critical["type"])}, not "${payloadKind}"`);
+  if (critical["type"] !== payloadKind)
+    throw refused(`its payload is of type ${show(critical["type"])}, not "${payloadKind}"`);
   const named = objectOf(critical["image"])["docker-manifest-digest"];
   if (named !== digest) throw refused(`it is a signature of ${show(named)}, not of this artifact`);
   assertAnnotations([body["optional"]], annotations);
@@ -91,7 +114,9 @@ function bundleOf(payload: Buffer, signature: Buffer, certificate: string, annot
 }
 
 function timestampOf(annotation: string): unknown {
-  return { signedTimestamp: parseObject(Buffer.from(annotation), `its annotation ${timestampKey}`)["SignedRFC3161Timestamp"] };
+  return {
+    signedTimestamp: parseObject(Buffer.from(annotation), `its annotation ${timestampKey}`)["SignedRFC3161Timestamp"],
+  };
 }
 
 function logEntryOf(annotation: string): unknown {

@@ -3,7 +3,14 @@ import { RE2JS } from "re2js";
 import { CodedError } from "../errors.ts";
 import { parsePublicKeys } from "./keys.ts";
 import { parseTrustPolicy } from "./notation/trust-policy.ts";
-import type { CosignKeylessPolicy, CosignKeyPolicy, IdentityRule, NotationPolicy, TrustedKey, VerifyPolicy } from "./verifier.ts";
+import type {
+  CosignKeylessPolicy,
+  CosignKeyPolicy,
+  IdentityRule,
+  NotationPolicy,
+  TrustedKey,
+  VerifyPolicy,
+} from "./verifier.ts";
 
 /** The fields of `spec.verify`. */
 export interface VerifySpec {
@@ -33,8 +40,15 @@ export async function readVerifyPolicy(spec: VerifySpec, read: ReadSecretValues)
     const toPolicy = provider === "notation" ? notationPolicy : cosignKeyPolicy;
     return toPolicy(await read(secretRef.name, "verify.secretRef"), `Secret ${secretRef.name}`);
   }
-  if (provider === "notation") throw new CodedError("InvalidSpec", "verify with the provider notation needs secretRef: a Secret with trustpolicy.json and certificates *.crt or *.pem");
-  return keylessPolicy(matchOIDCIdentity, trustedRootSecretRef && (await readTrustedRoot(trustedRootSecretRef.name, read)));
+  if (provider === "notation")
+    throw new CodedError(
+      "InvalidSpec",
+      "verify with the provider notation needs secretRef: a Secret with trustpolicy.json and certificates *.crt or *.pem",
+    );
+  return keylessPolicy(
+    matchOIDCIdentity,
+    trustedRootSecretRef && (await readTrustedRoot(trustedRootSecretRef.name, read)),
+  );
 }
 
 async function readTrustedRoot(name: string, read: ReadSecretValues): Promise<string> {
@@ -45,19 +59,28 @@ async function readTrustedRoot(name: string, read: ReadSecretValues): Promise<st
 
 /** @param values every `*.pub` is a key @param place for messages @throws SecretInvalid */
 export function cosignKeyPolicy(values: ReadonlyMap<string, Buffer>, place: string): CosignKeyPolicy {
-  const keys = [...values].filter(([name]) => name.endsWith(".pub")).flatMap(([name, bytes]) => parsePublicKeys(bytes.toString("utf8"), name, place));
-  if (keys.length === 0) throw new CodedError("SecretInvalid", `${place} has no key *.pub; store the public key as cosign.pub`);
+  const keys = [...values]
+    .filter(([name]) => name.endsWith(".pub"))
+    .flatMap(([name, bytes]) => parsePublicKeys(bytes.toString("utf8"), name, place));
+  if (keys.length === 0)
+    throw new CodedError("SecretInvalid", `${place} has no key *.pub; store the public key as cosign.pub`);
   return { provider: "cosign", method: "keys", keys, fingerprint: fingerprint("keys", keys.map(keyBytes).sort()) };
 }
 
 /** @param trustedRoot undefined for the public Sigstore @throws InvalidPattern */
-export function keylessPolicy(identities: readonly { readonly issuer: string; readonly subject: string }[], trustedRoot: string | undefined): CosignKeylessPolicy {
+export function keylessPolicy(
+  identities: readonly { readonly issuer: string; readonly subject: string }[],
+  trustedRoot: string | undefined,
+): CosignKeylessPolicy {
   return {
     provider: "cosign",
     method: "keyless",
     identities: identities.map(identityRule),
     trustedRoot,
-    fingerprint: fingerprint("keyless", [trustedRoot ?? "", ...identities.flatMap(({ issuer, subject }) => [issuer, subject])]),
+    fingerprint: fingerprint("keyless", [
+      trustedRoot ?? "",
+      ...identities.flatMap(({ issuer, subject }) => [issuer, subject]),
+    ]),
   };
 }
 
@@ -72,29 +95,43 @@ export function notationPolicy(values: ReadonlyMap<string, Buffer>, place: strin
     provider: "notation",
     trustPolicy: parseTrustPolicy(document, `${place}, key trustpolicy.json`),
     certificates,
-    fingerprint: fingerprint("notation", [document.toString("base64"), ...certificates.map(({ raw }) => raw.toString("base64")).sort()]),
+    fingerprint: fingerprint("notation", [
+      document.toString("base64"),
+      ...certificates.map(({ raw }) => raw.toString("base64")).sort(),
+    ]),
   };
 }
 
 function identityRule({ issuer, subject }: { readonly issuer: string; readonly subject: string }): IdentityRule {
   const [issuerPattern, subjectPattern] = [compile(issuer, "issuer"), compile(subject, "subject")];
   // The whole text has to match: "example.com" alone must not accept "example.com.attacker.test".
-  return { issuer, subject, matches: (foundIssuer, foundSubject) => issuerPattern.matches(foundIssuer) && subjectPattern.matches(foundSubject) };
+  return {
+    issuer,
+    subject,
+    matches: (foundIssuer, foundSubject) => issuerPattern.matches(foundIssuer) && subjectPattern.matches(foundSubject),
+  };
 }
 
 function compile(pattern: string, field: string): RE2JS {
-  if (pattern.length > maxPatternLength) throw new CodedError("InvalidPattern", `matchOIDCIdentity: ${field} is longer than ${maxPatternLength} characters`);
+  if (pattern.length > maxPatternLength)
+    throw new CodedError("InvalidPattern", `matchOIDCIdentity: ${field} is longer than ${maxPatternLength} characters`);
   try {
     return RE2JS.compile(pattern);
   } catch (cause) {
-    throw new CodedError("InvalidPattern", `matchOIDCIdentity: ${field} "${pattern.slice(0, 100)}" is no RE2 regular expression`, { cause });
+    throw new CodedError(
+      "InvalidPattern",
+      `matchOIDCIdentity: ${field} "${pattern.slice(0, 100)}" is no RE2 regular expression`,
+      { cause },
+    );
   }
 }
 
 /** PEM with any number of certificates, or one in DER. */
 function parseCertificates(bytes: Buffer, name: string): X509Certificate[] {
   const text = bytes.toString("latin1");
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? (text.includes("-----BEGIN") ? [] : [bytes]);
+  const blocks =
+    text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ??
+    (text.includes("-----BEGIN") ? [] : [bytes]);
   if (blocks.length === 0) throw new CodedError("SecretInvalid", `${name} holds no certificate`);
   return blocks.map((block) => {
     try {
@@ -108,5 +145,7 @@ function parseCertificates(bytes: Buffer, name: string): X509Certificate[] {
 const keyBytes = ({ key }: TrustedKey): string => key.export({ type: "spki", format: "der" }).toString("base64");
 
 function fingerprint(kind: string, parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify([kind, ...parts])).digest("base64");
+  return createHash("sha256")
+    .update(JSON.stringify([kind, ...parts]))
+    .digest("base64");
 }

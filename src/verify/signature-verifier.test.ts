@@ -12,7 +12,11 @@ import { signatureVerifier } from "./signature-verifier.ts";
 
 const { signal } = new AbortController();
 const keys = generateKeyPairSync("ed25519");
-const policyOf = ({ publicKey }: typeof keys) => cosignKeyPolicy(new Map([["cosign.pub", Buffer.from(publicKey.export({ type: "spki", format: "pem" }))]]), "Secret x");
+const policyOf = ({ publicKey }: typeof keys) =>
+  cosignKeyPolicy(
+    new Map([["cosign.pub", Buffer.from(publicKey.export({ type: "spki", format: "pem" }))]]),
+    "Secret x",
+  );
 const policy = policyOf(keys);
 
 let dir: string;
@@ -31,7 +35,8 @@ beforeEach(async () => {
 });
 afterEach(async () => await rm(dir, { recursive: true, force: true }));
 
-const sign = async (): Promise<void> => await artifact.refer(bundleType, [dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey, null))]);
+const sign = async (): Promise<void> =>
+  await artifact.refer(bundleType, [dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey, null))]);
 
 it("asks once for a digest and a set of keys", async () => {
   await sign();
@@ -63,7 +68,10 @@ it("asks again for other keys, annotations, artifacts and repositories", async (
 it("does not remember a refusal: a signature may be added", async () => {
   const verifier = signatureVerifier(verifyLimits);
   const request = { repository, root: artifact.root, policy, signal };
-  await expect(verifier.verify(request)).rejects.toMatchObject({ code: "VerificationFailed", details: { signatures: 0 } });
+  await expect(verifier.verify(request)).rejects.toMatchObject({
+    code: "VerificationFailed",
+    details: { signatures: 0 },
+  });
   await sign();
   expect(await verifier.verify(request)).toMatchObject({ result: "verified" });
 });
@@ -80,5 +88,7 @@ it("remembers no more than it is told", async () => {
 });
 
 it("stops where the work was aborted", async () => {
-  await expect(signatureVerifier(verifyLimits).verify({ repository, root: artifact.root, policy, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "Aborted" });
+  await expect(
+    signatureVerifier(verifyLimits).verify({ repository, root: artifact.root, policy, signal: AbortSignal.abort() }),
+  ).rejects.toMatchObject({ code: "Aborted" });
 });

@@ -19,7 +19,14 @@ export function signatureVerifier(limits: VerifyLimits, clock: () => number = Da
     verify: async (request) => {
       const { repository, root, policy } = request;
       // notation chooses its statement by the repository, so a result is good for that one alone.
-      const key = JSON.stringify([policy.fingerprint, policy.provider === "cosign" ? policy.annotations : undefined, repository.name, root.digest, root.size, root.mediaType]);
+      const key = JSON.stringify([
+        policy.fingerprint,
+        policy.provider === "cosign" ? policy.annotations : undefined,
+        repository.name,
+        root.digest,
+        root.size,
+        root.mediaType,
+      ]);
       const cached = known.get(key);
       if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return cached;
       const verification = await verify(request, limits, { roots, now: clock() });
@@ -29,8 +36,14 @@ export function signatureVerifier(limits: VerifyLimits, clock: () => number = Da
   };
 }
 
-async function verify(request: VerifyRequest, limits: VerifyLimits, { roots, now }: { roots: TrustedRoots; now: number }): Promise<Verification> {
+async function verify(
+  request: VerifyRequest,
+  limits: VerifyLimits,
+  { roots, now }: { roots: TrustedRoots; now: number },
+): Promise<Verification> {
   const { policy, signal } = request;
   if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
-  return policy.provider === "notation" ? await verifyNotation(request, policy, limits, now) : await verifyCosign(request, policy, limits, roots);
+  return policy.provider === "notation"
+    ? await verifyNotation(request, policy, limits, now)
+    : await verifyCosign(request, policy, limits, roots);
 }

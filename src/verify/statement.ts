@@ -11,7 +11,10 @@ const maxSubjects = 1024;
 
 /** DSSE protocol, "Signature Definition": what is signed instead of the bare payload. */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `, "utf8"), payload]);
+  return Buffer.concat([
+    Buffer.from(`DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `, "utf8"),
+    payload,
+  ]);
 }
 
 /**
@@ -20,22 +23,34 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
  * @param annotations that its subject must carry
  * @throws VerificationFailed
  */
-export function assertStatement(payload: Uint8Array, digest: Digest, annotations: Readonly<Record<string, string>> = {}): void {
+export function assertStatement(
+  payload: Uint8Array,
+  digest: Digest,
+  annotations: Readonly<Record<string, string>> = {},
+): void {
   const statement = parseObject(payload, "its payload");
-  if (!statementTypes.has(statement["_type"])) throw refused(`its statement is of type ${show(statement["_type"])}, not in-toto's`);
-  if (statement["predicateType"] !== signPredicateType) throw refused(`it attests ${show(statement["predicateType"])}, which is no signature (${signPredicateType})`);
+  if (!statementTypes.has(statement["_type"]))
+    throw refused(`its statement is of type ${show(statement["_type"])}, not in-toto's`);
+  if (statement["predicateType"] !== signPredicateType)
+    throw refused(`it attests ${show(statement["predicateType"])}, which is no signature (${signPredicateType})`);
   const subjects = statement["subject"];
   if (!Array.isArray(subjects) || subjects.length === 0) throw refused("its statement names no subject");
-  if (subjects.length > maxSubjects) throw refused(`its statement names ${subjects.length} subjects, more than ${maxSubjects}`);
+  if (subjects.length > maxSubjects)
+    throw refused(`its statement names ${subjects.length} subjects, more than ${maxSubjects}`);
   const own = subjects.filter((subject) => isObject(subject) && digestOf(subject, digest) === hexOf(digest)) as Json[];
   if (own.length === 0) throw refused(`it is a signature of ${describe(subjects)}, not of this artifact`);
-  assertAnnotations(own.map((subject) => subject["annotations"]), annotations);
+  assertAnnotations(
+    own.map((subject) => subject["annotations"]),
+    annotations,
+  );
 }
 
 /** @throws VerificationFailed unless one of `found` has every wanted annotation */
 export function assertAnnotations(found: readonly unknown[], wanted: Readonly<Record<string, string>> = {}): void {
-  const has = (annotations: unknown, key: string, value: string): boolean => isObject(annotations) && Object.hasOwn(annotations, key) && annotations[key] === value;
-  const missing = (annotations: unknown): string[] => Object.entries(wanted).flatMap(([key, value]) => (has(annotations, key, value) ? [] : [`${key}=${value}`]));
+  const has = (annotations: unknown, key: string, value: string): boolean =>
+    isObject(annotations) && Object.hasOwn(annotations, key) && annotations[key] === value;
+  const missing = (annotations: unknown): string[] =>
+    Object.entries(wanted).flatMap(([key, value]) => (has(annotations, key, value) ? [] : [`${key}=${value}`]));
   if (found.some((annotations) => missing(annotations).length === 0)) return;
   throw refused(`it was not signed with the annotation ${missing(found[0]).join(", ")}`);
 }

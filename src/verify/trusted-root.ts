@@ -44,7 +44,11 @@ function attempt<T>(read: () => T): T {
 }
 
 function invalid(problem: string, cause?: unknown): CodedError {
-  return new CodedError("SecretInvalid", `trusted_root.json ${problem}; make it with "cosign trusted-root create" or take it from the TUF repository of your Sigstore`, cause === undefined ? {} : { cause });
+  return new CodedError(
+    "SecretInvalid",
+    `trusted_root.json ${problem}; make it with "cosign trusted-root create" or take it from the TUF repository of your Sigstore`,
+    cause === undefined ? {} : { cause },
+  );
 }
 
 async function publicRoot(): Promise<string> {

@@ -96,7 +96,11 @@ export interface Verifier {
  * but no layer
  * @throws VerificationFailed, what `selected` throws, and what the verifier throws
  */
-export async function verifyRootOrSelected(verifier: Verifier, request: VerifyRequest, selected: () => Promise<readonly Descriptor[]>): Promise<Verification> {
+export async function verifyRootOrSelected(
+  verifier: Verifier,
+  request: VerifyRequest,
+  selected: () => Promise<readonly Descriptor[]>,
+): Promise<Verification> {
   try {
     return await verifier.verify(request);
   } catch (error) {

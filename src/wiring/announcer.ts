@@ -10,16 +10,29 @@ export function announcer(recorder: EventRecorder, notifier: Notifier | undefine
   return {
     event: (owner, { type, reason, message, metadata = {} }) => {
       const object = referenceTo(owner);
-      const annotations = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`${GROUP}/${key}`, value]));
+      const annotations = Object.fromEntries(
+        Object.entries(metadata).map(([key, value]) => [`${GROUP}/${key}`, value]),
+      );
       recorder.record(object, { type, reason, message, annotations });
       // An Alert can name only Flux's own kinds.
-      notifier?.send({ object: companionOf(owner), severity: type === "Normal" ? "info" : "error", reason, message, metadata, annotations: owner.object.metadata.annotations ?? {} });
+      notifier?.send({
+        object: companionOf(owner),
+        severity: type === "Normal" ? "info" : "error",
+        reason,
+        message,
+        metadata,
+        annotations: owner.object.metadata.annotations ?? {},
+      });
     },
   };
 }
 
 function companionOf(owner: Identified): ObjectReference {
-  return { apiVersion: SOURCE_API_VERSION, kind: wanted(owner.object.spec).externalArtifact ? "ExternalArtifact" : "OCIRepository", ...owner.key };
+  return {
+    apiVersion: SOURCE_API_VERSION,
+    kind: wanted(owner.object.spec).externalArtifact ? "ExternalArtifact" : "OCIRepository",
+    ...owner.key,
+  };
 }
 
 function referenceTo({ key, uid }: Identified): ObjectReference {

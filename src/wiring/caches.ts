@@ -43,10 +43,16 @@ export class Caches {
     this.#options = options;
     this.#signal = signal;
     const { labelSelector } = options;
-    this.objects = this.#watch<RawObject>(artifactRepositories, { labelSelector }, (kind, object, old) => this.#objectChanged(kind, object, old));
-    this.externalArtifacts = this.#watch<ExternalArtifact>(externalArtifacts, {}, (kind, object, old) => this.#artifactChanged(kind, object, old));
+    this.objects = this.#watch<RawObject>(artifactRepositories, { labelSelector }, (kind, object, old) =>
+      this.#objectChanged(kind, object, old),
+    );
+    this.externalArtifacts = this.#watch<ExternalArtifact>(externalArtifacts, {}, (kind, object, old) =>
+      this.#artifactChanged(kind, object, old),
+    );
     const policies = this.#watch<ImagePolicy>(imagePolicies, {}, (_, object, old) => this.#policyChanged(object, old));
-    const pullSecrets = this.#watch(secrets, { metadataOnly: true }, (_, object) => this.#wakeWhere(object, (candidate, name) => dependenciesOf(candidate).secrets.includes(name)));
+    const pullSecrets = this.#watch(secrets, { metadataOnly: true }, (_, object) =>
+      this.#wakeWhere(object, (candidate, name) => dependenciesOf(candidate).secrets.includes(name)),
+    );
     const all = [this.objects, this.externalArtifacts, policies, pullSecrets];
     this.synced = Promise.all(all.map(({ synced }) => synced)).then(() => undefined);
   }
@@ -57,10 +63,22 @@ export class Caches {
     if (listener) for (const { metadata } of this.objects.list()) listener.wake(metadata);
   }
 
-  #watch<T extends KubeObject>(type: ResourceType, selection: { labelSelector?: string | undefined; metadataOnly?: boolean }, onChange: (kind: "added" | "modified" | "deleted", object: T, old: T | undefined) => void): Informer<T> {
+  #watch<T extends KubeObject>(
+    type: ResourceType,
+    selection: { labelSelector?: string | undefined; metadataOnly?: boolean },
+    onChange: (kind: "added" | "modified" | "deleted", object: T, old: T | undefined) => void,
+  ): Informer<T> {
     const { kube, namespace, log } = this.#options;
-    const onError = (error: unknown): void => log(codeOf(error) === "CrdMissing" ? "debug" : "error", `watching ${type.plural}: ${messageOf(error)}`, { code: codeOf(error) });
-    return startInformer<T>(kube, type, { ...informerDefaults, namespace, ...selection, onChange, onError }, this.#signal);
+    const onError = (error: unknown): void =>
+      log(codeOf(error) === "CrdMissing" ? "debug" : "error", `watching ${type.plural}: ${messageOf(error)}`, {
+        code: codeOf(error),
+      });
+    return startInformer<T>(
+      kube,
+      type,
+      { ...informerDefaults, namespace, ...selection, onChange, onError },
+      this.#signal,
+    );
   }
 
   #objectChanged(kind: string, object: RawObject, old: RawObject | undefined): void {
@@ -72,7 +90,8 @@ export class Caches {
   #artifactChanged(kind: string, object: ExternalArtifact, old: ExternalArtifact | undefined): void {
     const owner = ownerOf(object, KIND);
     if (owner === undefined || this.objects.get(owner) === undefined) return;
-    const isRequest = readRequestedAt(object) !== undefined && (old === undefined || readRequestedAt(object) !== readRequestedAt(old));
+    const isRequest =
+      readRequestedAt(object) !== undefined && (old === undefined || readRequestedAt(object) !== readRequestedAt(old));
     if (kind === "deleted" || isRequest) this.#listener?.wake(owner);
   }
 
@@ -84,7 +103,8 @@ export class Caches {
   #wakeWhere({ metadata }: KubeObject, isDependent: (candidate: RawObject, name: string) => boolean): void {
     if (this.#listener === undefined) return;
     for (const candidate of this.objects.list()) {
-      if (candidate.metadata.namespace === metadata.namespace && isDependent(candidate, metadata.name)) this.#listener.wake(candidate.metadata);
+      if (candidate.metadata.namespace === metadata.namespace && isDependent(candidate, metadata.name))
+        this.#listener.wake(candidate.metadata);
     }
   }
 }
@@ -93,5 +113,10 @@ export class Caches {
 function asksForWork(old: RawObject, object: RawObject): boolean {
   const before = old.metadata;
   const now = object.metadata;
-  return before.uid !== now.uid || before.generation !== now.generation || before.deletionTimestamp !== now.deletionTimestamp || readRequestedAt(old) !== readRequestedAt(object);
+  return (
+    before.uid !== now.uid ||
+    before.generation !== now.generation ||
+    before.deletionTimestamp !== now.deletionTimestamp ||
+    readRequestedAt(old) !== readRequestedAt(object)
+  );
 }

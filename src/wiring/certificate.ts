@@ -18,7 +18,11 @@ export function certificateIn(directory: string): () => Certificate {
   try {
     current = read();
   } catch (error) {
-    throw new CodedError("InvalidSpec", `--oci-endpoint-cert-dir=${directory}: ${messageOf(error)}; mount a Secret with tls.crt and tls.key there`, { cause: error });
+    throw new CodedError(
+      "InvalidSpec",
+      `--oci-endpoint-cert-dir=${directory}: ${messageOf(error)}; mount a Secret with tls.crt and tls.key there`,
+      { cause: error },
+    );
   }
   return () => {
     try {

@@ -6,5 +6,8 @@ import { gcpCloud } from "../credentials/gcp.ts";
 
 /** Workload identities of the three clouds; their SDKs are loaded when one is first asked for. */
 export function cloudCredentials(azure: AzureEnvironment): CloudCredentials {
-  return new CloudCredentials({ clouds: { aws: awsCloud(), azure: azureCloud({ environment: azure }), gcp: gcpCloud() }, ...credentialDefaults.cloud });
+  return new CloudCredentials({
+    clouds: { aws: awsCloud(), azure: azureCloud({ environment: azure }), gcp: gcpCloud() },
+    ...credentialDefaults.cloud,
+  });
 }

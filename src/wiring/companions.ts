@@ -5,7 +5,12 @@ import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import { publishExternalArtifact, withdrawExternalArtifact } from "../publish/external-artifact.ts";
-import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "../publish/oci-repository.ts";
+import {
+  publishOciRepository,
+  pullSource,
+  withdrawOciRepository,
+  type EmbeddedEndpoint,
+} from "../publish/oci-repository.ts";
 import type { ArtifactStore } from "../publish/publisher.ts";
 
 export interface CompanionOptions {
@@ -16,14 +21,31 @@ export interface CompanionOptions {
 }
 
 /** The objects beside an ArtifactRepository that Flux's consumers read. */
-export function companionPublishers(client: KubeClient, options: CompanionOptions): { readonly externalArtifact: CompanionPublisher; readonly ociRepository: CompanionPublisher } {
-  return { externalArtifact: externalArtifactPublisher(client, options), ociRepository: ociRepositoryPublisher(client, options) };
+export function companionPublishers(
+  client: KubeClient,
+  options: CompanionOptions,
+): { readonly externalArtifact: CompanionPublisher; readonly ociRepository: CompanionPublisher } {
+  return {
+    externalArtifact: externalArtifactPublisher(client, options),
+    ociRepository: ociRepositoryPublisher(client, options),
+  };
 }
 
 function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): CompanionPublisher {
   return {
     publish: async ({ owner, artifact, sourceVerified }, signal) =>
-      await publishExternalArtifact({ client, owner: identityOf(owner), artifact, sourceVerified, fieldManager: FIELD_MANAGER, current: cached(owner.key) ?? null, now: now() }, signal),
+      await publishExternalArtifact(
+        {
+          client,
+          owner: identityOf(owner),
+          artifact,
+          sourceVerified,
+          fieldManager: FIELD_MANAGER,
+          current: cached(owner.key) ?? null,
+          now: now(),
+        },
+        signal,
+      ),
     withdraw: async (owner, signal) => await withdrawExternalArtifact({ client, owner: identityOf(owner) }, signal),
   };
 }
@@ -32,15 +54,34 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
   return {
     publish: async ({ owner }, signal) => {
       const stored = await store.image(storeOwner(owner));
-      if (stored === undefined) throw new CodedError("StorageFailed", `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`);
+      if (stored === undefined)
+        throw new CodedError(
+          "StorageFailed",
+          `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`,
+        );
       const { spec } = owner.object;
       const source = pullSource(owner.key, spec.publish?.oci, oci);
-      return await publishOciRepository({ client, owner: identityOf(owner), source, image: stored.image, interval: spec.interval, fieldManager: FIELD_MANAGER, current: undefined }, signal);
+      return await publishOciRepository(
+        {
+          client,
+          owner: identityOf(owner),
+          source,
+          image: stored.image,
+          interval: spec.interval,
+          fieldManager: FIELD_MANAGER,
+          current: undefined,
+        },
+        signal,
+      );
     },
     withdraw: async (owner, signal) => await withdrawOciRepository({ client, owner: identityOf(owner) }, signal),
   };
 }
 
-function identityOf({ key, uid }: Pick<Identified, "key" | "uid">): { readonly name: string; readonly namespace: string; readonly uid: string } {
+function identityOf({ key, uid }: Pick<Identified, "key" | "uid">): {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+} {
   return { ...key, uid };
 }

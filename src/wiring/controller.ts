@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
 import { aborted } from "../abort.ts";
-import { eventLimits, kubeDefaults, notificationLimits, registryDefaults, defaultLimits, type ControllerConfig } from "../config.ts";
+import {
+  eventLimits,
+  kubeDefaults,
+  notificationLimits,
+  registryDefaults,
+  defaultLimits,
+  type ControllerConfig,
+} from "../config.ts";
 import type { RawObject } from "../controller/status-writer.ts";
 import { storageFailed } from "../archive/spool.ts";
 import { EventRecorder } from "../kube/events.ts";
@@ -28,10 +35,23 @@ const component = "strata-controller";
 /** Runs the controller until the signal ends it, or leadership is lost. @throws what keeps it from starting or going on */
 export async function runController(config: ControllerConfig, signal: AbortSignal): Promise<void> {
   const { flags } = config;
-  const logger = createLogger({ level: flags["log-level"], encoding: flags["log-encoding"], kind: { group: GROUP, kind: KIND } });
+  const logger = createLogger({
+    level: flags["log-level"],
+    encoding: flags["log-encoding"],
+    kind: { group: GROUP, kind: KIND },
+  });
   const metrics = createMetrics({ kind: { group: GROUP, version: VERSION, kind: KIND }, concurrent: flags.concurrent });
-  await mkdir(flags["storage-path"], { recursive: true }).catch((error: unknown) => { throw storageFailed(error); });
-  const kube = await connectKube({ ...kubeDefaults, kubeconfig: flags.kubeconfig, inCluster: config.inCluster, qps: flags["kube-api-qps"], burst: flags["kube-api-burst"], userAgent: component });
+  await mkdir(flags["storage-path"], { recursive: true }).catch((error: unknown) => {
+    throw storageFailed(error);
+  });
+  const kube = await connectKube({
+    ...kubeDefaults,
+    kubeconfig: flags.kubeconfig,
+    inCluster: config.inCluster,
+    qps: flags["kube-api-qps"],
+    burst: flags["kube-api-burst"],
+    userAgent: component,
+  });
   const controller = new Controller(config, { logger, metrics, kube });
   try {
     await controller.run(signal);
@@ -74,7 +94,15 @@ class Controller {
       closers.push(async () => await scraped.close());
       const servers = await this.#serve(() => this.#leads || isShared());
       closers.push(async () => await servers.close(flags["graceful-shutdown-timeout"]));
-      const caches = new Caches({ kube: kube.client, namespace: flags["watch-all-namespaces"] ? undefined : this.#config.runtimeNamespace, labelSelector: flags["watch-label-selector"] || undefined, log: logger.log }, stopping);
+      const caches = new Caches(
+        {
+          kube: kube.client,
+          namespace: flags["watch-all-namespaces"] ? undefined : this.#config.runtimeNamespace,
+          labelSelector: flags["watch-label-selector"] || undefined,
+          log: logger.log,
+        },
+        stopping,
+      );
       metrics.showResources(() => caches.objects.list().map(resourceInfo));
       void caches.synced.then(() => (this.#synced = true)).catch(() => undefined);
       logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
@@ -94,7 +122,14 @@ class Controller {
       address: flags["storage-addr"],
       advertised: flags["storage-adv-addr"],
       hostname,
-      oci: address === "" ? undefined : { address, advertised: flags["oci-endpoint-adv-addr"], ...(certificates !== "" && { certificate: certificateIn(certificates) }) },
+      oci:
+        address === ""
+          ? undefined
+          : {
+              address,
+              advertised: flags["oci-endpoint-adv-addr"],
+              ...(certificates !== "" && { certificate: certificateIn(certificates) }),
+            },
       ready,
       onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),
     });
@@ -103,12 +138,17 @@ class Controller {
   async #elected(caches: Caches, servers: Servers, signal: AbortSignal): Promise<void> {
     const { flags, runtimeNamespace } = this.#config;
     const { kube, logger } = this.#process;
-    if (!flags["enable-leader-election"]) return await this.#lead(caches, servers, { lost: new AbortController().signal, signal });
+    if (!flags["enable-leader-election"])
+      return await this.#lead(caches, servers, { lost: new AbortController().signal, signal });
     await runLeaderElection({
       client: kube.client,
       key: { namespace: runtimeNamespace, name: leaseName(flags["watch-label-selector"]) },
       identity: this.#identity,
-      timings: { leaseDurationMs: flags["leader-election-lease-duration"], renewDeadlineMs: flags["leader-election-renew-deadline"], retryPeriodMs: flags["leader-election-retry-period"] },
+      timings: {
+        leaseDurationMs: flags["leader-election-lease-duration"],
+        renewDeadlineMs: flags["leader-election-renew-deadline"],
+        retryPeriodMs: flags["leader-election-retry-period"],
+      },
       release: flags["leader-election-release-on-cancel"],
       onLeading: async (lost) => await this.#lead(caches, servers, { lost, signal }),
       onProblem: (error) => logger.log("error", "electing a leader failed", { error }),
@@ -117,22 +157,48 @@ class Controller {
   }
 
   /** The leader's work: until it is told to stop, or must stop. */
-  async #lead(caches: Caches, servers: Servers, { lost, signal }: { lost: AbortSignal; signal: AbortSignal }): Promise<void> {
+  async #lead(
+    caches: Caches,
+    servers: Servers,
+    { lost, signal }: { lost: AbortSignal; signal: AbortSignal },
+  ): Promise<void> {
     const { flags } = this.#config;
     const { logger, metrics, kube } = this.#process;
     const ending = AbortSignal.any([lost, signal]);
     // Where the API server cannot be reached, this may take for ever.
     await Promise.race([caches.synced, aborted(ending)]);
     if (ending.aborted) return;
-    const registry = new RegistryClient({ ...registryDefaults, environmentProxy: this.#config.proxy, onRequest: ({ method, status }) => metrics.registryRequest({ method, status }) });
+    const registry = new RegistryClient({
+      ...registryDefaults,
+      environmentProxy: this.#config.proxy,
+      onRequest: ({ method, status }) => metrics.registryRequest({ method, status }),
+    });
     const tell = this.#announcer();
-    const sources = clusterSources({ registry, kube: kube.client, clouds: cloudCredentials(this.#config.azure), limits: defaultLimits, defaultServiceAccount: flags["default-service-account"] });
-    const deps = await reconcilerDeps({
-      root: flags["storage-path"], kube: kube.client, sources, servers, announce: tell.announce, meter: metrics, log: logger.log,
-      retention: { ttlMs: flags["artifact-retention-ttl"], records: flags["artifact-retention-records"] },
-      cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
-      settings: { intervalJitterPercentage: flags["interval-jitter-percentage"], requeueDependencyMs: flags["requeue-dependency"] },
-    }, ending);
+    const sources = clusterSources({
+      registry,
+      kube: kube.client,
+      clouds: cloudCredentials(this.#config.azure),
+      limits: defaultLimits,
+      defaultServiceAccount: flags["default-service-account"],
+    });
+    const deps = await reconcilerDeps(
+      {
+        root: flags["storage-path"],
+        kube: kube.client,
+        sources,
+        servers,
+        announce: tell.announce,
+        meter: metrics,
+        log: logger.log,
+        retention: { ttlMs: flags["artifact-retention-ttl"], records: flags["artifact-retention-records"] },
+        cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
+        settings: {
+          intervalJitterPercentage: flags["interval-jitter-percentage"],
+          requeueDependencyMs: flags["requeue-dependency"],
+        },
+      },
+      ending,
+    );
     await deps.store.collectOrphans((owner) => caches.objects.get(owner) !== undefined, ending);
     startHeartbeat(flags["storage-path"], this.#identity, AbortSignal.any([ending, this.#stopping.signal]));
     this.#leads = true;
@@ -161,22 +227,43 @@ class Controller {
     const { flags, hostname } = this.#config;
     const { logger, kube } = this.#process;
     const onDrop = (error: unknown): void => logger.log("debug", "an event was not sent", { error });
-    const recorder = new EventRecorder({ client: kube.client, component, instance: hostname, limits: eventLimits, onDrop });
+    const recorder = new EventRecorder({
+      client: kube.client,
+      component,
+      instance: hostname,
+      limits: eventLimits,
+      onDrop,
+    });
     const url = flags["events-addr"];
-    const notifier = url === "" ? undefined : new Notifier({ url, controller: component, instance: hostname, limits: notificationLimits, onDrop });
+    const notifier =
+      url === ""
+        ? undefined
+        : new Notifier({ url, controller: component, instance: hostname, limits: notificationLimits, onDrop });
     const graceMs = 2000;
-    return { announce: announcer(recorder, notifier), close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])) };
+    return {
+      announce: announcer(recorder, notifier),
+      close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])),
+    };
   }
 }
 
 /** Each shard has a leader of its own. */
 function leaseName(labelSelector: string): string {
-  const shard = labelSelector.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  const shard = labelSelector
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "");
   return shard === "" ? `${component}-leader-election` : `${component}-${shard}-leader-election`.slice(0, 253);
 }
 
 function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
   const { suspend, url } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
   const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
-  return { key: metadata, ready, suspended: suspend === true, url: url ?? "", revision: status?.artifact?.revision ?? "" };
+  return {
+    key: metadata,
+    ready,
+    suspended: suspend === true,
+    url: url ?? "",
+    revision: status?.artifact?.revision ?? "",
+  };
 }

@@ -10,15 +10,25 @@ interface Access {
 
 interface LooseSpec extends Access {
   readonly ref?: { readonly imagePolicyRef?: { readonly name?: string } };
-  readonly verify?: { readonly secretRef?: { readonly name?: string }; readonly trustedRootSecretRef?: { readonly name?: string } };
+  readonly verify?: {
+    readonly secretRef?: { readonly name?: string };
+    readonly trustedRootSecretRef?: { readonly name?: string };
+  };
   readonly publish?: { readonly oci?: Access };
 }
 
 /** Names of the Secrets and of the ImagePolicy that an object's spec refers to, in its own namespace. */
-export function dependenciesOf(object: RawObject): { readonly secrets: readonly string[]; readonly imagePolicy: string | undefined } {
+export function dependenciesOf(object: RawObject): {
+  readonly secrets: readonly string[];
+  readonly imagePolicy: string | undefined;
+} {
   const spec = (typeof object.spec === "object" && object.spec !== null ? object.spec : {}) as LooseSpec;
   const accesses: readonly (Access | undefined)[] = [spec, spec.publish?.oci];
-  const refs = [...accesses.flatMap((access) => [access?.secretRef, access?.certSecretRef, access?.proxySecretRef]), spec.verify?.secretRef, spec.verify?.trustedRootSecretRef];
+  const refs = [
+    ...accesses.flatMap((access) => [access?.secretRef, access?.certSecretRef, access?.proxySecretRef]),
+    spec.verify?.secretRef,
+    spec.verify?.trustedRootSecretRef,
+  ];
   return { secrets: refs.flatMap((ref) => ref?.name ?? []), imagePolicy: spec.ref?.imagePolicyRef?.name };
 }
 

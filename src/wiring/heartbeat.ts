@@ -15,7 +15,9 @@ export function startHeartbeat(root: string, identity: string, signal: AbortSign
     // One name for all: what a killed leader has left, the next one uses up.
     const temporary = `${path}.tmp`;
     // A storage that fails says so wherever it matters.
-    void writeFile(temporary, `${identity} ${++count}\n`).then(() => rename(temporary, path)).catch(() => undefined);
+    void writeFile(temporary, `${identity} ${++count}\n`)
+      .then(() => rename(temporary, path))
+      .catch(() => undefined);
   };
   beat();
   const timer = setInterval(beat, beatMs);

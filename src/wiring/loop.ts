@@ -44,9 +44,14 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
       const object = caches.objects.get(objectKey(key));
       if (object === undefined) return queue.forget(key);
       const start = performance.now();
-      const next = await within(objectKey(key), async () => await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)));
+      const next = await within(
+        objectKey(key),
+        async () =>
+          await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)),
+      );
       // One that is gone by now has no series any more, and must not get a new one.
-      if (caches.objects.get(objectKey(key)) !== undefined) options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
+      if (caches.objects.get(objectKey(key)) !== undefined)
+        options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
       schedule(queue, key, next);
     },
     onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
@@ -84,7 +89,8 @@ function nextAfter(error: unknown, { log }: Deps): Next {
 }
 
 function schedule(queue: Queue, key: string, next: Next): void {
-  if (next.kind === "retry") return queue.retry(key, next.notBeforeMs, unavailable.has(next.code) ? mostUnavailableMs : undefined);
+  if (next.kind === "retry")
+    return queue.retry(key, next.notBeforeMs, unavailable.has(next.code) ? mostUnavailableMs : undefined);
   queue.forget(key);
   if (next.kind === "after") queue.addAfter(key, next.milliseconds);
 }

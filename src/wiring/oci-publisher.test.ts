@@ -24,9 +24,18 @@ let publisher: OciPublisher;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-publisher-"));
   registry = await startRegistry();
-  store = await openStorage({ root: join(dir, "data"), advertisedAddress: "x", retention: { ttlMs: 60_000, records: 2 }, verifyConcurrency: 1 });
+  store = await openStorage({
+    root: join(dir, "data"),
+    advertisedAddress: "x",
+    retention: { ttlMs: 60_000, records: 2 },
+    verifyConcurrency: 1,
+  });
   const openTarget = (url: string) => {
-    const reference = { kind: "registry", registry: registry.host, repository: url.replace(/^oci:\/\/[^/]+\//, "") } as const;
+    const reference = {
+      kind: "registry",
+      registry: registry.host,
+      repository: url.replace(/^oci:\/\/[^/]+\//, ""),
+    } as const;
     return Promise.resolve({ reference, repository: testRepository(registry, reference.repository) });
   };
   publisher = ociPublisher({ openTarget }, store);
@@ -38,22 +47,45 @@ afterEach(async () => {
 
 function ownerWith(oci: Readonly<Record<string, unknown>>): Identified {
   const publish = { oci: { url: `oci://${registry.host}/published/app`, ...oci } };
-  const object = parseObject({ apiVersion: "source.strata.dev/v1beta1", kind: "ArtifactRepository", metadata: key, spec: { url: "oci://r.example/app", interval: "1m", publish } });
+  const object = parseObject({
+    apiVersion: "source.strata.dev/v1beta1",
+    kind: "ArtifactRepository",
+    metadata: key,
+    spec: { url: "oci://r.example/app", interval: "1m", publish },
+  });
   return { key, uid: "1", generation: 1, object };
 }
 
 async function stored(content: string, metadata: Readonly<Record<string, string>> = {}): Promise<Artifact> {
   const [path, digest] = [join(dir, "staged"), sha256Of(content)];
   await writeFile(path, content);
-  return await store.publish({ owner: { kind: "ArtifactRepository", ...key }, blob: { path, digest, size: content.length, contentDigest: digest, verbatim: true }, revision: `1.0.0@${digest}`, metadata }, signal);
+  return await store.publish(
+    {
+      owner: { kind: "ArtifactRepository", ...key },
+      blob: { path, digest, size: content.length, contentDigest: digest, verbatim: true },
+      revision: `1.0.0@${digest}`,
+      metadata,
+    },
+    signal,
+  );
 }
 
-async function push(owner: Identified, artifact: Artifact, previous: readonly PublishedStatus[] = []): Promise<OciPushed> {
-  return await publisher.push({ owner, target: owner.object.spec.publish!.oci!, artifact, previous, layer: undefined }, signal);
+async function push(
+  owner: Identified,
+  artifact: Artifact,
+  previous: readonly PublishedStatus[] = [],
+): Promise<OciPushed> {
+  return await publisher.push(
+    { owner, target: owner.object.spec.publish!.oci!, artifact, previous, layer: undefined },
+    signal,
+  );
 }
 
 /** Pushes that many versions, each with what the status says of those before. */
-async function pushVersions(owner: Identified, count: number): Promise<{ readonly pushed: readonly Digest[]; readonly rows: readonly PublishedStatus[] }> {
+async function pushVersions(
+  owner: Identified,
+  count: number,
+): Promise<{ readonly pushed: readonly Digest[]; readonly rows: readonly PublishedStatus[] }> {
   const pushed: Digest[] = [];
   let rows: readonly PublishedStatus[] = [];
   for (let version = 0; version < count; version += 1) {
@@ -81,13 +113,21 @@ describe("what is remembered", () => {
   });
 
   test("has an end, so that the status does not grow for ever", async () => {
-    const previous = Array.from({ length: 200 }, (_, at): PublishedStatus => ({ kind: "OCIArtifact", url: `oci://${registry.host}/published/app`, digest: sha256Of(String(at)) }));
+    const previous = Array.from({ length: 200 }, (_, at): PublishedStatus => ({
+      kind: "OCIArtifact",
+      url: `oci://${registry.host}/published/app`,
+      digest: sha256Of(String(at)),
+    }));
     const { rows } = await push(ownerWith({}), await stored("new"), previous);
     expect(rows).toHaveLength(126);
   });
 
   test("of another target is of no use", async () => {
-    const elsewhere: PublishedStatus = { kind: "OCIArtifact", url: "oci://elsewhere.example/app", digest: sha256Of("x") };
+    const elsewhere: PublishedStatus = {
+      kind: "OCIArtifact",
+      url: "oci://elsewhere.example/app",
+      digest: sha256Of("x"),
+    };
     const { rows } = await push(ownerWith({ retain: 1 }), await stored("new"), [elsewhere]);
     expect(rows.map(({ url }) => url)).toEqual([`oci://${registry.host}/published/app`]);
   });
@@ -97,8 +137,16 @@ describe("aliases", () => {
   test("are made from what the artifact says of itself", async () => {
     const artifact = await stored("content", { stage: "qa" });
     const { rows } = await push(ownerWith({ tags: ["{tag}", "{annotation:stage}-{repository}", "stable"] }), artifact);
-    expect(rows).toEqual([{ kind: "OCIArtifact", url: `oci://${registry.host}/published/app`, digest: expect.any(String), tags: ["1.0.0", "qa-app", "stable"] }]);
-    for (const tag of rows[0]?.tags ?? []) expect(registry.store.manifest("published/app", tag)?.digest).toBe(rows[0]?.digest);
+    expect(rows).toEqual([
+      {
+        kind: "OCIArtifact",
+        url: `oci://${registry.host}/published/app`,
+        digest: expect.any(String),
+        tags: ["1.0.0", "qa-app", "stable"],
+      },
+    ]);
+    for (const tag of rows[0]?.tags ?? [])
+      expect(registry.store.manifest("published/app", tag)?.digest).toBe(rows[0]?.digest);
   });
 });
 
@@ -108,7 +156,12 @@ describe("a target", () => {
     const artifact = await stored("content");
     const request = { owner, target: owner.object.spec.publish!.oci!, artifact };
     expect(await publisher.refill({ ...request, previous: [] }, signal)).toBe(false);
-    await expect(publisher.refill({ ...request, previous: [{ kind: "OCIArtifact", url: request.target.url, digest: sha256Of("gone") }] }, signal)).rejects.toMatchObject({ code: "NotFound" });
+    await expect(
+      publisher.refill(
+        { ...request, previous: [{ kind: "OCIArtifact", url: request.target.url, digest: sha256Of("gone") }] },
+        signal,
+      ),
+    ).rejects.toMatchObject({ code: "NotFound" });
     const { rows } = await push(owner, artifact);
     await store.remove({ kind: "ArtifactRepository", ...key });
     expect(await publisher.refill({ ...request, previous: rows }, signal)).toBe(true);

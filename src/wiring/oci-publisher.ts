@@ -19,21 +19,43 @@ const maxRemembered = 126;
 
 export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store: ArtifactStore): OciPublisher {
   const open = async (owner: Identified, target: PublishOci, signal: AbortSignal) =>
-    await sources.openTarget(target.url, target, { namespace: owner.key.namespace, timeoutMs: timeoutMs(owner.object.spec) }, signal);
+    await sources.openTarget(
+      target.url,
+      target,
+      { namespace: owner.key.namespace, timeoutMs: timeoutMs(owner.object.spec) },
+      signal,
+    );
   return {
     push: async ({ owner, target, artifact, previous, layer }, signal) => {
       const { repository, reference } = await open(owner, target, signal);
       const stored = await store.image(storeOwner(owner));
-      if (stored === undefined) throw new CodedError("StorageFailed", `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`);
+      if (stored === undefined)
+        throw new CodedError(
+          "StorageFailed",
+          `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`,
+        );
       const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
-      const { digest } = await pushArtifact({ repository, stored, aliases, ...mountSource(layer, reference, artifact) }, signal);
+      const { digest } = await pushArtifact(
+        { repository, stored, aliases, ...mountSource(layer, reference, artifact) },
+        signal,
+      );
       const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
-      const { remaining, refused } = await pruned(target, { repository, owner: storeOwner(owner), pushed, aliases }, signal);
-      return { rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases), note: refused && `${target.url} keeps older manifests: ${refused.message}` };
+      const { remaining, refused } = await pruned(
+        target,
+        { repository, owner: storeOwner(owner), pushed, aliases },
+        signal,
+      );
+      return {
+        rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases),
+        note: refused && `${target.url} keeps older manifests: ${refused.message}`,
+      };
     },
     withdraw: async ({ owner, target, previous }, signal) => {
       const { repository } = await open(owner, target, signal);
-      await prunePushed({ repository, owner: storeOwner(owner), pushed: pushedDigests(previous, target.url), retain: 0, aliases: [] }, signal);
+      await prunePushed(
+        { repository, owner: storeOwner(owner), pushed: pushedDigests(previous, target.url), retain: 0, aliases: [] },
+        signal,
+      );
     },
     refill: async ({ owner, target, artifact, previous }, signal) => {
       const [digest] = pushedDigests(previous, target.url);
@@ -46,18 +68,32 @@ export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store:
 }
 
 /** Where the registry has the layer already. */
-function mountSource(layer: PushedLayer | undefined, { registry }: RegistryReference, artifact: Artifact): { mountFrom?: string } {
-  return layer?.registry === registry && layer.layer.descriptor.digest === artifact.digest ? { mountFrom: layer.repository } : {};
+function mountSource(
+  layer: PushedLayer | undefined,
+  { registry }: RegistryReference,
+  artifact: Artifact,
+): { mountFrom?: string } {
+  return layer?.registry === registry && layer.layer.descriptor.digest === artifact.digest
+    ? { mountFrom: layer.repository }
+    : {};
 }
 
 /** Without `retain` nothing is ever deleted. */
-async function pruned({ retain }: PublishOci, request: Omit<PruneRequest, "retain">, signal: AbortSignal): Promise<Pick<PruneResult, "remaining" | "refused">> {
-  return retain === undefined ? { remaining: request.pushed, refused: undefined } : await prunePushed({ ...request, retain }, signal);
+async function pruned(
+  { retain }: PublishOci,
+  request: Omit<PruneRequest, "retain">,
+  signal: AbortSignal,
+): Promise<Pick<PruneResult, "remaining" | "refused">> {
+  return retain === undefined
+    ? { remaining: request.pushed, refused: undefined }
+    : await prunePushed({ ...request, retain }, signal);
 }
 
 /** api.md, "Template variables", as far as they make sense for a whole artifact. */
 function aliasVariables(artifact: Artifact, target: PublishOci): Record<string, string | undefined> {
-  const annotations = Object.entries(artifact.metadata ?? {}).map(([key, value]) => [`annotation:${key}`, value] as const);
+  const annotations = Object.entries(artifact.metadata ?? {}).map(
+    ([key, value]) => [`annotation:${key}`, value] as const,
+  );
   return {
     tag: tagOfRevision(artifact.revision),
     digest: artifact.digest.replace(":", "-"),
@@ -69,11 +105,14 @@ function aliasVariables(artifact: Artifact, target: PublishOci): Record<string, 
 
 /** Manifests that were pushed to this target, newest first. */
 function pushedDigests(previous: readonly PublishedStatus[], url: string): Digest[] {
-  return previous.flatMap((row) => (row.kind === "OCIArtifact" && row.url === url && row.digest !== undefined && isDigest(row.digest) ? [row.digest] : []));
+  return previous.flatMap((row) =>
+    row.kind === "OCIArtifact" && row.url === url && row.digest !== undefined && isDigest(row.digest)
+      ? [row.digest]
+      : [],
+  );
 }
 
 /** The first row is what was pushed last; the others have no tags. */
 function rowsOf(url: string, digests: readonly Digest[], aliases: readonly string[]): PublishedStatus[] {
   return digests.map((digest, at) => ({ kind: "OCIArtifact", url, digest, ...(at === 0 && { tags: [...aliases] }) }));
 }
-

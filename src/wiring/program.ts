@@ -20,7 +20,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     await runController(controllerConfig(args), stop.signal);
     return 0;
   } catch (error) {
-    process.stderr.write(`${JSON.stringify({ level: "error", ts: new Date().toISOString(), msg: messageOf(error), code: codeOf(error) })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ level: "error", ts: new Date().toISOString(), msg: messageOf(error), code: codeOf(error) })}\n`,
+    );
     return 1;
   }
 }

@@ -22,7 +22,8 @@ export interface ServerOptions {
   /** "" is the host's name and the port that is listened on. */
   readonly advertised: string;
   readonly hostname: string;
-  readonly oci: { readonly address: string; readonly advertised: string; readonly certificate?: () => Certificate } | undefined;
+  readonly oci:
+    { readonly address: string; readonly advertised: string; readonly certificate?: () => Certificate } | undefined;
   /** Whether this process may answer: it holds the files that count. */
   readonly ready: () => boolean;
   readonly onError: (error: unknown) => void;
@@ -40,15 +41,26 @@ export interface Servers {
 export async function startServers(options: ServerOptions): Promise<Servers> {
   const { root, ready, hostname } = options;
   const running: HttpServer[] = [];
-  const start = async (handler: Parameters<typeof listen>[0], address: string, advertised: string, certificate?: () => Certificate): Promise<string> => {
-    const server = await listen(handler, { address, limits: serverLimits, onError: options.onError, ...(certificate && { certificate }) });
+  const start = async (
+    handler: Parameters<typeof listen>[0],
+    address: string,
+    advertised: string,
+    certificate?: () => Certificate,
+  ): Promise<string> => {
+    const server = await listen(handler, {
+      address,
+      limits: serverLimits,
+      onError: options.onError,
+      ...(certificate && { certificate }),
+    });
     running.push(server);
     return advertisedAddress(advertised, address, { hostname, port: server.port });
   };
   try {
     const advertised = await start(artifactHandler({ root, ready }), options.address, options.advertised);
     const { oci } = options;
-    const ociAddress = oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
+    const ociAddress =
+      oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
     return {
       advertised,
       oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
@@ -76,14 +88,27 @@ export interface ReconcilerOptions {
 /** Everything the reconciler is handed, made from its adapters. To be called by who leads. @throws StorageFailed */
 export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSignal): Promise<Deps> {
   const { root, kube, sources, servers } = options;
-  const store = await openStorage({ root, advertisedAddress: servers.advertised, retention: options.retention, verifyConcurrency });
+  const store = await openStorage({
+    root,
+    advertisedAddress: servers.advertised,
+    retention: options.retention,
+    verifyConcurrency,
+  });
   await store.sweep(signal);
   return {
     kube,
     sources,
     store,
     verifier: lazyVerifier(),
-    publishers: { ...companionPublishers(kube, { oci: servers.oci, store, cached: options.cachedExternalArtifact, now: () => new Date() }), oci: ociPublisher(sources, store) },
+    publishers: {
+      ...companionPublishers(kube, {
+        oci: servers.oci,
+        store,
+        cached: options.cachedExternalArtifact,
+        now: () => new Date(),
+      }),
+      oci: ociPublisher(sources, store),
+    },
     builds: new SharedBuilds(store, sharedBuildEntries),
     scratch: await openScratch(root),
     announce: options.announce,

@@ -48,8 +48,10 @@ function opened(): Repository {
   };
 }
 
-const share = (since: number, access: unknown = "alice"): Repository => reads.share(opened(), access, { since, tagsSince: since });
-const tagsOf = async (repository: Repository): Promise<string[]> => (await Array.fromAsync(repository.tags(never))).flat();
+const share = (since: number, access: unknown = "alice"): Repository =>
+  reads.share(opened(), access, { since, tagsSince: since });
+const tagsOf = async (repository: Repository): Promise<string[]> =>
+  (await Array.fromAsync(repository.tags(never))).flat();
 
 describe("a reference", () => {
   it("is resolved once for those who wished for it before", async () => {
@@ -85,7 +87,9 @@ describe("a reference", () => {
   it("is asked for again where whoever asked first has stopped", async () => {
     fail = new CodedError("Aborted", "stopped");
     const stopped = share(0).resolve("1.0.0", never);
-    const waiting = share(0).resolve("1.0.0", never).catch((error: unknown) => error);
+    const waiting = share(0)
+      .resolve("1.0.0", never)
+      .catch((error: unknown) => error);
     await expect(stopped).rejects.toMatchObject({ code: "Aborted" });
     fail = undefined;
     await waiting;

@@ -41,29 +41,51 @@ export class SharedReads {
   constructor(options: SharedReadsOptions) {
     this.#roots = new LRUCache({ max: options.maxReferences });
     // Lists still on their way count as one; they are weighed once they are there.
-    this.#tags = new LRUCache({ max: options.maxReferences, maxSize: options.maxTagCharacters, sizeCalculation: () => 1 });
-    this.#manifests = new LRUCache({ max: options.maxReferences, maxSize: options.maxManifestBytes, sizeCalculation: (bytes) => bytes.length + 1 });
+    this.#tags = new LRUCache({
+      max: options.maxReferences,
+      maxSize: options.maxTagCharacters,
+      sizeCalculation: () => 1,
+    });
+    this.#manifests = new LRUCache({
+      max: options.maxReferences,
+      maxSize: options.maxManifestBytes,
+      sizeCalculation: (bytes) => bytes.length + 1,
+    });
   }
 
   /** @param access everything that decides what the registry shows: address, credentials, certificates, proxy */
   share(repository: Repository, access: unknown, { since, tagsSince }: Freshness): Repository {
-    const prefix = createHash("sha256").update(this.#salt).update(JSON.stringify([repository.name, access])).digest("base64");
+    const prefix = createHash("sha256")
+      .update(this.#salt)
+      .update(JSON.stringify([repository.name, access]))
+      .digest("base64");
     return {
       name: repository.name,
-      resolve: async (reference, signal, next) => await this.#resolved(repository, { key: `${prefix} ${reference}`, since, reference, next }, signal),
+      resolve: async (reference, signal, next) =>
+        await this.#resolved(repository, { key: `${prefix} ${reference}`, since, reference, next }, signal),
       tags: (signal) => this.#listed(repository, { key: prefix, since: tagsSince }, signal),
-      fetch: async (descriptor, signal) => await this.#fetched(repository, `${prefix} ${descriptor.digest}`, descriptor, signal),
+      fetch: async (descriptor, signal) =>
+        await this.#fetched(repository, `${prefix} ${descriptor.digest}`, descriptor, signal),
       referrers: async (subject, artifactType, signal) => await repository.referrers(subject, artifactType, signal),
     };
   }
 
-  async #resolved(repository: Repository, { key, since, reference, next }: { key: string; since: number; reference: string; next: NextStep }, signal: AbortSignal): Promise<Descriptor> {
+  async #resolved(
+    repository: Repository,
+    { key, since, reference, next }: { key: string; since: number; reference: string; next: NextStep },
+    signal: AbortSignal,
+  ): Promise<Descriptor> {
     // What others have resolved they have mostly read, too.
-    const ask = async (): Promise<Descriptor> => await repository.resolve(reference, signal, this.#roots.has(key) ? undefined : next);
+    const ask = async (): Promise<Descriptor> =>
+      await repository.resolve(reference, signal, this.#roots.has(key) ? undefined : next);
     return await shared(this.#roots, { key, since, ask }, signal);
   }
 
-  async *#listed(repository: Repository, { key, since }: { key: string; since: number }, signal: AbortSignal): AsyncGenerator<readonly string[]> {
+  async *#listed(
+    repository: Repository,
+    { key, since }: { key: string; since: number },
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly string[]> {
     const ask = async (): Promise<readonly string[]> => {
       const all: string[] = [];
       for await (const page of repository.tags(signal)) all.push(...page);
@@ -76,7 +98,8 @@ export class SharedReads {
   }
 
   async #fetched(repository: Repository, key: string, descriptor: Descriptor, signal: AbortSignal): Promise<Readable> {
-    if (!isManifestType(descriptor.mediaType) && !isIndexType(descriptor.mediaType)) return await repository.fetch(descriptor, signal);
+    if (!isManifestType(descriptor.mediaType) && !isIndexType(descriptor.mediaType))
+      return await repository.fetch(descriptor, signal);
     let bytes = this.#manifests.get(key);
     if (bytes === undefined) {
       const stream = await repository.fetch(descriptor, signal);
@@ -94,7 +117,11 @@ interface Question<T> {
   readonly ask: () => Promise<T>;
 }
 
-async function shared<T extends object>(answers: LRUCache<string, Answer<T>>, { key, since, ask }: Question<T>, signal: AbortSignal): Promise<T> {
+async function shared<T extends object>(
+  answers: LRUCache<string, Answer<T>>,
+  { key, since, ask }: Question<T>,
+  signal: AbortSignal,
+): Promise<T> {
   const known = answers.get(key);
   if (known !== undefined && known.askedAt >= since) {
     try {

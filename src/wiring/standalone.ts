@@ -55,14 +55,20 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
     await makeStorage(options.storage);
     const { client } = await openDirectory({ dir: options.dir, onProblem: options.onProblem, signal: running });
     const servers = await startServers({
-      root: options.storage, address: options.address, advertised: "", hostname: "127.0.0.1", ready: () => true,
+      root: options.storage,
+      address: options.address,
+      advertised: "",
+      hostname: "127.0.0.1",
+      ready: () => true,
       oci: options.ociAddress === undefined ? undefined : { address: options.ociAddress, advertised: "" },
       onError: (error) => options.log("error", `answering a request failed: ${String(error)}`, {}),
     });
-    return await reconcileDirectory({ options, kube: client, servers, stopping }, running).catch(async (error: unknown) => {
-      await servers.close(0);
-      throw error;
-    });
+    return await reconcileDirectory({ options, kube: client, servers, stopping }, running).catch(
+      async (error: unknown) => {
+        await servers.close(0);
+        throw error;
+      },
+    );
   } catch (error) {
     stopping.abort(new DOMException("the start has failed", "AbortError"));
     throw error;
@@ -84,18 +90,36 @@ interface Opened {
   readonly stopping: AbortController;
 }
 
-async function reconcileDirectory({ options, kube, servers, stopping }: Opened, running: AbortSignal): Promise<Standalone> {
+async function reconcileDirectory(
+  { options, kube, servers, stopping }: Opened,
+  running: AbortSignal,
+): Promise<Standalone> {
   const { log, registry, ownCredentials } = options;
-  const sources = clusterSources({ registry, kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "", ownCredentials });
+  const sources = clusterSources({
+    registry,
+    kube,
+    clouds: cloudCredentials({}),
+    limits: defaultLimits,
+    defaultServiceAccount: "",
+    ownCredentials,
+  });
   const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log }, running);
   await caches.synced;
-  const deps = await reconcilerDeps({
-    root: options.storage, kube, sources, servers, retention, log,
-    cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
-    announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
-    meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
-    settings: { intervalJitterPercentage: 5, requeueDependencyMs: 5000 },
-  }, running);
+  const deps = await reconcilerDeps(
+    {
+      root: options.storage,
+      kube,
+      sources,
+      servers,
+      retention,
+      log,
+      cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
+      announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
+      meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
+      settings: { intervalJitterPercentage: 5, requeueDependencyMs: 5000 },
+    },
+    running,
+  );
   const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
   await deps.store.collectOrphans(isKnown, running);
   const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
@@ -123,4 +147,3 @@ function isSettled({ metadata, spec, status }: RawObject): boolean {
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   return ready !== undefined && ready.status !== "Unknown" && ready.observedGeneration === metadata.generation;
 }
-

@@ -38,18 +38,43 @@ afterEach(async () => {
 });
 
 /** An artifact with one file in each layer and a config that says something. */
-function put(repository: string, { tag, layers = ["a"], artifactType }: { tag?: string; layers?: readonly string[]; artifactType?: string } = {}): { root: Descriptor; layers: readonly Descriptor[]; config: Descriptor } {
+function put(
+  repository: string,
+  { tag, layers = ["a"], artifactType }: { tag?: string; layers?: readonly string[]; artifactType?: string } = {},
+): { root: Descriptor; layers: readonly Descriptor[]; config: Descriptor } {
   const root = registry.store.putArtifact(repository, {
     ...(tag !== undefined && { tag }),
     ...(artifactType !== undefined && { artifactType }),
-    config: { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from(JSON.stringify({ of: repository, tag, layers })) },
-    layers: layers.map((name) => ({ mediaType: tarGzip, bytes: gzipSync(tarOf({ name: `${name}.bin`, content: randomBytes(bodyBytes) }, { name: "docs", type: "5", mode: 0o755 }, { name: `docs/${name}`, content: name }), { level: 1 }) })),
+    config: {
+      mediaType: "application/vnd.cncf.flux.config.v1+json",
+      bytes: Buffer.from(JSON.stringify({ of: repository, tag, layers })),
+    },
+    layers: layers.map((name) => ({
+      mediaType: tarGzip,
+      bytes: gzipSync(
+        tarOf(
+          { name: `${name}.bin`, content: randomBytes(bodyBytes) },
+          { name: "docs", type: "5", mode: 0o755 },
+          { name: `docs/${name}`, content: name },
+        ),
+        { level: 1 },
+      ),
+    })),
   });
-  const manifest = JSON.parse(registry.store.manifest(repository, root.digest)!.stored.bytes.toString("utf8")) as { layers: Descriptor[]; config: Descriptor };
+  const manifest = JSON.parse(registry.store.manifest(repository, root.digest)!.stored.bytes.toString("utf8")) as {
+    layers: Descriptor[];
+    config: Descriptor;
+  };
   return { root, layers: manifest.layers, config: manifest.config };
 }
 
-const spec = (repository: string, more: object = {}): object => ({ url: `oci://${registry.host}/${repository}`, insecure: true, interval: "10m", ref: { tag: "1.0.0" }, ...more });
+const spec = (repository: string, more: object = {}): object => ({
+  url: `oci://${registry.host}/${repository}`,
+  insecure: true,
+  interval: "10m",
+  ref: { tag: "1.0.0" },
+  ...more,
+});
 const extractAll = { layerSelector: { operation: "ExtractAll" } };
 
 /** The requests of one reconcile, which must succeed. */
@@ -64,17 +89,29 @@ async function reconciled(name: string, object?: object): Promise<RequestRecord[
 /** The requests of one reconcile by a process that has read nothing yet, as after a restart. */
 async function requestsAnew(name: string, memory = new ReconcileMemory()): Promise<string[]> {
   const client = testClient();
-  const sources = clusterSources({ registry: client, kube: controller.kube, clouds: cloudCredentials({}), limits: defaultLimits, defaultServiceAccount: "" });
+  const sources = clusterSources({
+    registry: client,
+    kube: controller.kube,
+    clouds: cloudCredentials({}),
+    limits: defaultLimits,
+    defaultServiceAccount: "",
+  });
   registry.requests.length = 0;
   try {
-    await reconcile((await controller.get(name))!, { memory, deps: { ...controller.deps, sources }, askedAt: performance.now(), signal: new AbortController().signal });
+    await reconcile((await controller.get(name))!, {
+      memory,
+      deps: { ...controller.deps, sources },
+      askedAt: performance.now(),
+      signal: new AbortController().signal,
+    });
   } finally {
     await client.close();
   }
   return lines(registry.requests);
 }
 
-const lines = (requests: readonly RequestRecord[]): string[] => requests.map(({ method, path }) => `${method} ${path.replace("/v2/", "").replace(/\?.*/, "")}`);
+const lines = (requests: readonly RequestRecord[]): string[] =>
+  requests.map(({ method, path }) => `${method} ${path.replace("/v2/", "").replace(/\?.*/, "")}`);
 /** Where requests run side by side their order says nothing. */
 const sorted = (list: readonly string[]): string[] => list.toSorted();
 const sentBytes = (requests: readonly RequestRecord[]): number => requests.reduce((sum, { sent }) => sum + sent, 0);
@@ -82,12 +119,18 @@ const sentBytes = (requests: readonly RequestRecord[]): number => requests.reduc
 describe("requests of a first reconcile", () => {
   it("are two: the manifest by its tag, and its layer", async () => {
     const { layers } = put("app", { tag: "1.0.0" });
-    expect(lines(await reconciled("app", spec("app")))).toEqual(["GET app/manifests/1.0.0", `GET app/blobs/${layers[0]!.digest}`]);
+    expect(lines(await reconciled("app", spec("app")))).toEqual([
+      "GET app/manifests/1.0.0",
+      `GET app/blobs/${layers[0]!.digest}`,
+    ]);
   });
 
   it("are two also where the spec names a digest", async () => {
     const { root, layers } = put("app");
-    expect(lines(await reconciled("app", spec("app", { ref: { digest: root.digest } })))).toEqual([`GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`]);
+    expect(lines(await reconciled("app", spec("app", { ref: { digest: root.digest } })))).toEqual([
+      `GET app/manifests/${root.digest}`,
+      `GET app/blobs/${layers[0]!.digest}`,
+    ]);
   });
 
   it("are three for two layers", async () => {
@@ -103,9 +146,13 @@ describe("requests of a first reconcile", () => {
     const inner = registry.store.putIndex("app", [other.root, wanted.root]);
     const twin = registry.store.putIndex("app", [wanted.root], { artifactType: "application/vnd.test.twin" });
     registry.store.putIndex("app", [inner, twin, other.root], { tag: "1.0.0" });
-    const requests = lines(await reconciled("app", spec("app", { indexSelector: { artifactType: "application/vnd.test.wanted" } })));
+    const requests = lines(
+      await reconciled("app", spec("app", { indexSelector: { artifactType: "application/vnd.test.wanted" } })),
+    );
     const walked = [inner, twin, wanted.root, other.root].map(({ digest }) => `GET app/manifests/${digest}`);
-    expect(sorted(requests)).toEqual(sorted(["GET app/manifests/1.0.0", ...walked, `GET app/blobs/${wanted.layers[0]!.digest}`]));
+    expect(sorted(requests)).toEqual(
+      sorted(["GET app/manifests/1.0.0", ...walked, `GET app/blobs/${wanted.layers[0]!.digest}`]),
+    );
   });
 
   it("are two for all objects that ask for the same at once", async () => {
@@ -132,7 +179,9 @@ describe("requests of a reconcile without news", () => {
   });
 
   it("are one HEAD for a whole index", async () => {
-    const parts = ["a", "b", "c"].map((name) => put("app", { artifactType: `application/vnd.test.${name}`, layers: [name] }).root);
+    const parts = ["a", "b", "c"].map(
+      (name) => put("app", { artifactType: `application/vnd.test.${name}`, layers: [name] }).root,
+    );
     registry.store.putIndex("app", parts, { tag: "1.0.0" });
     await reconciled("app", spec("app", { indexSelector: { artifactType: "application/vnd.test.b" } }));
     expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0"]);
@@ -146,9 +195,17 @@ describe("requests where something is to be built again", () => {
     put("app", { tag: "1.0.0" });
     await reconciled("app", spec("app"));
     const second = put("app", { tag: "1.0.0" });
-    expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${second.root.digest}`, blob(second)]);
+    expect(lines(await reconciled("app"))).toEqual([
+      "HEAD app/manifests/1.0.0",
+      `GET app/manifests/${second.root.digest}`,
+      blob(second),
+    ]);
     const third = put("app", { tag: "1.0.0" });
-    expect(await requestsAnew("app")).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${third.root.digest}`, blob(third)]);
+    expect(await requestsAnew("app")).toEqual([
+      "HEAD app/manifests/1.0.0",
+      `GET app/manifests/${third.root.digest}`,
+      blob(third),
+    ]);
   });
 
   it("are two where the spec asks for something else: the manifest by its tag, its layer", async () => {
@@ -170,7 +227,10 @@ describe("requests where something is to be built again", () => {
   it("are a HEAD and the layer where this process has read the manifest before", async () => {
     const first = put("app", { tag: "1.0.0" });
     await reconciled("app", spec("app"));
-    expect(lines(await reconciled("app", spec("app", { ignore: "/docs" })))).toEqual(["HEAD app/manifests/1.0.0", blob(first)]);
+    expect(lines(await reconciled("app", spec("app", { ignore: "/docs" })))).toEqual([
+      "HEAD app/manifests/1.0.0",
+      blob(first),
+    ]);
     await rm(join(controller.root, (await controller.get("app"))!.status!.artifact!.path));
     expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0", blob(first)]);
   });
@@ -183,7 +243,10 @@ describe("requests where something is to be built again", () => {
     const [first, ...children] = await requestsAnew("app", memory);
     expect(first).toBe("GET app/manifests/1.0.0");
     expect(sorted(children)).toEqual(sorted(parts.map(({ digest }) => `GET app/manifests/${digest}`)));
-    expect(conditionOf(await controller.get("app"), "Stalled")).toMatchObject({ status: "True", reason: "AmbiguousManifest" });
+    expect(conditionOf(await controller.get("app"), "Stalled")).toMatchObject({
+      status: "True",
+      reason: "AmbiguousManifest",
+    });
     expect(await requestsAnew("app", memory)).toEqual(["HEAD app/manifests/1.0.0"]);
   });
 });
@@ -199,10 +262,20 @@ describe("a registry that wants tokens", () => {
   it("is asked how once, and for a token once per repository", async () => {
     const first = put("app", { tag: "1.0.0" });
     const second = put("other", { tag: "1.0.0" });
-    const work = ({ layers }: typeof first, name: string): string[] => [`GET ${name}/manifests/1.0.0`, `GET ${name}/blobs/${layers[0]!.digest}`];
-    expect(lines(await reconciled("app", spec("app")))).toEqual(["GET app/manifests/1.0.0", "GET /token", ...work(first, "app")]);
+    const work = ({ layers }: typeof first, name: string): string[] => [
+      `GET ${name}/manifests/1.0.0`,
+      `GET ${name}/blobs/${layers[0]!.digest}`,
+    ];
+    expect(lines(await reconciled("app", spec("app")))).toEqual([
+      "GET app/manifests/1.0.0",
+      "GET /token",
+      ...work(first, "app"),
+    ]);
     expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0"]);
-    expect(lines(await reconciled("neighbour", spec("app", { ignore: "/docs" })))).toEqual(["HEAD app/manifests/1.0.0", `GET app/blobs/${first.layers[0]!.digest}`]);
+    expect(lines(await reconciled("neighbour", spec("app", { ignore: "/docs" })))).toEqual([
+      "HEAD app/manifests/1.0.0",
+      `GET app/blobs/${first.layers[0]!.digest}`,
+    ]);
     expect(lines(await reconciled("other", spec("other")))).toEqual(["GET /token", ...work(second, "other")]);
   });
 });
@@ -216,7 +289,10 @@ describe("a registry that fails", () => {
     registry.requests.length = 0;
     expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
     const answers = registry.requests.map(({ status }, at) => `${lines(registry.requests)[at]} ${status}`);
-    expect(answers).toEqual([...order.slice(0, failing).map((line) => `${line} 200`), ...Array.from({ length: attempts }, () => `${order[failing]} 503`)]);
+    expect(answers).toEqual([
+      ...order.slice(0, failing).map((line) => `${line} 200`),
+      ...Array.from({ length: attempts }, () => `${order[failing]} 503`),
+    ]);
   };
 
   it.each<[string, RegExp, number]>([
@@ -228,7 +304,10 @@ describe("a registry that fails", () => {
     registry.store.putIndex("app", [root], { tag: "1.0.0" });
     registry.faults.add({ path, status: 503, times: 1000 });
     await controller.apply("app", spec("app"));
-    await expectAttempts(["GET app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`], failing);
+    await expectAttempts(
+      ["GET app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`],
+      failing,
+    );
   });
 
   it.each<[string, RegExp, number]>([
@@ -240,7 +319,10 @@ describe("a registry that fails", () => {
     await reconciled("app", spec("app"));
     const { root, layers } = put("app", { tag: "1.0.0" });
     registry.faults.add({ path, status: 503, times: 1000 });
-    await expectAttempts(["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`], failing);
+    await expectAttempts(
+      ["HEAD app/manifests/1.0.0", `GET app/manifests/${root.digest}`, `GET app/blobs/${layers[0]!.digest}`],
+      failing,
+    );
   });
 });
 
@@ -290,12 +372,24 @@ describe("bytes of a first reconcile", () => {
 });
 
 describe("uploads", () => {
-  const target = (more: object = {}): object => ({ publish: { oci: { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["stable"], ...more } } });
+  const target = (more: object = {}): object => ({
+    publish: { oci: { url: `oci://${registry.host}/published/app`, insecure: true, tags: ["stable"], ...more } },
+  });
   /** Requests to the target, uploads without their random names. */
-  const toTarget = (requests: readonly RequestRecord[]): RequestRecord[] => requests.filter(({ path }) => path.startsWith("/v2/published/"));
-  const shape = (requests: readonly RequestRecord[]): string[] => lines(requests).map((line) => line.replace("published/app/", "").replace(/sha256:\w+/, "DIGEST").replace(/uploads\/.*/, "uploads"));
+  const toTarget = (requests: readonly RequestRecord[]): RequestRecord[] =>
+    requests.filter(({ path }) => path.startsWith("/v2/published/"));
+  const shape = (requests: readonly RequestRecord[]): string[] =>
+    lines(requests).map((line) =>
+      line
+        .replace("published/app/", "")
+        .replace(/sha256:\w+/, "DIGEST")
+        .replace(/uploads\/.*/, "uploads"),
+    );
   /** Bodies of blobs that the registry has received, by size. */
-  const blobsReceived = (requests: readonly RequestRecord[]): number[] => requests.flatMap(({ method, path, received }) => (path.includes("/uploads/") && (method === "PUT" || method === "PATCH") ? [received] : []));
+  const blobsReceived = (requests: readonly RequestRecord[]): number[] =>
+    requests.flatMap(({ method, path, received }) =>
+      path.includes("/uploads/") && (method === "PUT" || method === "PATCH") ? [received] : [],
+    );
   const blobs = (): Map<string, { readonly size: number }> => registry.store.repository("published/app").blobs;
 
   it("of a layer that the registry has are a mount, without its bytes", async () => {
@@ -303,11 +397,16 @@ describe("uploads", () => {
     const requests = toTarget(await reconciled("app", spec("app", target())));
     expect(shape(requests)).toEqual([
       "HEAD manifests/DIGEST",
-      "HEAD blobs/DIGEST", "POST blobs/uploads",
-      "HEAD blobs/DIGEST", "POST blobs/uploads", "PUT blobs/uploads",
+      "HEAD blobs/DIGEST",
+      "POST blobs/uploads",
+      "HEAD blobs/DIGEST",
+      "POST blobs/uploads",
+      "PUT blobs/uploads",
       "PUT manifests/DIGEST",
       // A registry that does not know HEAD answers 404 too, so a missing tag is asked for twice.
-      "HEAD manifests/stable", "GET manifests/stable", "PUT manifests/stable",
+      "HEAD manifests/stable",
+      "GET manifests/stable",
+      "PUT manifests/stable",
     ]);
     expect(blobs().has(layers[0]!.digest)).toBe(true);
     const [config] = [...blobs()].filter(([digest]) => digest !== layers[0]!.digest).map(([, { size }]) => size);
@@ -337,10 +436,16 @@ describe("uploads", () => {
     const { layers } = put("app", { tag: "1.0.0" });
     await reconciled("app", spec("app", target({ tags: ["{tag}"] })));
     const manifest = JSON.parse(registry.store.manifest("app", "1.0.0")!.stored.bytes.toString("utf8")) as object;
-    registry.store.putManifest("app", { ...manifest, annotations: { "org.opencontainers.image.revision": "rebuilt" } }, { tag: "1.0.1" });
+    registry.store.putManifest(
+      "app",
+      { ...manifest, annotations: { "org.opencontainers.image.revision": "rebuilt" } },
+      { tag: "1.0.1" },
+    );
     const requests = await reconciled("app", spec("app", { ref: { tag: "1.0.1" }, ...target({ tags: ["{tag}"] }) }));
     expect(blobsReceived(requests)).toEqual([]);
-    expect(toTarget(requests).flatMap(({ method, path }) => (method === "PUT" ? [path] : []))).toEqual(["/v2/published/app/manifests/1.0.1"]);
+    expect(toTarget(requests).flatMap(({ method, path }) => (method === "PUT" ? [path] : []))).toEqual([
+      "/v2/published/app/manifests/1.0.1",
+    ]);
     expect((await controller.get("app"))?.status?.artifact?.digest).toBe(layers[0]!.digest);
   });
 });

@@ -7,14 +7,19 @@ export function lazyVerifier(): Verifier {
   let loading: Promise<Verifier> | undefined;
   return {
     verify: async (request) => {
-      loading ??= import("../verify/signature-verifier.ts").then(({ signatureVerifier }) => signatureVerifier(verifyLimits));
+      loading ??= import("../verify/signature-verifier.ts").then(({ signatureVerifier }) =>
+        signatureVerifier(verifyLimits),
+      );
       return await (await loading).verify(request);
     },
   };
 }
 
 /** The keys and identities of a spec. @throws SecretNotFound, SecretInvalid, InvalidSpec */
-export async function verifyPolicyOf(verify: NonNullable<ArtifactRepositorySpec["verify"]>, read: (name: string, field: string) => Promise<ReadonlyMap<string, Buffer>>): Promise<VerifyPolicy> {
+export async function verifyPolicyOf(
+  verify: NonNullable<ArtifactRepositorySpec["verify"]>,
+  read: (name: string, field: string) => Promise<ReadonlyMap<string, Buffer>>,
+): Promise<VerifyPolicy> {
   const { readVerifyPolicy } = await import("../verify/policy.ts");
   return await readVerifyPolicy(verify, read);
 }

@@ -29,11 +29,18 @@ export interface BuiltModel {
 }
 
 /** @throws TooManyManifests where a page cannot show it all */
-export function buildModel(explored: Explored, source: Pick<PageModel, "url" | "insecure" | "ref" | "name">): BuiltModel {
+export function buildModel(
+  explored: Explored,
+  source: Pick<PageModel, "url" | "insecure" | "ref" | "name">,
+): BuiltModel {
   const nodes = manifestNodes(explored.root, explored.graph);
   const layersOfManifest = numberLayers(nodes);
   const all = layersOfManifest.flat();
-  if (all.length > maxLayers) throw new CodedError("TooManyManifests", `${explored.root.digest} has ${all.length} layers, more than the ${maxLayers} of a page; use --output json, or name one of its children by its digest`);
+  if (all.length > maxLayers)
+    throw new CodedError(
+      "TooManyManifests",
+      `${explored.root.digest} has ${all.length} layers, more than the ${maxLayers} of a page; use --output json, or name one of its children by its digest`,
+    );
   const usual = chooseManifests(nodes, undefined, undefined);
   const usualNodes = usual.kind === "chosen" ? usual.nodes : [];
   const selected = selectedLayers(explored);
@@ -41,28 +48,50 @@ export function buildModel(explored: Explored, source: Pick<PageModel, "url" | "
     ...source,
     isIncomplete: [...explored.graph.values()].some(({ kind }) => kind === "unread"),
     manifests: nodes.map((node, at) => pageManifest(node, layersOfManifest[at]!)),
-    layers: layersOfManifest.flatMap((numbered, manifest) => numbered.map(({ layer }): PageLayer => ({ manifest, isConfig: layer.ordinal < 0, isArchive: archiveType.test(layer.descriptor.mediaType) }))),
+    layers: layersOfManifest.flatMap((numbered, manifest) =>
+      numbered.map(({ layer }): PageLayer => ({
+        manifest,
+        isConfig: layer.ordinal < 0,
+        isArchive: archiveType.test(layer.descriptor.mediaType),
+      })),
+    ),
     manifestConditions: manifestConditions(nodes, explored),
     layerConditions: layerConditions(all),
     usualManifests: usualNodes.map((node) => nodes.indexOf(node)),
-    usualLayers: all.filter(({ layer }) => selected.some((taken) => isSameLayer(taken, layer))).map(({ number }) => number),
+    usualLayers: all
+      .filter(({ layer }) => selected.some((taken) => isSameLayer(taken, layer)))
+      .map(({ number }) => number),
   };
-  return { model, manifestNumbers: new Map(nodes.map(({ descriptor }, at) => [descriptor.digest, at])), layersOfManifest };
+  return {
+    model,
+    manifestNumbers: new Map(nodes.map(({ descriptor }, at) => [descriptor.digest, at])),
+    layersOfManifest,
+  };
 }
 
 /** What a reference amounts to in a spec. A layout on disk has no URL, so that one stands there to be replaced. */
-export function sourceOf(reference: Reference, insecure: boolean): Pick<PageModel, "url" | "insecure" | "ref" | "name"> {
+export function sourceOf(
+  reference: Reference,
+  insecure: boolean,
+): Pick<PageModel, "url" | "insecure" | "ref" | "name"> {
   const { tag, digest } = reference;
   const ref = { ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
   const repository = reference.kind === "registry" ? reference.repository : "example";
-  const url = reference.kind === "registry" ? `oci://${reference.registry}/${repository}` : "oci://registry.example/repository";
+  const url =
+    reference.kind === "registry" ? `oci://${reference.registry}/${repository}` : "oci://registry.example/repository";
   return { url, insecure, ref, name: objectName(repository) };
 }
 
 /** A name for the object, as Kubernetes takes it. */
 export function objectName(repository: string): string {
   const last = repository.split("/").at(-1)!;
-  return last.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 63).replace(/-+$/, "") || "artifact";
+  return (
+    last
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 63)
+      .replace(/-+$/, "") || "artifact"
+  );
 }
 
 function numberLayers(nodes: readonly ManifestNode[]): Numbered[][] {
@@ -90,10 +119,15 @@ function pageManifest(node: ManifestNode, numbered: readonly Numbered[]): PageMa
 
 /** The same manifest, where a reference names it by its digest. */
 function withoutIndex({ descriptor: { mediaType, digest, size }, manifest }: ManifestNode): ManifestNode {
-  return { descriptor: { mediaType, digest, size }, manifest, path: [], effectiveType: manifest.artifactType ?? manifest.config.mediaType, effectiveAnnotations: manifest.annotations ?? {} };
+  return {
+    descriptor: { mediaType, digest, size },
+    manifest,
+    path: [],
+    effectiveType: manifest.artifactType ?? manifest.config.mediaType,
+    effectiveAnnotations: manifest.annotations ?? {},
+  };
 }
 
 function isSameLayer(left: Layer, right: Layer): boolean {
   return left.node.descriptor.digest === right.node.descriptor.digest && left.ordinal === right.ordinal;
 }
-

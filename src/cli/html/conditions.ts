@@ -20,16 +20,42 @@ type Written = Pick<ManifestCondition, "key" | "value"> & { readonly field: stri
 export function manifestConditions(nodes: readonly ManifestNode[], { root, graph }: Explored): ManifestCondition[] {
   const children = [...graph.values()].flatMap((body) => (body.kind === "index" ? body.manifests : []));
   // Of a digest that stands in several places the first counts, which comes last here.
-  const indexes = new Map<Digest, Descriptor>([...children, root].toReversed().map((descriptor) => [descriptor.digest, descriptor]));
+  const indexes = new Map<Digest, Descriptor>(
+    [...children, root].toReversed().map((descriptor) => [descriptor.digest, descriptor]),
+  );
   const types = nodes.map(({ effectiveType }) => ({ field: "artifactType" as const, value: effectiveType }));
-  const platforms = nodes.flatMap(({ descriptor: { platform }, path }) => (platform === undefined || path.length === 0 ? [] : [{ field: "platform" as const, value: formatPlatform({ os: platform.os, architecture: platform.architecture, ...(platform.variant !== undefined && { variant: platform.variant }) }) }]));
+  const platforms = nodes.flatMap(({ descriptor: { platform }, path }) =>
+    platform === undefined || path.length === 0
+      ? []
+      : [
+          {
+            field: "platform" as const,
+            value: formatPlatform({
+              os: platform.os,
+              architecture: platform.architecture,
+              ...(platform.variant !== undefined && { variant: platform.variant }),
+            }),
+          },
+        ],
+  );
   const annotations = nodes.flatMap(({ effectiveAnnotations }) => annotationConditions(effectiveAnnotations));
-  const written = unique([...types, ...platforms.filter(({ value }) => /^[\w.-]+(?:\/[\w.-]+){1,2}$/.test(value)), ...annotations]);
+  const written = unique([
+    ...types,
+    ...platforms.filter(({ value }) => /^[\w.-]+(?:\/[\w.-]+){1,2}$/.test(value)),
+    ...annotations,
+  ]);
   return written.map((condition) => {
     const matcher = manifestMatcher(selectorOf(condition));
-    const passes = ({ path }: ManifestNode): boolean => path.every((digest) => matcher.refuse(indexes.get(digest)!) === undefined);
+    const passes = ({ path }: ManifestNode): boolean =>
+      path.every((digest) => matcher.refuse(indexes.get(digest)!) === undefined);
     const matching = nodes.map((node) => matcher.reject(node) === undefined && passes(node));
-    const namesAttestations = nodes.some(({ descriptor, path }, at) => path.length > 0 && matching[at] && manifestMatcher({}).refuse(descriptor) !== undefined && matcher.refuse(descriptor) === undefined);
+    const namesAttestations = nodes.some(
+      ({ descriptor, path }, at) =>
+        path.length > 0 &&
+        matching[at] &&
+        manifestMatcher({}).refuse(descriptor) !== undefined &&
+        matcher.refuse(descriptor) === undefined,
+    );
     return Object.assign(condition, { matches: places(matching), namesAttestations });
   });
 }
@@ -40,19 +66,32 @@ export function layerConditions(all: readonly Numbered[]): LayerCondition[] {
   const types = layers.map(({ mediaType }) => ({ field: "mediaType" as const, value: mediaType }));
   const titles = layers.flatMap(({ annotations }) => annotations?.[titleKey] ?? []);
   const annotations = layers.flatMap(({ annotations }) => annotationConditions(annotations ?? {}));
-  const exact = unique([...types, ...titles.map((value) => ({ field: "annotations" as const, key: titleKey, value })), ...annotations]);
+  const exact = unique([
+    ...types,
+    ...titles.map((value) => ({ field: "annotations" as const, key: titleKey, value })),
+    ...annotations,
+  ]);
   const globs = unique([
     ...types.map(({ value }) => ({ field: "mediaType" as const, value: value.replace(/[^.+/]+$/, "*") })),
-    ...titles.flatMap((title) => [title.replace(/^.*(?=\.[\w-]+$)/s, "*"), title.replace(/[^/]+$/, "*")]).filter((value) => value.includes("*") && value !== "*").map((value) => ({ field: "annotations" as const, key: titleKey, value })),
+    ...titles
+      .flatMap((title) => [title.replace(/^.*(?=\.[\w-]+$)/s, "*"), title.replace(/[^/]+$/, "*")])
+      .filter((value) => value.includes("*") && value !== "*")
+      .map((value) => ({ field: "annotations" as const, key: titleKey, value })),
   ]);
   return [...exact, ...globs].slice(0, maxConditions).map((condition) => {
     const matcher = layerMatcher(selectorOf(condition));
-    return Object.assign(condition, { matches: places(layers.map((descriptor) => matcher.reject(descriptor) === undefined)) });
+    return Object.assign(condition, {
+      matches: places(layers.map((descriptor) => matcher.reject(descriptor) === undefined)),
+    });
   });
 }
 
-function annotationConditions(annotations: Readonly<Record<string, string>>): { field: "annotations"; key: string; value: string }[] {
-  return Object.entries(annotations).flatMap(([key, value]) => (volatile.test(key) || !isQuotable(key) ? [] : [{ field: "annotations" as const, key, value }]));
+function annotationConditions(
+  annotations: Readonly<Record<string, string>>,
+): { field: "annotations"; key: string; value: string }[] {
+  return Object.entries(annotations).flatMap(([key, value]) =>
+    volatile.test(key) || !isQuotable(key) ? [] : [{ field: "annotations" as const, key, value }],
+  );
 }
 
 function selectorOf({ field, key, value }: Written): IndexSelector & LayerSelector {
@@ -60,7 +99,11 @@ function selectorOf({ field, key, value }: Written): IndexSelector & LayerSelect
 }
 
 function unique<T extends Written>(conditions: readonly T[]): T[] {
-  const byText = new Map(conditions.filter(({ value }) => isQuotable(value)).map((condition) => [JSON.stringify([condition.field, condition.key, condition.value]), condition]));
+  const byText = new Map(
+    conditions
+      .filter(({ value }) => isQuotable(value))
+      .map((condition) => [JSON.stringify([condition.field, condition.key, condition.value]), condition]),
+  );
   return [...byText.values()].slice(0, maxConditions);
 }
 

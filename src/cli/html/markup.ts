@@ -7,7 +7,13 @@ export interface Markup {
 
 type Piece = string | number | Markup | readonly Markup[] | undefined;
 
-const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 /** A template whose values are text: escaped, and made `plain`, unless they are markup themselves. */
 export function markup(strings: TemplateStringsArray, ...values: readonly Piece[]): Markup {
@@ -16,7 +22,12 @@ export function markup(strings: TemplateStringsArray, ...values: readonly Piece[
 
 /** A value inside a script element of type application/json, which ends at the first `</script`. */
 export function embeddedJson(value: unknown): Markup {
-  return { html: JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`) };
+  return {
+    html: JSON.stringify(value).replace(
+      /[<>&\u2028\u2029]/g,
+      (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+    ),
+  };
 }
 
 function rendered(value: Piece): string {

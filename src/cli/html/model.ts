@@ -62,8 +62,18 @@ export interface LayerCondition {
 /** The parts of a spec that picking decides. */
 export interface PickedSpec {
   readonly ref: { readonly tag?: string; readonly digest?: string };
-  readonly indexSelector?: { readonly platform?: string; readonly artifactType?: string; readonly annotations?: Readonly<Record<string, string>>; readonly match?: "All" };
-  readonly layerSelector?: { readonly mediaType?: string; readonly annotations?: Readonly<Record<string, string>>; readonly offset?: number; readonly operation?: OperationName };
+  readonly indexSelector?: {
+    readonly platform?: string;
+    readonly artifactType?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly match?: "All";
+  };
+  readonly layerSelector?: {
+    readonly mediaType?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly offset?: number;
+    readonly operation?: OperationName;
+  };
 }
 
 /** What a spec says besides: from the form, or from flags. */

@@ -27,7 +27,11 @@ interface Event {
   readonly key: string;
   preventDefault(): void;
 }
-declare const document: { getElementById(id: string): Element; querySelectorAll(selector: string): Iterable<Element>; createRange(): { selectNodeContents(element: Element): void } };
+declare const document: {
+  getElementById(id: string): Element;
+  querySelectorAll(selector: string): Iterable<Element>;
+  createRange(): { selectNodeContents(element: Element): void };
+};
 declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
 declare const getSelection: () => { removeAllRanges(): void; addRange(range: unknown): void };
 
@@ -46,11 +50,13 @@ function startPage(tools: PageTools): void {
   const model = JSON.parse(document.getElementById("model").textContent ?? "") as PageModel;
   const tree = document.getElementById("tree");
   tree.addEventListener("change", ({ target }) => {
-    if (target.dataset["manifest"] !== undefined) pickLayers(model.manifests[Number(target.dataset["manifest"])]!, target.checked);
+    if (target.dataset["manifest"] !== undefined)
+      pickLayers(model.manifests[Number(target.dataset["manifest"])]!, target.checked);
     showSelection(model, tools);
   });
   tree.addEventListener("keydown", moveInTree);
-  for (const id of ["name", "namespace", "interval", "operation"]) document.getElementById(id).addEventListener("input", () => showSelection(model, tools));
+  for (const id of ["name", "namespace", "interval", "operation"])
+    document.getElementById(id).addEventListener("input", () => showSelection(model, tools));
   document.getElementById("usual").addEventListener("click", () => resetTo(model, tools, model.usualLayers));
   document.getElementById("clear").addEventListener("click", () => resetTo(model, tools, []));
   document.getElementById("copy").addEventListener("click", () => void copyManifest());
@@ -59,13 +65,17 @@ function startPage(tools: PageTools): void {
 }
 
 function resetTo(model: PageModel, tools: PageTools, layers: readonly number[]): void {
-  for (const box of document.querySelectorAll("[data-layer]")) box.checked = layers.includes(Number(box.dataset["layer"]));
+  for (const box of document.querySelectorAll("[data-layer]"))
+    box.checked = layers.includes(Number(box.dataset["layer"]));
   document.getElementById("operation").value = "";
   showSelection(model, tools);
 }
 
 /** A manifest stands for the layers that are its content. */
-function pickLayers({ pool, layers }: { readonly pool: readonly number[]; readonly layers: readonly number[] }, isPicked: boolean): void {
+function pickLayers(
+  { pool, layers }: { readonly pool: readonly number[]; readonly layers: readonly number[] },
+  isPicked: boolean,
+): void {
   for (const box of document.querySelectorAll("[data-layer]")) {
     const layer = Number(box.dataset["layer"]);
     if (layers.includes(layer)) box.checked = isPicked && pool.includes(layer);
@@ -88,7 +98,13 @@ function showSelection(model: PageModel, tools: PageTools): void {
   form.classList.toggle("unwritten", !isWritten);
   // Nothing picked yet is no mistake.
   form.classList.toggle("refused", !isWritten && (picked.length > 0 || problem !== undefined));
-  document.getElementById("manifest").textContent = isWritten ? tools.manifestYaml(model, { name: field("name"), namespace: field("namespace"), interval: field("interval") }, spec) : "";
+  document.getElementById("manifest").textContent = isWritten
+    ? tools.manifestYaml(
+        model,
+        { name: field("name"), namespace: field("namespace"), interval: field("interval") },
+        spec,
+      )
+    : "";
   document.getElementById("summary").textContent = isWritten ? summaryOf(model, picked, tools) : spec;
   document.getElementById("status").textContent = "";
 }
@@ -118,7 +134,9 @@ function moveInTree(event: Event): void {
   const { target, key } = event;
   const step = key === "ArrowDown" ? 1 : -1;
   if (key === "ArrowDown" || key === "ArrowUp") {
-    const stops = [...document.getElementById("tree").querySelectorAll("summary, input:not([disabled])")].filter((stop) => stop.offsetParent !== null);
+    const stops = [...document.getElementById("tree").querySelectorAll("summary, input:not([disabled])")].filter(
+      (stop) => stop.offsetParent !== null,
+    );
     stops[stops.indexOf(target) + step]?.focus();
     event.preventDefault();
   } else if ((key === "ArrowLeft" || key === "ArrowRight") && target.matches("summary")) {
@@ -144,7 +162,17 @@ async function copyManifest(): Promise<void> {
 }
 
 const pageScope: PageScope = {
-  functions: [copyManifest, fieldProblem, moveInTree, pickLayers, resetTo, showManifest, showSelection, startPage, summaryOf],
+  functions: [
+    copyManifest,
+    fieldProblem,
+    moveInTree,
+    pickLayers,
+    resetTo,
+    showManifest,
+    showSelection,
+    startPage,
+    summaryOf,
+  ],
   offers: { startPage },
 };
 

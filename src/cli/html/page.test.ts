@@ -17,7 +17,9 @@ import { pageStyle } from "./page-style.ts";
 
 const run = promisify(execFile);
 const source = fileURLToPath(new URL("../main.ts", import.meta.url));
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
+  existsSync(path),
+);
 const title = "org.opencontainers.image.title";
 
 let registry: TestRegistry;
@@ -44,26 +46,55 @@ async function write(reference: string, program?: string): Promise<string> {
 function addHostile(): void {
   const text = '</script><img src="http://192.0.2.1/x" onerror="document.title=\'owned\'"><!--\u202e';
   const annotations = { [title]: text, [`role" onclick="x`]: text };
-  registry.store.putArtifact("hostile", { tag: "1", artifactType: text, config: { mediaType: `text/${text}`, bytes: Buffer.from("{}") }, layers: [{ mediaType: "text/plain", bytes: Buffer.from("x"), annotations }], annotations });
+  registry.store.putArtifact("hostile", {
+    tag: "1",
+    artifactType: text,
+    config: { mediaType: `text/${text}`, bytes: Buffer.from("{}") },
+    layers: [{ mediaType: "text/plain", bytes: Buffer.from("x"), annotations }],
+    annotations,
+  });
 }
 
 describe("the page", () => {
   it("may run and style itself only, and asks nobody for anything", async () => {
     const page = await readFile(await write("product:1.0.0"), "utf8");
     const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page)?.[1];
-    expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'$/);
+    expect(policy).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'$/,
+    );
     expect(page.match(/\b(?:src|href|action|url)\s*=?\s*[("']?(?:https?:|\/\/)/gi)).toBeNull();
     expect(page.match(/ (?:href|src)="(?!#)/g)).toBeNull();
   });
 
   it("has colours that can be read, by day and by night", () => {
-    const [light, dark] = [pageStyle, pageStyle.slice(pageStyle.indexOf("@media"))].map((style) => Object.fromEntries([...style.matchAll(/--([a-z-]+): (#[0-9a-f]{6})/g)].toReversed().map(([, name, value]) => [name, value])));
-    const pairs = [["ink", "ground"], ["ink", "panel"], ["quiet", "panel"], ["quiet", "ground"], ["quiet", "soft"], ["ink", "accent-soft"], ["quiet", "accent-soft"], ["accent", "accent-soft"], ["accent", "panel"], ["panel", "accent"], ["warm", "warm-soft"], ["warm", "ground"]] as const;
-    for (const colours of [light!, dark!]) for (const [text, ground] of pairs) expect(contrast(colours[text], colours[ground]), `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+    const [light, dark] = [pageStyle, pageStyle.slice(pageStyle.indexOf("@media"))].map((style) =>
+      Object.fromEntries(
+        [...style.matchAll(/--([a-z-]+): (#[0-9a-f]{6})/g)].toReversed().map(([, name, value]) => [name, value]),
+      ),
+    );
+    const pairs = [
+      ["ink", "ground"],
+      ["ink", "panel"],
+      ["quiet", "panel"],
+      ["quiet", "ground"],
+      ["quiet", "soft"],
+      ["ink", "accent-soft"],
+      ["quiet", "accent-soft"],
+      ["accent", "accent-soft"],
+      ["accent", "panel"],
+      ["panel", "accent"],
+      ["warm", "warm-soft"],
+      ["warm", "ground"],
+    ] as const;
+    for (const colours of [light!, dark!])
+      for (const [text, ground] of pairs)
+        expect(contrast(colours[text], colours[ground]), `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);
   });
 
   it("escapes every value that is not markup itself", () => {
-    expect(markup`<p title="${`"'<>&\u202e`}">${1}${undefined}${[markup`<b>${"<"}</b>`]}</p>`.html).toBe(`<p title="&quot;&#39;&lt;&gt;&amp;\\u{202e}">1<b>&lt;</b></p>`);
+    expect(markup`<p title="${`"'<>&\u202e`}">${1}${undefined}${[markup`<b>${"<"}</b>`]}</p>`.html).toBe(
+      `<p title="&quot;&#39;&lt;&gt;&amp;\\u{202e}">1<b>&lt;</b></p>`,
+    );
     expect(JSON.parse(embeddedJson({ a: "</script>\u2028&" }).html)).toEqual({ a: "</script>\u2028&" });
     expect(embeddedJson("</script><!--").html).not.toMatch(/[<>]/);
   });
@@ -72,7 +103,9 @@ describe("the page", () => {
 /** WCAG 2.2, "contrast ratio". */
 function contrast(first: string, second: string): number {
   const luminance = (colour: string): number => {
-    const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    const [red, green, blue] = [1, 3, 5]
+      .map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
     return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
   };
   const [darker, lighter] = [luminance(first), luminance(second)].toSorted((a, b) => a - b);
@@ -88,7 +121,10 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
   afterAll(async () => await browser.close());
   afterEach(() => expect(troubles.splice(0)).toEqual([]));
 
-  async function open(reference: string, options: Parameters<Browser["newPage"]>[0] & { program?: string } = {}): Promise<Page> {
+  async function open(
+    reference: string,
+    options: Parameters<Browser["newPage"]>[0] & { program?: string } = {},
+  ): Promise<Page> {
     const { program, ...rest } = options;
     const file = await write(reference, program);
     const page = await browser.newPage({ viewport: { width: 1360, height: 900 }, ...rest });
@@ -125,9 +161,14 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     expect(await manifestOf(page)).toBe("");
     expect(await page.locator("#copy").isVisible()).toBe(false);
     await page.getByRole("checkbox", { name: "Take manifest application/vnd.timoni.config.v1+json" }).check();
-    expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" }, indexSelector: { artifactType: "application/vnd.timoni.config.v1+json" } });
+    expect(await specOf(page)).toEqual({
+      ref: { tag: "1.0.0" },
+      indexSelector: { artifactType: "application/vnd.timoni.config.v1+json" },
+    });
     await page.getByText("module/vendor").click();
-    expect(await specOf(page)).toMatchObject({ layerSelector: { annotations: { "sh.timoni.content.type": "module" } } });
+    expect(await specOf(page)).toMatchObject({
+      layerSelector: { annotations: { "sh.timoni.content.type": "module" } },
+    });
     expect(await page.locator("[data-manifest]:indeterminate").count()).toBe(1);
     await page.getByLabel("Operation").selectOption("Copy");
     expect(await specOf(page)).toMatchObject({ layerSelector: { operation: "Copy" } });
@@ -175,8 +216,12 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     for (let step = 0; step < 2; step++) await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Space");
     expect(await page.locator("[data-layer='0']").isChecked()).toBe(true);
-    expect(await specOf(page)).toMatchObject({ layerSelector: { mediaType: "application/vnd.cncf.helm.chart.provenance.v1.prov" } });
-    const outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth");
+    expect(await specOf(page)).toMatchObject({
+      layerSelector: { mediaType: "application/vnd.cncf.helm.chart.provenance.v1.prov" },
+    });
+    const outline = await page.evaluate(
+      "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth",
+    );
     expect(outline).toBe("solid2px");
     await page.keyboard.press("ArrowUp");
     await page.locator("#copy").focus();
@@ -229,15 +274,31 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await page.locator("[data-manifest='0']").check();
     for (const width of [360, 800, 1360, 2200]) {
       await page.setViewportSize({ width, height: 900 });
-      expect(await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"), `${width} pixels`).toBe(0);
+      expect(
+        await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
+        `${width} pixels`,
+      ).toBe(0);
     }
     await page.close();
   });
 
   it("works out of the minified bundle", async () => {
     const outdir = join(dir, "bundle");
-    const banner = 'import { createRequire as strataRequire } from "node:module"; const require = strataRequire(import.meta.url);';
-    await build({ entryPoints: { strata: source }, outdir, outExtension: { ".js": ".mjs" }, bundle: true, splitting: true, minify: true, format: "esm", platform: "node", target: "node24", banner: { js: banner }, logLevel: "error" });
+    const banner =
+      'import { createRequire as strataRequire } from "node:module"; const require = strataRequire(import.meta.url);';
+    await build({
+      entryPoints: { strata: source },
+      outdir,
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      splitting: true,
+      minify: true,
+      format: "esm",
+      platform: "node",
+      target: "node24",
+      banner: { js: banner },
+      logLevel: "error",
+    });
     const page = await open("product:1.0.0", { program: join(outdir, "strata.mjs") });
     await page.getByRole("checkbox", { name: /linux\/arm64/ }).check();
     expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" }, indexSelector: { platform: "linux/arm64" } });

@@ -19,7 +19,11 @@ import { treeMarkup } from "./page-tree.ts";
 export function pageOf(explored: Explored, reference: Reference, insecure: boolean): string {
   const built = buildModel(explored, sourceOf(reference, insecure));
   const script = pageScript();
-  const tree = treeOf(explored.root, { graph: explored.graph, referrers: explored.referrers.bySubject, layers: selectedLayers(explored) });
+  const tree = treeOf(explored.root, {
+    graph: explored.graph,
+    referrers: explored.referrers.bySubject,
+    layers: selectedLayers(explored),
+  });
   const title = formatReference(reference);
   const policy = `default-src 'none'; style-src ${hashOf(pageStyle)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
   return markup`<!doctype html>
@@ -48,10 +52,17 @@ ${formMarkup(built)}
 }
 
 function headerMarkup(explored: Explored, { model, layersOfManifest }: BuiltModel, title: string): Markup {
-  const blobs = new Map(layersOfManifest.flat().map(({ layer: { descriptor } }) => [descriptor.digest, descriptor.size]));
+  const blobs = new Map(
+    layersOfManifest.flat().map(({ layer: { descriptor } }) => [descriptor.digest, descriptor.size]),
+  );
   const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
   const referrers = [...explored.referrers.bySubject.values()].flat().length;
-  const counts = [count(model.manifests.length, "manifest"), count(blobs.size, "blob"), formatBytes(bytes), ...(referrers > 0 ? [count(referrers, "referrer")] : [])];
+  const counts = [
+    count(model.manifests.length, "manifest"),
+    count(blobs.size, "blob"),
+    formatBytes(bytes),
+    ...(referrers > 0 ? [count(referrers, "referrer")] : []),
+  ];
   const [outcome] = outcomeLines(explored);
   return markup`<header>
 <h1>${title}</h1>

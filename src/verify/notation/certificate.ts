@@ -6,12 +6,26 @@ import { childrenOf, derTag } from "./der.ts";
 const oid = { keyUsage: "2.5.29.15", basicConstraints: "2.5.29.19", crlDistributionPoints: "2.5.29.31" };
 
 /** RFC 5280, 4.2.1.3: the bits of keyUsage, the first one first. */
-const usageNames = ["digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"];
+const usageNames = [
+  "digitalSignature",
+  "contentCommitment",
+  "keyEncipherment",
+  "dataEncipherment",
+  "keyAgreement",
+  "keyCertSign",
+  "cRLSign",
+  "encipherOnly",
+  "decipherOnly",
+];
 /** Besides digitalSignature, the notation specification allows contentCommitment alone. */
 const leafUsages = new Set(["digitalSignature", "contentCommitment"]);
 
 /** SHA-2 with RSA, RSASSA-PSS or ECDSA. */
-const soundSignatures = new Set([11, 12, 13, 10].map((last) => `1.2.840.113549.1.1.${last}`).concat([2, 3, 4].map((last) => `1.2.840.10045.4.3.${last}`)));
+const soundSignatures = new Set(
+  [11, 12, 13, 10]
+    .map((last) => `1.2.840.113549.1.1.${last}`)
+    .concat([2, 3, 4].map((last) => `1.2.840.10045.4.3.${last}`)),
+);
 
 /** Uses that a code signing certificate must not have (notation signature specification, "Certificate requirements"). */
 const forbiddenPurposes: Readonly<Record<string, string>> = {
@@ -38,7 +52,10 @@ export function assertSigningChain(chain: readonly X509Certificate[]): void {
   for (const [at, certificate] of chain.entries()) {
     assertIssued(certificate, chain[at + 1]);
     const facts = factsOf(certificate);
-    if (!soundSignatures.has(facts.signatureAlgorithm)) throw refused(`${subjectOf(certificate)} is signed with an algorithm that is not sound (${facts.signatureAlgorithm})`);
+    if (!soundSignatures.has(facts.signatureAlgorithm))
+      throw refused(
+        `${subjectOf(certificate)} is signed with an algorithm that is not sound (${facts.signatureAlgorithm})`,
+      );
     if (at === 0) assertLeaf(certificate, facts);
     else assertAuthority(certificate, facts, at - 1);
   }
@@ -46,10 +63,12 @@ export function assertSigningChain(chain: readonly X509Certificate[]): void {
 
 function assertIssued(certificate: X509Certificate, issuer: X509Certificate | undefined): void {
   const selfSigned = isIssuedBy(certificate, certificate);
-  if (issuer === undefined && !selfSigned) throw refused(`its chain does not end with a self-signed root, but with ${subjectOf(certificate)}`);
+  if (issuer === undefined && !selfSigned)
+    throw refused(`its chain does not end with a self-signed root, but with ${subjectOf(certificate)}`);
   if (issuer === undefined) return;
   if (selfSigned) throw refused(`its chain goes on after the self-signed ${subjectOf(certificate)}`);
-  if (!isIssuedBy(certificate, issuer)) throw refused(`${subjectOf(certificate)} was not issued by ${subjectOf(issuer)}`);
+  if (!isIssuedBy(certificate, issuer))
+    throw refused(`${subjectOf(certificate)} was not issued by ${subjectOf(issuer)}`);
 }
 
 /** By name and by signature. OpenSSL's own check would refuse a signing certificate that is its own root. */
@@ -80,8 +99,10 @@ function assertAuthority(certificate: X509Certificate, facts: CertificateFacts, 
   const subject = subjectOf(certificate);
   const { ca, maxBelow } = constraintsOf(facts);
   if (!ca) throw refused(`${subject} is no certificate authority, but has issued another certificate`);
-  if (!usagesOf(certificate, facts).includes("keyCertSign")) throw refused(`${subject}: its key usage lacks keyCertSign`);
-  if (maxBelow !== undefined && maxBelow < below) throw refused(`${subject} allows ${maxBelow} authorities below it, but has ${below}`);
+  if (!usagesOf(certificate, facts).includes("keyCertSign"))
+    throw refused(`${subject}: its key usage lacks keyCertSign`);
+  if (maxBelow !== undefined && maxBelow < below)
+    throw refused(`${subject} allows ${maxBelow} authorities below it, but has ${below}`);
 }
 
 function usagesOf(certificate: X509Certificate, { extensions }: CertificateFacts): string[] {
@@ -104,5 +125,7 @@ function constraintsOf({ extensions }: CertificateFacts): { ca: boolean; maxBelo
 
 /** Whether the certificate says where to ask if it was revoked (OCSP or CRL). */
 export function namesRevocation(certificate: X509Certificate): boolean {
-  return (certificate.infoAccess ?? "").includes("OCSP - ") || factsOf(certificate).extensions.has(oid.crlDistributionPoints);
+  return (
+    (certificate.infoAccess ?? "").includes("OCSP - ") || factsOf(certificate).extensions.has(oid.crlDistributionPoints)
+  );
 }

@@ -45,17 +45,26 @@ export function parseCose(bytes: Buffer): Envelope {
 }
 
 /** The four parts of a tagged COSE_Sign1. */
-function parseSign1(bytes: Buffer): { signedPart: Uint8Array; unprotected: Headers; payload: Uint8Array; signature: Uint8Array } {
+function parseSign1(bytes: Buffer): {
+  signedPart: Uint8Array;
+  unprotected: Headers;
+  payload: Uint8Array;
+  signature: Uint8Array;
+} {
   const message = decodeCbor(bytes);
   const parts: unknown = message instanceof Tagged && message.tag === sign1Tag ? message.value : undefined;
-  const [signedPart, unprotected, payload, signature] = Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
-  if (isBytes(signedPart) && unprotected instanceof Map && isBytes(payload) && isBytes(signature)) return { signedPart, unprotected, payload, signature };
+  const [signedPart, unprotected, payload, signature] =
+    Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
+  if (isBytes(signedPart) && unprotected instanceof Map && isBytes(payload) && isBytes(signature))
+    return { signedPart, unprotected, payload, signature };
   throw refused("its envelope is no COSE_Sign1");
 }
 
 function signedHeaders(headers: Headers): Parameters<typeof checkHeaders>[0] {
   const critical = headers.get(label.critical);
-  const plugin = [...headers.keys()].some((name) => typeof name === "string" && name.startsWith("io.cncf.notary.verificationPlugin"));
+  const plugin = [...headers.keys()].some(
+    (name) => typeof name === "string" && name.startsWith("io.cncf.notary.verificationPlugin"),
+  );
   if (plugin) throw refused("it asks for a verification plugin, which is not supported");
   return {
     scheme: headers.get(header.scheme),

@@ -7,7 +7,7 @@ export interface Element {
 /** @throws RangeError for what is no DER */
 export function readElements(bytes: Buffer): Element[] {
   const elements: Element[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const tag = byteAt(bytes, at);
     const { length, start } = readLength(bytes, at + 1);
     if (start + length > bytes.length) throw new RangeError("DER element is longer than its container");
@@ -37,7 +37,14 @@ function byteAt(bytes: Buffer, at: number): number {
   return byte;
 }
 
-export const derTag = { boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04, version: 0xa0, extensions: 0xa3 } as const;
+export const derTag = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  version: 0xa0,
+  extensions: 0xa3,
+} as const;
 
 /** An object identifier in dotted form; empty for an absent one. */
 export function readOid(element: Element | undefined): string {

@@ -18,7 +18,8 @@ export function parseDistinguishedName(text: string): DistinguishedName | string
     const equals = part.indexOf("=");
     const key = keyOf(part.slice(0, equals < 0 ? 0 : equals));
     const value = unescape(part.slice(equals + 1).trim());
-    if (key === "" || value === "" || part.slice(equals + 1).startsWith("#")) return `has the part "${part.slice(0, 60)}", which is not NAME=value`;
+    if (key === "" || value === "" || part.slice(equals + 1).startsWith("#"))
+      return `has the part "${part.slice(0, 60)}", which is not NAME=value`;
     if (name.has(key)) return `has ${key} twice`;
     name.set(key, value);
   }
@@ -29,7 +30,11 @@ export function parseDistinguishedName(text: string): DistinguishedName | string
 /** The subject of a certificate, as far as each attribute stands there once. */
 export function subjectName(certificate: X509Certificate): DistinguishedName {
   const subject = certificate.toLegacyObject().subject as unknown as Record<string, string | string[]>;
-  return new Map(Object.entries(subject).flatMap(([key, value]) => (typeof value === "string" ? [[keyOf(key), value] as const] : [])));
+  return new Map(
+    Object.entries(subject).flatMap(([key, value]) =>
+      typeof value === "string" ? [[keyOf(key), value] as const] : [],
+    ),
+  );
 }
 
 /** Whether every attribute of `wanted` stands in `found` with the same value. */
@@ -60,6 +65,8 @@ function splitAttributes(text: string): string[] | undefined {
 }
 
 function unescape(value: string): string {
-  const bytes = value.replace(/(?:\\[0-9a-fA-F]{2})+/g, (hex) => Buffer.from(hex.replaceAll("\\", ""), "hex").toString("utf8"));
+  const bytes = value.replace(/(?:\\[0-9a-fA-F]{2})+/g, (hex) =>
+    Buffer.from(hex.replaceAll("\\", ""), "hex").toString("utf8"),
+  );
   return bytes.replace(/\\(.)/g, "$1");
 }

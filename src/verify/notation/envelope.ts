@@ -53,13 +53,24 @@ export function assertSignature({ algorithm, chain, signed, signature }: Envelop
   const { hash, ...wanted } = algorithms[algorithm];
   const key = chain[0].publicKey;
   const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
-  const fits = key.asymmetricKeyType === wanted.type && ("bits" in wanted ? modulusLength === wanted.bits : namedCurve === wanted.curve);
+  const fits =
+    key.asymmetricKeyType === wanted.type &&
+    ("bits" in wanted ? modulusLength === wanted.bits : namedCurve === wanted.curve);
   if (!fits) throw refused(`its algorithm ${algorithm} does not go with the key of its certificate`);
-  const how = wanted.type === "rsa" ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : { dsaEncoding: "ieee-p1363" as const };
-  if (!check(hash, signed, { key, ...how }, signature)) throw refused("its signature does not fit its content, which was changed");
+  const how =
+    wanted.type === "rsa"
+      ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+      : { dsaEncoding: "ieee-p1363" as const };
+  if (!check(hash, signed, { key, ...how }, signature))
+    throw refused("its signature does not fit its content, which was changed");
 }
 
-function check(hash: string, signed: Buffer, key: { key: KeyObject; padding?: number; saltLength?: number; dsaEncoding?: "ieee-p1363" }, signature: Buffer): boolean {
+function check(
+  hash: string,
+  signed: Buffer,
+  key: { key: KeyObject; padding?: number; saltLength?: number; dsaEncoding?: "ieee-p1363" },
+  signature: Buffer,
+): boolean {
   try {
     return verify(hash, signed, key, signature);
   } catch {
@@ -70,7 +81,8 @@ function check(hash: string, signed: Buffer, key: { key: KeyObject; padding?: nu
 
 /** @throws VerificationFailed */
 export function parseChain(certificates: readonly Uint8Array[]): Envelope["chain"] {
-  if (certificates.length > maxChain) throw refused(`its chain has ${certificates.length} certificates, more than ${maxChain}`);
+  if (certificates.length > maxChain)
+    throw refused(`its chain has ${certificates.length} certificates, more than ${maxChain}`);
   const [leaf, ...rest] = certificates.map((bytes) => {
     try {
       return new X509Certificate(bytes);
@@ -99,13 +111,20 @@ export interface SignedHeaders {
  */
 export function checkHeaders(headers: SignedHeaders): Pick<Envelope, "scheme" | "signingTime" | "expiry"> {
   const { scheme, expiry } = headers;
-  if (scheme !== "notary.x509" && scheme !== "notary.x509.signingAuthority") throw refused(`its signing scheme is ${show(scheme)}`);
+  if (scheme !== "notary.x509" && scheme !== "notary.x509.signingAuthority")
+    throw refused(`its signing scheme is ${show(scheme)}`);
   const byAuthority = scheme === "notary.x509.signingAuthority";
-  const [own, other] = byAuthority ? [headers.authenticSigningTime, headers.signingTime] : [headers.signingTime, headers.authenticSigningTime];
+  const [own, other] = byAuthority
+    ? [headers.authenticSigningTime, headers.signingTime]
+    : [headers.signingTime, headers.authenticSigningTime];
   if (own === undefined) throw refused("it states no signing time");
   if (other !== undefined) throw refused(`it states a time that does not go with its scheme ${scheme}`);
   if (expiry !== undefined && expiry <= own) throw refused("it expires before it was made");
-  assertCritical(headers.critical, [header.scheme, ...(byAuthority ? [header.authenticSigningTime] : []), ...(expiry === undefined ? [] : [header.expiry])]);
+  assertCritical(headers.critical, [
+    header.scheme,
+    ...(byAuthority ? [header.authenticSigningTime] : []),
+    ...(expiry === undefined ? [] : [header.expiry]),
+  ]);
   return { scheme, signingTime: own, expiry };
 }
 
@@ -113,5 +132,6 @@ function assertCritical(critical: readonly unknown[], must: readonly string[]): 
   const missing = must.find((name) => !critical.includes(name));
   if (missing !== undefined) throw refused(`its header ${missing} is not marked critical`);
   const unknown = critical.find((name) => typeof name !== "string" || !must.includes(name));
-  if (unknown !== undefined) throw refused(`it marks ${show(unknown)} as critical, which is not supported (verification plugins are not)`);
+  if (unknown !== undefined)
+    throw refused(`it marks ${show(unknown)} as critical, which is not supported (verification plugins are not)`);
 }

@@ -11,11 +11,13 @@ export const jwsType = "application/jose+json";
  */
 export function parseJws(bytes: Buffer): Envelope {
   const { payload, protected: signedPart, signature, header: unprotected } = parseObject(bytes, "its envelope");
-  if (typeof payload !== "string" || typeof signedPart !== "string" || typeof signature !== "string") throw refused("its envelope lacks payload, protected or signature");
+  if (typeof payload !== "string" || typeof signedPart !== "string" || typeof signature !== "string")
+    throw refused("its envelope lacks payload, protected or signature");
   const headers = parseObject(decode(signedPart), "its protected header");
   const certificates = objectOf(unprotected)["x5c"];
   const contentType = headers["cty"];
-  if (!Array.isArray(certificates) || !certificates.every((item) => typeof item === "string")) throw refused("it carries no certificate chain");
+  if (!Array.isArray(certificates) || !certificates.every((item) => typeof item === "string"))
+    throw refused("it carries no certificate chain");
   if (typeof contentType !== "string") throw refused("it states no content type");
   return {
     algorithm: algorithmName(headers["alg"]),
@@ -45,7 +47,10 @@ function signedHeaders(headers: Json): Parameters<typeof checkHeaders>[0] {
 function timeOf(headers: Json, name: string): number | undefined {
   const text = headers[name];
   if (text === undefined) return undefined;
-  const time = typeof text === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+  const time =
+    typeof text === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
+      ? Date.parse(text)
+      : Number.NaN;
   if (Number.isNaN(time)) throw refused(`its header ${name} is no time`);
   return time;
 }
@@ -55,4 +60,3 @@ function decode(text: string): Buffer {
   if (!/^[A-Za-z0-9_-]+$/.test(text)) throw refused("its envelope is not base64url");
   return Buffer.from(text, "base64url");
 }
-

@@ -21,7 +21,11 @@ const root = makeCertificate({ subject: { C: "US", ST: "WA", O: "Notary", CN: "r
 const signer = makeCertificate({ issuer: root, purposes: [codeSigning] });
 const own = makeCertificate({ purposes: [codeSigning] });
 const scheme = "io.cncf.notary.signingScheme";
-const byAuthority = { [scheme]: "notary.x509.signingAuthority", "io.cncf.notary.signingTime": undefined, crit: [scheme, "io.cncf.notary.authenticSigningTime"] };
+const byAuthority = {
+  [scheme]: "notary.x509.signingAuthority",
+  "io.cncf.notary.signingTime": undefined,
+  crit: [scheme, "io.cncf.notary.authenticSigningTime"],
+};
 
 interface Statement {
   readonly level?: string;
@@ -33,14 +37,35 @@ interface Statement {
   readonly trusted?: readonly TestCertificate[];
 }
 
-function policyOf({ level = "strict", override, verifyTimestamp, stores = ["ca:certs"], identities = ["*"], scopes = ["*"], trusted = [root, own] }: Statement = {}): NotationPolicy {
+function policyOf({
+  level = "strict",
+  override,
+  verifyTimestamp,
+  stores = ["ca:certs"],
+  identities = ["*"],
+  scopes = ["*"],
+  trusted = [root, own],
+}: Statement = {}): NotationPolicy {
   const skip = level === "skip";
   const document = {
     version: "1.0",
-    trustPolicies: [{ name: "app", registryScopes: scopes, signatureVerification: { level, override, verifyTimestamp }, trustStores: skip ? [] : stores, trustedIdentities: skip ? [] : identities }],
+    trustPolicies: [
+      {
+        name: "app",
+        registryScopes: scopes,
+        signatureVerification: { level, override, verifyTimestamp },
+        trustStores: skip ? [] : stores,
+        trustedIdentities: skip ? [] : identities,
+      },
+    ],
   };
-  const certificates = trusted.map(({ certificate }, at) => [`${at}.crt`, Buffer.from(certificate.toString())] as const);
-  return notationPolicy(new Map([["trustpolicy.json", Buffer.from(JSON.stringify(document))], ...certificates]), "Secret notation");
+  const certificates = trusted.map(
+    ({ certificate }, at) => [`${at}.crt`, Buffer.from(certificate.toString())] as const,
+  );
+  return notationPolicy(
+    new Map([["trustpolicy.json", Buffer.from(JSON.stringify(document))], ...certificates]),
+    "Secret notation",
+  );
 }
 
 let dir: string;
@@ -53,7 +78,12 @@ afterEach(async () => await rm(dir, { recursive: true, force: true }));
 
 const attach = async (...layers: TestLayer[]): Promise<void> => await artifact.refer(notationType, layers);
 const verify = async (statement: Statement = {}, clock = Date.now): Promise<Verification> =>
-  await signatureVerifier(verifyLimits, clock).verify({ repository: artifact.repository, root: artifact.root, policy: policyOf(statement), signal });
+  await signatureVerifier(verifyLimits, clock).verify({
+    repository: artifact.repository,
+    root: artifact.root,
+    policy: policyOf(statement),
+    signal,
+  });
 
 async function refusal(statement: Statement = {}, clock = Date.now): Promise<string> {
   const error: unknown = await verify(statement, clock).catch((caught: unknown) => caught);
@@ -66,22 +96,63 @@ describe("artifacts signed by notation itself", () => {
   // The certificate is valid for one day.
   const then = (): number => Date.parse("2026-11-21T12:00:00Z");
   const trust = (certificate: Buffer) => {
-    const document = { version: "1.0", trustPolicies: [{ name: "all", registryScopes: ["*"], signatureVerification: { level: "strict" }, trustStores: ["ca:x"], trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"] }] };
-    return notationPolicy(new Map([["trustpolicy.json", Buffer.from(JSON.stringify(document))], ["x.crt", certificate]]), "Secret notation");
+    const document = {
+      version: "1.0",
+      trustPolicies: [
+        {
+          name: "all",
+          registryScopes: ["*"],
+          signatureVerification: { level: "strict" },
+          trustStores: ["ca:x"],
+          trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"],
+        },
+      ],
+    };
+    return notationPolicy(
+      new Map([
+        ["trustpolicy.json", Buffer.from(JSON.stringify(document))],
+        ["x.crt", certificate],
+      ]),
+      "Secret notation",
+    );
   };
 
-  it.each(["notation-jws", "notation-cose"])("%s is good by its certificate while that is valid, and by no other", async (name) => {
-    const repository = openLayout(fixture(`oci/signed/${name}`).pathname, defaultLimits);
-    const request = { repository, root: await repository.resolve("1.0.0", signal), policy: trust(readFileSync(fixture("notation.crt"))), signal };
-    const verifier = signatureVerifier(verifyLimits, then);
-    expect(await verifier.verify(request)).toMatchObject({ provider: "notation", result: "verified", identity: expect.stringContaining("CN=fx.example.test"), warnings: [], validUntil: Date.parse("2026-11-22T03:37:01Z") });
-    await expect(verifier.verify({ ...request, policy: trust(Buffer.from(own.certificate.toString())) })).rejects.toMatchObject({ code: "VerificationFailed" });
-    await expect(signatureVerifier(verifyLimits, () => then() + 24 * hour).verify(request)).rejects.toMatchObject({ code: "VerificationFailed", message: expect.stringContaining("not now") });
-  });
+  it.each(["notation-jws", "notation-cose"])(
+    "%s is good by its certificate while that is valid, and by no other",
+    async (name) => {
+      const repository = openLayout(fixture(`oci/signed/${name}`).pathname, defaultLimits);
+      const request = {
+        repository,
+        root: await repository.resolve("1.0.0", signal),
+        policy: trust(readFileSync(fixture("notation.crt"))),
+        signal,
+      };
+      const verifier = signatureVerifier(verifyLimits, then);
+      expect(await verifier.verify(request)).toMatchObject({
+        provider: "notation",
+        result: "verified",
+        identity: expect.stringContaining("CN=fx.example.test"),
+        warnings: [],
+        validUntil: Date.parse("2026-11-22T03:37:01Z"),
+      });
+      await expect(
+        verifier.verify({ ...request, policy: trust(Buffer.from(own.certificate.toString())) }),
+      ).rejects.toMatchObject({ code: "VerificationFailed" });
+      await expect(signatureVerifier(verifyLimits, () => then() + 24 * hour).verify(request)).rejects.toMatchObject({
+        code: "VerificationFailed",
+        message: expect.stringContaining("not now"),
+      });
+    },
+  );
 
   it("are verified anew when the certificate has expired", async () => {
     const repository = openLayout(fixture("oci/signed/notation-jws").pathname, defaultLimits);
-    const request = { repository, root: await repository.resolve("1.0.0", signal), policy: trust(readFileSync(fixture("notation.crt"))), signal };
+    const request = {
+      repository,
+      root: await repository.resolve("1.0.0", signal),
+      policy: trust(readFileSync(fixture("notation.crt"))),
+      signal,
+    };
     let now = then();
     const verifier = signatureVerifier(verifyLimits, () => now);
     await verifier.verify(request);
@@ -94,7 +165,10 @@ describe.each([
   ["JWS", jwsLayer],
   ["COSE", coseLayer],
 ])("a %s envelope", (_, layer) => {
-  const make = (options: NotationOptions = {}, signers: readonly [TestCertificate, ...TestCertificate[]] = [signer, root]): TestLayer => layer(artifact.root, signers, options);
+  const make = (
+    options: NotationOptions = {},
+    signers: readonly [TestCertificate, ...TestCertificate[]] = [signer, root],
+  ): TestLayer => layer(artifact.root, signers, options);
 
   it("is accepted by the root or by the signing certificate", async () => {
     await attach(make());
@@ -122,31 +196,71 @@ describe.each([
   it.each<[string, NotationOptions, RegExp]>([
     ["another key", { key: ecKeys().privateKey }, /does not fit its content/],
     ["no algorithm", { headers: { alg: "none" } }, /algorithm/],
-    ["an algorithm that does not go with the key", { algorithm: "ES384", headers: { alg: "ES384" } }, /does not go with the key/],
+    [
+      "an algorithm that does not go with the key",
+      { algorithm: "ES384", headers: { alg: "ES384" } },
+      /does not go with the key/,
+    ],
     ["a symmetric algorithm", { headers: { alg: "HS256" } }, /algorithm/],
     ["another content type", { headers: { cty: "text/plain" } }, /is of type text\/plain/],
     ["no content type", { headers: { cty: undefined } }, /states no content type/],
-    ["another artifact", { payload: { targetArtifact: { digest: `sha256:${"0".repeat(64)}` } } }, /signature of sha256:0000/],
+    [
+      "another artifact",
+      { payload: { targetArtifact: { digest: `sha256:${"0".repeat(64)}` } } },
+      /signature of sha256:0000/,
+    ],
     ["no artifact", { payload: {} }, /signature of nothing/],
     ["a payload that is a list", { payload: [] }, /not a JSON object/],
     ["no scheme", { headers: { [scheme]: undefined } }, /signing scheme is nothing/],
     ["an unknown scheme", { headers: { [scheme]: "notary.x509.other" } }, /signing scheme is notary\.x509\.other/],
     ["no time", { headers: { "io.cncf.notary.signingTime": undefined } }, /no signing time/],
-    ["a time of the other scheme", { headers: { "io.cncf.notary.authenticSigningTime": new Date() } }, /does not go with its scheme/],
+    [
+      "a time of the other scheme",
+      { headers: { "io.cncf.notary.authenticSigningTime": new Date() } },
+      /does not go with its scheme/,
+    ],
     ["a time that is none", { headers: { "io.cncf.notary.signingTime": "yesterday" } }, /is no time/],
     ["a scheme that is not critical", { headers: { crit: [] } }, /not marked critical/],
     ["no critical headers", { headers: { crit: undefined } }, /not marked critical/],
-    ["an expiry that is not critical", { headers: { "io.cncf.notary.expiry": new Date(Date.now() + hour) } }, /expiry is not marked critical/],
-    ["an expiry before the signing time", { headers: { "io.cncf.notary.expiry": new Date(0), crit: [scheme, "io.cncf.notary.expiry"] } }, /expires before/],
-    ["an unknown critical header", { headers: { crit: [scheme, "io.example.policy"], "io.example.policy": "x" } }, /io\.example\.policy as critical/],
-    ["a verification plugin", { headers: { crit: [scheme, "io.cncf.notary.verificationPlugin"], "io.cncf.notary.verificationPlugin": "x" } }, /plugin/],
+    [
+      "an expiry that is not critical",
+      { headers: { "io.cncf.notary.expiry": new Date(Date.now() + hour) } },
+      /expiry is not marked critical/,
+    ],
+    [
+      "an expiry before the signing time",
+      { headers: { "io.cncf.notary.expiry": new Date(0), crit: [scheme, "io.cncf.notary.expiry"] } },
+      /expires before/,
+    ],
+    [
+      "an unknown critical header",
+      { headers: { crit: [scheme, "io.example.policy"], "io.example.policy": "x" } },
+      /io\.example\.policy as critical/,
+    ],
+    [
+      "a verification plugin",
+      { headers: { crit: [scheme, "io.cncf.notary.verificationPlugin"], "io.cncf.notary.verificationPlugin": "x" } },
+      /plugin/,
+    ],
     ["an optional verification plugin", { headers: { "io.cncf.notary.verificationPlugin": "x" } }, /plugin/],
     ["no chain", { chain: [] }, /no certificate chain/],
     ["a chain of what is no certificate", { chain: [Buffer.from("hello")] }, /what is no certificate/],
     ["a chain without its root", { chain: [signer.certificate.raw] }, /does not end with a self-signed root/],
-    ["a chain in the wrong order", { chain: [root.certificate.raw, signer.certificate.raw] }, /does not go with|does not fit|self-signed/],
-    ["a chain that goes on", { chain: [signer.certificate.raw, root.certificate.raw, root.certificate.raw] }, /goes on after/],
-    ["a chain that is too long", { chain: Array.from({ length: 11 }, () => signer.certificate.raw) }, /11 certificates/],
+    [
+      "a chain in the wrong order",
+      { chain: [root.certificate.raw, signer.certificate.raw] },
+      /does not go with|does not fit|self-signed/,
+    ],
+    [
+      "a chain that goes on",
+      { chain: [signer.certificate.raw, root.certificate.raw, root.certificate.raw] },
+      /goes on after/,
+    ],
+    [
+      "a chain that is too long",
+      { chain: Array.from({ length: 11 }, () => signer.certificate.raw) },
+      /11 certificates/,
+    ],
   ])("is refused with %s, even by audit", async (_, options, message) => {
     await attach(make(options));
     expect(await refusal()).toMatch(message);
@@ -162,16 +276,34 @@ describe.each([
 
   it("expires, which only strict enforces", async () => {
     const expiry = new Date(Date.now() - 1000);
-    await attach(make({ signingTime: new Date(Date.now() - hour), headers: { "io.cncf.notary.expiry": expiry, crit: [scheme, "io.cncf.notary.expiry"] } }));
+    await attach(
+      make({
+        signingTime: new Date(Date.now() - hour),
+        headers: { "io.cncf.notary.expiry": expiry, crit: [scheme, "io.cncf.notary.expiry"] },
+      }),
+    );
     expect(await refusal()).toContain("it expired on");
-    expect(await verify({ level: "permissive" })).toMatchObject({ result: "verified", warnings: [expect.stringMatching(/^expiry: it expired on/)] });
+    expect(await verify({ level: "permissive" })).toMatchObject({
+      result: "verified",
+      warnings: [expect.stringMatching(/^expiry: it expired on/)],
+    });
     expect(await verify({ override: { expiry: "log" } })).toMatchObject({ result: "verified" });
-    expect(await verify({}, () => expiry.getTime() - 1000)).toMatchObject({ result: "verified", warnings: [], validUntil: Math.floor(expiry.getTime() / 1) - (_ === "COSE" ? expiry.getTime() % 1000 : 0) });
+    expect(await verify({}, () => expiry.getTime() - 1000)).toMatchObject({
+      result: "verified",
+      warnings: [],
+      validUntil: Math.floor(expiry.getTime() / 1) - (_ === "COSE" ? expiry.getTime() % 1000 : 0),
+    });
   });
 
   it("of a signing authority is judged at the time the authority states", async () => {
-    const past = makeCertificate({ issuer: root, notBefore: new Date(Date.now() - 20 * hour), notAfter: new Date(Date.now() - 10 * hour) });
-    const at = (hoursAgo: number): NotationOptions => ({ headers: { ...byAuthority, "io.cncf.notary.authenticSigningTime": new Date(Date.now() - hoursAgo * hour) } });
+    const past = makeCertificate({
+      issuer: root,
+      notBefore: new Date(Date.now() - 20 * hour),
+      notAfter: new Date(Date.now() - 10 * hour),
+    });
+    const at = (hoursAgo: number): NotationOptions => ({
+      headers: { ...byAuthority, "io.cncf.notary.authenticSigningTime": new Date(Date.now() - hoursAgo * hour) },
+    });
     await attach(make(at(15), [past, root]));
     expect(await verify({ stores: ["signingAuthority:x"] })).toMatchObject({ result: "verified" });
     expect(await refusal({ stores: ["ca:x"] })).toContain("needs a trust store of type signingAuthority");
@@ -184,7 +316,10 @@ describe.each([
 
 describe("malformed envelopes", () => {
   const jws = (bytes: string): TestLayer => ({ mediaType: "application/jose+json", bytes });
-  const cose = (value: unknown): TestLayer => ({ mediaType: "application/cose", bytes: Buffer.isBuffer(value) ? value : encode(value) });
+  const cose = (value: unknown): TestLayer => ({
+    mediaType: "application/cose",
+    bytes: Buffer.isBuffer(value) ? value : encode(value),
+  });
   it.each<[string, TestLayer]>([
     ["no JSON", jws("{")],
     ["null", jws("null")],
@@ -208,7 +343,9 @@ describe("malformed envelopes", () => {
 
   it("are refused: a header twice", async () => {
     // {1: -7, 1: -7}
-    await attach(cose(new Tagged(18, [Buffer.from("a201260126", "hex"), new Map(), new Uint8Array(), new Uint8Array()])));
+    await attach(
+      cose(new Tagged(18, [Buffer.from("a201260126", "hex"), new Map(), new Uint8Array(), new Uint8Array()])),
+    );
     expect(await refusal()).toContain("no CBOR");
   });
 
@@ -224,8 +361,10 @@ describe("malformed envelopes", () => {
 });
 
 describe("certificates", () => {
-  const ca = (options: Parameters<typeof makeCertificate>[0] = {}): TestCertificate => makeCertificate({ subject: { C: "US", ST: "WA", O: "Notary", CN: "issuing" }, issuer: root, ca: true, ...options });
-  const leaf = (options: Parameters<typeof makeCertificate>[0] = {}): TestCertificate => makeCertificate({ issuer: root, ...options });
+  const ca = (options: Parameters<typeof makeCertificate>[0] = {}): TestCertificate =>
+    makeCertificate({ subject: { C: "US", ST: "WA", O: "Notary", CN: "issuing" }, issuer: root, ca: true, ...options });
+  const leaf = (options: Parameters<typeof makeCertificate>[0] = {}): TestCertificate =>
+    makeCertificate({ issuer: root, ...options });
   const notCa = makeCertificate({ issuer: root });
   const [plain, shallow] = [ca(), ca({ pathLength: 0 })];
   const below = ca({ issuer: shallow, subject: { CN: "below" } });
@@ -244,16 +383,32 @@ describe("certificates", () => {
   it.each<[string, readonly [TestCertificate, ...TestCertificate[]], RegExp]>([
     ["an authority as signer", [ca({ usage: ["digitalSignature"] }), root], /is a certificate authority/],
     ["an issuer that is no authority", [leaf({ issuer: notCa }), notCa, root], /is no certificate authority/],
-    ["an issuer that may not issue", [leaf({ issuer: ca({ usage: ["digitalSignature"] }) }), ca(), root], /was not issued by/],
-    ["an authority without keyCertSign", ((issuing) => [leaf({ issuer: issuing }), issuing, root] as const)(ca({ usage: ["digitalSignature"] })), /lacks keyCertSign/],
+    [
+      "an issuer that may not issue",
+      [leaf({ issuer: ca({ usage: ["digitalSignature"] }) }), ca(), root],
+      /was not issued by/,
+    ],
+    [
+      "an authority without keyCertSign",
+      ((issuing) => [leaf({ issuer: issuing }), issuing, root] as const)(ca({ usage: ["digitalSignature"] })),
+      /lacks keyCertSign/,
+    ],
     ["more authorities than allowed", [leaf({ issuer: below }), below, shallow, root], /allows 0 authorities/],
     ["no key usage", [leaf({ usage: [] }), root], /has no key usage/],
     ["a key usage that is not critical", [leaf({ usageCritical: false }), root], /not marked critical/],
     ["another key usage", [leaf({ usage: ["keyEncipherment"] }), root], /lacks digitalSignature/],
     ["a second key usage", [leaf({ usage: ["digitalSignature", "keyEncipherment"] }), root], /keyEncipherment besides/],
-    ["server authentication as purpose", [leaf({ purposes: [codeSigning, "1.3.6.1.5.5.7.3.1"] }), root], /server authentication/],
+    [
+      "server authentication as purpose",
+      [leaf({ purposes: [codeSigning, "1.3.6.1.5.5.7.3.1"] }), root],
+      /server authentication/,
+    ],
     ["timestamping as purpose", [leaf({ purposes: ["1.3.6.1.5.5.7.3.8"] }), root], /timestamping/],
-    ["an issuer of the same name", [leaf({ issuer: makeCertificate({ subject: root.subject, ca: true }) }), root], /was not issued by/],
+    [
+      "an issuer of the same name",
+      [leaf({ issuer: makeCertificate({ subject: root.subject, ca: true }) }), root],
+      /was not issued by/,
+    ],
   ])("are refused with %s", async (_, chain, message) => {
     await attach(jwsLayer(artifact.root, chain));
     expect(await refusal({ level: "audit" })).toMatch(message);
@@ -264,22 +419,32 @@ describe("certificates", () => {
     await attach(jwsLayer(artifact.root, [expired, root], { signingTime: new Date(Date.now() - 2 * hour) }));
     // The signer's own word about the time counts for nothing.
     expect(await refusal()).toContain("not now");
-    expect(await verify({ level: "permissive" })).toMatchObject({ result: "verified", warnings: [expect.stringContaining("authenticTimestamp")] });
+    expect(await verify({ level: "permissive" })).toMatchObject({
+      result: "verified",
+      warnings: [expect.stringContaining("authenticTimestamp")],
+    });
     expect(await refusal({ stores: ["ca:x", "tsa:y"] })).toContain("timestamp countersignature");
   });
 
   it("need no timestamp while they are valid, where the policy says so", async () => {
     await attach(jwsLayer(artifact.root, [signer, root]));
-    expect(await verify({ stores: ["ca:x", "tsa:y"], verifyTimestamp: "afterCertExpiry" })).toMatchObject({ result: "verified" });
+    expect(await verify({ stores: ["ca:x", "tsa:y"], verifyTimestamp: "afterCertExpiry" })).toMatchObject({
+      result: "verified",
+    });
     expect(await refusal({ stores: ["ca:x", "tsa:y"], verifyTimestamp: "always" })).toContain("not supported");
   });
 
   it("that name a revocation server are of unknown state, which strict refuses", async () => {
-    const revocable = leaf({ extensions: [{ oid: "2.5.29.31", value: Buffer.concat([Buffer.from([0x30, 0]), Buffer.alloc(0)]) }] });
+    const revocable = leaf({
+      extensions: [{ oid: "2.5.29.31", value: Buffer.concat([Buffer.from([0x30, 0]), Buffer.alloc(0)]) }],
+    });
     await attach(jwsLayer(artifact.root, [revocable, root]));
     expect(await refusal()).toContain("revoked is not known");
     expect(await verify({ override: { revocation: "skip" } })).toMatchObject({ result: "verified", warnings: [] });
-    expect(await verify({ override: { revocation: "log" } })).toMatchObject({ result: "verified", warnings: [expect.stringContaining("revocation")] });
+    expect(await verify({ override: { revocation: "log" } })).toMatchObject({
+      result: "verified",
+      warnings: [expect.stringContaining("revocation")],
+    });
   });
 
   it("with odd extensions are refused, not believed", async () => {
@@ -292,16 +457,28 @@ describe("certificates", () => {
 describe("trusted identities", () => {
   beforeEach(async () => await attach(jwsLayer(artifact.root, [signer, root])));
 
-  it.each(["x509.subject: C=US, ST=WA, O=Notary", "x509.subject: CN=signer,O=Notary,S=WA,C=US", "x509.subject:C=US,ST=W\\41,O=Not\\ary", "*"])("accept by %s", async (identity) => {
+  it.each([
+    "x509.subject: C=US, ST=WA, O=Notary",
+    "x509.subject: CN=signer,O=Notary,S=WA,C=US",
+    "x509.subject:C=US,ST=W\\41,O=Not\\ary",
+    "*",
+  ])("accept by %s", async (identity) => {
     expect(await verify({ identities: [identity] })).toMatchObject({ result: "verified" });
   });
 
   it("refuse everybody else", async () => {
-    expect(await refusal({ identities: ["x509.subject: C=US, ST=WA, O=Other", "x509.subject: C=US, ST=WA, O=Notary, CN=sign"] })).toContain("none of the trusted identities");
+    expect(
+      await refusal({
+        identities: ["x509.subject: C=US, ST=WA, O=Other", "x509.subject: C=US, ST=WA, O=Notary, CN=sign"],
+      }),
+    ).toContain("none of the trusted identities");
   });
 
   it("only log it under audit, and the artifact is then used but not verified", async () => {
-    expect(await verify({ level: "audit", identities: ["x509.subject: C=US, ST=WA, O=Other"] })).toMatchObject({ result: "ignored", warnings: [expect.stringContaining("authenticity")] });
+    expect(await verify({ level: "audit", identities: ["x509.subject: C=US, ST=WA, O=Other"] })).toMatchObject({
+      result: "ignored",
+      warnings: [expect.stringContaining("authenticity")],
+    });
     expect(await verify({ level: "audit", trusted: [own] })).toMatchObject({ result: "ignored" });
     await attach(jwsLayer(artifact.root, [own]));
     expect(await verify({ level: "audit", trusted: [own] })).toMatchObject({ result: "verified" });
@@ -311,14 +488,24 @@ describe("trusted identities", () => {
 describe("trust policies", () => {
   it("skip verification only where they say so, and never call it verified", async () => {
     expect(await verify({ level: "skip" })).toMatchObject({ result: "ignored", signature: undefined });
-    for (const level of ["strict", "permissive", "audit"]) expect(await refusal({ level })).toContain("no signature was found");
+    for (const level of ["strict", "permissive", "audit"])
+      expect(await refusal({ level })).toContain("no signature was found");
   });
 
   it("are for the repositories they name", async () => {
     await attach(jwsLayer(artifact.root, [signer, root]));
     const policy = policyOf({ scopes: ["r.example/app"] });
-    const at = async (name: string): Promise<Verification> => await signatureVerifier(verifyLimits).verify({ repository: { ...artifact.repository, name }, root: artifact.root, policy, signal });
+    const at = async (name: string): Promise<Verification> =>
+      await signatureVerifier(verifyLimits).verify({
+        repository: { ...artifact.repository, name },
+        root: artifact.root,
+        policy,
+        signal,
+      });
     expect(await at("r.example/app")).toMatchObject({ result: "verified" });
-    await expect(at("r.example/app/other")).rejects.toMatchObject({ code: "VerificationFailed", message: expect.stringContaining("no statement for r.example/app/other") });
+    await expect(at("r.example/app/other")).rejects.toMatchObject({
+      code: "VerificationFailed",
+      message: expect.stringContaining("no statement for r.example/app/other"),
+    });
   });
 });

@@ -23,11 +23,23 @@ const payloadType = "application/vnd.cncf.notary.payload.v1+json";
  * @param now milliseconds since the epoch
  * @throws VerificationFailed
  */
-export async function verifyNotation(request: VerifyRequest, policy: NotationPolicy, limits: VerifyLimits, now: number): Promise<Verification> {
+export async function verifyNotation(
+  request: VerifyRequest,
+  policy: NotationPolicy,
+  limits: VerifyLimits,
+  now: number,
+): Promise<Verification> {
   const { repository, root, signal } = request;
   const statement = statementFor(policy.trustPolicy, repository.name);
   if (statement.actions === undefined) {
-    return { provider: "notation", result: "ignored", identity: `nobody: trust policy "${statement.name}" skips verification`, signature: undefined, warnings: [], validUntil: undefined };
+    return {
+      provider: "notation",
+      result: "ignored",
+      identity: `nobody: trust policy "${statement.name}" skips verification`,
+      signature: undefined,
+      warnings: [],
+      validUntil: undefined,
+    };
   }
   const referrers = await repository.referrers(root.digest, notationArtifactType, signal);
   const findings = new Findings();
@@ -41,15 +53,28 @@ export async function verifyNotation(request: VerifyRequest, policy: NotationPol
     ignored ??= found;
   }
   if (ignored !== undefined) return ignored;
-  if (referrers.length > limits.maxSignatures) findings.add(artifactName(repository, root), `has ${referrers.length} signatures, of which only ${limits.maxSignatures} were looked at`);
-  throw findings.failure(artifactName(repository, root), `trust policy "${statement.name}"`, `no referrer of type ${notationArtifactType}; sign it with "notation sign"`);
+  if (referrers.length > limits.maxSignatures)
+    findings.add(
+      artifactName(repository, root),
+      `has ${referrers.length} signatures, of which only ${limits.maxSignatures} were looked at`,
+    );
+  throw findings.failure(
+    artifactName(repository, root),
+    `trust policy "${statement.name}"`,
+    `no referrer of type ${notationArtifactType}; sign it with "notation sign"`,
+  );
 }
 
-async function readEnvelope({ repository, signal }: VerifyRequest, referrer: Descriptor, limits: VerifyLimits): Promise<Envelope> {
+async function readEnvelope(
+  { repository, signal }: VerifyRequest,
+  referrer: Descriptor,
+  limits: VerifyLimits,
+): Promise<Envelope> {
   const { layers } = await readSignatureManifest(repository, referrer, limits.maxSignatureBytes, signal);
   const [layer, ...more] = layers;
   if (layer === undefined || more.length > 0) throw refused(`it has ${layers.length} layers instead of one`);
-  if (layer.mediaType !== jwsType && layer.mediaType !== coseType) throw refused(`its envelope is of type ${show(layer.mediaType)}, neither ${jwsType} nor ${coseType}`);
+  if (layer.mediaType !== jwsType && layer.mediaType !== coseType)
+    throw refused(`its envelope is of type ${show(layer.mediaType)}, neither ${jwsType} nor ${coseType}`);
   const bytes = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
   return layer.mediaType === jwsType ? parseJws(bytes) : parseCose(bytes);
 }
@@ -68,7 +93,10 @@ function judge(envelope: Envelope, context: Context): Verification {
   assertIntegrity(envelope, context.root);
   const problems: Readonly<Record<Exclude<Check, "integrity">, string | undefined>> = {
     authenticity: authenticityProblem(envelope, context),
-    expiry: envelope.expiry !== undefined && envelope.expiry <= now ? `it expired on ${timeText(envelope.expiry)}` : undefined,
+    expiry:
+      envelope.expiry !== undefined && envelope.expiry <= now
+        ? `it expired on ${timeText(envelope.expiry)}`
+        : undefined,
     authenticTimestamp: timestampProblem(envelope, statement, now),
     revocation: revocationProblem(envelope),
   };
@@ -103,26 +131,38 @@ function nextEnd({ chain, expiry }: Envelope, now: number): number | undefined {
 function assertIntegrity(envelope: Envelope, root: Descriptor): void {
   assertSignature(envelope);
   assertSigningChain(envelope.chain);
-  if (envelope.contentType !== payloadType) throw refused(`it is of type ${show(envelope.contentType)}, not ${payloadType}`);
+  if (envelope.contentType !== payloadType)
+    throw refused(`it is of type ${show(envelope.contentType)}, not ${payloadType}`);
   const target = objectOf(parseObject(envelope.payload, "its payload")["targetArtifact"]);
-  if (target["digest"] !== root.digest) throw refused(`it is a signature of ${show(target["digest"])}, not of this artifact`);
+  if (target["digest"] !== root.digest)
+    throw refused(`it is a signature of ${show(target["digest"])}, not of this artifact`);
   if (target["size"] !== root.size || target["mediaType"] !== root.mediaType) {
-    throw refused(`it is a signature of ${hexOf(root.digest).slice(0, 12)} as ${show(target["mediaType"])} of ${show(target["size"])} bytes, not as ${root.mediaType} of ${root.size}`);
+    throw refused(
+      `it is a signature of ${hexOf(root.digest).slice(0, 12)} as ${show(target["mediaType"])} of ${show(target["size"])} bytes, not as ${root.mediaType} of ${root.size}`,
+    );
   }
 }
 
 function authenticityProblem({ chain, scheme }: Envelope, { statement, trusted }: Context): string | undefined {
   const store = scheme === "notary.x509" ? "ca" : "signingAuthority";
-  if (!statement.stores.includes(store)) return `its scheme ${scheme} needs a trust store of type ${store}, which trust policy "${statement.name}" does not name`;
-  if (!chain.some(({ raw }) => trusted.some((certificate) => certificate.raw.equals(raw)))) return `its signer ${subjectOf(chain[0])} is not by any of the trusted certificates`;
+  if (!statement.stores.includes(store))
+    return `its scheme ${scheme} needs a trust store of type ${store}, which trust policy "${statement.name}" does not name`;
+  if (!chain.some(({ raw }) => trusted.some((certificate) => certificate.raw.equals(raw))))
+    return `its signer ${subjectOf(chain[0])} is not by any of the trusted certificates`;
   const subject = subjectName(chain[0]);
-  if (statement.identities === undefined || statement.identities.some((identity) => isPartOf(identity, subject))) return undefined;
+  if (statement.identities === undefined || statement.identities.some((identity) => isPartOf(identity, subject)))
+    return undefined;
   return `its signer ${subjectOf(chain[0])} is none of the trusted identities of trust policy "${statement.name}"`;
 }
 
 /** When the signature was made is known from an authority, or else the chain has to be valid now. */
-function timestampProblem({ chain, scheme, signingTime }: Envelope, { stores, timestampAlways }: TrustStatement, now: number): string | undefined {
-  const invalidAt = (time: number): X509Certificate | undefined => chain.find(({ validFromDate, validToDate }) => time < validFromDate.getTime() || time > validToDate.getTime());
+function timestampProblem(
+  { chain, scheme, signingTime }: Envelope,
+  { stores, timestampAlways }: TrustStatement,
+  now: number,
+): string | undefined {
+  const invalidAt = (time: number): X509Certificate | undefined =>
+    chain.find(({ validFromDate, validToDate }) => time < validFromDate.getTime() || time > validToDate.getTime());
   const byAuthority = scheme === "notary.x509.signingAuthority";
   const expired = chain.some(({ validToDate }) => now > validToDate.getTime());
   if (!byAuthority && stores.includes("tsa") && (timestampAlways || expired)) {
@@ -131,13 +171,18 @@ function timestampProblem({ chain, scheme, signingTime }: Envelope, { stores, ti
   const invalid = invalidAt(byAuthority ? signingTime : now);
   if (invalid === undefined) return undefined;
   const range = `valid from ${timeText(invalid.validFromDate.getTime())} to ${timeText(invalid.validToDate.getTime())}`;
-  return byAuthority ? `${subjectOf(invalid)} was not valid when it signed (${range})` : `${subjectOf(invalid)} is ${range}, not now`;
+  return byAuthority
+    ? `${subjectOf(invalid)} was not valid when it signed (${range})`
+    : `${subjectOf(invalid)} is ${range}, not now`;
 }
 
 /** Nothing is asked over the network: a certificate that says where to ask is of unknown state. A root cannot be revoked. */
 function revocationProblem({ chain }: Envelope): string | undefined {
   const unknown = chain.slice(0, -1).find(namesRevocation);
-  return unknown && `whether ${subjectOf(unknown)} was revoked is not known, since its OCSP or CRL server is not asked; override revocation with "log" or "skip" in the trust policy to accept that`;
+  return (
+    unknown &&
+    `whether ${subjectOf(unknown)} was revoked is not known, since its OCSP or CRL server is not asked; override revocation with "log" or "skip" in the trust policy to accept that`
+  );
 }
 
 const timeText = (time: number): string => new Date(time).toISOString();

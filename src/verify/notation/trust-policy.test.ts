@@ -2,27 +2,66 @@ import { describe, expect, it } from "vitest";
 import { parseDistinguishedName } from "./distinguished-name.ts";
 import { parseTrustPolicy, statementFor } from "./trust-policy.ts";
 
-const good = { name: "app", registryScopes: ["*"], signatureVerification: { level: "strict" }, trustStores: ["ca:certs"], trustedIdentities: ["*"] };
-const parse = (document: unknown) => parseTrustPolicy(Buffer.from(typeof document === "string" ? document : JSON.stringify(document)), "Secret apps/n, key trustpolicy.json");
+const good = {
+  name: "app",
+  registryScopes: ["*"],
+  signatureVerification: { level: "strict" },
+  trustStores: ["ca:certs"],
+  trustedIdentities: ["*"],
+};
+const parse = (document: unknown) =>
+  parseTrustPolicy(
+    Buffer.from(typeof document === "string" ? document : JSON.stringify(document)),
+    "Secret apps/n, key trustpolicy.json",
+  );
 const policy = (...statements: unknown[]) => parse({ version: "1.0", trustPolicies: statements });
 
 describe("parseTrustPolicy", () => {
   it("knows the levels of the specification", () => {
     const actions = (level: string) => policy({ ...good, signatureVerification: { level } })[0]?.actions;
-    expect(actions("strict")).toEqual({ integrity: "enforce", authenticity: "enforce", authenticTimestamp: "enforce", expiry: "enforce", revocation: "enforce" });
-    expect(actions("permissive")).toEqual({ integrity: "enforce", authenticity: "enforce", authenticTimestamp: "log", expiry: "log", revocation: "log" });
-    expect(actions("audit")).toEqual({ integrity: "enforce", authenticity: "log", authenticTimestamp: "log", expiry: "log", revocation: "log" });
+    expect(actions("strict")).toEqual({
+      integrity: "enforce",
+      authenticity: "enforce",
+      authenticTimestamp: "enforce",
+      expiry: "enforce",
+      revocation: "enforce",
+    });
+    expect(actions("permissive")).toEqual({
+      integrity: "enforce",
+      authenticity: "enforce",
+      authenticTimestamp: "log",
+      expiry: "log",
+      revocation: "log",
+    });
+    expect(actions("audit")).toEqual({
+      integrity: "enforce",
+      authenticity: "log",
+      authenticTimestamp: "log",
+      expiry: "log",
+      revocation: "log",
+    });
     expect(actions("skip")).toBeUndefined();
   });
 
   it("applies overrides", () => {
-    const [statement] = policy({ ...good, signatureVerification: { level: "permissive", override: { expiry: "enforce", revocation: "skip" } } });
-    expect(statement?.actions).toMatchObject({ authenticity: "enforce", expiry: "enforce", revocation: "skip", authenticTimestamp: "log" });
+    const [statement] = policy({
+      ...good,
+      signatureVerification: { level: "permissive", override: { expiry: "enforce", revocation: "skip" } },
+    });
+    expect(statement?.actions).toMatchObject({
+      authenticity: "enforce",
+      expiry: "enforce",
+      revocation: "skip",
+      authenticTimestamp: "log",
+    });
     expect(policy({ ...good, signatureVerification: { level: "skip", override: {} } })[0]?.actions).toBeUndefined();
   });
 
   it("takes a skipped statement with stores, as Flux does", () => {
-    expect(policy({ ...good, signatureVerification: { level: "skip" } })[0]).toMatchObject({ stores: [], actions: undefined });
+    expect(policy({ ...good, signatureVerification: { level: "skip" } })[0]).toMatchObject({
+      stores: [],
+      actions: undefined,
+    });
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -33,7 +72,9 @@ describe("parseTrustPolicy", () => {
     ["no statement", { version: "1.0", trustPolicies: [] }, /no trustPolicies/],
     ["a statement that is null", { version: "1.0", trustPolicies: [null] }, /\[0\] is not an object/],
   ])("refuses %s", (_, document, message) => {
-    expect(() => parse(document)).toThrow(expect.objectContaining({ code: "SecretInvalid", message: expect.stringMatching(message) }));
+    expect(() => parse(document)).toThrow(
+      expect.objectContaining({ code: "SecretInvalid", message: expect.stringMatching(message) }),
+    );
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
@@ -46,9 +87,21 @@ describe("parseTrustPolicy", () => {
     ["no level", { signatureVerification: {} }, /level nothing/],
     ["an unknown level", { signatureVerification: { level: "none" } }, /level "none"/],
     ["a level of the language", { signatureVerification: { level: "constructor" } }, /level "constructor"/],
-    ["an override of skip", { signatureVerification: { level: "skip", override: { expiry: "log" } } }, /cannot be overridden/],
-    ["an override of integrity", { signatureVerification: { level: "strict", override: { integrity: "log" } } }, /integrity/],
-    ["skipped authenticity", { signatureVerification: { level: "strict", override: { authenticity: "skip" } } }, /only revocation/],
+    [
+      "an override of skip",
+      { signatureVerification: { level: "skip", override: { expiry: "log" } } },
+      /cannot be overridden/,
+    ],
+    [
+      "an override of integrity",
+      { signatureVerification: { level: "strict", override: { integrity: "log" } } },
+      /integrity/,
+    ],
+    [
+      "skipped authenticity",
+      { signatureVerification: { level: "strict", override: { authenticity: "skip" } } },
+      /only revocation/,
+    ],
     ["an unknown check", { signatureVerification: { level: "strict", override: { luck: "log" } } }, /luck/],
     ["an unknown action", { signatureVerification: { level: "strict", override: { expiry: "ignore" } } }, /ignore/],
     ["an override that is a list", { signatureVerification: { level: "strict", override: ["expiry"] } }, /no map/],
@@ -60,9 +113,15 @@ describe("parseTrustPolicy", () => {
     ["an identity beside *", { trustedIdentities: ["*", "x509.subject: C=US, ST=WA, O=x"] }, /beside other/],
     ["an identity without O", { trustedIdentities: ["x509.subject: C=US, ST=WA"] }, /no O/],
     ["an identity of another kind", { trustedIdentities: ["did:example:1"] }, /did:example:1/],
-    ["identities that overlap", { trustedIdentities: ["x509.subject: C=US, ST=WA, O=x", "x509.subject: C=US, ST=WA, O=x, CN=y"] }, /includes another/],
+    [
+      "identities that overlap",
+      { trustedIdentities: ["x509.subject: C=US, ST=WA, O=x", "x509.subject: C=US, ST=WA, O=x, CN=y"] },
+      /includes another/,
+    ],
   ])("refuses a statement with %s", (_, change, message) => {
-    expect(() => policy({ ...good, ...change })).toThrow(expect.objectContaining({ code: "SecretInvalid", message: expect.stringMatching(message) }));
+    expect(() => policy({ ...good, ...change })).toThrow(
+      expect.objectContaining({ code: "SecretInvalid", message: expect.stringMatching(message) }),
+    );
   });
 
   it("refuses two statements for the same", () => {
@@ -79,7 +138,9 @@ describe("statementFor", () => {
   });
 
   it("finds none where none applies", () => {
-    expect(() => statementFor(policy({ ...good, registryScopes: ["r.example/app"] }), "r.example/other")).toThrow(expect.objectContaining({ code: "VerificationFailed" }));
+    expect(() => statementFor(policy({ ...good, registryScopes: ["r.example/app"] }), "r.example/other")).toThrow(
+      expect.objectContaining({ code: "VerificationFailed" }),
+    );
   });
 });
 
@@ -93,7 +154,17 @@ describe("parseDistinguishedName", () => {
     expect(Object.fromEntries(parseDistinguishedName(text) as ReadonlyMap<string, string>)).toEqual(expected);
   });
 
-  it.each(["", "C=US", "C=US,ST=WA,O=", "C=US,ST=WA,O=x,O=y", "C=US,ST=WA,O=x\\", 'C=US,ST=WA,O="x"', "C=US,ST=WA,O=#0401", "US,WA,x", "=US,ST=WA,O=x"])("refuses %s", (text) => {
+  it.each([
+    "",
+    "C=US",
+    "C=US,ST=WA,O=",
+    "C=US,ST=WA,O=x,O=y",
+    "C=US,ST=WA,O=x\\",
+    'C=US,ST=WA,O="x"',
+    "C=US,ST=WA,O=#0401",
+    "US,WA,x",
+    "=US,ST=WA,O=x",
+  ])("refuses %s", (text) => {
     expect(typeof parseDistinguishedName(text)).toBe("string");
   });
 });

@@ -26,8 +26,20 @@ type Fail = (problem: string) => CodedError;
 
 /** The specification's levels; `skip` checks nothing. */
 const levels: Readonly<Record<string, Readonly<Record<Check, Action>> | undefined>> = {
-  strict: { integrity: "enforce", authenticity: "enforce", authenticTimestamp: "enforce", expiry: "enforce", revocation: "enforce" },
-  permissive: { integrity: "enforce", authenticity: "enforce", authenticTimestamp: "log", expiry: "log", revocation: "log" },
+  strict: {
+    integrity: "enforce",
+    authenticity: "enforce",
+    authenticTimestamp: "enforce",
+    expiry: "enforce",
+    revocation: "enforce",
+  },
+  permissive: {
+    integrity: "enforce",
+    authenticity: "enforce",
+    authenticTimestamp: "log",
+    expiry: "log",
+    revocation: "log",
+  },
   audit: { integrity: "enforce", authenticity: "log", authenticTimestamp: "log", expiry: "log", revocation: "log" },
   skip: undefined,
 };
@@ -50,8 +62,14 @@ export function parseTrustPolicy(bytes: Uint8Array, place: string): TrustPolicyD
   const list = document["trustPolicies"];
   if (!Array.isArray(list) || list.length === 0) throw fail("has no trustPolicies");
   const statements = list.map((item, at) => parseStatement(item, (problem) => fail(`trustPolicies[${at}] ${problem}`)));
-  assertUnique(statements.map(({ name }) => name), (name) => fail(`has two statements named "${name}"`));
-  assertUnique(statements.flatMap(({ registryScopes }) => registryScopes), (scope) => fail(`has the registry scope ${scope} in two statements`));
+  assertUnique(
+    statements.map(({ name }) => name),
+    (name) => fail(`has two statements named "${name}"`),
+  );
+  assertUnique(
+    statements.flatMap(({ registryScopes }) => registryScopes),
+    (scope) => fail(`has the registry scope ${scope} in two statements`),
+  );
   return statements;
 }
 
@@ -60,9 +78,14 @@ export function parseTrustPolicy(bytes: Uint8Array, place: string): TrustPolicyD
  * @throws VerificationFailed where none applies
  */
 export function statementFor(document: TrustPolicyDocument, repository: string): TrustStatement {
-  const found = document.find(({ registryScopes }) => registryScopes.includes(repository)) ?? document.find(({ registryScopes }) => registryScopes.includes("*"));
+  const found =
+    document.find(({ registryScopes }) => registryScopes.includes(repository)) ??
+    document.find(({ registryScopes }) => registryScopes.includes("*"));
   if (found !== undefined) return found;
-  throw new CodedError("VerificationFailed", `the trust policy has no statement for ${repository}; add it to the registryScopes of one, or write a statement for "*"`);
+  throw new CodedError(
+    "VerificationFailed",
+    `the trust policy has no statement for ${repository}; add it to the registryScopes of one, or write a statement for "*"`,
+  );
 }
 
 function parseStatement(item: unknown, fail: Fail): TrustStatement {
@@ -74,22 +97,30 @@ function parseStatement(item: unknown, fail: Fail): TrustStatement {
   if (!isObject(verification)) throw failHere("has no signatureVerification");
   const actions = parseActions(verification, failHere);
   const timestamp = verification["verifyTimestamp"];
-  if (timestamp !== undefined && timestamp !== "always" && timestamp !== "afterCertExpiry") throw failHere(`has verifyTimestamp ${show(timestamp)}; write always or afterCertExpiry`);
+  if (timestamp !== undefined && timestamp !== "always" && timestamp !== "afterCertExpiry")
+    throw failHere(`has verifyTimestamp ${show(timestamp)}; write always or afterCertExpiry`);
   return {
     name,
     registryScopes: parseScopes(item["registryScopes"], failHere),
     actions,
-    ...(actions === undefined ? { stores: [], identities: [] } : { stores: parseStores(item["trustStores"], failHere), identities: parseIdentities(item["trustedIdentities"], failHere) }),
+    ...(actions === undefined
+      ? { stores: [], identities: [] }
+      : {
+          stores: parseStores(item["trustStores"], failHere),
+          identities: parseIdentities(item["trustedIdentities"], failHere),
+        }),
     timestampAlways: timestamp !== "afterCertExpiry",
   };
 }
 
 function parseActions(verification: Json, fail: Fail): TrustStatement["actions"] {
   const level = verification["level"];
-  if (typeof level !== "string" || !Object.hasOwn(levels, level)) throw fail(`has the level ${show(level)}; write ${Object.keys(levels).join(", ")}`);
+  if (typeof level !== "string" || !Object.hasOwn(levels, level))
+    throw fail(`has the level ${show(level)}; write ${Object.keys(levels).join(", ")}`);
   const base = levels[level];
   const override = verification["override"];
-  if (override === undefined || override === null || (isObject(override) && Object.keys(override).length === 0)) return base;
+  if (override === undefined || override === null || (isObject(override) && Object.keys(override).length === 0))
+    return base;
   if (!isObject(override)) throw fail("has an override that is no map");
   if (base === undefined) throw fail("has the level skip, which cannot be overridden");
   return { ...base, ...parseOverride(override, fail) };
@@ -97,8 +128,10 @@ function parseActions(verification: Json, fail: Fail): TrustStatement["actions"]
 
 function parseOverride(override: Json, fail: Fail): Partial<Record<Check, Action>> {
   for (const [check, action] of Object.entries(override)) {
-    if (!(checks as readonly string[]).includes(check)) throw fail(`overrides ${show(check)}; the checks are ${checks.join(", ")}`);
-    if (action !== "enforce" && action !== "log" && action !== "skip") throw fail(`overrides ${check} with ${show(action)}; write enforce, log or skip`);
+    if (!(checks as readonly string[]).includes(check))
+      throw fail(`overrides ${show(check)}; the checks are ${checks.join(", ")}`);
+    if (action !== "enforce" && action !== "log" && action !== "skip")
+      throw fail(`overrides ${check} with ${show(action)}; write enforce, log or skip`);
     if (check === "integrity") throw fail("overrides integrity, which is always enforced");
     if (action === "skip" && check !== "revocation") throw fail(`skips ${check}; only revocation can be skipped`);
   }
@@ -110,7 +143,8 @@ function parseScopes(value: unknown, fail: Fail): readonly string[] {
   if (scopes === undefined || scopes.length === 0) throw fail("has no registryScopes");
   if (scopes.length > 1 && scopes.includes("*")) throw fail('has "*" beside other registryScopes');
   const odd = scopes.find((scope) => scope !== "*" && !/^[^*/\s]+\/[^*\s]+$/.test(scope));
-  if (odd !== undefined) throw fail(`has the registry scope ${show(odd)}; write registry.example/team/app, or "*" alone`);
+  if (odd !== undefined)
+    throw fail(`has the registry scope ${show(odd)}; write registry.example/team/app, or "*" alone`);
   return scopes;
 }
 
@@ -120,25 +154,29 @@ function parseStores(value: unknown, fail: Fail): readonly StoreType[] {
   if (stores === undefined || stores.length === 0) throw fail("has no trustStores; write for example ca:certs");
   return stores.map((store) => {
     const [type = "", name] = store.split(":", 2);
-    if (!storeTypes.has(type) || name === undefined || !/^[a-zA-Z0-9_.-]+$/.test(name)) throw fail(`has the trust store ${show(store)}; write ca:NAME, signingAuthority:NAME or tsa:NAME`);
+    if (!storeTypes.has(type) || name === undefined || !/^[a-zA-Z0-9_.-]+$/.test(name))
+      throw fail(`has the trust store ${show(store)}; write ca:NAME, signingAuthority:NAME or tsa:NAME`);
     return type as StoreType;
   });
 }
 
 function parseIdentities(value: unknown, fail: Fail): readonly DistinguishedName[] | undefined {
   const identities = texts(value);
-  if (identities === undefined || identities.length === 0) throw fail('has no trustedIdentities; write "x509.subject: C=…, ST=…, O=…", or "*"');
+  if (identities === undefined || identities.length === 0)
+    throw fail('has no trustedIdentities; write "x509.subject: C=…, ST=…, O=…", or "*"');
   if (identities.includes("*")) {
     if (identities.length > 1) throw fail('has "*" beside other trustedIdentities');
     return undefined;
   }
   const names = identities.map((identity) => {
     const [, subject] = /^\s*x509\.subject\s*:\s*(.+)$/.exec(identity) ?? [];
-    const name = subject === undefined ? "is not of the form x509.subject: C=…, ST=…, O=…" : parseDistinguishedName(subject);
+    const name =
+      subject === undefined ? "is not of the form x509.subject: C=…, ST=…, O=…" : parseDistinguishedName(subject);
     if (typeof name === "string") throw fail(`has the trusted identity ${show(identity)}, which ${name}`);
     return name;
   });
-  if (names.some((name, at) => names.some((other, beside) => at !== beside && isPartOf(name, other)))) throw fail("has trustedIdentities of which one includes another");
+  if (names.some((name, at) => names.some((other, beside) => at !== beside && isPartOf(name, other))))
+    throw fail("has trustedIdentities of which one includes another");
   return names;
 }
 
