@@ -32,7 +32,7 @@ await build({
   entryPoints: {
     strata: "src/cli/main.ts",
     "strata-controller": "src/main.ts",
-    "chunks/file-writer": "src/cli/file-writer.ts",
+    "chunks/file-writer": "src/output/file-writer.ts",
   },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cliEnvironment, proxyFromEnv, registryDefaults } from "../src/config.ts";
 import { runCommand } from "../src/cli/run.ts";
 import { RegistryClient } from "../src/registry/client.ts";
-import { startRegistry } from "../src/testing/registry.ts";
+import { startRegistry } from "../src/testing/registry/registry.ts";
 import { startStandalone } from "../src/wiring/standalone.ts";
 import { describeObjects } from "./describe.ts";
 

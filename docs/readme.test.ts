@@ -8,7 +8,7 @@ import { KIND } from "../api/v1beta1/constants.ts";
 import { parseArtifactRepository } from "../api/v1beta1/parse.ts";
 import { commands } from "../src/cli/commands.ts";
 import { runStrata, type CommandResult } from "../src/testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../src/testing/registry.ts";
+import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
 
 const root = join(import.meta.dirname, "..");
 const pages = ["README.md", "CONTRIBUTING.md", "config/README.md", "config/samples/README.md", ...globSync("docs/**/*.md", { cwd: root })].sort();

@@ -1,3 +1,4 @@
+import { externalArtifacts, ociRepositories } from "../api/kinds.ts";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create as createTar } from "tar";
@@ -6,26 +7,24 @@ import type { ExternalArtifact, OciRepository, OwnerReference } from "../api/flu
 import { kubeDefaults, serverLimits } from "../src/config.ts";
 import { codeOf } from "../src/errors.ts";
 import type { KubeClient } from "../src/kube/client.ts";
-import { connectKube } from "../src/kube/http.ts";
+import { connectKube } from "../src/kube/http/connect.ts";
 import { sha256Of } from "../src/oci/digest.ts";
 import {
-  externalArtifacts,
   publishExternalArtifact,
   withdrawExternalArtifact,
   type ExternalArtifactRequest,
 } from "../src/publish/external-artifact.ts";
-import { listen } from "../src/publish/listen.ts";
-import { ociHandler } from "../src/publish/oci-endpoint.ts";
+import { listen } from "../src/serve/listen.ts";
+import { ociHandler } from "../src/serve/oci-endpoint.ts";
 import {
-  ociRepositories,
   publishOciRepository,
   pullSource,
   withdrawOciRepository,
   type OciRepositoryRequest,
   type PullSource,
 } from "../src/publish/oci-repository.ts";
-import type { Artifact, StoredImage } from "../src/publish/publisher.ts";
-import { openStorage } from "../src/publish/storage.ts";
+import type { Artifact, StoredImage } from "../src/store/store.ts";
+import { openStorage } from "../src/store/storage.ts";
 import { download, filesOfTarball, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";

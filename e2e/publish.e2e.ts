@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { tarball } from "../bench/content.ts";
-import { tarOf } from "../src/testing/tar.ts";
+import { tarOf } from "../src/testing/archives/tar.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { legacyLayer, signWith, simpleSigning } from "../src/testing/cosign-signatures.ts";
-import { TestSigstore } from "../src/testing/sigstore.ts";
+import { legacyLayer, signWith, simpleSigning } from "../src/testing/signatures/cosign-signatures.ts";
+import { TestSigstore } from "../src/testing/signatures/sigstore.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";

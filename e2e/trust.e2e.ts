@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { startProxy, type TestProxy } from "../src/testing/registry-proxy.ts";
+import { startProxy, type TestProxy } from "../src/testing/registry/proxy.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { makeCertificate, type Certificate } from "./certificate.ts";
 import type { ControlPlane } from "./controlplane.ts";

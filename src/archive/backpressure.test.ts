@@ -5,9 +5,17 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { defaultLimits } from "../config.ts";
 import { onDisk, type DiskMood } from "../testing/disk.ts";
-import { compressed, countedSource, MiB, noise, settled, tarOfNoise, type CountedSource } from "../testing/pressure.ts";
-import { budgetOf } from "../testing/trees.ts";
-import { zipOf } from "../testing/zip.ts";
+import {
+  compressed,
+  countedSource,
+  MiB,
+  noise,
+  settled,
+  tarOfNoise,
+  type CountedSource,
+} from "../testing/archives/pressure.ts";
+import { budgetOf } from "../testing/archives/trees.ts";
+import { zipOf } from "../testing/archives/zip.ts";
 import { decompress, inflateMember, type Compression } from "./decompress.ts";
 import { ignoreRules } from "./ignore.ts";
 import { readTar } from "./read.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { CodedError } from "../errors.ts";
-import { inPieces } from "../testing/trees.ts";
+import { inPieces } from "../testing/archives/trees.ts";
 import { decompress, inflateMember, type Compression } from "./decompress.ts";
 
 const content = Buffer.concat([randomBytes(700_000), Buffer.alloc(2_000_000, "text ")]);

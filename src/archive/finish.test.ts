@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { treeOf, type TreeItem } from "../testing/trees.ts";
+import { treeOf, type TreeItem } from "../testing/archives/trees.ts";
 import { applyIgnore, checkPublishable } from "./finish.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "strata-finish-"));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { defaultLimits } from "../config.ts";
-import { treeOf, type TreeItem } from "../testing/trees.ts";
+import { treeOf, type TreeItem } from "../testing/archives/trees.ts";
 import { resolveLinks } from "./links.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "strata-links-"));

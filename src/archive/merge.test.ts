@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { CodedError } from "../errors.ts";
-import { treeOf, type TreeItem } from "../testing/trees.ts";
+import { treeOf, type TreeItem } from "../testing/archives/trees.ts";
 import { mergeTrees } from "./merge.ts";
 import type { Tree } from "./tree.ts";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { budgetOf } from "../testing/trees.ts";
-import { zipOf, zipWithDirectoryAt } from "../testing/zip.ts";
+import { budgetOf } from "../testing/archives/trees.ts";
+import { zipOf, zipWithDirectoryAt } from "../testing/archives/zip.ts";
 import { readZip } from "./read-zip.ts";
 
 let dir: string;

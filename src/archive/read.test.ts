@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { gnuLong, paxEntry, tarOf } from "../testing/tar.ts";
-import { budgetOf, inPieces } from "../testing/trees.ts";
+import { gnuLong, paxEntry, tarOf } from "../testing/archives/tar.ts";
+import { budgetOf, inPieces } from "../testing/archives/trees.ts";
 import { readTar } from "./read.ts";
 import type { Tree } from "./tree.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CodedError } from "../errors.ts";
-import { base256, gnuLong, paxEntry, tarEntry, tarHeader, tarOf, type TarFields } from "../testing/tar.ts";
+import { base256, gnuLong, paxEntry, tarEntry, tarHeader, tarOf, type TarFields } from "../testing/archives/tar.ts";
 import { TarScanner, type ScannedEntry } from "./scanner.ts";
 
 const limits = { maxEntries: 100, maxNameBytes: 200 };

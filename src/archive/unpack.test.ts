@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defaultLimits } from "../config.ts";
 import { CodedError } from "../errors.ts";
 import { onDisk } from "../testing/disk.ts";
-import { tarEntry, tarOf, type TarFields } from "../testing/tar.ts";
-import { budgetOf, inPieces } from "../testing/trees.ts";
-import { zipOf } from "../testing/zip.ts";
+import { tarEntry, tarOf, type TarFields } from "../testing/archives/tar.ts";
+import { budgetOf, inPieces } from "../testing/archives/trees.ts";
+import { zipOf } from "../testing/archives/zip.ts";
 import { Budget } from "./budget.ts";
 import { unpackLayer, type Unpacked } from "./unpack.ts";
 

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { MiB } from "../testing/pressure.ts";
+import { MiB } from "../testing/archives/pressure.ts";
 import { decompress } from "./decompress.ts";
 
 test("what a decompressor has given out does not pile up", async () => {

@@ -9,11 +9,11 @@ export interface CommandRow {
 export const commands: Readonly<Record<string, CommandRow>> = {
   build: {
     summary: "Build one artifact out of the selected layers",
-    load: async () => (await import("./build.ts")).build,
+    load: async () => (await import("./build/build.ts")).build,
   },
   bundle: {
     summary: "Push a directory as an artifact for Flux",
-    load: async () => (await import("./bundle.ts")).bundle,
+    load: async () => (await import("./bundle/bundle.ts")).bundle,
   },
   copy: {
     summary: "Copy an artifact between registries and layouts",
@@ -21,26 +21,29 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   },
   describe: {
     summary: "Tell everything about one ArtifactRepository",
-    load: async () => (await import("./cluster-describe.ts")).describe,
+    load: async () => (await import("./cluster/describe.ts")).describe,
   },
   get: {
     summary: "List the ArtifactRepositories of a cluster",
-    load: async () => (await import("./cluster-get.ts")).get,
+    load: async () => (await import("./cluster/get.ts")).get,
   },
-  init: { summary: "Write the ArtifactRepository for an artifact", load: async () => (await import("./init.ts")).init },
+  init: {
+    summary: "Write the ArtifactRepository for an artifact",
+    load: async () => (await import("./init/init.ts")).init,
+  },
   migrate: {
     summary: "Turn OCIRepository manifests into ArtifactRepositories",
-    load: async () => (await import("./migrate.ts")).migrate,
+    load: async () => (await import("./migrate/migrate.ts")).migrate,
   },
-  pull: { summary: "The same as build", load: async () => (await import("./build.ts")).build },
-  push: { summary: "The same as bundle", load: async () => (await import("./bundle.ts")).bundle },
+  pull: { summary: "The same as build", load: async () => (await import("./build/build.ts")).build },
+  push: { summary: "The same as bundle", load: async () => (await import("./bundle/bundle.ts")).bundle },
   reconcile: {
     summary: "Reconcile an ArtifactRepository now",
-    load: async () => (await import("./cluster-reconcile.ts")).reconcile,
+    load: async () => (await import("./cluster/reconcile.ts")).reconcile,
   },
   resume: {
     summary: "Start reconciling an ArtifactRepository again",
-    load: async () => (await import("./cluster-suspend.ts")).resume,
+    load: async () => (await import("./cluster/suspend.ts")).resume,
   },
   serve: {
     summary: "Reconcile a directory of manifests and serve the artifacts",
@@ -48,11 +51,11 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   },
   suspend: {
     summary: "Stop reconciling an ArtifactRepository",
-    load: async () => (await import("./cluster-suspend.ts")).suspend,
+    load: async () => (await import("./cluster/suspend.ts")).suspend,
   },
   tag: { summary: "Point further tags at an artifact", load: async () => (await import("./tag.ts")).tag },
   tree: {
     summary: "Draw the indexes, manifests, layers and signatures of an artifact",
-    load: async () => (await import("./tree.ts")).tree,
+    load: async () => (await import("./tree/tree.ts")).tree,
   },
 };

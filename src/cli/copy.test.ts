@@ -6,11 +6,11 @@ import { defaultLimits } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { runStrata } from "../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
-import { testRepository } from "../testing/registry-client.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
+import { testRepository } from "../testing/registry/client.ts";
 import { openLayout } from "../registry/layout.ts";
-import { legacyTag } from "../verify/legacy.ts";
-import { GraphCopy } from "./copy-graph.ts";
+import { legacyTag } from "../verify/cosign/legacy.ts";
+import { GraphCopy } from "../copy/graph.ts";
 
 let source: TestRegistry;
 let target: TestRegistry;

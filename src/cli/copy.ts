@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { defaultLimits } from "../config.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
-import { type CopyCounts, GraphCopy } from "./copy-graph.ts";
+import { type CopyCounts, GraphCopy } from "../copy/graph.ts";
 import { formatBytes, parseOutputFormat, printData } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { type OpenedSource, openSource, versionOf } from "./source.ts";

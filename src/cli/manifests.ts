@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { KIND } from "../../api/v1beta1/constants.ts";
 import { CodedError, messageOf } from "../errors.ts";
-import { type ManifestObject, parseManifests } from "../kube/manifest-objects.ts";
+import { type ManifestObject, parseManifests } from "../kube/local/manifest-objects.ts";
 
 /** Manifests are written by people. */
 const maxBytes = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runStrata, testIO } from "../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { runCommand } from "./run.ts";
 
 let registry: TestRegistry;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { aborted } from "../abort.ts";
+import { aborted } from "../http/abort.ts";
 import { codeOf } from "../errors.ts";
 import { startStandalone } from "../wiring/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";

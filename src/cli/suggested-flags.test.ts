@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { CodedError } from "../errors.ts";
 import { runStrata } from "../testing/command-io.ts";
-import { startRegistry } from "../testing/registry.ts";
+import { startRegistry } from "../testing/registry/registry.ts";
 import { suggestedFlags } from "./suggested-flags.ts";
 
 const suggesting = (suggestion: unknown): CodedError =>

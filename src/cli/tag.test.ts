@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runStrata } from "../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { versionOf } from "./source.ts";
 
 let registry: TestRegistry;

@@ -4,7 +4,7 @@ import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { parseOutputFormat, printData } from "./output.ts";
 import { openSource, sourceHelp, sourceOptions, versionOf, type OpenedSource } from "./source.ts";
 import { plain } from "./terminal.ts";
-import { fetchDocument, resolveOptional } from "./transfer.ts";
+import { fetchDocument, resolveOptional } from "../copy/transfer.ts";
 
 const help = `
 strata tag points further tags at what a reference names. Nothing is downloaded but the manifest, and no tags are listed.

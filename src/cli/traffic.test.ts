@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { sha256Of } from "../oci/digest.ts";
 import { runStrata } from "../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 /** What the commands cost a registry; what a reconcile does is in wiring/traffic.test.ts. */
 

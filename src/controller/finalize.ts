@@ -1,9 +1,10 @@
+import { artifactRepositories } from "../../api/kinds.ts";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { parseObject } from "./spec.ts";
+import { parseObject } from "../pipeline/spec.ts";
 import type { Deps, Identified } from "./ports.ts";
-import { artifactRepositories, FIELD_MANAGER, type RawObject } from "./status-writer.ts";
+import { FIELD_MANAGER, type RawObject } from "./status-writer.ts";
 import { storeOwner } from "./stored.ts";
 
 /** The object with our finalizer on it. @throws Kube… */

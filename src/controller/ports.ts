@@ -1,15 +1,14 @@
 import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
-import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
-import type { Repository } from "../oci/content.ts";
+import type { Scratch, Sources } from "../pipeline/ports.ts";
 import type { Limits } from "../oci/limits.ts";
-import type { SharedBuilds } from "./shared-builds.ts";
+import type { SharedBuilds } from "../pipeline/shared-builds.ts";
 import type { Layer } from "../oci/types.ts";
-import type { Artifact, ArtifactStore } from "../publish/publisher.ts";
-import type { Verifier, VerifyPolicy } from "../verify/verifier.ts";
+import type { Artifact, ArtifactStore } from "../store/store.ts";
+import type { Verifier } from "../verify/verifier.ts";
 
 /** An object with the identity that the API server gave it. */
 export interface Identified {
@@ -17,29 +16,6 @@ export interface Identified {
   readonly uid: string;
   readonly generation: number;
   readonly object: ArtifactRepository;
-}
-
-/** Moments by performance.now; what was asked before them is asked again. */
-export interface Freshness {
-  readonly since: number;
-  readonly tagsSince: number;
-}
-
-/** Opens what a spec names, with the credentials that the object may use. Open one for each reconcile. */
-export interface Sources {
-  /**
-   * @param freshness how old an answer may be that another object has got with the same credentials
-   * @throws InvalidReference, SecretNotFound, SecretInvalid, …
-   */
-  open(spec: ArtifactRepositorySpec, namespace: string, freshness: Freshness, signal: AbortSignal): Promise<Repository>;
-  /** Keys and identities of `spec.verify`. @throws SecretNotFound, SecretInvalid, InvalidSpec */
-  verifyPolicy(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<VerifyPolicy>;
-}
-
-/** A scratch directory on the file system of the storage. */
-export interface Scratch {
-  readonly dir: string;
-  remove(): Promise<void>;
 }
 
 /** What is told to those who watch an ExternalArtifact or OCIRepository. */

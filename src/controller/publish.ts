@@ -1,6 +1,6 @@
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Artifact } from "../publish/publisher.ts";
+import type { Artifact } from "../store/store.ts";
 import type { Identified, Publishers, PushedLayer } from "./ports.ts";
 
 /** What is to be made known, and where it was made known before. */

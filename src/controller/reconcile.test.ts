@@ -1,11 +1,11 @@
+import { artifactRepositories, externalArtifacts, imagePolicies, ociRepositories, secrets } from "../../api/kinds.ts";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import type { OciRepository } from "../../api/flux/source.ts";
-import { artifactRepositories, externalArtifacts, imagePolicies, ociRepositories, secrets } from "../wiring/kinds.ts";
-import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/reconciler.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
 const key = { namespace: "default", name: "app" };

@@ -10,7 +10,7 @@ import { failurePolicies } from "./policy.ts";
 import type { Deps, Identified, Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
 import { Run } from "./run.ts";
-import { intervalMs, parseObject } from "./spec.ts";
+import { intervalMs, parseObject } from "../pipeline/spec.ts";
 import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
 import type { RawObject } from "./status-writer.ts";
 import { writeStatus } from "./status-writer.ts";

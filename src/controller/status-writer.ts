@@ -1,10 +1,9 @@
+import { artifactRepositories } from "../../api/kinds.ts";
 import { isDeepStrictEqual } from "node:util";
-import { GROUP, KIND, PLURAL, VERSION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
-import type { KubeClient, KubeObject, ResourceType } from "../kube/client.ts";
+import type { KubeClient, KubeObject } from "../kube/client.ts";
 import type { Identified } from "./ports.ts";
 
-export const artifactRepositories: ResourceType = { group: GROUP, version: VERSION, plural: PLURAL, kind: KIND };
 export const FIELD_MANAGER = "strata-controller";
 
 /** An ArtifactRepository as it comes from the API server, not yet checked. */

@@ -12,13 +12,13 @@ import { codeOf, messageOf } from "../errors.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Layer } from "../oci/types.ts";
 import type { Skipped } from "../operation/operation.ts";
-import type { Artifact } from "../publish/publisher.ts";
+import type { Artifact } from "../store/store.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
 import { carried, settle, sourceVerified } from "./conditions.ts";
 import { failurePolicies } from "./policy.ts";
-import type { Resolved } from "./resolve.ts";
+import type { Resolved } from "../pipeline/resolve.ts";
 
 /** What every status is made from. */
 export interface StatusBasis {

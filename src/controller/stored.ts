@@ -2,11 +2,11 @@ import { KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts
 import type { ArtifactRepositoryStatus, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isDigest } from "../oci/digest.ts";
-import { tagOfRevision, type Artifact, type Owner } from "../publish/publisher.ts";
+import { tagOfRevision, type Artifact, type Owner } from "../store/store.ts";
 import type { ReconcileContext } from "./memory.ts";
 import type { Identified } from "./ports.ts";
 import { wanted } from "./publish.ts";
-import type { Resolved } from "./resolve.ts";
+import type { Resolved } from "../pipeline/resolve.ts";
 
 /** As whom the object's artifact is stored. */
 export function storeOwner({ key }: Pick<Identified, "key">): Owner {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CloudServer, startCloudServer, unsignedJwt } from "../testing/cloud-server.ts";
-import { testCa } from "../testing/registry.ts";
+import { testCa } from "../testing/registry/registry.ts";
 import { azureCloud, type AzureEnvironment } from "./azure.ts";
 import type { CloudAccount } from "./cloud.ts";
 

@@ -1,8 +1,8 @@
 import { LRUCache } from "lru-cache";
-import { unlessAborted } from "../abort.ts";
+import { unlessAborted } from "../http/abort.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
-import { trustSystemRoots } from "../system-roots.ts";
+import { trustSystemRoots } from "../http/system-roots.ts";
 import { readServiceAccount, type SecretSource } from "./secret-data.ts";
 
 export type CloudName = "aws" | "azure" | "gcp";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
 import { defaultLimits } from "../config.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { loadGraph } from "./graph.ts";
 import { rememberManifests } from "./memo.ts";
 import { manifestNodes, treeOf, type TreeEntry } from "./tree.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CodedError, codeOf } from "../errors.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { findReferrers, meaningOf } from "./referrers.ts";
 
 const never = new AbortController().signal;

@@ -1,14 +1,7 @@
+import type { ResourceType } from "../../api/kinds.ts";
 import type { FluxObjectMeta } from "../../api/flux/source.ts";
 
 /** A kind on the API server. All kinds that Strata deals with are namespaced. */
-export interface ResourceType {
-  /** "" for the core group. */
-  readonly group: string;
-  readonly version: string;
-  readonly plural: string;
-  readonly kind: string;
-}
-
 export interface ObjectKey {
   readonly namespace: string;
   readonly name: string;

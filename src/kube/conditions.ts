@@ -1,5 +1,5 @@
 import type { Condition } from "../../api/v1beta1/status.ts";
-import { timestamp } from "./text.ts";
+import { timestamp } from "../text/kube-text.ts";
 
 /** What a controller says of one aspect; when it began to be so is worked out. */
 export type ConditionDraft = Pick<Condition, "type" | "status" | "reason" | "message">;

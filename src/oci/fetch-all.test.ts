@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { fetchAll, fetchManifest } from "./fetch-all.ts";
 import { ociManifestType } from "./media-types.ts";
 

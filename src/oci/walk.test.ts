@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../errors.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import type { Fetcher } from "./content.ts";
 import { ociIndexType, ociManifestType } from "./media-types.ts";
 import type { Descriptor, Digest } from "./types.ts";

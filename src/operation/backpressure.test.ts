@@ -9,7 +9,14 @@ import type { Fetcher } from "../oci/content.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Layer } from "../oci/types.ts";
 import { onDisk, type DiskMood } from "../testing/disk.ts";
-import { compressed, countedSource, MiB, settled, tarOfNoise, type CountedSource } from "../testing/pressure.ts";
+import {
+  compressed,
+  countedSource,
+  MiB,
+  settled,
+  tarOfNoise,
+  type CountedSource,
+} from "../testing/archives/pressure.ts";
 import { copy } from "./copy.ts";
 import { extractAll } from "./extract-all.ts";
 import { extract } from "./extract.ts";

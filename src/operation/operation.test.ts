@@ -10,7 +10,7 @@ import type { CodedError } from "../errors.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Fetcher } from "../oci/content.ts";
 import type { Digest, Layer, ManifestNode } from "../oci/types.ts";
-import { filesIn, fixture, layersOf, manifestNode } from "../testing/layers.ts";
+import { filesIn, fixture, layersOf, manifestNode } from "../testing/archives/layers.ts";
 import { copy } from "./copy.ts";
 import { extractAll } from "./extract-all.ts";
 import { extract } from "./extract.ts";

@@ -1,8 +1,9 @@
+import type { ResourceType } from "../../api/kinds.ts";
 import { describe, expect, test } from "vitest";
 import type { OwnerReference } from "../../api/flux/source.ts";
 import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
-import type { KubeObject, ResourceType } from "../kube/client.ts";
-import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../kube/memory.ts";
+import type { KubeObject } from "../kube/client.ts";
+import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../kube/local/memory.ts";
 import { companionMetadata, isArtifactRepository, place, withdraw, type Companion } from "./companion.ts";
 
 interface Widget extends KubeObject {

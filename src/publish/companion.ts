@@ -1,7 +1,8 @@
+import type { ResourceType } from "../../api/kinds.ts";
 import type { OwnerReference } from "../../api/flux/source.ts";
 import { API_VERSION, GROUP, KIND } from "../../api/v1beta1/constants.ts";
 import { CodedError, codeOf } from "../errors.ts";
-import type { KubeClient, KubeObject, ObjectKey, ObjectMeta, ResourceType } from "../kube/client.ts";
+import type { KubeClient, KubeObject, ObjectKey, ObjectMeta } from "../kube/client.ts";
 
 /** The ArtifactRepository that an object of the same name is kept for. */
 export interface CompanionOwner extends ObjectKey {

@@ -1,17 +1,17 @@
+import { externalArtifacts } from "../../api/kinds.ts";
 import { describe, expect, test } from "vitest";
 import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { codeOf } from "../errors.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
-import { MemoryKube, type MemoryKubeOptions } from "../kube/memory.ts";
+import { MemoryKube, type MemoryKubeOptions } from "../kube/local/memory.ts";
 import { sha256Of } from "../oci/digest.ts";
 import {
-  externalArtifacts,
   publishExternalArtifact,
   readRequestedAt,
   withdrawExternalArtifact,
   type ExternalArtifactRequest,
 } from "./external-artifact.ts";
-import type { Artifact } from "./publisher.ts";
+import type { Artifact } from "../store/store.ts";
 
 const key = { namespace: "apps", name: "podinfo" };
 const owner = { ...key, uid: "uid-now" };

@@ -1,10 +1,11 @@
+import { externalArtifacts } from "../../api/kinds.ts";
 import { isDeepStrictEqual } from "node:util";
 import { SOURCE_API_VERSION, type ExternalArtifact, type FluxArtifact } from "../../api/flux/source.ts";
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
 import { API_VERSION, KIND, RECONCILE_REQUEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf } from "../errors.ts";
-import type { ObjectMeta, ResourceType } from "../kube/client.ts";
+import type { ObjectMeta } from "../kube/client.ts";
 import { setCondition, type ConditionDraft } from "../kube/conditions.ts";
 import {
   companionMetadata,
@@ -14,14 +15,7 @@ import {
   type Companion,
   type CompanionIdentity,
 } from "./companion.ts";
-import type { Artifact } from "./publisher.ts";
-
-export const externalArtifacts: ResourceType = {
-  group: "source.toolkit.fluxcd.io",
-  version: "v1",
-  plural: "externalartifacts",
-  kind: "ExternalArtifact",
-};
+import type { Artifact } from "../store/store.ts";
 
 export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>, "client" | "owner">;
 

@@ -1,11 +1,11 @@
+import { ociRepositories } from "../../api/kinds.ts";
 import { describe, expect, test } from "vitest";
 import type { OciRepository } from "../../api/flux/source.ts";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import { codeOf } from "../errors.ts";
-import { MemoryKube, type MemoryKubeOptions } from "../kube/memory.ts";
+import { MemoryKube, type MemoryKubeOptions } from "../kube/local/memory.ts";
 import { sha256Of } from "../oci/digest.ts";
 import {
-  ociRepositories,
   publishOciRepository,
   pullSource,
   withdrawOciRepository,

@@ -1,18 +1,12 @@
+import { ociRepositories } from "../../api/kinds.ts";
 import { isDeepStrictEqual } from "node:util";
 import { SOURCE_API_VERSION, type OciRepository } from "../../api/flux/source.ts";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError } from "../errors.ts";
-import type { ObjectKey, ResourceType } from "../kube/client.ts";
+import type { ObjectKey } from "../kube/client.ts";
 import { companionMetadata, place, withdraw, type CompanionIdentity } from "./companion.ts";
-import type { SingleLayerImage } from "./publisher.ts";
-
-export const ociRepositories: ResourceType = {
-  group: "source.toolkit.fluxcd.io",
-  version: "v1",
-  plural: "ocirepositories",
-  kind: "OCIRepository",
-};
+import type { SingleLayerImage } from "../store/store.ts";
 
 /** Where source-controller pulls from, and as whom. */
 export type PullSource = Pick<

@@ -1,9 +1,9 @@
 import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import type { Digest } from "../oci/types.ts";
-import { ownerAnnotation, ownerMark } from "./manifest.ts";
-import { digestOf, toPublishFailed } from "./oci.ts";
-import type { Owner } from "./publisher.ts";
+import { ownerAnnotation, ownerMark } from "../store/image-manifest.ts";
+import { digestOf, toPublishFailed } from "./push.ts";
+import type { Owner } from "../store/store.ts";
 import { fetchPushed } from "./pushed-manifest.ts";
 
 export interface PruneRequest {

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import type { Credential, CredentialProvider } from "../credentials/provider.ts";
 import { messageOf } from "../errors.ts";
-import type { AuthOptions } from "../testing/registry-auth.ts";
-import { startRegistry, testCa, type RegistryOptions, type TestRegistry } from "../testing/registry.ts";
-import { testClient, testRepository } from "../testing/registry-client.ts";
+import type { AuthOptions } from "../testing/registry/auth.ts";
+import { startRegistry, testCa, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
+import { testClient, testRepository } from "../testing/registry/client.ts";
 import type { RegistryClient } from "./client.ts";
 
 const signal = new AbortController().signal;

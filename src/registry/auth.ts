@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { unlessAborted } from "../abort.ts";
+import { unlessAborted } from "../http/abort.ts";
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";

@@ -4,9 +4,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { defaultLimits, registryDefaults } from "../config.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { countedSource, MiB, noise, settled } from "../testing/pressure.ts";
-import { testClient } from "../testing/registry-client.ts";
-import { startUploadSink, takeNothing } from "../testing/upload-sink.ts";
+import { countedSource, MiB, noise, settled } from "../testing/archives/pressure.ts";
+import { testClient } from "../testing/registry/client.ts";
+import { startUploadSink, takeNothing } from "../testing/registry/upload-sink.ts";
 
 /**
  * What a push holds in memory does not depend on the blob's size, nor on how fast the registry takes it. Downloads are

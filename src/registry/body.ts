@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { CodedError, type ErrorCode } from "../errors.ts";
-import { readStart } from "../http-failures.ts";
+import { readStart } from "../http/failures.ts";
 import { networkError } from "./errors.ts";
 import type { HttpResponse } from "./transport.ts";
 

@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import { Authorizer } from "./auth.ts";
 import { type ConnectionOptions, createDispatcher, secureContextFor, type TlsMaterial } from "./dispatcher.ts";
 import { environmentProxy, type ProxyServer, type ProxySettings } from "./proxy.ts";
-import { trustSystemRoots } from "../system-roots.ts";
+import { trustSystemRoots } from "../http/system-roots.ts";
 import { HostGate } from "./retry.ts";
 
 /** What a connection is made with. */

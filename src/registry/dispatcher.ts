@@ -2,7 +2,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import { CodedError, messageOf } from "../errors.ts";
 import { assertEndpoint, guardedLookup } from "./endpoint.ts";
-import { trustSystemRoots } from "../system-roots.ts";
+import { trustSystemRoots } from "../http/system-roots.ts";
 import { type ProxyServer, proxyUrl } from "./proxy.ts";
 
 /** PEM. `ca` is trusted besides the system's roots; `cert` and `key` are shown to servers that ask (mutual TLS). */

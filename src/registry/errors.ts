@@ -1,5 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
-import { causeCode, printable, statusOf } from "../http-failures.ts";
+import { causeCode, printable, statusOf } from "../http/failures.ts";
 
 /** What a failed request is called in messages: `GET https://registry.example/v2/app/manifests/v1`, without the query. */
 export function requestName(method: string, url: URL): string {

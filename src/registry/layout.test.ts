@@ -8,7 +8,7 @@ import { sha256Of } from "../oci/digest.ts";
 import { ociEmptyType, ociIndexType, ociManifestType } from "../oci/media-types.ts";
 import { parseManifest } from "../oci/schema.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { fixturesDir } from "../testing/registry-layout.ts";
+import { fixturesDir } from "../testing/registry/layout.ts";
 import { openLayout } from "./layout.ts";
 
 const signal = new AbortController().signal;

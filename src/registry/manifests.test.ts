@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import { defaultLimits } from "../config.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
-import { testClient, testRepository } from "../testing/registry-client.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
+import { testClient, testRepository } from "../testing/registry/client.ts";
 import type { WritableRepository } from "../oci/content.ts";
 
 const signal = new AbortController().signal;

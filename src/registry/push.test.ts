@@ -4,9 +4,9 @@ import { afterAll, afterEach, expect, test } from "vitest";
 import type { WritableRepository } from "../oci/content.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor } from "../oci/types.ts";
-import type { Fault } from "../testing/registry-faults.ts";
-import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry.ts";
-import { testClient, testRepository } from "../testing/registry-client.ts";
+import type { Fault } from "../testing/registry/faults.ts";
+import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
+import { testClient, testRepository } from "../testing/registry/client.ts";
 
 const signal = new AbortController().signal;
 const client = testClient({ uploadChunkBytes: 1_000_000 });

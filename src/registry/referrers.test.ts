@@ -1,8 +1,8 @@
 import { afterAll, afterEach, expect, test } from "vitest";
 import { defaultLimits } from "../config.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry.ts";
-import { testClient, testRepository } from "../testing/registry-client.ts";
+import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
+import { testClient, testRepository } from "../testing/registry/client.ts";
 
 const signal = new AbortController().signal;
 const client = testClient();

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
-import { readStart } from "../http-failures.ts";
+import { readStart } from "../http/failures.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { AuthRequest } from "./auth.ts";
 import { discard, readBody } from "./body.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import { defaultLimits } from "../config.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
-import { testClient, testRepository } from "../testing/registry-client.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
+import { testClient, testRepository } from "../testing/registry/client.ts";
 
 const signal = new AbortController().signal;
 const client = testClient();

@@ -5,15 +5,15 @@ import { defaultLimits } from "../config.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { messageOf } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { startProxy, type TestProxy } from "../testing/registry-proxy.ts";
+import { startProxy, type TestProxy } from "../testing/registry/proxy.ts";
 import {
   startRegistry,
   testCa,
   testClientCertificate,
   type RegistryOptions,
   type TestRegistry,
-} from "../testing/registry.ts";
-import { testAccess, testClient, testRepository } from "../testing/registry-client.ts";
+} from "../testing/registry/registry.ts";
+import { testAccess, testClient, testRepository } from "../testing/registry/client.ts";
 import type { RegistryClient, RegistryClientOptions } from "./client.ts";
 
 const signal = new AbortController().signal;

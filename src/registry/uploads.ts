@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
-import { statusOf } from "../http-failures.ts";
+import { statusOf } from "../http/failures.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { isTransient } from "./errors.ts";
 import { pullStream } from "./pull.ts";

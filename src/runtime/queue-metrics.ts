@@ -1,5 +1,5 @@
 import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from "prom-client";
-import type { QueueEvent, QueueState } from "../kube/queue.ts";
+import type { QueueEvent, QueueState } from "../kube/run/queue.ts";
 
 export interface QueueMetrics {
   event(event: QueueEvent): void;

@@ -5,7 +5,7 @@ import type { Visit } from "../oci/walk.ts";
 import { layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
 import type { ManifestChoice } from "./choose-manifests.ts";
 import { isStated } from "./manifest-matcher.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../text/printable.ts";
 import type { Decision } from "./selection.ts";
 
 /** How far a selection came; what is undefined was never decided. */

@@ -5,7 +5,7 @@ import { defaultLimits } from "../config.ts";
 import { CodedError } from "../errors.ts";
 import { ociConfigType, ociEmptyType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { selectLayers } from "./select.ts";
 import type { IndexSelector, LayerSelector, Selection } from "./selection.ts";
 import type { Suggestion } from "./suggest-manifest.ts";

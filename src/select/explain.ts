@@ -6,7 +6,7 @@ import { configOf, isEmpty, layersOf, type LayerChoice } from "./choose-layers.t
 import type { ManifestChoice } from "./choose-manifests.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import { isStated } from "./manifest-matcher.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../text/printable.ts";
 import { suggestLayers } from "./suggest-layer.ts";
 import {
   candidateOf,

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
-import { fixture } from "../testing/layers.ts";
+import { fixture } from "../testing/archives/layers.ts";
 import { selectLayers } from "./select.ts";
 import type { LayerSelector } from "./selection.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "./glob.ts";
-import { isQuotable, printable } from "./printable.ts";
+import { isQuotable, printable } from "../text/printable.ts";
 
 describe("globs", () => {
   it.each([

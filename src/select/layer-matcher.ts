@@ -1,7 +1,7 @@
 import type { Descriptor } from "../oci/types.ts";
 import { compileGlob } from "./glob.ts";
 import { annotationClause } from "./manifest-matcher.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../text/printable.ts";
 import type { LayerSelector } from "./selection.ts";
 
 /** The filters of spec.layerSelector, ready to be asked; an answer is a clause saying why not, undefined means yes. */

@@ -2,7 +2,7 @@ import { isIndexType } from "../oci/media-types.ts";
 import { formatPlatform, matchesPlatform, parsePlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, ManifestNode, Platform } from "../oci/types.ts";
 import { compileGlob, type GlobMatcher } from "./glob.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../text/printable.ts";
 import type { IndexSelector } from "./selection.ts";
 
 /** BuildKit, "attestation-storage.md": the annotation of what an index carries beside its images. */

@@ -4,7 +4,7 @@ import { codeOf } from "../errors.ts";
 import { ociConfigType, ociEmptyType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor } from "../oci/types.ts";
 import type { OperationName } from "../operation/operation.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { selectLayers } from "./select.ts";
 import type { Selection, SelectRequest } from "./selection.ts";
 

@@ -3,7 +3,7 @@ import { defaultLimits } from "../config.ts";
 import { CodedError, codeOf } from "../errors.ts";
 import { ociConfigType, ociEmptyType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
-import { MemoryRepository } from "../testing/memory-repository.ts";
+import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { selectLayers } from "./select.ts";
 import type { Decision, IndexSelector, LayerSelector, Selection, SelectRequest } from "./selection.ts";
 

@@ -1,6 +1,6 @@
 import type { Annotations, Layer, ManifestNode } from "../oci/types.ts";
 import { chooseLayers, configOf, isEmpty, layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
-import { isQuotable } from "./printable.ts";
+import { isQuotable } from "../text/printable.ts";
 import type { LayerSelector } from "./selection.ts";
 
 /** Of so many layers a suggestion is tried. */

@@ -3,7 +3,7 @@ import { formatPlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, Digest, ManifestNode } from "../oci/types.ts";
 import { chooseManifests, nodesOf, type Survey } from "./choose-manifests.ts";
 import { manifestMatcher } from "./manifest-matcher.ts";
-import { isQuotable } from "./printable.ts";
+import { isQuotable } from "../text/printable.ts";
 import type { IndexSelector, LayerSelector } from "./selection.ts";
 
 /** Of so many manifests, and annotations of each, a suggestion is tried. */

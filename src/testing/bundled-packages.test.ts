@@ -14,7 +14,7 @@ const entry = (server: string): string => `
   import { awsCloud } from ${source("credentials/aws.ts")};
   import { gcpCloud } from ${source("credentials/gcp.ts")};
   import { azureCloud } from ${source("credentials/azure.ts")};
-  import { TrustedRoots } from ${source("verify/trusted-root.ts")};
+  import { TrustedRoots } from ${source("verify/cosign/trusted-root.ts")};
   const annotations = {
     "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x",
     "gcp.auth.fluxcd.io/workload-identity-provider": "projects/1/locations/global/workloadIdentityPools/p/providers/q",

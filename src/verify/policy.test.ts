@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CodedError } from "../errors.ts";
-import { ecKeys, makeCertificate } from "../testing/certificates.ts";
+import { ecKeys, makeCertificate } from "../testing/signatures/certificates.ts";
 import {
   cosignKeyPolicy,
   keylessPolicy,

@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { RE2JS } from "re2js";
 import { CodedError } from "../errors.ts";
-import { parsePublicKeys } from "./keys.ts";
+import { parsePublicKeys } from "./cosign/keys.ts";
 import { parseTrustPolicy } from "./notation/trust-policy.ts";
 import type {
   CosignKeylessPolicy,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { verifyLimits } from "../config.ts";
 import type { Repository } from "../oci/content.ts";
-import { bundleType, dsseBundle, signWith, statement } from "../testing/cosign-signatures.ts";
-import { SignedArtifact } from "../testing/signed-artifact.ts";
+import { bundleType, dsseBundle, signWith, statement } from "../testing/signatures/cosign-signatures.ts";
+import { SignedArtifact } from "../testing/signatures/signed-artifact.ts";
 import { cosignKeyPolicy } from "./policy.ts";
 import { signatureVerifier } from "./signature-verifier.ts";
 

@@ -1,9 +1,9 @@
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
-import { verifyCosign } from "./cosign.ts";
+import { verifyCosign } from "./cosign/cosign.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
-import { TrustedRoots } from "./trusted-root.ts";
+import { TrustedRoots } from "./cosign/trusted-root.ts";
 import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
 
 /**

@@ -2,8 +2,8 @@ import { SOURCE_API_VERSION } from "../../api/flux/source.ts";
 import { API_VERSION, GROUP, KIND } from "../../api/v1beta1/constants.ts";
 import type { Announcer, Identified } from "../controller/ports.ts";
 import { wanted } from "../controller/publish.ts";
-import type { EventRecorder, ObjectReference } from "../kube/events.ts";
-import type { Notifier } from "../kube/notification.ts";
+import type { EventRecorder, ObjectReference } from "../kube/report/events.ts";
+import type { Notifier } from "../kube/report/notification.ts";
 
 /** Events for `kubectl describe` and, where there is a notifier, for Flux's alerts. */
 export function announcer(recorder: EventRecorder, notifier: Notifier | undefined): Announcer {

@@ -11,7 +11,7 @@ import {
   withdrawOciRepository,
   type EmbeddedEndpoint,
 } from "../publish/oci-repository.ts";
-import type { ArtifactStore } from "../publish/publisher.ts";
+import type { ArtifactStore } from "../store/store.ts";
 
 export interface CompanionOptions {
   readonly oci: EmbeddedEndpoint | undefined;

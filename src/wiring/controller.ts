@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
-import { aborted } from "../abort.ts";
+import { aborted } from "../http/abort.ts";
 import {
   eventLimits,
   kubeDefaults,
@@ -12,23 +12,23 @@ import {
 } from "../config.ts";
 import type { RawObject } from "../controller/status-writer.ts";
 import { storageFailed } from "../archive/spool.ts";
-import { EventRecorder } from "../kube/events.ts";
-import { connectKube, type KubeConnection } from "../kube/http.ts";
-import { runLeaderElection } from "../kube/leader.ts";
-import { Notifier } from "../kube/notification.ts";
-import { parseListenAddress } from "../publish/listen.ts";
+import { EventRecorder } from "../kube/report/events.ts";
+import { connectKube, type KubeConnection } from "../kube/http/connect.ts";
+import { runLeaderElection } from "../kube/run/leader.ts";
+import { Notifier } from "../kube/report/notification.ts";
+import { parseListenAddress } from "../serve/listen.ts";
 import { RegistryClient } from "../registry/client.ts";
-import { serveMetrics, serveProbes } from "../runtime/health.ts";
+import { serveMetrics, serveProbes } from "../serve/health.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
 import { announcer } from "./announcer.ts";
-import { Caches } from "./caches.ts";
-import { certificateIn } from "./certificate.ts";
+import { Caches } from "../controller/caches.ts";
+import { certificateIn } from "../serve/certificate.ts";
 import { cloudCredentials } from "./clouds.ts";
-import { startHeartbeat, watchHeartbeat } from "./heartbeat.ts";
-import { startLoop } from "./loop.ts";
+import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
+import { startLoop } from "../controller/loop.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
-import { clusterSources } from "./sources.ts";
+import { clusterSources } from "../pipeline/sources.ts";
 
 const component = "strata-controller";
 

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Identified, OciPublisher, OciPushed } from "../controller/ports.ts";
-import { parseObject } from "../controller/spec.ts";
+import { parseObject } from "../pipeline/spec.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
-import type { Artifact, ArtifactStore } from "../publish/publisher.ts";
-import { openStorage } from "../publish/storage.ts";
-import { testRepository } from "../testing/registry-client.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry.ts";
+import type { Artifact, ArtifactStore } from "../store/store.ts";
+import { openStorage } from "../store/storage.ts";
+import { testRepository } from "../testing/registry/client.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { ociPublisher } from "./oci-publisher.ts";
 
 const signal = new AbortController().signal;

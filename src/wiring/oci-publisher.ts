@@ -1,18 +1,18 @@
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Identified, OciPublisher, PushedLayer } from "../controller/ports.ts";
-import { timeoutMs } from "../controller/spec.ts";
+import { timeoutMs } from "../pipeline/spec.ts";
 import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { renderAliases } from "../publish/alias.ts";
-import { pushArtifact } from "../publish/oci.ts";
+import { pushArtifact } from "../publish/push.ts";
 import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
-import { tagOfRevision, type Artifact, type ArtifactStore } from "../publish/publisher.ts";
+import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
 import { refill } from "../publish/refill.ts";
-import type { ClusterSources } from "./sources.ts";
+import type { ClusterSources } from "../pipeline/sources.ts";
 
 /** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
 const maxRemembered = 126;

@@ -1,20 +1,20 @@
 import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { defaultLimits, reconcileDefaults, serverLimits, sharedBuildEntries, verifyConcurrency } from "../config.ts";
 import type { Announcer, Deps, Meter, Settings } from "../controller/ports.ts";
-import { SharedBuilds } from "../controller/shared-builds.ts";
+import { SharedBuilds } from "../pipeline/shared-builds.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
-import type { RetentionPolicy } from "../publish/retention.ts";
-import { artifactHandler } from "../publish/server.ts";
-import { ociHandler } from "../publish/oci-endpoint.ts";
-import { advertisedAddress, listen, type Certificate, type HttpServer } from "../publish/listen.ts";
-import { openStorage } from "../publish/storage.ts";
+import type { RetentionPolicy } from "../store/retention.ts";
+import { artifactHandler } from "../serve/artifact-server.ts";
+import { ociHandler } from "../serve/oci-endpoint.ts";
+import { advertisedAddress, listen, type Certificate, type HttpServer } from "../serve/listen.ts";
+import { openStorage } from "../store/storage.ts";
 import { KIND } from "../../api/v1beta1/constants.ts";
 import type { EmbeddedEndpoint } from "../publish/oci-repository.ts";
 import { companionPublishers } from "./companions.ts";
 import { ociPublisher } from "./oci-publisher.ts";
-import { openScratch } from "./scratch.ts";
-import { lazyVerifier } from "./verifying.ts";
-import type { ClusterSources } from "./sources.ts";
+import { openScratch } from "../pipeline/scratch.ts";
+import { lazyVerifier } from "../pipeline/verify-policy.ts";
+import type { ClusterSources } from "../pipeline/sources.ts";
 
 export interface ServerOptions {
   readonly root: string;

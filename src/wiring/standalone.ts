@@ -4,14 +4,14 @@ import type { Deps } from "../controller/ports.ts";
 import type { RawObject } from "../controller/status-writer.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { CodedError, messageOf } from "../errors.ts";
-import { openDirectory } from "../kube/directory.ts";
+import { openDirectory } from "../kube/local/directory.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { cloudCredentials } from "./clouds.ts";
-import { Caches } from "./caches.ts";
-import { startLoop } from "./loop.ts";
+import { Caches } from "../controller/caches.ts";
+import { startLoop } from "../controller/loop.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
-import { clusterSources } from "./sources.ts";
+import { clusterSources } from "../pipeline/sources.ts";
 
 export interface StandaloneOptions {
   /** Directory of manifests. */

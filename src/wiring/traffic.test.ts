@@ -7,13 +7,18 @@ import { defaultLimits } from "../config.ts";
 import { ReconcileMemory } from "../controller/memory.ts";
 import { reconcile } from "../controller/reconcile.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/reconciler.ts";
-import type { AuthOptions } from "../testing/registry-auth.ts";
-import { testClient } from "../testing/registry-client.ts";
-import { startRegistry, type RegistryOptions, type RequestRecord, type TestRegistry } from "../testing/registry.ts";
-import { tarOf } from "../testing/tar.ts";
+import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import type { AuthOptions } from "../testing/registry/auth.ts";
+import { testClient } from "../testing/registry/client.ts";
+import {
+  startRegistry,
+  type RegistryOptions,
+  type RequestRecord,
+  type TestRegistry,
+} from "../testing/registry/registry.ts";
+import { tarOf } from "../testing/archives/tar.ts";
 import { cloudCredentials } from "./clouds.ts";
-import { clusterSources } from "./sources.ts";
+import { clusterSources } from "../pipeline/sources.ts";
 
 /**
  * What a reconcile costs a registry, to the request and to the byte: the figures that the performance page promises. Each

@@ -3,7 +3,7 @@ import { formatPlatform } from "../../oci/platform.ts";
 import type { Descriptor, Digest, ManifestNode } from "../../oci/types.ts";
 import { layerMatcher } from "../../select/layer-matcher.ts";
 import { manifestMatcher } from "../../select/manifest-matcher.ts";
-import { isQuotable } from "../../select/printable.ts";
+import { isQuotable } from "../../text/printable.ts";
 import type { IndexSelector, LayerSelector } from "../../select/selection.ts";
 import type { Numbered } from "./build-model.ts";
 import type { LayerCondition, ManifestCondition } from "./model.ts";

@@ -8,7 +8,7 @@ import type {
 } from "../../explore/tree.ts";
 import type { Annotations } from "../../oci/types.ts";
 import { formatBytes } from "../output.ts";
-import { telling } from "../tree-annotations.ts";
+import { telling } from "../tree/annotations.ts";
 import type { BuiltModel } from "./build-model.ts";
 import { markup, type Markup } from "./markup.ts";
 

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
 import { runStrata } from "../../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../../testing/registry.ts";
+import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 import { embeddedJson, markup } from "./markup.ts";
 import { pageStyle } from "./page-style.ts";
 

@@ -3,7 +3,7 @@ import { isSelection, selectedLayers, type Explored } from "../../explore/explor
 import { treeOf } from "../../explore/tree.ts";
 import { formatReference, type Reference } from "../../oci/reference.ts";
 import { formatBytes } from "../output.ts";
-import { outcomeLines } from "../tree-text.ts";
+import { outcomeLines } from "../tree/text.ts";
 import { buildModel, sourceOf, type BuiltModel } from "./build-model.ts";
 import { embeddedJson, markup, type Markup } from "./markup.ts";
 import { pageScript } from "./page-script.ts";

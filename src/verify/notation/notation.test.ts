@@ -8,9 +8,20 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits, verifyLimits } from "../../config.ts";
 import type { CodedError } from "../../errors.ts";
 import { openLayout } from "../../registry/layout.ts";
-import { codeSigning, derInteger, ecKeys, makeCertificate, type TestCertificate } from "../../testing/certificates.ts";
-import { coseLayer, jwsLayer, type NotationOptions, notationType } from "../../testing/notation-signatures.ts";
-import { SignedArtifact, type TestLayer } from "../../testing/signed-artifact.ts";
+import {
+  codeSigning,
+  derInteger,
+  ecKeys,
+  makeCertificate,
+  type TestCertificate,
+} from "../../testing/signatures/certificates.ts";
+import {
+  coseLayer,
+  jwsLayer,
+  type NotationOptions,
+  notationType,
+} from "../../testing/signatures/notation-signatures.ts";
+import { SignedArtifact, type TestLayer } from "../../testing/signatures/signed-artifact.ts";
 import { notationPolicy } from "../policy.ts";
 import { signatureVerifier } from "../signature-verifier.ts";
 import type { NotationPolicy, Verification } from "../verifier.ts";

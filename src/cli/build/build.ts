@@ -1,0 +1,263 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { defaultLimits } from "../../config.ts";
+import { buildArtifact, selectRequest, type BuildContext, type Built } from "../../pipeline/build.ts";
+import { resolveRoot, type Resolved } from "../../pipeline/resolve.ts";
+import { layerRow } from "../../controller/status.ts";
+import { verifySource } from "../../pipeline/verify.ts";
+import type { Skipped } from "../../operation/operation.ts";
+import { selectLayers } from "../../select/select.ts";
+import type { Decision, Selection } from "../../select/selection.ts";
+import { lazyVerifier } from "../../pipeline/verify-policy.ts";
+import type { Verification } from "../../verify/verifier.ts";
+import { type Command, type CommandIO, UsageError } from "../command.ts";
+import { buildDirectory } from "./directory.ts";
+import { selectionFlags, selectionOptions, withNegativeOffset } from "./spec.ts";
+import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
+import { printDryRun } from "./dry-run.ts";
+import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { sourceHelp, sourceOptions } from "../source.ts";
+import { plain } from "../terminal.ts";
+import { isArchiveName, writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
+
+const help = `
+strata build makes one artifact of what you select from an OCI artifact, as the controller would.
+
+Usage:
+  strata build oci://HOST/REPOSITORY[:TAG][@DIGEST] [SELECTION] -o DIR|FILE.tar.gz
+  strata build oci-layout://PATH[:TAG] [SELECTION] -o DIR|FILE.tar.gz
+  strata build -f MANIFEST.yaml -o DIR|FILE.tar.gz
+
+Which manifests of an index:
+  --platform OS/ARCH[/VARIANT]       by the platform that the index states
+  --artifact-type GLOB               by effective type
+  --manifest-annotation KEY=GLOB     by annotation; may be repeated
+  --match One|First|All              One: more than one match is an error
+
+Which layers, and what happens to them:
+  --media-type GLOB                  by media type
+  --annotation KEY=GLOB              by annotation; may be repeated
+  --offset N                         which of the matching ones Copy and Extract take; -1 is the last
+  --operation Extract|Copy|ExtractAll
+  --layout Merge|LayerPerDir|ManifestPerDir
+  --filename TEMPLATE                such as "{title}" or "{hex}{ext}"
+  --on-conflict Fail|Overwrite|Keep
+  --symlinks Skip|Follow
+  --ignore PATTERN                   .gitignore syntax; may be repeated
+
+Other flags:
+  -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
+  -o DIR|FILE.tar.gz                 where to write the result
+  --dry-run                          say what would be taken and why; downloads manifests only
+${sourceHelp}
+  --output json|yaml                 print what was selected for a program; makes the artifact also where
+                                     a directory is written, to tell its digest and size
+
+Examples:
+  strata build oci://ghcr.io/org/product:1.0.0 --artifact-type 'application/vnd.example.config.*' -o out/
+  strata build oci://localhost:5000/timoni/mod:1.0.0 --insecure -o module.tar.gz --output json
+`;
+
+const options = {
+  ...selectionOptions,
+  ...sourceOptions,
+  file: { type: "string", short: "f" },
+  o: { type: "string", short: "o" },
+  output: { type: "string" },
+  "dry-run": { type: "boolean" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+
+export const build: Command = { summary: "Build one artifact out of the selected layers", help, run };
+
+async function run(args: readonly string[], io: CommandIO): Promise<number> {
+  const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });
+  const format = parseOutputFormat(values.output);
+  checkUsage(values, positionals);
+  const source =
+    values.file === undefined
+      ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io)
+      : await sourceFromManifest(values.file, io);
+  const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
+  try {
+    return await buildFrom(source, dir, { values, format, io });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await source.close();
+  }
+}
+
+function checkUsage(values: Values, positionals: readonly string[]): void {
+  if (values.file === undefined) {
+    if (positionals.length !== 1) throw new UsageError("strata build takes one reference, or -f FILE");
+  } else {
+    const [flag] = [
+      ...selectionFlags(values),
+      ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
+    ];
+    if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
+    if (flag !== undefined) throw new UsageError(`with -f everything stands in the file; remove --${flag}`);
+  }
+  if (values.o === undefined && values["dry-run"] !== true)
+    throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
+}
+
+interface Output {
+  readonly values: Values;
+  readonly format: OutputFormat;
+  readonly io: CommandIO;
+}
+
+async function buildFrom(source: BuildSource, dir: string, { values, format, io }: Output): Promise<number> {
+  const { repository, object, repositoryPath } = source;
+  const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
+  const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
+  const decisions: Decision[] = [];
+  const dryRun = values["dry-run"] === true;
+  const request = selectRequest(common, dryRun ? (decision) => decisions.push(decision) : undefined);
+  try {
+    const { verification, selection: known } = await verifySource({
+      verifier: lazyVerifier(),
+      policy: source.policy,
+      repository,
+      select: request,
+    });
+    const selection = known ?? (await selectLayers(request));
+    if (dryRun) {
+      printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
+      return 0;
+    }
+    const make = { ...common, dir, selection, place: values.o! };
+    if (format === "text") printText(io, { ...(await makeForPeople(make, io)), selection, resolved, verification });
+    else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
+    return 0;
+  } catch (error) {
+    if (dryRun && format === "text")
+      printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
+    throw error;
+  }
+}
+
+interface Make extends BuildContext {
+  readonly selection: Selection;
+  readonly place: string;
+}
+
+/** What is told of a result in text. */
+interface Told {
+  readonly revision: string;
+  readonly skipped: Skipped;
+  readonly written: string;
+}
+
+/** Nobody is told about the artifact where a directory is written: it need not be made. */
+async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
+  const { selection, place } = make;
+  const built = isArchiveName(place)
+    ? undefined
+    : await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, place));
+  if (built !== undefined)
+    return {
+      ...built,
+      written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})`,
+    };
+  const { result, revision } = await makeArtifact(make, io);
+  return {
+    revision,
+    skipped: result.skipped,
+    written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
+  };
+}
+
+/** Makes the artifact, and writes it or what is in it. */
+async function makeArtifact(make: Make, io: CommandIO): Promise<Built> {
+  const { selection, place } = make;
+  const built = await withProgress(io, (onBytes) => buildArtifact({ ...make, ...onBytes }, selection));
+  if (isArchiveName(place)) await writeFileOutput(built.result.blob, place);
+  else await writeDirectoryOutput(built.result.blob, place, { limits: defaultLimits, signal: io.signal });
+  return built;
+}
+
+async function withProgress<T>(
+  io: CommandIO,
+  work: (context: Pick<BuildContext, "onBytes">) => Promise<T>,
+): Promise<T> {
+  const progress = new Progress(io);
+  try {
+    const onBytes: BuildContext["onBytes"] = (layer, bytes) =>
+      progress.add(
+        layer.descriptor.digest,
+        plain(layerRow(layer).title ?? layer.descriptor.mediaType),
+        layer.descriptor.size,
+        bytes,
+      );
+    return await work(io.terminal ? { onBytes } : {});
+  } finally {
+    progress.clear();
+  }
+}
+
+/** The fixed form for scripts. */
+function buildDocument(
+  { selection, result, revision }: Built,
+  verification: Verification | undefined,
+): Record<string, unknown> {
+  const { digest, size } = result.blob;
+  return {
+    revision,
+    digest,
+    size,
+    operation: selection.operation,
+    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
+    profile: selection.profile ?? null,
+    ...(selection.note !== undefined && { note: selection.note }),
+    ...(verification && { verification }),
+    layers: selection.layers.map(layerRow),
+    skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
+  };
+}
+
+interface Report extends Told {
+  readonly selection: Selection;
+  readonly resolved: Resolved;
+  readonly verification: Verification | undefined;
+}
+
+function printText(io: CommandIO, { selection, revision, skipped, written, resolved, verification }: Report): void {
+  const lines = [
+    `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
+    ...verifiedLines(verification),
+    `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
+    ...selection.layers
+      .slice(0, 20)
+      .map(
+        (layer) =>
+          `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`,
+      ),
+    ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
+    ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
+    ...skippedLine(skipped),
+    `revision   ${plain(revision)}`,
+    `written    ${written}`,
+  ];
+  io.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** What a policy logs instead of enforcing is no verification. */
+function verifiedLines(verification: Verification | undefined): string[] {
+  if (verification === undefined) return [];
+  const { result, identity, warnings } = verification;
+  return [
+    `${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`,
+    ...warnings.map((warning) => `warning    ${plain(warning)}`),
+  ];
+}
+
+function skippedLine(skipped: Skipped): string[] {
+  const counts = Object.entries(skipped).filter(([, count]) => count > 0);
+  return counts.length === 0 ? [] : [`left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`];
+}

@@ -1,0 +1,62 @@
+import { contentDigestOf } from "../../archive/write.ts";
+import { optionsOf, type BuildContext } from "../../pipeline/build.ts";
+import type { Digest } from "../../oci/types.ts";
+import type { ReadyTree, Skipped } from "../../operation/operation.ts";
+import { treeOperations } from "../../operation/table.ts";
+import { revisionOf } from "../../store/store.ts";
+import type { Selection } from "../../select/selection.ts";
+import { DirectoryOutput } from "../../output/directory-output.ts";
+
+export interface BuiltDirectory {
+  readonly revision: string;
+  readonly skipped: Skipped;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes what the selected layers hold below `root` without making the artifact first. Undefined for a copy, which is an artifact.
+ * @throws what the operations and `DirectoryOutput` throw
+ */
+export async function buildDirectory(
+  context: BuildContext,
+  selection: Selection,
+  root: string,
+): Promise<BuiltDirectory | undefined> {
+  const { operation } = selection;
+  if (operation === "Copy") return undefined;
+  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const options = optionsOf(context, selection);
+  const output = DirectoryOutput.open(root, signal);
+  try {
+    const io = {
+      fetcher: repository,
+      dir,
+      limits,
+      signal,
+      ...(onBytes && { onBytes }),
+      onFile: output.offer.bind(output),
+    };
+    const ready = await treeOperations[operation](selection.layers, options, io);
+    const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
+    const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
+    return { revision, skipped: ready.skipped, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  } finally {
+    await output.close();
+  }
+}
+
+/** Both read the scratch files: when one has failed, the other has to stop before they are removed. */
+async function writeAndHash({ tree }: ReadyTree, output: DirectoryOutput, signal: AbortSignal): Promise<Digest> {
+  const failed = new AbortController();
+  const work = [contentDigestOf(tree, AbortSignal.any([signal, failed.signal])), output.finish(tree)] as const;
+  try {
+    const [digest] = await Promise.all(work);
+    return digest;
+  } catch (error) {
+    failed.abort(error);
+    await output.close();
+    await Promise.allSettled(work);
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Writable } from "node:stream";
+import type { Resolved } from "../../pipeline/resolve.ts";
+import { layerRow } from "../../controller/status.ts";
+import type { Decision, Selection } from "../../select/selection.ts";
+import type { Verification } from "../../verify/verifier.ts";
+import { printData, type OutputFormat } from "../output.ts";
+import { plain } from "../terminal.ts";
+
+export interface DryRun {
+  readonly resolved: Resolved;
+  readonly decisions: readonly Decision[];
+  /** Undefined where the selection failed; the error follows. */
+  readonly selection: Selection | undefined;
+  readonly verification: Verification | undefined;
+}
+
+/** Says for every index, manifest and layer whether it was taken, and why. */
+export function printDryRun(out: Writable, format: OutputFormat, run: DryRun): void {
+  if (format === "text") out.write(`${textLines(run).join("\n")}\n`);
+  else printData(out, format, dryRunDocument(run));
+}
+
+function textLines({ resolved, decisions, selection, verification }: DryRun): string[] {
+  const rows = decisions.map(({ kind, digest, depth, label, taken, reason }) => {
+    const indent = "  ".repeat(depth + (kind === "layer" ? 1 : 0));
+    return `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
+  });
+  const outcome =
+    selection === undefined
+      ? []
+      : [
+          `=> ${selection.operation} of ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}${selection.profile === undefined ? "" : `, as ${selection.profile}`}${selection.note === undefined ? "" : `; ${plain(selection.note)}`}`,
+        ];
+  return [
+    `root ${resolved.root.digest}`,
+    ...(verification ? [`${verification.result}: ${plain(verification.identity)}`] : []),
+    ...rows,
+    ...outcome,
+  ];
+}
+
+function dryRunDocument({ resolved, decisions, selection, verification }: DryRun): Record<string, unknown> {
+  return {
+    upstream: {
+      ...(resolved.tag !== undefined && { tag: resolved.tag }),
+      digest: resolved.root.digest,
+      mediaType: resolved.root.mediaType,
+    },
+    ...(verification && { verification }),
+    decisions,
+    ...(selection && {
+      operation: selection.operation,
+      layout: selection.layout,
+      profile: selection.profile ?? null,
+      note: selection.note ?? null,
+      layers: selection.layers.map(layerRow),
+    }),
+  };
+}

@@ -1,0 +1,197 @@
+import { createReadStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { parseArgs } from "node:util";
+import { defaultLimits } from "../../config.ts";
+import type { Annotations, Descriptor } from "../../oci/types.ts";
+import { formatReference } from "../../oci/reference.ts";
+import { fluxContentType, singleLayerImage } from "../../store/image-manifest.ts";
+import { pushArtifact } from "../../publish/push.ts";
+import type { SingleLayerImage } from "../../store/store.ts";
+import { type Bundle, bundleArchive, bundleFiles } from "./file.ts";
+import { type Command, type CommandIO, UsageError } from "../command.ts";
+import { formatBytes, type OutputFormat, parseOutputFormat, printData } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { type Signed, signManifest } from "../../sign/sign.ts";
+import { readSigningKey, type SigningKey } from "../../sign/signing-key.ts";
+import { openSource, sourceHelp, sourceOptions, type OpenedSource } from "../source.ts";
+import { plain } from "../terminal.ts";
+import { counted } from "../../copy/transfer.ts";
+import { isArchiveName } from "../../output/write-output.ts";
+
+const help = `
+strata bundle pushes a directory as an artifact that Flux reads, like flux push artifact. The same content gives the same
+digest, and is not sent twice. strata push is the same command.
+
+Usage:
+  strata bundle -f DIR|FILE -t oci://HOST/REPOSITORY[:TAG]
+
+A directory or file becomes a tar.gz; a file named .tar.gz or .tgz is pushed as it is. Left out are what .sourceignore
+names, else what Flux leaves out by default, and symlinks.
+
+Flags:
+  -f DIR|FILE                        what to push
+  -t REFERENCE                       where to push it; the tag is latest when nothing is said. oci-layout://PATH works too
+  --source URL                       where the content comes from, such as https://github.com/org/app
+  --revision TEXT                    what it was made of, such as main@sha1:0f3a…; the digest of the content by default
+  --annotation KEY=VALUE             further annotations; may be repeated
+  --ignore PATTERN                   .gitignore syntax, instead of the defaults; may be repeated
+  --media-type TYPE                  of the layer; Argo CD reads application/vnd.oci.image.layer.v1.tar+gzip
+  --sign-key FILE                    private key (PEM) to sign with, so that cosign verify --key and spec.verify accept it;
+                                     an encrypted one takes its password from COSIGN_PASSWORD
+${sourceHelp}
+  --output json|yaml                 print what was pushed for a program
+
+Examples:
+  strata bundle -f deploy -t oci://ghcr.io/org/app:1.4.0 --source https://github.com/org/app --revision v1.4.0@sha1:0f3a
+  strata bundle -f deploy -t oci://ghcr.io/org/app:1.4.0 --sign-key cosign.key
+`;
+
+const options = {
+  ...sourceOptions,
+  file: { type: "string", short: "f" },
+  to: { type: "string", short: "t" },
+  source: { type: "string" },
+  revision: { type: "string" },
+  annotation: { type: "string", multiple: true },
+  ignore: { type: "string", multiple: true },
+  "media-type": { type: "string" },
+  "sign-key": { type: "string" },
+  output: { type: "string" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
+
+export const bundle: Command = { summary: "Push a directory as an artifact for Flux", help, run };
+
+async function run(args: readonly string[], io: CommandIO): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options });
+  const format = parseOutputFormat(values.output);
+  if (values.file === undefined || values.to === undefined)
+    throw new UsageError("strata bundle needs -f DIR|FILE and -t REFERENCE");
+  const annotations = parseAnnotations(values);
+  const key =
+    values["sign-key"] === undefined
+      ? undefined
+      : await readSigningKey(values["sign-key"], io.environment.signingPassword);
+  const target = await openSource(values.to, { insecure: values.insecure, caFile: values["ca-file"] }, io);
+  const dir = await mkdtemp(join(tmpdir(), "strata-bundle-"));
+  try {
+    if (target.reference.digest !== undefined) throw new UsageError("-t takes no digest: it follows from the content");
+    const made = isArchiveName(values.file)
+      ? await bundleArchive(values.file, request(dir, values, io))
+      : await bundleFiles(values.file, request(dir, values, io));
+    const image = singleLayerImage(
+      made,
+      { layerMediaType: values["media-type"] ?? fluxContentType, layerTitle: "" },
+      annotationsOf(made, annotations, values),
+    );
+    const signed = await push({ target, image, path: made.path, key }, io);
+    print(io, format, { reference: { ...target.reference, tag: tagOf(target) }, image, made, signed });
+    return 0;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await target.close();
+  }
+}
+
+function request(dir: string, { ignore }: Values, io: CommandIO): Parameters<typeof bundleFiles>[1] {
+  return { dir, ignore: ignore?.join("\n"), limits: defaultLimits, signal: io.signal };
+}
+
+function parseAnnotations(values: Values): Annotations {
+  const pairs = (values.annotation ?? []).map((text): [string, string] => {
+    const at = text.indexOf("=");
+    if (at < 1) throw new UsageError(`--annotation is "${text}"; write KEY=VALUE`);
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** Nothing in them comes from a clock, so that equal content has an equal digest; --annotation may say when it was created. */
+function annotationsOf({ contentDigest }: Bundle, given: Annotations, { source, revision }: Values): Annotations {
+  return {
+    "org.opencontainers.image.created": "1970-01-01T00:00:00Z",
+    "org.opencontainers.image.revision": revision ?? contentDigest,
+    ...(source !== undefined && { "org.opencontainers.image.source": source }),
+    ...given,
+  };
+}
+
+interface PushJob {
+  readonly target: OpenedSource;
+  readonly image: SingleLayerImage;
+  readonly path: string;
+  readonly key: SigningKey | undefined;
+}
+
+/** First the artifact, then its signature, then the tag: whoever follows the tag never finds it unsigned. */
+async function push({ target, image, path, key }: PushJob, io: CommandIO): Promise<Signed | undefined> {
+  const progress = new Progress(io);
+  const onBytes = (bytes: number): void =>
+    progress.add(image.layer.digest, image.layer.digest.slice(0, 19), image.layer.size, bytes);
+  const stored = {
+    image,
+    openLayer: (offset: number): Readable =>
+      counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes),
+  };
+  try {
+    await pushArtifact({ repository: target.repository, stored, aliases: [] }, io.signal);
+    const signed =
+      key &&
+      (await signManifest(
+        target.repository,
+        { identity: identityOf(target), digest: image.descriptor.digest },
+        key,
+        io.signal,
+      ));
+    await pushArtifact({ repository: target.repository, stored, aliases: [tagOf(target)] }, io.signal);
+    return signed;
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A path on this machine would be nobody's business. */
+function identityOf({ reference }: OpenedSource): string {
+  return reference.kind === "registry" ? `${reference.registry}/${reference.repository}` : "";
+}
+
+function tagOf({ reference }: OpenedSource): string {
+  return reference.tag ?? "latest";
+}
+
+interface Result {
+  readonly reference: Parameters<typeof formatReference>[0];
+  readonly image: SingleLayerImage;
+  readonly made: Bundle;
+  readonly signed: Signed | undefined;
+}
+
+function print({ stdout }: CommandIO, format: OutputFormat, { reference, image, made, signed }: Result): void {
+  const { digest } = image.descriptor;
+  const pushed = formatReference({ ...reference, digest });
+  if (format !== "text") {
+    const layer: Descriptor = image.layer;
+    printData(stdout, format, {
+      reference: pushed,
+      tag: reference.tag,
+      digest,
+      layer,
+      files: made.files ?? null,
+      skipped: made.skipped,
+      signature: signed ?? null,
+    });
+    return;
+  }
+  const skipped = Object.entries(made.skipped).filter(([, count]) => count > 0);
+  const lines = [
+    `pushed     ${plain(pushed)}`,
+    `layer      ${formatBytes(image.layer.size)}${made.files === undefined ? ", as it is" : `, ${made.files} ${made.files === 1 ? "file" : "files"}`}`,
+    ...(skipped.length > 0 ? [`left out   ${skipped.map(([what, count]) => `${count} ${what}`).join(", ")}`] : []),
+    ...(signed === undefined ? [] : [`signed     ${signed.tag}${signed.written ? "" : " (there already)"}`]),
+  ];
+  stdout.write(`${lines.join("\n")}\n`);
+}

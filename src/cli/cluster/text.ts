@@ -1,0 +1,46 @@
+import type { ArtifactRepositoryStatus, Condition } from "../../../api/v1beta1/status.ts";
+import { findCondition } from "../../kube/conditions.ts";
+import { plain } from "../terminal.ts";
+
+export function readyOf(status: ArtifactRepositoryStatus | undefined): Condition | undefined {
+  return findCondition(status?.conditions ?? [], "Ready");
+}
+
+/** `1.4.0@sha256:6e5d3c1b`, as flux shows revisions. */
+export function shortRevision(revision: string | undefined): string {
+  return (revision ?? "").replace(/(sha256|sha512):([a-f0-9]{8})[a-f0-9]*/, "$1:$2");
+}
+
+/** A message in one line. */
+export function oneLine(message: string): string {
+  return message.replace(/\s+/g, " ").trim();
+}
+
+/** A message that may have several lines, each made safe and indented. */
+export function indented(message: string, by = "  "): string {
+  return message
+    .trimEnd()
+    .split("\n")
+    .map((line) => `${by}${plain(line)}\n`)
+    .join("");
+}
+
+/** Below how many seconds a unit is used, its seconds and its sign. */
+const ageUnits = [
+  { below: 120, seconds: 1, sign: "s" },
+  { below: 120 * 60, seconds: 60, sign: "m" },
+  { below: 48 * 3600, seconds: 3600, sign: "h" },
+  { below: Infinity, seconds: 86_400, sign: "d" },
+] as const;
+
+/** `5m`, `3h`, `12d`: how long ago something was, as kubectl shows it. Empty for what is no time. */
+export function ageOf(time: string | undefined, now = Date.now()): string {
+  const age = Math.max(0, (now - Date.parse(time ?? "")) / 1000);
+  const unit = ageUnits.find(({ below }) => age < below);
+  return unit === undefined ? "" : `${Math.floor(age / unit.seconds)}${unit.sign}`;
+}
+
+/** `True` and `False`, as Flux's tables have them. */
+export function booleanText(value: boolean | undefined): string {
+  return value === true ? "True" : "False";
+}

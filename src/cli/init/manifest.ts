@@ -1,0 +1,155 @@
+import type { Naming, PickedSpec } from "../html/model.ts";
+import { yamlLines, yamlScalar } from "../html/spec-yaml.ts";
+import type { Choice, Decided } from "./choice.ts";
+import { plain } from "../terminal.ts";
+
+const maxListed = 10;
+
+export interface InitFacts {
+  /** The reference as it was given, for the first comment. */
+  readonly reference: string;
+  readonly url: string;
+  /** False where the artifact lies on disk and the URL only stands for one. */
+  readonly hasUrl: boolean;
+  readonly insecure: boolean;
+  readonly ref: PickedSpec["ref"];
+  readonly naming: Naming;
+  readonly choice: Choice;
+  /** `cosign` or `notation`, where a signature was found. */
+  readonly signedBy: "cosign" | "notation" | undefined;
+}
+
+/** The ArtifactRepository, and what consumes its artifact where that is known: YAML documents with comments. */
+export function initManifests(facts: InitFacts): string {
+  const documents = [artifactRepository(facts), ...consumer(facts)];
+  return `${documents.map((lines) => lines.join("\n")).join("\n---\n")}\n`;
+}
+
+function artifactRepository(facts: InitFacts): string[] {
+  const { reference, url, hasUrl, insecure, naming, choice } = facts;
+  return [
+    comment(`${reference}: everything below it is drawn by strata tree.`, ""),
+    comment(takenText(choice), ""),
+    "apiVersion: source.strata.dev/v1beta1",
+    "kind: ArtifactRepository",
+    ...metadata(naming),
+    "spec:",
+    ...(hasUrl ? [] : ["  # Where the artifact will be pushed to: put its repository here."]),
+    ...yamlLines({ url, ...(insecure && { insecure }) }, "  "),
+    "  # How often the registry is asked for a newer version.",
+    ...yamlLines({ interval: naming.interval }, "  "),
+    ...refLines(facts),
+    ...selectorLines(choice, "indexSelector"),
+    ...selectorLines(choice, "layerSelector"),
+    ...verifyLines(facts),
+  ];
+}
+
+function takenText({ selection: { layers, operation, profile, note } }: Choice): string {
+  const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
+  return `This spec takes ${what}${note === undefined ? "" : `; ${note}`}.`;
+}
+
+function metadata({ name, namespace }: Naming): string[] {
+  return yamlLines({ metadata: { name, ...(namespace !== "" && { namespace }) } }, "");
+}
+
+function refLines({ ref, choice }: InitFacts): string[] {
+  const { tag } = ref;
+  if (choice.digest !== undefined)
+    return [
+      ...decidedLines(choice, "ref"),
+      "  # A digest stays what it is: nothing newer is looked for.",
+      ...yamlLines({ ref: { digest: choice.digest } }, "  "),
+    ];
+  if (Object.keys(ref).length === 0)
+    return [
+      "  # The tag latest, because there is no ref. Better name a version:",
+      "  # ref:",
+      '  #   semver: ">=1.0.0"',
+    ];
+  const range =
+    tag === undefined || !/^v?\d+\.\d+\.\d+/.test(tag)
+      ? []
+      : [
+          comment(
+            `To follow versions, write instead of tag: semver: ${yamlScalar(`>=${tag.replace(/^v/, "").replace("_", "+")}`)}`,
+            "    ",
+          ),
+        ];
+  return ["  ref:", ...(ref.digest === undefined ? range : []), ...yamlLines(ref, "    ")];
+}
+
+function selectorLines(choice: Choice, field: "indexSelector" | "layerSelector"): string[] {
+  const selector = choice[field];
+  if (selector === undefined || Object.keys(selector).length === 0) return [];
+  return [...decidedLines(choice, field), ...yamlLines({ [field]: selector }, "  ")];
+}
+
+function decidedLines({ decided }: Choice, field: Decided["field"]): string[] {
+  return decided.filter((one) => one.field === field).flatMap(candidateLines);
+}
+
+function candidateLines({ candidates, count }: Decided): string[] {
+  const more = count - Math.min(candidates.length, maxListed);
+  const rows = candidates.slice(0, maxListed).map((line) => comment(`  ${line}`, "  "));
+  return [
+    "  # One choice of several; strata build --dry-run says what it takes. There is:",
+    ...rows,
+    ...(more > 0 ? [`  #   and ${more} more`] : []),
+  ];
+}
+
+function verifyLines({ signedBy }: InitFacts): string[] {
+  if (signedBy === undefined) return [];
+  const secret = signedBy === "cosign" ? "cosign-keys" : "notation-certificates";
+  return [
+    "  # It carries a signature. To refuse whatever is not signed by you, make the Secret and write",
+    "  # verify:",
+    `  #   provider: ${signedBy}`,
+    "  #   secretRef:",
+    `  #     name: ${secret}`,
+  ];
+}
+
+/** What reads the artifact: Kubernetes manifests are applied, a chart is installed. */
+function consumer(facts: InitFacts): string[][] {
+  const { naming, choice } = facts;
+  const source = { kind: "ExternalArtifact", name: naming.name };
+  if (choice.selection.profile === "helm") {
+    return [
+      [
+        "# helm-controller needs --feature-gates=ExternalArtifact=true.",
+        "apiVersion: helm.toolkit.fluxcd.io/v2",
+        "kind: HelmRelease",
+        ...metadata(naming),
+        ...yamlLines({ spec: { interval: naming.interval, chartRef: source } }, ""),
+      ],
+    ];
+  }
+  if (!holdsManifests(choice)) return [];
+  return [
+    [
+      "# kustomize-controller needs --feature-gates=ExternalArtifact=true.",
+      "apiVersion: kustomize.toolkit.fluxcd.io/v1",
+      "kind: Kustomization",
+      ...metadata(naming),
+      ...yamlLines({ spec: { interval: naming.interval, sourceRef: source } }, ""),
+      "  # The directory with kustomization.yaml, or with nothing but manifests.",
+      ...yamlLines({ path: "./", prune: true }, "  "),
+    ],
+  ];
+}
+
+/** Whether the layout is one of Kubernetes manifests, or every layer is a YAML file by its title. */
+function holdsManifests({ selection: { profile, layers } }: Choice): boolean {
+  if (profile === "flux" || profile === "kyverno") return true;
+  return (
+    (profile === "oras" || profile === undefined) &&
+    layers.every(({ descriptor }) => /\.ya?ml$/.test(descriptor.annotations?.["org.opencontainers.image.title"] ?? ""))
+  );
+}
+
+function comment(text: string, indent: string): string {
+  return `${indent}# ${plain(text)}`;
+}

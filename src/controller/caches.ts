@@ -1,0 +1,122 @@
+import { artifactRepositories, externalArtifacts, imagePolicies, secrets, type ResourceType } from "../../api/kinds.ts";
+import type { ImagePolicy } from "../../api/flux/image.ts";
+import type { ExternalArtifact } from "../../api/flux/source.ts";
+import { KIND } from "../../api/v1beta1/constants.ts";
+import { informerDefaults } from "../config.ts";
+import type { Deps } from "./ports.ts";
+import type { RawObject } from "./status-writer.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import type { KubeClient, KubeObject, ObjectKey } from "../kube/client.ts";
+import { startInformer, type Informer } from "../kube/run/informer.ts";
+import { readRequestedAt } from "../publish/external-artifact.ts";
+import { dependenciesOf, ownerOf } from "./dependents.ts";
+
+export interface CacheOptions {
+  readonly kube: KubeClient;
+  /** Undefined is every namespace. */
+  readonly namespace: string | undefined;
+  /** Only ArtifactRepositories with these labels. */
+  readonly labelSelector: string | undefined;
+  readonly log: Deps["log"];
+}
+
+/** Whom the caches tell. */
+export interface Listener {
+  /** Something about the object, or about what it refers to, asks for a reconcile. */
+  wake(key: ObjectKey): void;
+  /** The cache has it in this state now. */
+  changed(object: RawObject): void;
+  deleted(object: RawObject): void;
+}
+
+/** The caches of one process. They fill whether it leads or not, so that a standby can take over at once. */
+export class Caches {
+  readonly objects: Informer<RawObject>;
+  readonly externalArtifacts: Informer<ExternalArtifact>;
+  readonly synced: Promise<void>;
+  readonly #options: CacheOptions;
+  readonly #signal: AbortSignal;
+  #listener: Listener | undefined;
+
+  /** Starts to list and watch, until the signal ends it. */
+  constructor(options: CacheOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    const { labelSelector } = options;
+    this.objects = this.#watch<RawObject>(artifactRepositories, { labelSelector }, (kind, object, old) =>
+      this.#objectChanged(kind, object, old),
+    );
+    this.externalArtifacts = this.#watch<ExternalArtifact>(externalArtifacts, {}, (kind, object, old) =>
+      this.#artifactChanged(kind, object, old),
+    );
+    const policies = this.#watch<ImagePolicy>(imagePolicies, {}, (_, object, old) => this.#policyChanged(object, old));
+    const pullSecrets = this.#watch(secrets, { metadataOnly: true }, (_, object) =>
+      this.#wakeWhere(object, (candidate, name) => dependenciesOf(candidate).secrets.includes(name)),
+    );
+    const all = [this.objects, this.externalArtifacts, policies, pullSecrets];
+    this.synced = Promise.all(all.map(({ synced }) => synced)).then(() => undefined);
+  }
+
+  /** Sends what changes from now on, and everything that is there, to a listener; undefined: to nobody. */
+  feed(listener: Listener | undefined): void {
+    this.#listener = listener;
+    if (listener) for (const { metadata } of this.objects.list()) listener.wake(metadata);
+  }
+
+  #watch<T extends KubeObject>(
+    type: ResourceType,
+    selection: { labelSelector?: string | undefined; metadataOnly?: boolean },
+    onChange: (kind: "added" | "modified" | "deleted", object: T, old: T | undefined) => void,
+  ): Informer<T> {
+    const { kube, namespace, log } = this.#options;
+    const onError = (error: unknown): void =>
+      log(codeOf(error) === "CrdMissing" ? "debug" : "error", `watching ${type.plural}: ${messageOf(error)}`, {
+        code: codeOf(error),
+      });
+    return startInformer<T>(
+      kube,
+      type,
+      { ...informerDefaults, namespace, ...selection, onChange, onError },
+      this.#signal,
+    );
+  }
+
+  #objectChanged(kind: string, object: RawObject, old: RawObject | undefined): void {
+    if (kind === "deleted") return this.#listener?.deleted(object);
+    this.#listener?.changed(object);
+    if (old === undefined || asksForWork(old, object)) this.#listener?.wake(object.metadata);
+  }
+
+  #artifactChanged(kind: string, object: ExternalArtifact, old: ExternalArtifact | undefined): void {
+    const owner = ownerOf(object, KIND);
+    if (owner === undefined || this.objects.get(owner) === undefined) return;
+    const isRequest =
+      readRequestedAt(object) !== undefined && (old === undefined || readRequestedAt(object) !== readRequestedAt(old));
+    if (kind === "deleted" || isRequest) this.#listener?.wake(owner);
+  }
+
+  #policyChanged(object: ImagePolicy, old: ImagePolicy | undefined): void {
+    if (JSON.stringify(object.status?.latestRef) === JSON.stringify(old?.status?.latestRef)) return;
+    this.#wakeWhere(object, (candidate, name) => dependenciesOf(candidate).imagePolicy === name);
+  }
+
+  #wakeWhere({ metadata }: KubeObject, isDependent: (candidate: RawObject, name: string) => boolean): void {
+    if (this.#listener === undefined) return;
+    for (const candidate of this.objects.list()) {
+      if (candidate.metadata.namespace === metadata.namespace && isDependent(candidate, metadata.name))
+        this.#listener.wake(candidate.metadata);
+    }
+  }
+}
+
+/** An edit, a deletion or a request. Our own writes are none. */
+function asksForWork(old: RawObject, object: RawObject): boolean {
+  const before = old.metadata;
+  const now = object.metadata;
+  return (
+    before.uid !== now.uid ||
+    before.generation !== now.generation ||
+    before.deletionTimestamp !== now.deletionTimestamp ||
+    readRequestedAt(old) !== readRequestedAt(object)
+  );
+}

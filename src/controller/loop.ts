@@ -1,0 +1,101 @@
+import { ReconcileMemory } from "./memory.ts";
+import type { Deps, Next } from "./ports.ts";
+import { reconcile } from "./reconcile.ts";
+import type { RawObject } from "./status-writer.ts";
+import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
+import type { ObjectKey } from "../kube/client.ts";
+import { Queue, type QueueEvent } from "../kube/run/queue.ts";
+import type { ReconcileResult } from "../runtime/metrics.ts";
+import type { Caches } from "./caches.ts";
+import { objectKey, queueKey } from "./dependents.ts";
+
+export interface LoopOptions {
+  readonly concurrent: number;
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number };
+  /** Runs the work on an object, so that what it logs can be told from the rest. */
+  readonly within?: <T>(key: ObjectKey, work: () => Promise<T>) => Promise<T>;
+  readonly onQueueEvent?: (event: QueueEvent) => void;
+  readonly onReconciled?: (key: ObjectKey, result: ReconcileResult, milliseconds: number) => void;
+  readonly onDeleted?: (object: RawObject) => void;
+}
+
+/**
+ * An API server that was away comes back for all objects at once: none should go on waiting for long. While it starts, it
+ * refuses what it will soon allow.
+ */
+const unavailable: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["KubeUnreachable", "AccessDenied"]);
+const mostUnavailableMs = 10_000;
+
+/** The reconciler at work. */
+export interface Loop {
+  readonly queue: Queue;
+  /** Starts nothing any more and lets what runs finish for `graceMs`; returns what did not stop even then. */
+  readonly stop: (graceMs: number) => Promise<readonly string[]>;
+}
+
+/** Reconciles what the caches show, until it is stopped. */
+export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loop {
+  const memory = new ReconcileMemory();
+  const within = options.within ?? (async (_, work) => await work());
+  const queue: Queue = new Queue({
+    concurrent: options.concurrent,
+    backoff: options.backoff,
+    process: async (key, signal, askedAt) => {
+      const object = caches.objects.get(objectKey(key));
+      if (object === undefined) return queue.forget(key);
+      const start = performance.now();
+      const next = await within(
+        objectKey(key),
+        async () =>
+          await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)),
+      );
+      // One that is gone by now has no series any more, and must not get a new one.
+      if (caches.objects.get(objectKey(key)) !== undefined)
+        options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
+      schedule(queue, key, next);
+    },
+    onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
+    ...(options.onQueueEvent && { onEvent: options.onQueueEvent }),
+  });
+  caches.feed({
+    wake: (key) => {
+      // What has changed is worth a first try, whatever happened before.
+      queue.forget(queueKey(key));
+      queue.add(queueKey(key));
+    },
+    changed: (object) => memory.statuses.caughtUp(object),
+    deleted: (object) => {
+      memory.forget(object.metadata.uid ?? "");
+      options.onDeleted?.(object);
+    },
+  });
+  queue.start();
+  return {
+    queue,
+    stop: async (graceMs) => {
+      caches.feed(undefined);
+      return await queue.stop(graceMs);
+    },
+  };
+}
+
+/** Only the Kubernetes API fails a reconcile; it is tried again. */
+function nextAfter(error: unknown, { log }: Deps): Next {
+  const code = codeOf(error);
+  if (code === "Aborted") return { kind: "forget" };
+  // Somebody else has changed the object meanwhile; the cache is about to show it.
+  log(code === "KubeConflict" ? "debug" : "error", messageOf(error), { code });
+  return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+}
+
+function schedule(queue: Queue, key: string, next: Next): void {
+  if (next.kind === "retry")
+    return queue.retry(key, next.notBeforeMs, unavailable.has(next.code) ? mostUnavailableMs : undefined);
+  queue.forget(key);
+  if (next.kind === "after") queue.addAfter(key, next.milliseconds);
+}
+
+function resultOf(next: Next): ReconcileResult {
+  if (next.kind === "retry") return "error";
+  return next.kind === "after" ? "requeue_after" : "success";
+}

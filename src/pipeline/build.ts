@@ -1,0 +1,89 @@
+import { UPSTREAM_DIGEST_ANNOTATION, UPSTREAM_URL_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import type { Repository } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import type { Annotations, Layer } from "../oci/types.ts";
+import type { OperationOptions, OperationResult } from "../operation/operation.ts";
+import { operations } from "../operation/table.ts";
+import { revisionOf } from "../store/store.ts";
+import type { Decision, Selection, SelectRequest } from "../select/selection.ts";
+import type { Resolved } from "./resolve.ts";
+import { operationOptions } from "./spec.ts";
+
+/** Metadata ends up in objects that the API server keeps; what is longer than anybody reads is left out. */
+const maxAnnotations = 64;
+const maxAnnotationLength = 2048;
+
+export interface BuildContext {
+  readonly spec: ArtifactRepositorySpec;
+  readonly repository: Repository;
+  readonly resolved: Resolved;
+  /** `team/app`, for names. */
+  readonly repositoryPath: string;
+  /** An empty scratch directory. */
+  readonly dir: string;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+  readonly onBytes?: (layer: Layer, bytes: number) => void;
+}
+
+/** The artifact, still in the scratch directory, and how it came about. */
+export interface Built {
+  readonly selection: Selection;
+  readonly result: OperationResult;
+  readonly revision: string;
+  readonly metadata: Annotations;
+}
+
+export function selectRequest(
+  context: Omit<BuildContext, "dir">,
+  onDecision?: (decision: Decision) => void,
+): SelectRequest {
+  const { spec, repository, resolved, limits, signal } = context;
+  return {
+    root: resolved.root,
+    repository,
+    indexSelector: spec.indexSelector,
+    layerSelector: spec.layerSelector,
+    limits,
+    signal,
+    onDecision,
+  };
+}
+
+/** What the operation is told besides the layers. */
+export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, selection: Selection): OperationOptions {
+  return operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
+}
+
+/** Reduces the selected layers to one artifact. @throws what the operations throw */
+export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
+  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), {
+    fetcher: repository,
+    dir,
+    limits,
+    signal,
+    ...(onBytes && { onBytes }),
+  });
+  return {
+    selection,
+    result,
+    revision: revisionOf(resolved.tag, result.blob.contentDigest),
+    metadata: metadataOf(context, selection),
+  };
+}
+
+/** api.md, "The published artifact": the manifest's annotations, and where it came from. */
+function metadataOf({ spec, resolved }: BuildContext, selection: Selection): Annotations {
+  const [node, ...others] = selection.nodes;
+  const annotations = node === undefined || others.length > 0 ? {} : node.effectiveAnnotations;
+  const kept = Object.entries(annotations).filter(
+    ([key, value]) => key.length <= maxAnnotationLength && value.length <= maxAnnotationLength,
+  );
+  return {
+    ...Object.fromEntries(kept.slice(0, maxAnnotations)),
+    [UPSTREAM_DIGEST_ANNOTATION]: resolved.root.digest,
+    [UPSTREAM_URL_ANNOTATION]: spec.url,
+  };
+}

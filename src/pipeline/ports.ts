@@ -1,0 +1,26 @@
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import type { Repository } from "../oci/content.ts";
+import type { VerifyPolicy } from "../verify/verifier.ts";
+
+/** Moments by performance.now; what was asked before them is asked again. */
+export interface Freshness {
+  readonly since: number;
+  readonly tagsSince: number;
+}
+
+/** Opens what a spec names, with the credentials that the object may use. Open one for each reconcile. */
+export interface Sources {
+  /**
+   * @param freshness how old an answer may be that another object has got with the same credentials
+   * @throws InvalidReference, SecretNotFound, SecretInvalid, …
+   */
+  open(spec: ArtifactRepositorySpec, namespace: string, freshness: Freshness, signal: AbortSignal): Promise<Repository>;
+  /** Keys and identities of `spec.verify`. @throws SecretNotFound, SecretInvalid, InvalidSpec */
+  verifyPolicy(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<VerifyPolicy>;
+}
+
+/** A scratch directory on the file system of the storage. */
+export interface Scratch {
+  readonly dir: string;
+  remove(): Promise<void>;
+}

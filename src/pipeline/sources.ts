@@ -1,0 +1,168 @@
+import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import { sharedReadsDefaults } from "../config.ts";
+import type { Sources } from "./ports.ts";
+import { repositoryOf, timeoutMs } from "./spec.ts";
+import { type CloudCredentials } from "../credentials/cloud.ts";
+import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
+import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
+import { objectCredentials } from "../credentials/secret.ts";
+import {
+  readSecret,
+  type Read,
+  type Secret,
+  type SecretSource,
+  type ServiceAccount,
+} from "../credentials/secret-data.ts";
+import { CodedError } from "../errors.ts";
+import type { KubeClient, KubeObject } from "../kube/client.ts";
+import type { WritableRepository } from "../oci/content.ts";
+import type { Limits } from "../oci/limits.ts";
+import { parseReference, type RegistryReference } from "../oci/reference.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import { SharedReads } from "./shared-reads.ts";
+import { verifyPolicyOf } from "./verify-policy.ts";
+
+/** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
+export type RegistryAccess = Pick<
+  ArtifactRepositorySpec,
+  "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure"
+>;
+
+export interface SourceOptions {
+  readonly registry: RegistryClient;
+  readonly kube: KubeClient;
+  readonly clouds: CloudCredentials;
+  readonly limits: Limits;
+  /** Service account of objects with a cloud provider that name none; "" for none. */
+  readonly defaultServiceAccount: string;
+  /** Outside a cluster: whose credentials are used where an object names none. */
+  readonly ownCredentials?: CredentialProvider | undefined;
+}
+
+/** Repositories opened with what the Secrets of the object's namespace say at that moment. */
+export interface ClusterSources extends Sources {
+  openTarget(
+    url: string,
+    access: RegistryAccess,
+    context: { readonly namespace: string; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly repository: WritableRepository; readonly reference: RegistryReference }>;
+}
+
+export function clusterSources(options: SourceOptions): ClusterSources {
+  const { registry, kube, limits } = options;
+  const reads = new SharedReads(sharedReadsDefaults);
+  const open = async (
+    reference: RegistryReference,
+    access: RegistryAccess,
+    context: { namespace: string; timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<Opened> => {
+    const source = secretSource(kube, context.namespace);
+    const [tls, proxy] = await Promise.all([
+      access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
+      access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
+    ]);
+    const { credentials, first } = await asked(credentialsOf(options, source, access), reference, signal);
+    const insecure = access.insecure ?? false;
+    const repository = registry.repository(reference, {
+      credentials,
+      insecure,
+      tls,
+      proxy,
+      timeoutMs: context.timeoutMs,
+      limits,
+    });
+    return { repository, identity: [insecure, first, tls, proxy] };
+  };
+  return {
+    open: async (spec, namespace, freshness, signal) => {
+      const { repository, identity } = await open(
+        repositoryOf(spec),
+        spec,
+        { namespace, timeoutMs: timeoutMs(spec) },
+        signal,
+      );
+      return reads.share(repository, identity, freshness);
+    },
+    openTarget: async (url, access, context, signal) => {
+      const reference = parseReference(url);
+      if (reference.kind !== "registry")
+        throw new CodedError("InvalidReference", `publish.oci.url is ${url}; write oci://registry/repository`);
+      return { reference, repository: (await open(reference, access, context, signal)).repository };
+    },
+    verifyPolicy: async (spec, namespace, signal) => {
+      const source = secretSource(kube, namespace);
+      return await verifyPolicyOf(
+        spec.verify!,
+        async (name, field) => (await readSecret(source, name, field, signal)).values,
+      );
+    },
+  };
+}
+
+/** A repository, and everything that decides what the registry shows in it. */
+interface Opened {
+  readonly repository: WritableRepository;
+  readonly identity: unknown;
+}
+
+/** The provider with its first answer already known, which tells objects with different credentials apart. */
+async function asked(
+  provider: CredentialProvider,
+  target: CredentialTarget,
+  signal: AbortSignal,
+): Promise<{ credentials: CredentialProvider; first: Credential | undefined }> {
+  const first = await provider.resolve(target, signal);
+  let isFresh = true;
+  const resolve: CredentialProvider["resolve"] = async (wanted, within) => {
+    if (!isFresh) return await provider.resolve(wanted, within);
+    isFresh = false;
+    return first;
+  };
+  return { credentials: { resolve }, first };
+}
+
+function credentialsOf(
+  { clouds, kube, defaultServiceAccount, ownCredentials }: SourceOptions,
+  source: SecretSource,
+  access: RegistryAccess,
+): CredentialProvider {
+  const { provider } = access;
+  if (provider === "generic")
+    return objectCredentials(
+      source,
+      { secretRef: access.secretRef, serviceAccountName: access.serviceAccountName || undefined },
+      ownCredentials,
+    );
+  // With a cloud the service account lends its identity, not its pull secrets; as in Flux, only then there is a default one.
+  const serviceAccountName = access.serviceAccountName || defaultServiceAccount || undefined;
+  const requestToken = async (
+    namespace: string,
+    name: string,
+    audience: string,
+    signal: AbortSignal,
+  ): Promise<string> => await kube.requestToken({ namespace, name }, audience, signal);
+  const cloud =
+    serviceAccountName === undefined
+      ? clouds.ofController(provider)
+      : clouds.ofServiceAccount(provider, source, serviceAccountName, requestToken);
+  return objectCredentials(source, { secretRef: access.secretRef }, cloud);
+}
+
+function secretSource(kube: KubeClient, namespace: string): SecretSource {
+  return {
+    namespace,
+    secrets: reader<Secret>(kube, secrets),
+    serviceAccounts: reader<ServiceAccount>(kube, serviceAccounts),
+  };
+}
+
+function reader<T>(kube: KubeClient, type: ResourceType): Read<T> {
+  return async (namespace, name, signal) => {
+    const object = await kube.get<KubeObject & T>(type, { namespace, name }, signal);
+    if (object === undefined) throw new CodedError("NotFound", `${type.kind} ${namespace}/${name} does not exist`);
+    return object;
+  };
+}

@@ -1,0 +1,79 @@
+import { lstat, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { LimitFunction } from "p-limit";
+import { artifactFile, ownerDirectory } from "./artifact-path.ts";
+import { findDirectory, hasErrno, type CreateFile, type Directories } from "./durable.ts";
+import type { Artifact, Owner, StoredVerdict } from "./store.ts";
+import type { ArtifactRecord } from "./record.ts";
+import type { RetentionPolicy } from "./retention.ts";
+import { matches } from "./stage.ts";
+import { readState } from "./state.ts";
+
+/** What the parts of the storage share. */
+export interface Storage {
+  /** Absolute, without symlinks. */
+  readonly root: string;
+  readonly directories: Directories;
+  readonly url: (path: string) => string;
+  readonly retention: RetentionPolicy;
+  readonly verifying: LimitFunction;
+  readonly now: () => number;
+  readonly createFile: CreateFile;
+}
+
+/** The artifact of a record, as consumers see it. */
+export function artifactOf(storage: Storage, owner: Owner, record: ArtifactRecord): Artifact {
+  const path = `${ownerDirectory(owner)}/${artifactFile(record.digest)}`;
+  const { revision, digest, size, lastUpdateTime, metadata } = record;
+  return { path, url: storage.url(path), revision, digest, size, lastUpdateTime, metadata };
+}
+
+export async function currentArtifact(storage: Storage, owner: Owner): Promise<Artifact | undefined> {
+  const directory = await findDirectory(storage.root, ownerDirectory(owner));
+  const state = directory === undefined ? undefined : await readState(directory);
+  return state && artifactOf(storage, owner, state.current);
+}
+
+/** Whether the stored file is what the status of its owner says. */
+export async function verifyArtifact(
+  storage: Storage,
+  owner: Owner,
+  artifact: Artifact,
+  signal: AbortSignal,
+): Promise<StoredVerdict> {
+  if (!(await isCurrent(storage, owner, artifact))) return "missing";
+  const path = join(storage.root, ownerDirectory(owner), artifactFile(artifact.digest));
+  return await storage.verifying(async () => {
+    signal.throwIfAborted();
+    const intact = await matches(path, artifact, signal);
+    if (intact === undefined) return "missing";
+    // Nobody should download what their own check will refuse.
+    if (!intact) await rm(path, { force: true });
+    return intact ? "ok" : "corrupt";
+  });
+}
+
+/** The same without reading the file: whether it is there, in its size. */
+export async function hasArtifact(storage: Storage, owner: Owner, artifact: Artifact): Promise<boolean> {
+  return (
+    (await isCurrent(storage, owner, artifact)) && (await isThere(join(storage.root, ownerDirectory(owner)), artifact))
+  );
+}
+
+async function isCurrent(storage: Storage, owner: Owner, { digest, path, revision }: Artifact): Promise<boolean> {
+  const stored = await currentArtifact(storage, owner);
+  // The path of a status is compared, never joined.
+  return stored !== undefined && stored.digest === digest && stored.path === path && stored.revision === revision;
+}
+
+export async function isThere(
+  directory: string,
+  { digest, size }: Pick<ArtifactRecord, "digest" | "size">,
+): Promise<boolean> {
+  try {
+    return (await lstat(join(directory, artifactFile(digest)))).size === size;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}

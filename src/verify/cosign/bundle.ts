@@ -1,0 +1,111 @@
+import type { Bundle } from "@sigstore/bundle";
+import { matchesDigest } from "../../oci/digest.ts";
+import type { Descriptor, Digest } from "../../oci/types.ts";
+import { readSignatureManifest, readSmall } from "../content.ts";
+import { artifactName, type Findings, refused } from "../findings.ts";
+import { parseObject } from "../json.ts";
+import type { VerifyLimits } from "../limits.ts";
+import type { SignatureMaterial } from "./signature-material.ts";
+import { assertStatement, inTotoPayloadType, preAuthEncoding } from "./statement.ts";
+import type { VerifyRequest } from "../verifier.ts";
+
+/** cosign's BUNDLE_SPEC: the artifact type of the referrer and the media type of its layer. */
+const bundleArtifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const bundleTypePrefix = "application/vnd.dev.sigstore.bundle";
+
+/** Where bundles were looked for, for the message when there are none. */
+export const bundleLookup = `no referrer of type ${bundleArtifactType}`;
+
+/**
+ * The Sigstore bundles that refer to the root. What each one states is checked here (it is an in-toto signature of this very
+ * digest, or a signature over this very manifest); who made it is for the caller to check.
+ *
+ * @param annotations that must have been signed along
+ */
+export async function* bundleMaterial(
+  request: VerifyRequest,
+  annotations: Readonly<Record<string, string>> | undefined,
+  limits: VerifyLimits,
+  findings: Findings,
+): AsyncGenerator<SignatureMaterial> {
+  const { repository, root, signal } = request;
+  const referrers = await repository.referrers(root.digest, bundleArtifactType, signal);
+  for (const referrer of referrers.slice(0, limits.maxSignatures)) {
+    const where = `bundle ${referrer.digest}`;
+    const material = await findings.attempt(
+      where,
+      async () => await readBundle(request, referrer, annotations, limits),
+    );
+    if (material !== undefined) yield { ...material, where, manifest: referrer.digest };
+  }
+  if (referrers.length > limits.maxSignatures)
+    findings.add(
+      artifactName(repository, root),
+      `has ${referrers.length} bundles, of which only ${limits.maxSignatures} were looked at`,
+    );
+}
+
+type Content = Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle">;
+
+async function readBundle(
+  request: VerifyRequest,
+  referrer: Descriptor,
+  annotations: Readonly<Record<string, string>> | undefined,
+  limits: VerifyLimits,
+): Promise<Content> {
+  const { repository, root, signal } = request;
+  const manifest = await readSignatureManifest(repository, referrer, limits.maxSignatureBytes, signal);
+  const layer = manifest.layers.find(({ mediaType }) => mediaType.startsWith(bundleTypePrefix));
+  if (layer === undefined) throw refused(`it has no layer of type ${bundleArtifactType}`);
+  const json = parseObject(await readSmall(repository, layer, limits.maxSignatureBytes, signal), "its bundle");
+  const bundle = await parseBundle(json);
+  const certificateBundle = bundle.verificationMaterial.content.$case === "publicKey" ? undefined : json;
+  if (bundle.content.$case === "dsseEnvelope")
+    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, annotations), certificateBundle };
+  if (Object.keys(annotations ?? {}).length > 0)
+    throw refused("it is over the manifest alone, so no annotation is signed along");
+  const bytes = await readSmall(repository, root, root.size, signal);
+  return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle };
+}
+
+function envelopeContent(
+  envelope: Extract<Bundle["content"], { $case: "dsseEnvelope" }>["dsseEnvelope"],
+  digest: Digest,
+  annotations: Readonly<Record<string, string>> | undefined,
+): Omit<Content, "certificateBundle"> {
+  const [signature, ...more] = envelope.signatures;
+  if (signature === undefined || more.length > 0)
+    throw refused(`its envelope has ${envelope.signatures.length} signatures instead of one`);
+  if (envelope.payloadType !== inTotoPayloadType)
+    throw refused(
+      `its envelope is of type ${JSON.stringify(envelope.payloadType.slice(0, 100))}, not ${inTotoPayloadType}`,
+    );
+  assertStatement(envelope.payload, digest, annotations);
+  return {
+    signed: preAuthEncoding(envelope.payloadType, envelope.payload),
+    payload: envelope.payload,
+    signature: signature.sig,
+  };
+}
+
+function messageContent(
+  message: Extract<Bundle["content"], { $case: "messageSignature" }>["messageSignature"],
+  bytes: Buffer,
+  digest: Digest,
+): Omit<Content, "certificateBundle"> {
+  // The repository has checked the bytes against the root's digest; the bundle has to name the same.
+  const stated = message.messageDigest.digest.toString("hex");
+  if (!matchesDigest(bytes, digest) || `sha256:${stated}` !== digest)
+    throw refused(`it is a signature of sha256:${stated.slice(0, 128)}, not of this artifact`);
+  return { signed: bytes, payload: bytes, signature: message.signature };
+}
+
+async function parseBundle(json: unknown): Promise<Bundle> {
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const { bundleFromJSON } = (await import("@sigstore/bundle")).default;
+  try {
+    return bundleFromJSON(json);
+  } catch (cause) {
+    throw refused("it is no valid Sigstore bundle", cause);
+  }
+}

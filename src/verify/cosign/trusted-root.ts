@@ -1,0 +1,57 @@
+import type { TrustMaterial } from "@sigstore/verify";
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { CodedError } from "../../errors.ts";
+
+/** More than a few private Sigstores in one cluster are unlikely; parsing one takes some milliseconds. */
+const maxRoots = 32;
+const publicTuf = "https://tuf-repo-cdn.sigstore.dev";
+
+/** Keeps what trusted roots were parsed to. */
+export class TrustedRoots {
+  readonly #parsed = new LRUCache<string, TrustMaterial>({ max: maxRoots });
+
+  /**
+   * @param json a `trusted_root.json`; undefined for the public Sigstore's, as the sigstore packages ship it
+   * @throws SecretInvalid
+   */
+  async get(json: string | undefined): Promise<TrustMaterial> {
+    const key = json === undefined ? "public" : createHash("sha256").update(json).digest("hex");
+    const known = this.#parsed.get(key);
+    if (known !== undefined) return known;
+    const material = await parse(json ?? (await publicRoot()));
+    this.#parsed.set(key, material);
+    return material;
+  }
+}
+
+async function parse(json: string): Promise<TrustMaterial> {
+  // The default export is the whole of a CommonJS package, also where a bundler has split it off.
+  const [specs, verify] = await Promise.all([import("@sigstore/protobuf-specs"), import("@sigstore/verify")]);
+  const root = attempt(() => specs.default.TrustedRoot.fromJSON(JSON.parse(json)));
+  const missing = (["certificateAuthorities", "tlogs", "ctlogs"] as const).filter((list) => root[list].length === 0);
+  // Without its logs a root could only be trusted by leaving checks out.
+  if (missing.length > 0) throw invalid(`lists no ${missing.join(", ")}`);
+  return attempt(() => verify.default.toTrustMaterial(root));
+}
+
+function attempt<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw invalid("cannot be read", cause);
+  }
+}
+
+function invalid(problem: string, cause?: unknown): CodedError {
+  return new CodedError(
+    "SecretInvalid",
+    `trusted_root.json ${problem}; make it with "cosign trusted-root create" or take it from the TUF repository of your Sigstore`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+async function publicRoot(): Promise<string> {
+  const { default: seeds } = await import("@sigstore/tuf/seeds.json", { with: { type: "json" } });
+  return Buffer.from(seeds[publicTuf].targets["trusted_root.json"], "base64").toString("utf8");
+}
