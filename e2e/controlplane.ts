@@ -28,14 +28,7 @@ export async function startControlPlane(workspace: Workspace): Promise<ControlPl
   const url = `https://127.0.0.1:${port}`;
   const token = randomBytes(16).toString("hex");
   await writeFile(join(dir, "tokens.csv"), `${token},admin,admin,system:masters\n`);
-  await writeFile(
-    join(dir, "sa.key"),
-    generateKeyPairSync("rsa", {
-      modulusLength: 2048,
-      privateKeyEncoding: { type: "pkcs8", format: "pem" },
-      publicKeyEncoding: { type: "spki", format: "pem" },
-    }).privateKey,
-  );
+  await writeFile(join(dir, "sa.key"), serviceAccountKey());
 
   let api: Server | undefined = await startApiServer(workspace, { dir, port, etcdUrl });
   workspace.onEnd(async () => api?.kill());
@@ -66,6 +59,14 @@ export async function startControlPlane(workspace: Workspace): Promise<ControlPl
       api ??= await startApiServer(workspace, { dir, port, etcdUrl });
     },
   };
+}
+
+function serviceAccountKey(): string {
+  return generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  }).privateKey;
 }
 
 async function startEtcd(workspace: Workspace, dir: string): Promise<string> {

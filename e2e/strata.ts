@@ -69,19 +69,7 @@ export async function startStrata(
   const spec = {
     name,
     command: process.execPath,
-    args: [
-      ...controllerArgs,
-      `--storage-path=${storage}`,
-      `--storage-addr=127.0.0.1:${ports.artifacts}`,
-      `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
-      `--health-addr=127.0.0.1:${ports.health}`,
-      `--metrics-addr=127.0.0.1:${ports.metrics}`,
-      "--events-addr=",
-      "--log-level=debug",
-      "--enable-leader-election=false",
-      "--requeue-dependency=2s",
-      ...(options.flags ?? []),
-    ],
+    args: [...controllerArgs, ...defaultFlags(storage, ports), ...(options.flags ?? [])],
     env: { KUBECONFIG: kubeconfig, RUNTIME_NAMESPACE: "strata-system", ...options.env },
     logs: workspace.logs,
     ready: () => answers(`http://127.0.0.1:${ports.health}/readyz`),
@@ -99,6 +87,23 @@ export async function startStrata(
     };
   };
   return launch();
+}
+
+function defaultFlags(
+  storage: string,
+  ports: { readonly artifacts: number; readonly health: number; readonly metrics: number },
+): string[] {
+  return [
+    `--storage-path=${storage}`,
+    `--storage-addr=127.0.0.1:${ports.artifacts}`,
+    `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
+    `--health-addr=127.0.0.1:${ports.health}`,
+    `--metrics-addr=127.0.0.1:${ports.metrics}`,
+    "--events-addr=",
+    "--log-level=debug",
+    "--enable-leader-election=false",
+    "--requeue-dependency=2s",
+  ];
 }
 
 export interface CommandResult {

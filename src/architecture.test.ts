@@ -12,7 +12,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ["api"],
   "src/errors": [],
   "src/flags": ["src/errors"],
-  "src/config": ["src/errors", "src/flags", "src/oci/limits"],
+  "src/controller-flags": ["src/flags"],
+  "src/config": ["src/errors", "src/flags", "src/controller-flags", "src/oci/limits"],
   "src/text": [],
   // What everything that speaks HTTP shares.
   "src/http": ["src/errors"],

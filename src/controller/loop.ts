@@ -1,13 +1,13 @@
-import { ReconcileMemory } from "./memory.ts";
-import type { Deps, Next } from "./ports.ts";
-import { reconcile } from "./reconcile.ts";
-import type { RawObject } from "./status-writer.ts";
 import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { Queue, type QueueEvent } from "../kube/run/queue.ts";
 import type { ReconcileResult } from "../runtime/metrics.ts";
 import type { Caches } from "./caches.ts";
 import { objectKey, queueKey } from "./dependents.ts";
+import { ReconcileMemory } from "./memory.ts";
+import type { Deps, Next } from "./ports.ts";
+import { reconcile } from "./reconcile.ts";
+import type { RawObject } from "./status-writer.ts";
 
 export interface LoopOptions {
   readonly concurrent: number;
@@ -57,6 +57,21 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
     onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
     ...(options.onQueueEvent && { onEvent: options.onQueueEvent }),
   });
+  feed(caches, { queue, memory, onDeleted: options.onDeleted });
+  queue.start();
+  return {
+    queue,
+    stop: async (graceMs) => {
+      caches.feed(undefined);
+      return await queue.stop(graceMs);
+    },
+  };
+}
+
+function feed(
+  caches: Caches,
+  { queue, memory, onDeleted }: Pick<LoopOptions, "onDeleted"> & { queue: Queue; memory: ReconcileMemory },
+): void {
   caches.feed({
     wake: (key) => {
       // What has changed is worth a first try, whatever happened before.
@@ -66,17 +81,9 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
     changed: (object) => memory.statuses.caughtUp(object),
     deleted: (object) => {
       memory.forget(object.metadata.uid ?? "");
-      options.onDeleted?.(object);
+      onDeleted?.(object);
     },
   });
-  queue.start();
-  return {
-    queue,
-    stop: async (graceMs) => {
-      caches.feed(undefined);
-      return await queue.stop(graceMs);
-    },
-  };
 }
 
 /** Only the Kubernetes API fails a reconcile; it is tried again. */

@@ -1,9 +1,7 @@
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { sharedReadsDefaults } from "../config.ts";
-import type { Sources } from "./ports.ts";
-import { repositoryOf, timeoutMs } from "./spec.ts";
-import { type CloudCredentials } from "../credentials/cloud.ts";
+import type { CloudCredentials } from "../credentials/cloud.ts";
 import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
 import { objectCredentials } from "../credentials/secret.ts";
@@ -20,7 +18,9 @@ import type { WritableRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
+import type { Sources } from "./ports.ts";
 import { SharedReads } from "./shared-reads.ts";
+import { repositoryOf, timeoutMs } from "./spec.ts";
 import { verifyPolicyOf } from "./verify-policy.ts";
 
 /** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
@@ -51,49 +51,22 @@ export interface ClusterSources extends Sources {
 }
 
 export function clusterSources(options: SourceOptions): ClusterSources {
-  const { registry, kube, limits } = options;
   const reads = new SharedReads(sharedReadsDefaults);
-  const open = async (
-    reference: RegistryReference,
-    access: RegistryAccess,
-    context: { namespace: string; timeoutMs: number },
-    signal: AbortSignal,
-  ): Promise<Opened> => {
-    const source = secretSource(kube, context.namespace);
-    const [tls, proxy] = await Promise.all([
-      access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
-      access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
-    ]);
-    const { credentials, first } = await asked(credentialsOf(options, source, access), reference, signal);
-    const insecure = access.insecure ?? false;
-    const repository = registry.repository(reference, {
-      credentials,
-      insecure,
-      tls,
-      proxy,
-      timeoutMs: context.timeoutMs,
-      limits,
-    });
-    return { repository, identity: [insecure, first, tls, proxy] };
-  };
   return {
     open: async (spec, namespace, freshness, signal) => {
-      const { repository, identity } = await open(
-        repositoryOf(spec),
-        spec,
-        { namespace, timeoutMs: timeoutMs(spec) },
-        signal,
-      );
+      const wanted = { reference: repositoryOf(spec), access: spec, namespace, timeoutMs: timeoutMs(spec) };
+      const { repository, identity } = await openRepository(options, wanted, signal);
       return reads.share(repository, identity, freshness);
     },
     openTarget: async (url, access, context, signal) => {
       const reference = parseReference(url);
       if (reference.kind !== "registry")
         throw new CodedError("InvalidReference", `publish.oci.url is ${url}; write oci://registry/repository`);
-      return { reference, repository: (await open(reference, access, context, signal)).repository };
+      const { repository } = await openRepository(options, { reference, access, ...context }, signal);
+      return { reference, repository };
     },
     verifyPolicy: async (spec, namespace, signal) => {
-      const source = secretSource(kube, namespace);
+      const source = secretSource(options.kube, namespace);
       return await verifyPolicyOf(
         spec.verify!,
         async (name, field) => (await readSecret(source, name, field, signal)).values,
@@ -102,10 +75,40 @@ export function clusterSources(options: SourceOptions): ClusterSources {
   };
 }
 
+interface Wanted {
+  readonly reference: RegistryReference;
+  readonly access: RegistryAccess;
+  readonly namespace: string;
+  readonly timeoutMs: number;
+}
+
 /** A repository, and everything that decides what the registry shows in it. */
 interface Opened {
   readonly repository: WritableRepository;
   readonly identity: unknown;
+}
+
+async function openRepository(
+  options: SourceOptions,
+  { reference, access, namespace, timeoutMs }: Wanted,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const source = secretSource(options.kube, namespace);
+  const [tls, proxy] = await Promise.all([
+    access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
+    access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
+  ]);
+  const { credentials, first } = await asked(credentialsOf(options, source, access), reference, signal);
+  const insecure = access.insecure ?? false;
+  const repository = options.registry.repository(reference, {
+    credentials,
+    insecure,
+    tls,
+    proxy,
+    timeoutMs,
+    limits: options.limits,
+  });
+  return { repository, identity: [insecure, first, tls, proxy] };
 }
 
 /** The provider with its first answer already known, which tells objects with different credentials apart. */

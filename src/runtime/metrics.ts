@@ -63,37 +63,16 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
 }
 
 function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reconciled" | "deleted"> {
-  const registers = [registry];
   const controller = kind.toLowerCase();
-  // Ten buckets from 10 ms to 30 min, as Flux has them.
-  const buckets = exponentialBuckets(0.01, (1800 / 0.01) ** (1 / 9), 10);
   const duration = new Histogram({
     name: "gotk_reconcile_duration_seconds",
     help: "The duration in seconds of a reconcile of an object.",
     labelNames: ["kind", "name", "namespace"],
-    buckets,
-    registers,
+    // Ten buckets from 10 ms to 30 min, as Flux has them.
+    buckets: exponentialBuckets(0.01, (1800 / 0.01) ** (1 / 9), 10),
+    registers: [registry],
   });
-  const total = new Counter({
-    name: "controller_runtime_reconcile_total",
-    help: "Reconciles by result.",
-    labelNames: ["controller", "result"],
-    registers,
-  });
-  const errors = new Counter({
-    name: "controller_runtime_reconcile_errors_total",
-    help: "Reconciles that failed.",
-    labelNames: ["controller"],
-    registers,
-  });
-  const times = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-  const time = new Histogram({
-    name: "controller_runtime_reconcile_time_seconds",
-    help: "The duration in seconds of all reconciles.",
-    labelNames: ["controller"],
-    buckets: times,
-    registers,
-  });
+  const { total, errors, time } = controllerSeries([registry]);
   for (const result of ["success", "error", "requeue_after", "requeue"]) total.inc({ controller, result }, 0);
   errors.inc({ controller }, 0);
   return {
@@ -104,6 +83,31 @@ function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reco
       if (result === "error") errors.inc({ controller });
     },
     deleted: ({ namespace, name }) => duration.remove({ kind, name, namespace }),
+  };
+}
+
+/** As controller-runtime has them. */
+function controllerSeries(registers: Registry[]) {
+  return {
+    total: new Counter({
+      name: "controller_runtime_reconcile_total",
+      help: "Reconciles by result.",
+      labelNames: ["controller", "result"],
+      registers,
+    }),
+    errors: new Counter({
+      name: "controller_runtime_reconcile_errors_total",
+      help: "Reconciles that failed.",
+      labelNames: ["controller"],
+      registers,
+    }),
+    time: new Histogram({
+      name: "controller_runtime_reconcile_time_seconds",
+      help: "The duration in seconds of all reconciles.",
+      labelNames: ["controller"],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    }),
   };
 }
 

@@ -13,26 +13,9 @@ export function queueMetrics(
   { controller, concurrent }: { readonly controller: string; readonly concurrent: number },
 ): QueueMetrics {
   const labels = { name: controller, controller };
-  const common = { labelNames: Object.keys(labels), registers: [registry] };
-  const buckets = exponentialBuckets(1e-8, 10, 12);
-  const adds = new Counter({ ...common, name: "workqueue_adds_total", help: "Objects that were added to the queue." });
-  const retries = new Counter({
-    ...common,
-    name: "workqueue_retries_total",
-    help: "Objects that were added to the queue again with back-off.",
-  });
-  const waiting = new Histogram({
-    ...common,
-    name: "workqueue_queue_duration_seconds",
-    help: "How long objects waited in the queue.",
-    buckets,
-  });
-  const working = new Histogram({
-    ...common,
-    name: "workqueue_work_duration_seconds",
-    help: "How long it took to process objects.",
-    buckets,
-  });
+  const { adds, retries, waiting, working } = queueSeries(registry, Object.keys(labels));
+  adds.inc(labels, 0);
+  retries.inc(labels, 0);
   const most = new Gauge({
     name: "controller_runtime_max_concurrent_reconciles",
     help: "How many objects may be reconciled at once.",
@@ -40,8 +23,6 @@ export function queueMetrics(
     registers: [registry],
   });
   most.set({ controller }, concurrent);
-  adds.inc(labels, 0);
-  retries.inc(labels, 0);
   return {
     event: (event) => {
       if (event.type === "added") adds.inc(labels);
@@ -49,50 +30,74 @@ export function queueMetrics(
       else if (event.type === "started") waiting.observe(labels, event.waitedMs / 1000);
       else working.observe(labels, event.workedMs / 1000);
     },
-    show: (state) => showState(registry, labels, state),
+    show: (state) => {
+      for (const gauge of gauges) showGauge(registry, gauge, labels, state);
+    },
   };
 }
 
-function showState(
+function queueSeries(registry: Registry, labelNames: string[]) {
+  const counter = (name: string, help: string): Counter =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  const histogram = (name: string, help: string): Histogram =>
+    new Histogram({ name, help, labelNames, registers: [registry], buckets: exponentialBuckets(1e-8, 10, 12) });
+  return {
+    adds: counter("workqueue_adds_total", "Objects that were added to the queue."),
+    retries: counter("workqueue_retries_total", "Objects that were added to the queue again with back-off."),
+    waiting: histogram("workqueue_queue_duration_seconds", "How long objects waited in the queue."),
+    working: histogram("workqueue_work_duration_seconds", "How long it took to process objects."),
+  };
+}
+
+interface QueueGauge {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly ("name" | "controller")[];
+  readonly value: (state: QueueState) => number;
+}
+
+const gauges: readonly QueueGauge[] = [
+  {
+    name: "workqueue_depth",
+    help: "Objects that wait for a worker.",
+    labels: ["name", "controller"],
+    value: ({ depth }) => depth,
+  },
+  {
+    name: "workqueue_unfinished_work_seconds",
+    help: "How long all running work has taken so far.",
+    labels: ["name", "controller"],
+    value: ({ unfinishedMs }) => unfinishedMs / 1000,
+  },
+  {
+    name: "workqueue_longest_running_processor_seconds",
+    help: "How long the longest running work has taken so far.",
+    labels: ["name", "controller"],
+    value: ({ longestRunningMs }) => longestRunningMs / 1000,
+  },
+  {
+    name: "controller_runtime_active_workers",
+    help: "Objects that are being reconciled.",
+    labels: ["controller"],
+    value: ({ running }) => running,
+  },
+];
+
+function showGauge(
   registry: Registry,
+  { name, help, labels: labelNames, value }: QueueGauge,
   labels: { readonly name: string; readonly controller: string },
   state: () => QueueState,
 ): void {
-  const { controller } = labels;
-  const gauge = (
-    name: string,
-    help: string,
-    labels: Record<string, string>,
-    value: (state: QueueState) => number,
-  ): void => {
-    const metric = new Gauge({
-      name,
-      help,
-      labelNames: Object.keys(labels),
-      registers: [],
-      collect() {
-        this.set(labels, value(state()));
-      },
-    });
-    registry.registerMetric(metric);
-  };
-  gauge("workqueue_depth", "Objects that wait for a worker.", labels, ({ depth }) => depth);
-  gauge(
-    "workqueue_unfinished_work_seconds",
-    "How long all running work has taken so far.",
-    labels,
-    ({ unfinishedMs }) => unfinishedMs / 1000,
-  );
-  gauge(
-    "workqueue_longest_running_processor_seconds",
-    "How long the longest running work has taken so far.",
-    labels,
-    ({ longestRunningMs }) => longestRunningMs / 1000,
-  );
-  gauge(
-    "controller_runtime_active_workers",
-    "Objects that are being reconciled.",
-    { controller },
-    ({ running }) => running,
-  );
+  const shown = Object.fromEntries(labelNames.map((label) => [label, labels[label]]));
+  const metric = new Gauge({
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [],
+    collect() {
+      this.set(shown, value(state()));
+    },
+  });
+  registry.registerMetric(metric);
 }

@@ -1,34 +1,35 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
-import { aborted } from "../http/abort.ts";
+import { storageFailed } from "../archive/spool.ts";
 import {
+  defaultLimits,
   eventLimits,
   kubeDefaults,
   notificationLimits,
   registryDefaults,
-  defaultLimits,
   type ControllerConfig,
 } from "../config.ts";
+import { Caches } from "../controller/caches.ts";
+import { startLoop, type Loop } from "../controller/loop.ts";
+import type { Deps } from "../controller/ports.ts";
 import type { RawObject } from "../controller/status-writer.ts";
-import { storageFailed } from "../archive/spool.ts";
-import { EventRecorder } from "../kube/report/events.ts";
+import { aborted } from "../http/abort.ts";
 import { connectKube, type KubeConnection } from "../kube/http/connect.ts";
-import { runLeaderElection } from "../kube/run/leader.ts";
+import { EventRecorder } from "../kube/report/events.ts";
 import { Notifier } from "../kube/report/notification.ts";
-import { parseListenAddress } from "../serve/listen.ts";
+import { runLeaderElection } from "../kube/run/leader.ts";
+import { clusterSources } from "../pipeline/sources.ts";
 import { RegistryClient } from "../registry/client.ts";
-import { serveMetrics, serveProbes } from "../serve/health.ts";
+import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
-import { announcer } from "./announcer.ts";
-import { Caches } from "../controller/caches.ts";
 import { certificateIn } from "../serve/certificate.ts";
+import { serveMetrics, serveProbes } from "../serve/health.ts";
+import { parseListenAddress } from "../serve/listen.ts";
+import { announcer } from "./announcer.ts";
 import { cloudCredentials } from "./clouds.ts";
-import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
-import { startLoop } from "../controller/loop.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
-import { clusterSources } from "../pipeline/sources.ts";
 
 const component = "strata-controller";
 
@@ -64,6 +65,14 @@ interface Process {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly kube: KubeConnection;
+}
+
+/** What only the leader has. */
+interface LeaderParts {
+  readonly registry: RegistryClient;
+  readonly servers: Servers;
+  readonly caches: Caches;
+  readonly announce: ReturnType<typeof announcer>;
 }
 
 class Controller {
@@ -163,7 +172,7 @@ class Controller {
     { lost, signal }: { lost: AbortSignal; signal: AbortSignal },
   ): Promise<void> {
     const { flags } = this.#config;
-    const { logger, metrics, kube } = this.#process;
+    const { logger, metrics } = this.#process;
     const ending = AbortSignal.any([lost, signal]);
     // Where the API server cannot be reached, this may take for ever.
     await Promise.race([caches.synced, aborted(ending)]);
@@ -174,36 +183,26 @@ class Controller {
       onRequest: ({ method, status }) => metrics.registryRequest({ method, status }),
     });
     const tell = this.#announcer();
-    const sources = clusterSources({
-      registry,
-      kube: kube.client,
-      clouds: cloudCredentials(this.#config.azure),
-      limits: defaultLimits,
-      defaultServiceAccount: flags["default-service-account"],
-    });
-    const deps = await reconcilerDeps(
-      {
-        root: flags["storage-path"],
-        kube: kube.client,
-        sources,
-        servers,
-        announce: tell.announce,
-        meter: metrics,
-        log: logger.log,
-        retention: { ttlMs: flags["artifact-retention-ttl"], records: flags["artifact-retention-records"] },
-        cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
-        settings: {
-          intervalJitterPercentage: flags["interval-jitter-percentage"],
-          requeueDependencyMs: flags["requeue-dependency"],
-        },
-      },
-      ending,
-    );
+    const deps = await this.#deps({ registry, servers, caches, announce: tell.announce }, ending);
     await deps.store.collectOrphans((owner) => caches.objects.get(owner) !== undefined, ending);
     startHeartbeat(flags["storage-path"], this.#identity, AbortSignal.any([ending, this.#stopping.signal]));
     this.#leads = true;
     metrics.leading(true);
     logger.log("info", "leading", { identity: this.#identity });
+    const loop = this.#start(caches, deps);
+    await aborted(ending);
+    this.#leads = false;
+    metrics.leading(false);
+    // Whoever comes next may begin at once: nothing of this replica may still write then.
+    const left = await loop.stop(lost.aborted ? 0 : flags["graceful-shutdown-timeout"]);
+    if (left.length > 0) logger.log("error", "some reconciles did not stop", { count: left.length });
+    await tell.close();
+    await registry.close();
+  }
+
+  #start(caches: Caches, deps: Deps): Loop {
+    const { flags } = this.#config;
+    const { logger, metrics } = this.#process;
     const loop = startLoop(caches, deps, {
       concurrent: flags.concurrent,
       backoff: { baseMs: flags["min-retry-delay"], maxMs: flags["max-retry-delay"] },
@@ -213,14 +212,37 @@ class Controller {
       onDeleted: ({ metadata }) => metrics.deleted(metadata),
     });
     metrics.queue.show(() => loop.queue.state());
-    await aborted(ending);
-    this.#leads = false;
-    metrics.leading(false);
-    // Whoever comes next may begin at once: nothing of this replica may still write then.
-    const left = await loop.stop(lost.aborted ? 0 : flags["graceful-shutdown-timeout"]);
-    if (left.length > 0) logger.log("error", "some reconciles did not stop", { count: left.length });
-    await tell.close();
-    await registry.close();
+    return loop;
+  }
+
+  async #deps({ registry, servers, caches, announce }: LeaderParts, signal: AbortSignal): Promise<Deps> {
+    const { flags, azure } = this.#config;
+    const { logger, metrics, kube } = this.#process;
+    const sources = clusterSources({
+      registry,
+      kube: kube.client,
+      clouds: cloudCredentials(azure),
+      limits: defaultLimits,
+      defaultServiceAccount: flags["default-service-account"],
+    });
+    return await reconcilerDeps(
+      {
+        root: flags["storage-path"],
+        kube: kube.client,
+        sources,
+        servers,
+        announce,
+        meter: metrics,
+        log: logger.log,
+        retention: { ttlMs: flags["artifact-retention-ttl"], records: flags["artifact-retention-records"] },
+        cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
+        settings: {
+          intervalJitterPercentage: flags["interval-jitter-percentage"],
+          requeueDependencyMs: flags["requeue-dependency"],
+        },
+      },
+      signal,
+    );
   }
 
   #announcer(): { readonly announce: ReturnType<typeof announcer>; close(): Promise<void> } {

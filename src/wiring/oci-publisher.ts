@@ -1,61 +1,37 @@
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Identified, OciPublisher, PushedLayer } from "../controller/ports.ts";
-import { timeoutMs } from "../pipeline/spec.ts";
 import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
-import { renderAliases } from "../publish/alias.ts";
-import { pushArtifact } from "../publish/push.ts";
-import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
-import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
-import { refill } from "../publish/refill.ts";
 import type { ClusterSources } from "../pipeline/sources.ts";
+import { timeoutMs } from "../pipeline/spec.ts";
+import { renderAliases } from "../publish/alias.ts";
+import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
+import { pushArtifact } from "../publish/push.ts";
+import { refill } from "../publish/refill.ts";
+import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
 
 /** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
 const maxRemembered = 126;
 
+type OpenTarget = (
+  owner: Identified,
+  target: PublishOci,
+  signal: AbortSignal,
+) => ReturnType<ClusterSources["openTarget"]>;
+
 export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store: ArtifactStore): OciPublisher {
-  const open = async (owner: Identified, target: PublishOci, signal: AbortSignal) =>
-    await sources.openTarget(
-      target.url,
-      target,
-      { namespace: owner.key.namespace, timeoutMs: timeoutMs(owner.object.spec) },
-      signal,
-    );
+  const open: OpenTarget = async ({ key: { namespace }, object }, target, signal) =>
+    await sources.openTarget(target.url, target, { namespace, timeoutMs: timeoutMs(object.spec) }, signal);
   return {
-    push: async ({ owner, target, artifact, previous, layer }, signal) => {
-      const { repository, reference } = await open(owner, target, signal);
-      const stored = await store.image(storeOwner(owner));
-      if (stored === undefined)
-        throw new CodedError(
-          "StorageFailed",
-          `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`,
-        );
-      const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
-      const { digest } = await pushArtifact(
-        { repository, stored, aliases, ...mountSource(layer, reference, artifact) },
-        signal,
-      );
-      const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
-      const { remaining, refused } = await pruned(
-        target,
-        { repository, owner: storeOwner(owner), pushed, aliases },
-        signal,
-      );
-      return {
-        rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases),
-        note: refused && `${target.url} keeps older manifests: ${refused.message}`,
-      };
-    },
+    push: async (request, signal) => await push({ open, store }, request, signal),
     withdraw: async ({ owner, target, previous }, signal) => {
       const { repository } = await open(owner, target, signal);
-      await prunePushed(
-        { repository, owner: storeOwner(owner), pushed: pushedDigests(previous, target.url), retain: 0, aliases: [] },
-        signal,
-      );
+      const pushed = pushedDigests(previous, target.url);
+      await prunePushed({ repository, owner: storeOwner(owner), pushed, retain: 0, aliases: [] }, signal);
     },
     refill: async ({ owner, target, artifact, previous }, signal) => {
       const [digest] = pushedDigests(previous, target.url);
@@ -64,6 +40,28 @@ export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store:
       await refill({ repository, digest, owner: storeOwner(owner), artifact, store }, signal);
       return true;
     },
+  };
+}
+
+async function push(
+  { open, store }: { readonly open: OpenTarget; readonly store: ArtifactStore },
+  { owner, target, artifact, previous, layer }: Parameters<OciPublisher["push"]>[0],
+  signal: AbortSignal,
+): ReturnType<OciPublisher["push"]> {
+  const { repository, reference } = await open(owner, target, signal);
+  const { namespace, name } = owner.key;
+  const stored = await store.image(storeOwner(owner));
+  if (stored === undefined)
+    throw new CodedError("StorageFailed", `the artifact of ${namespace}/${name} is gone from the storage`);
+  const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
+  const mount = mountSource(layer, reference, artifact);
+  const { digest } = await pushArtifact({ repository, stored, aliases, ...mount }, signal);
+  const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
+  const request = { repository, owner: storeOwner(owner), pushed, aliases };
+  const { remaining, refused } = await pruned(target, request, signal);
+  return {
+    rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases),
+    note: refused && `${target.url} keeps older manifests: ${refused.message}`,
   };
 }
 

@@ -1,4 +1,5 @@
-import { controllerConfig, controllerFlags } from "../config.ts";
+import { controllerConfig } from "../config.ts";
+import { controllerFlags } from "../controller-flags.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { describeFlags } from "../flags.ts";
 import { runController } from "./controller.ts";

@@ -94,6 +94,28 @@ async function reconcileDirectory(
   { options, kube, servers, stopping }: Opened,
   running: AbortSignal,
 ): Promise<Standalone> {
+  const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log: options.log }, running);
+  await caches.synced;
+  const deps = await standaloneDeps({ options, kube, servers, caches }, running);
+  const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
+  await deps.store.collectOrphans(isKnown, running);
+  const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
+  return {
+    servers,
+    list: () => caches.objects.list(),
+    settled: async (until) => await settled(() => caches.objects.list(), until),
+    stop: async () => {
+      await reconciling.stop(graceMs);
+      stopping.abort(new DOMException("stopped", "AbortError"));
+      await servers.close(graceMs);
+    },
+  };
+}
+
+async function standaloneDeps(
+  { options, kube, servers, caches }: Omit<Opened, "stopping"> & { readonly caches: Caches },
+  running: AbortSignal,
+): Promise<Deps> {
   const { log, registry, ownCredentials } = options;
   const sources = clusterSources({
     registry,
@@ -103,9 +125,7 @@ async function reconcileDirectory(
     defaultServiceAccount: "",
     ownCredentials,
   });
-  const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log }, running);
-  await caches.synced;
-  const deps = await reconcilerDeps(
+  return await reconcilerDeps(
     {
       root: options.storage,
       kube,
@@ -120,19 +140,6 @@ async function reconcileDirectory(
     },
     running,
   );
-  const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
-  await deps.store.collectOrphans(isKnown, running);
-  const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
-  return {
-    servers,
-    list: () => caches.objects.list(),
-    settled: async (until) => await settled(() => caches.objects.list(), until),
-    stop: async () => {
-      await reconciling.stop(graceMs);
-      stopping.abort(new DOMException("stopped", "AbortError"));
-      await servers.close(graceMs);
-    },
-  };
 }
 
 async function settled(list: () => readonly RawObject[], signal: AbortSignal): Promise<void> {

@@ -24,26 +24,9 @@ export function manifestConditions(nodes: readonly ManifestNode[], { root, graph
     [...children, root].toReversed().map((descriptor) => [descriptor.digest, descriptor]),
   );
   const types = nodes.map(({ effectiveType }) => ({ field: "artifactType" as const, value: effectiveType }));
-  const platforms = nodes.flatMap(({ descriptor: { platform }, path }) =>
-    platform === undefined || path.length === 0
-      ? []
-      : [
-          {
-            field: "platform" as const,
-            value: formatPlatform({
-              os: platform.os,
-              architecture: platform.architecture,
-              ...(platform.variant !== undefined && { variant: platform.variant }),
-            }),
-          },
-        ],
-  );
+  const platforms = nodes.flatMap(platformCondition);
   const annotations = nodes.flatMap(({ effectiveAnnotations }) => annotationConditions(effectiveAnnotations));
-  const written = unique([
-    ...types,
-    ...platforms.filter(({ value }) => /^[\w.-]+(?:\/[\w.-]+){1,2}$/.test(value)),
-    ...annotations,
-  ]);
+  const written = unique([...types, ...platforms, ...annotations]);
   return written.map((condition) => {
     const matcher = manifestMatcher(selectorOf(condition));
     const passes = ({ path }: ManifestNode): boolean =>
@@ -58,6 +41,14 @@ export function manifestConditions(nodes: readonly ManifestNode[], { root, graph
     );
     return Object.assign(condition, { matches: places(matching), namesAttestations });
   });
+}
+
+/** An indexSelector judges what an index says of a platform, and only what it can write itself. */
+function platformCondition({ descriptor, path }: ManifestNode): { field: "platform"; value: string }[] {
+  if (descriptor.platform === undefined || path.length === 0) return [];
+  const { os, architecture, variant } = descriptor.platform;
+  const value = formatPlatform({ os, architecture, ...(variant !== undefined && { variant }) });
+  return /^[\w.-]+(?:\/[\w.-]+){1,2}$/.test(value) ? [{ field: "platform", value }] : [];
 }
 
 /** Everything that a layerSelector could say about these layers, exact values before globs. */

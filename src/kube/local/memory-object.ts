@@ -1,9 +1,15 @@
-import type { ResourceType } from "../../../api/kinds.ts";
+import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import type { ResourceType } from "../../../api/kinds.ts";
 import { CodedError } from "../../errors.ts";
 import type { DeleteOptions, KubeObject, ObjectKey, ObjectMeta } from "../client.ts";
 
 export type StoredObject = KubeObject & { readonly status?: unknown };
+
+/** `externalartifacts.source.toolkit.fluxcd.io`; the core group has no suffix. */
+export function typeNameOf({ plural, group }: ResourceType): string {
+  return group === "" ? plural : `${plural}.${group}`;
+}
 
 /** Custom resources have a generation and a status subresource; the built-in kinds in use have neither. */
 export function isCustom({ group }: ResourceType): boolean {
@@ -85,6 +91,18 @@ export function checkPreconditions(
       `it has been changed meanwhile (resource version ${metadata.resourceVersion}, not ${resourceVersion})`,
     );
   }
+}
+
+/** With the metadata that the server gives to a new object. */
+export function newObject(type: ResourceType, stated: StoredObject, creationTimestamp: string): StoredObject {
+  const metadata = {
+    ...stated.metadata,
+    uid: randomUUID(),
+    creationTimestamp,
+    deletionTimestamp: undefined,
+    generation: isCustom(type) ? 1 : undefined,
+  };
+  return toJson({ ...stated, metadata });
 }
 
 /** `after` with the metadata that the server alone sets, and the generation counted up where the content has changed. */

@@ -1,7 +1,7 @@
-import type { ResourceType } from "../../../api/kinds.ts";
-import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { serviceAccounts, type ResourceType } from "../../../api/kinds.ts";
 import { CodedError } from "../../errors.ts";
+import { timestamp } from "../../text/kube-text.ts";
 import type {
   ApplyOptions,
   DeleteOptions,
@@ -13,8 +13,8 @@ import type {
   PatchOptions,
   WatchEvent,
 } from "../client.ts";
-import { parseLabelSelector } from "./label-selector.ts";
-import { History, type Change } from "./memory-history.ts";
+import { AppliedFields } from "./applied-fields.ts";
+import { History } from "./memory-history.ts";
 import {
   checkObject,
   checkPreconditions,
@@ -23,14 +23,16 @@ import {
   freeze,
   isCustom,
   isGone,
+  newObject,
   notFound,
   rejected,
   toJson,
+  typeNameOf,
   withServerMetadata,
   type StoredObject,
 } from "./memory-object.ts";
-import { mergePatch, removals, type Fields } from "./merge-patch.ts";
-import { timestamp } from "../../text/kube-text.ts";
+import { eventOf, selection, shown } from "./memory-view.ts";
+import { mergePatch } from "./merge-patch.ts";
 
 /** What was asked of a MemoryKube. */
 export interface KubeRequest {
@@ -52,8 +54,6 @@ export interface MemoryKubeOptions {
   readonly issueToken?: (key: ObjectKey, audience: string) => string;
 }
 
-const serviceAccounts: ResourceType = { group: "", version: "v1", plural: "serviceaccounts", kind: "ServiceAccount" };
-const typeNameOf = ({ plural, group }: ResourceType): string => (group === "" ? plural : `${plural}.${group}`);
 const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
 
 /**
@@ -66,8 +66,7 @@ export class MemoryKube implements KubeClient {
   readonly #options: MemoryKubeOptions;
   readonly #objects = new Map<string, Map<string, StoredObject>>();
   readonly #history: History;
-  /** By uid, then field manager: what was applied last. */
-  readonly #applied = new Map<string, Map<string, Fields>>();
+  readonly #applied = new AppliedFields();
   #version = 0;
 
   constructor(options: MemoryKubeOptions = {}) {
@@ -144,7 +143,7 @@ export class MemoryKube implements KubeClient {
     const before = this.#find(type, object.metadata);
     const after =
       before === undefined ? this.#applyNew(type, stated, options) : this.#applyTo(type, before, stated, options);
-    this.#remember(after, options, stated);
+    if (!isGone(after.metadata)) this.#applied.remember(after, options, stated);
     return after as KubeObject as T;
   }
 
@@ -242,14 +241,8 @@ export class MemoryKube implements KubeClient {
     if (this.#find(type, stated.metadata) !== undefined) throw conflict(type, stated.metadata, "it exists already");
     if (stated.metadata.resourceVersion !== undefined)
       throw rejected(type, stated.metadata, "metadata.resourceVersion must not be set on a new object");
-    const metadata = {
-      ...stated.metadata,
-      uid: randomUUID(),
-      creationTimestamp: this.#timestamp(),
-      deletionTimestamp: undefined,
-      generation: isCustom(type) ? 1 : undefined,
-    };
-    return this.#commit(type, undefined, toJson({ ...stated, metadata, status: isCustom(type) ? undefined : status }));
+    const created = newObject(type, isCustom(type) ? stated : { ...stated, status }, this.#timestamp());
+    return this.#commit(type, undefined, created);
   }
 
   /** A write by a client, who reaches either the status or the rest. */
@@ -278,16 +271,8 @@ export class MemoryKube implements KubeClient {
   }
 
   #applyTo(type: ResourceType, before: StoredObject, stated: StoredObject, options: ApplyOptions): StoredObject {
-    const previous = this.#applied.get(before.metadata.uid!)?.get(managerOf(options));
-    const withdrawn = previous === undefined ? undefined : removals(previous, { ...stated });
-    const kept = withdrawn === undefined ? before : mergePatch(before, withdrawn);
+    const kept = this.#applied.without(before, options, stated);
     return this.#replace(type, before, mergePatch(kept, stated) as StoredObject, options.subresource);
-  }
-
-  #remember({ metadata }: StoredObject, options: ApplyOptions, stated: StoredObject): void {
-    if (isGone(metadata)) return;
-    const managers = this.#applied.get(metadata.uid!) ?? new Map<string, Fields>();
-    this.#applied.set(metadata.uid!, managers.set(managerOf(options), { ...stated }));
   }
 
   #commit(type: ResourceType, before: StoredObject | undefined, next: StoredObject): StoredObject {
@@ -297,7 +282,7 @@ export class MemoryKube implements KubeClient {
     const gone = isGone(after.metadata);
     if (gone) {
       this.#all(type).delete(nameOf(after.metadata));
-      this.#applied.delete(after.metadata.uid!);
+      this.#applied.forget(after);
     } else this.#all(type).set(nameOf(after.metadata), after);
     // The last state of what is gone carries the version of its deletion, as a DELETED event does.
     this.#history.add({
@@ -308,28 +293,4 @@ export class MemoryKube implements KubeClient {
     });
     return after;
   }
-}
-
-const managerOf = ({ fieldManager, subresource }: PatchOptions): string => `${fieldManager} ${subresource ?? ""}`;
-
-function selection({ namespace, labelSelector }: ListOptions): (object: StoredObject) => boolean {
-  const matches = parseLabelSelector(labelSelector ?? "");
-  return ({ metadata }) =>
-    (namespace === undefined || metadata.namespace === namespace) && matches(metadata.labels ?? {});
-}
-
-function shown(object: KubeObject, { metadataOnly }: ListOptions): KubeObject {
-  const { apiVersion, kind, metadata } = object;
-  return metadataOnly === true ? { apiVersion, kind, metadata } : object;
-}
-
-/** What a change is to a watch: an object whose labels no longer match is gone for it. */
-function eventOf(
-  { before, after }: Change,
-  isSelected: (object: StoredObject) => boolean,
-): WatchEvent<StoredObject> | undefined {
-  const was = before !== undefined && isSelected(before);
-  const is = after !== undefined && isSelected(after);
-  if (is) return { type: was ? "MODIFIED" : "ADDED", object: after };
-  return was ? { type: "DELETED", object: after ?? before } : undefined;
 }

@@ -1,21 +1,21 @@
-import { artifactRepositories, externalArtifacts, type ResourceType } from "../../../api/kinds.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import type { ExternalArtifact } from "../../../api/flux/source.ts";
+import { artifactRepositories, externalArtifacts, type ResourceType } from "../../../api/kinds.ts";
+import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import { defaultLimits, informerDefaults } from "../../config.ts";
 import { ReconcileMemory } from "../../controller/memory.ts";
 import type { Deps, Next } from "../../controller/ports.ts";
 import { reconcile } from "../../controller/reconcile.ts";
 import type { RawObject } from "../../controller/status-writer.ts";
 import type { KubeObject } from "../../kube/client.ts";
-import { startInformer } from "../../kube/run/informer.ts";
 import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../../kube/local/memory.ts";
-import { cloudCredentials } from "../../wiring/clouds.ts";
-import { reconcilerDeps, startServers } from "../../wiring/reconciler.ts";
+import { startInformer } from "../../kube/run/informer.ts";
 import { clusterSources } from "../../pipeline/sources.ts";
+import { cloudCredentials } from "../../wiring/clouds.ts";
+import { reconcilerDeps, startServers, type Servers } from "../../wiring/reconciler.ts";
 import { testClient } from "../registry/client.ts";
 
 const never = new AbortController().signal;
@@ -64,16 +64,7 @@ export async function startTestReconciler(
     events,
     writes: () => requests.splice(0).filter(({ verb }) => writing.has(verb)),
     apply: async (name, spec, annotations = {}) => {
-      const existing = await read<RawObject>(artifactRepositories, name);
-      const object: RawObject = {
-        apiVersion: API_VERSION,
-        kind: KIND,
-        metadata: { ...existing?.metadata, name, namespace, annotations },
-        spec,
-      };
-      await (existing === undefined
-        ? kube.create(artifactRepositories, object, never)
-        : kube.update(artifactRepositories, object, never));
+      await put(kube, { name, namespace, annotations }, spec);
       requests.length = 0;
     },
     reconcile: async (name, askedAt = performance.now()) => {
@@ -95,6 +86,15 @@ export async function startTestReconciler(
   };
 }
 
+async function put(kube: MemoryKube, named: KubeObject["metadata"], spec: object): Promise<void> {
+  const existing = await kube.get<RawObject>(artifactRepositories, named, never);
+  const metadata = { ...existing?.metadata, ...named };
+  const object: RawObject = { apiVersion: API_VERSION, kind: KIND, metadata, spec };
+  await (existing === undefined
+    ? kube.create(artifactRepositories, object, never)
+    : kube.update(artifactRepositories, object, never));
+}
+
 /** The real parts, over that API. */
 async function startParts(
   kube: MemoryKube,
@@ -103,25 +103,9 @@ async function startParts(
   const root = await mkdtemp(join(tmpdir(), "strata-reconciler-"));
   const registry = testClient();
   const events: TestEvent[] = [];
-  const sources = clusterSources({
-    registry,
-    kube,
-    clouds: cloudCredentials({}),
-    limits: defaultLimits,
-    defaultServiceAccount: "",
-  });
-  const oci = ociEndpoint ? { address: "127.0.0.1:0", advertised: "" } : undefined;
-  const servers = await startServers({
-    root,
-    address: "127.0.0.1:0",
-    advertised: "",
-    hostname: "127.0.0.1",
-    oci,
-    ready: () => true,
-    onError: (error) => {
-      throw error;
-    },
-  });
+  const clouds = cloudCredentials({});
+  const sources = clusterSources({ registry, kube, clouds, limits: defaultLimits, defaultServiceAccount: "" });
+  const servers = await localServers(root, ociEndpoint);
   const stopping = new AbortController();
   const artifacts = startInformer<ExternalArtifact>(kube, externalArtifacts, informerDefaults, stopping.signal);
   await artifacts.synced;
@@ -147,6 +131,21 @@ async function startParts(
     await rm(root, { recursive: true, force: true });
   };
   return { deps, root, events, close };
+}
+
+async function localServers(root: string, ociEndpoint: boolean): Promise<Servers> {
+  const address = "127.0.0.1:0";
+  return await startServers({
+    root,
+    address,
+    advertised: "",
+    hostname: "127.0.0.1",
+    oci: ociEndpoint ? { address, advertised: "" } : undefined,
+    ready: () => true,
+    onError: (error) => {
+      throw error;
+    },
+  });
 }
 
 /** Status of a condition; undefined where there is none. */

@@ -81,15 +81,7 @@ export async function startKubeServer(options: KubeServerOptions): Promise<TestK
     pages: new Pages(),
   };
   const server = listener(options.tls, (incoming, response) => void answer(incoming, response, shared));
-  const open = new Set<Socket>();
-  let connections = 0;
-  server.on("connection", (socket: Socket) => {
-    connections++;
-    open.add(socket);
-    socket.on("error", () => socket.destroy()).on("close", () => open.delete(socket));
-  });
-  server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
-  const dropConnections = (): void => open.forEach((socket) => socket.destroy());
+  const { connections, dropConnections } = trackConnections(server);
   const stop = async (): Promise<void> => {
     const closed = new Promise<void>((done) => server.close(() => done()));
     dropConnections();
@@ -107,12 +99,27 @@ export async function startKubeServer(options: KubeServerOptions): Promise<TestK
     store,
     faults,
     requests,
-    connections: () => connections,
+    connections,
     expirePages: () => pages.expire(),
     dropConnections,
     stop,
     start: () => listen(port),
     [Symbol.asyncDispose]: async () => (server.listening ? stop() : undefined),
+  };
+}
+
+function trackConnections(server: Server): Pick<TestKubeServer, "connections" | "dropConnections"> {
+  const open = new Set<Socket>();
+  let connections = 0;
+  server.on("connection", (socket: Socket) => {
+    connections++;
+    open.add(socket);
+    socket.on("error", () => socket.destroy()).on("close", () => open.delete(socket));
+  });
+  server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
+  return {
+    connections: () => connections,
+    dropConnections: () => open.forEach((socket) => socket.destroy()),
   };
 }
 
@@ -177,6 +184,8 @@ async function route({ store, pages }: Shared, target: KubeTarget | undefined, c
   }
 }
 
+const expired = { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" };
+
 interface Watch {
   readonly shared: Shared;
   readonly target: KubeTarget;
@@ -184,7 +193,6 @@ interface Watch {
 }
 
 async function watch(response: ServerResponse, { shared, target, call }: Watch): Promise<void> {
-  const { store, options } = shared;
   const stopped = new AbortController();
   response.on("close", () => stopped.abort());
   const { searchParams } = call.url;
@@ -196,22 +204,15 @@ async function watch(response: ServerResponse, { shared, target, call }: Watch):
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
   const bookmark = async (): Promise<void> => {
-    const { resourceVersion } = await store.list(target.type, { namespace: "none" }, stopped.signal);
-    // By now every change up to that version has been written.
-    await new Promise(setImmediate);
-    if (Number(resourceVersion) > Number(version))
-      write("BOOKMARK", {
-        apiVersion: target.type.version,
-        kind: target.type.kind,
-        metadata: { resourceVersion } as KubeObject["metadata"],
-      });
+    const object = await latest(shared.store, target, stopped.signal);
+    if (Number(object.metadata.resourceVersion) > Number(version)) write("BOOKMARK", object);
   };
   const timer =
     searchParams.get("allowWatchBookmarks") === "true"
-      ? setInterval(() => void bookmark().catch(() => {}), options.bookmarkMs ?? 1000)
+      ? setInterval(() => void bookmark().catch(() => {}), shared.options.bookmarkMs ?? 1000)
       : undefined;
   try {
-    for await (const { type, object } of store.watch(
+    for await (const { type, object } of shared.store.watch(
       target.type,
       { ...listOptions(target, call.url), resourceVersion: version },
       stopped.signal,
@@ -219,11 +220,16 @@ async function watch(response: ServerResponse, { shared, target, call }: Watch):
       write(type, shown(object, call.accept));
   } catch (error) {
     if (codeOf(error) !== "KubeConflict") throw error;
-    response.write(
-      `${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" } })}\n`,
-    );
+    response.write(`${JSON.stringify({ type: "ERROR", object: expired })}\n`);
   } finally {
     clearInterval(timer);
   }
   response.end();
+}
+
+/** What a bookmark says: every change up to its version has been written by now. */
+async function latest(store: MemoryKube, { type }: KubeTarget, signal: AbortSignal): Promise<KubeObject> {
+  const { resourceVersion } = await store.list(type, { namespace: "none" }, signal);
+  await new Promise(setImmediate);
+  return { apiVersion: type.version, kind: type.kind, metadata: { resourceVersion } as KubeObject["metadata"] };
 }

@@ -1,4 +1,4 @@
-import { createServer, request as httpRequest } from "node:http";
+import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 
 export interface TestProxy extends AsyncDisposable {
@@ -26,30 +26,17 @@ export async function startProxy(
     return socket.on("error", () => socket.destroy()).on("close", () => sockets.delete(socket));
   };
   const expected = login && `Basic ${Buffer.from(login).toString("base64")}`;
-  const refused = (header: string | undefined): boolean => expected !== undefined && header !== expected;
+  const isRefused = ({ headers }: IncomingMessage): boolean =>
+    expected !== undefined && headers["proxy-authorization"] !== expected;
   const server = createServer((incoming, outgoing) => {
     requests.push(`${incoming.method} ${incoming.url}`);
-    if (refused(incoming.headers["proxy-authorization"])) return void outgoing.writeHead(407).end();
-    const target = new URL(incoming.url ?? "");
-    const headers = Object.fromEntries(
-      Object.entries(incoming.headers).filter(([name]) => name !== "proxy-authorization"),
-    );
-    const forward = httpRequest(
-      new URL(`${target.pathname}${target.search}`, `http://${resolve(target.host)}`),
-      { method: incoming.method, headers },
-      (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      },
-    );
-    forward.on("error", () => outgoing.destroy());
-    incoming.pipe(forward);
+    if (isRefused(incoming)) outgoing.writeHead(407).end();
+    else forward(incoming, outgoing, resolve);
   });
   server.on("connection", track);
   server.on("connect", (incoming, socket) => {
     requests.push(`CONNECT ${incoming.url}`);
-    if (refused(incoming.headers["proxy-authorization"]))
-      return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    if (isRefused(incoming)) return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     const { hostname, port } = new URL(`http://${resolve(incoming.url ?? "")}`);
     const upstream = track(connect(Number(port), hostname, () => void socket.write("HTTP/1.1 200 OK\r\n\r\n")));
     upstream.pipe(socket).pipe(upstream);
@@ -66,4 +53,19 @@ export async function startProxy(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, resolve: (host: string) => string): void {
+  const target = new URL(incoming.url ?? "");
+  const { "proxy-authorization": _, ...headers } = incoming.headers;
+  const forwarded = request(
+    new URL(`${target.pathname}${target.search}`, `http://${resolve(target.host)}`),
+    { method: incoming.method, headers },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    },
+  );
+  forwarded.on("error", () => outgoing.destroy());
+  incoming.pipe(forwarded);
 }

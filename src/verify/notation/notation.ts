@@ -31,16 +31,7 @@ export async function verifyNotation(
 ): Promise<Verification> {
   const { repository, root, signal } = request;
   const statement = statementFor(policy.trustPolicy, repository.name);
-  if (statement.actions === undefined) {
-    return {
-      provider: "notation",
-      result: "ignored",
-      identity: `nobody: trust policy "${statement.name}" skips verification`,
-      signature: undefined,
-      warnings: [],
-      validUntil: undefined,
-    };
-  }
+  if (statement.actions === undefined) return skipped(statement);
   const referrers = await repository.referrers(root.digest, notationArtifactType, signal);
   const findings = new Findings();
   let ignored: Verification | undefined;
@@ -63,6 +54,18 @@ export async function verifyNotation(
     `trust policy "${statement.name}"`,
     `no referrer of type ${notationArtifactType}; sign it with "notation sign"`,
   );
+}
+
+/** The statement's level is "skip". */
+function skipped({ name }: TrustStatement): Verification {
+  return {
+    provider: "notation",
+    result: "ignored",
+    identity: `nobody: trust policy "${name}" skips verification`,
+    signature: undefined,
+    warnings: [],
+    validUntil: undefined,
+  };
 }
 
 async function readEnvelope(
