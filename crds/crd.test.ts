@@ -17,6 +17,14 @@ describe("the CRD file", () => {
     expect(parse(crdYaml(), { maxAliasCount: 0 })).toEqual(customResourceDefinition());
   });
 
+  it("holds nothing that Flux's postBuild substitution or the API server would change", () => {
+    expect(crdYaml()).not.toContain("${");
+    expect(crdYaml()).not.toContain("properties: {}");
+    expect(customResourceDefinition().metadata.annotations).toEqual({
+      "kustomize.toolkit.fluxcd.io/substitute": "disabled",
+    });
+  });
+
   it("shows the columns that Flux's repositories show, in their order", () => {
     const [version] = customResourceDefinition().spec.versions;
     const columns = version?.additionalPrinterColumns.filter(({ priority }) => priority === undefined);

@@ -37,7 +37,11 @@ export function customResourceDefinition() {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${PLURAL}.${GROUP}` },
+    // A Kustomization with postBuild must leave the descriptions and patterns as they are.
+    metadata: {
+      name: `${PLURAL}.${GROUP}`,
+      annotations: { "kustomize.toolkit.fluxcd.io/substitute": "disabled" },
+    },
     spec: {
       group: GROUP,
       names: {

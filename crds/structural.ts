@@ -34,9 +34,15 @@ export function structuralSchema(schema: z.ZodType): StructuralSchema {
 
 function clean(node: Record<string, unknown>): void {
   if (node["additionalProperties"] === false) delete node["additionalProperties"];
+  // The API server stores none, and `kubectl diff` would show them for ever.
+  if (isEmptyObject(node["properties"])) delete node["properties"];
   if (node["maximum"] === Number.MAX_SAFE_INTEGER) delete node["maximum"];
   if (node["minimum"] === Number.MIN_SAFE_INTEGER) delete node["minimum"];
   if (typeof node["pattern"] === "string") node["pattern"] = node["pattern"].replaceAll("\\/", "/");
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 function assertStructural(node: StructuralSchema, path: string): void {

@@ -58,10 +58,18 @@ export async function startSourceController(
   return startController(workspace, plane, { name: "source-controller", flags, env });
 }
 
-export function startKustomizeController(workspace: Workspace, plane: ControlPlane): Promise<Server> {
+/** @param gates feature gates besides ExternalArtifact */
+export function startKustomizeController(
+  workspace: Workspace,
+  plane: ControlPlane,
+  gates: readonly string[] = [],
+): Promise<Server> {
   return startController(workspace, plane, {
     name: "kustomize-controller",
-    flags: ["--feature-gates=ExternalArtifact=true", "--requeue-dependency=2s"],
+    flags: [
+      `--feature-gates=${["ExternalArtifact", ...gates].map((gate) => `${gate}=true`).join(",")}`,
+      "--requeue-dependency=2s",
+    ],
     env: {},
   });
 }

@@ -8,7 +8,7 @@ const filterTags = z
       "RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
     ).min(1),
     extract: text(
-      "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1`, `$ts` or `${ts}`.",
+      "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1` or `$ts`; braces may stand around the name.",
     ).optional(),
   })
   .describe("Narrows and rewrites the tags before the policy orders them, as in Flux's ImagePolicy.");
