@@ -18,8 +18,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // What everything that speaks HTTP shares.
   "src/http": ["src/errors"],
 
+  // What objects share, by the access that each has proved.
+  "src/sharing": [],
+
   // The model. No HTTP, no Kubernetes, no environment.
-  "src/oci": ["src/errors"],
+  "src/oci": ["src/errors", "src/sharing"],
   "src/tags": ["src/errors", "src/oci"],
   "src/select": ["src/errors", "src/oci", "src/text"],
   "src/explore": ["src/errors", "src/oci", "src/select"],
@@ -28,10 +31,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
   // Adapters. Each knows the model and its own outside world, never another adapter.
   "src/kube": ["src/errors", "src/http", "src/text", "api"],
-  "src/registry": ["src/errors", "src/http", "src/oci", "src/credentials/provider"],
-  "src/credentials": ["src/errors", "src/http", "src/oci"],
+  "src/registry": ["src/errors", "src/http", "src/oci", "src/sharing", "src/credentials/provider"],
+  "src/credentials": ["src/errors", "src/http", "src/oci", "src/sharing"],
   "src/credentials/secret": ["src/kube/client"],
-  "src/verify": ["src/errors", "src/oci", "src/kube/client"],
+  "src/verify": ["src/errors", "src/oci", "src/sharing", "src/kube/client"],
   "src/store": ["src/errors", "src/oci"],
   "src/serve": ["src/errors", "src/oci", "src/store"],
   "src/publish": ["src/errors", "src/oci", "src/store/store", "src/store/image-manifest"],
@@ -43,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/pipeline": [
     "src/errors",
     "src/oci",
+    "src/sharing",
     "src/tags",
     "src/select",
     "src/archive",

@@ -98,11 +98,16 @@ function nextAfter(error: unknown, { log }: Deps): Next {
 function schedule(queue: Queue, key: string, next: Next): void {
   if (next.kind === "retry")
     return queue.retry(key, next.notBeforeMs, unavailable.has(next.code) ? mostUnavailableMs : undefined);
+  if (next.kind === "wait") {
+    // The worker is free meanwhile. How often the object was retried still counts.
+    void next.until.then(() => queue.add(key));
+    return queue.addAfter(key, next.milliseconds);
+  }
   queue.forget(key);
   if (next.kind === "after") queue.addAfter(key, next.milliseconds);
 }
 
 function resultOf(next: Next): ReconcileResult {
   if (next.kind === "retry") return "error";
-  return next.kind === "after" ? "requeue_after" : "success";
+  return next.kind === "forget" ? "success" : "requeue_after";
 }

@@ -1,4 +1,5 @@
 import type { Deps } from "./ports.ts";
+import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import { StatusMemory } from "./status-writer.ts";
 
 /** A failure that the same upstream and the same spec would only repeat. */
@@ -8,11 +9,19 @@ interface Stall {
   readonly error: unknown;
 }
 
+/** A wait for what is being built for another object. */
+interface Wait {
+  readonly what: string;
+  readonly build: RunningBuild;
+  readonly since: number;
+}
+
 /** What the reconciler remembers of each object while the process lives, by uid. Nothing that matters is lost with it. */
 export class ReconcileMemory {
   readonly statuses = new StatusMemory();
   readonly #intact = new Map<string, string>();
   readonly #stalls = new Map<string, Stall>();
+  readonly #waits = new Map<string, Wait>();
 
   /** Whether this process has seen the stored file whole. */
   isIntact(uid: string, digest: string): boolean {
@@ -42,8 +51,25 @@ export class ReconcileMemory {
     this.#stalls.delete(uid);
   }
 
+  /**
+   * How much longer the object may wait for another's build of `what`, in ms. None where it has waited for one before that
+   * left nothing to take: another's failure must not become a chain of waits.
+   */
+  patience(uid: string, build: RunningBuild, { what, mostMs }: { what: string; mostMs: number }): number {
+    const now = performance.now();
+    const known = this.#waits.get(uid);
+    if (known?.what === what) return known.build === build ? known.since + mostMs - now : 0;
+    this.#waits.set(uid, { what, build, since: now });
+    return mostMs;
+  }
+
+  stopWaiting(uid: string): void {
+    this.#waits.delete(uid);
+  }
+
   forget(uid: string): void {
     this.statuses.forget(uid);
+    this.stopWaiting(uid);
     this.#intact.delete(uid);
     this.#stalls.delete(uid);
   }

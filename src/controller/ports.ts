@@ -136,5 +136,7 @@ export type Next =
   | { readonly kind: "after"; readonly milliseconds: number }
   /** Try again with back-off, not before `notBeforeMs`. */
   | { readonly kind: "retry"; readonly notBeforeMs: number; readonly code: ErrorCode }
+  /** Reconcile again once `until` resolves, at the latest after this time. Nothing has failed, and nothing was decided. */
+  | { readonly kind: "wait"; readonly until: Promise<void>; readonly milliseconds: number }
   /** Only a change of the object brings it back. */
   | { readonly kind: "forget" };

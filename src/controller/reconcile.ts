@@ -8,9 +8,9 @@ import { ensureFinalizer, finalize } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Identified, Next } from "./ports.ts";
-import { withProgress } from "./progress.ts";
-import { Run } from "./run.ts";
-import { intervalMs, parseObject } from "../pipeline/spec.ts";
+import { tellProgress, withProgress, type Working } from "./progress.ts";
+import { Run, type Waiting } from "./run.ts";
+import { intervalMs, parseObject, timeoutMs } from "../pipeline/spec.ts";
 import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
 import type { RawObject } from "./status-writer.ts";
 import { writeStatus } from "./status-writer.ts";
@@ -97,12 +97,27 @@ class Attempt {
   }
 
   async run(): Promise<Next> {
+    let waiting: Waiting | undefined;
     try {
-      await withProgress(this.#owner, this.#basis, this.#context, () => this.#run.execute());
+      waiting = await withProgress(this.#working(), () => this.#run.execute());
     } catch (error) {
       return await this.#fail(error);
     }
-    return await this.#succeed();
+    return waiting ? await this.#wait(waiting) : await this.#succeed();
+  }
+
+  /** Leaves the worker to others. A wait that takes long is told; it has to come back for that. */
+  async #wait({ build, patienceMs }: Waiting): Promise<Next> {
+    const { spec } = this.#owner.object;
+    const { progressAfterMs } = this.#context.deps.settings;
+    const isLong = patienceMs <= timeoutMs(spec) - progressAfterMs;
+    if (isLong)
+      await tellProgress(this.#working(), `waiting for the artifact of ${spec.url}, which another object is building`);
+    return { kind: "wait", until: build, milliseconds: isLong ? patienceMs : Math.min(patienceMs, progressAfterMs) };
+  }
+
+  #working(): Working {
+    return { owner: this.#owner, basis: this.#basis, context: this.#context };
   }
 
   async #succeed(): Promise<Next> {

@@ -16,14 +16,25 @@ import type { Freshness } from "../pipeline/ports.ts";
 import type { Deps, Identified, PushedLayer } from "./ports.ts";
 import { publishEverywhere, type Published } from "./publish.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
-import type { SharedBuild } from "../pipeline/shared-builds.ts";
-import { contentChecksum, intervalMs, repositoryOf } from "../pipeline/spec.ts";
+import type { BuildKey, RunningBuild, SharedBuild } from "../pipeline/shared-builds.ts";
+import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
 import { selectedStatus } from "./status.ts";
 import { reasonToBuild, storedArtifact, storeOwner } from "./stored.ts";
 import { verifySource } from "../pipeline/verify.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & { readonly forced: boolean };
+
+/** The same is being built for another object: to be waited for outside of any worker, for a while. */
+export class Waiting {
+  readonly build: RunningBuild;
+  readonly patienceMs: number;
+
+  constructor(build: RunningBuild, patienceMs: number) {
+    this.build = build;
+    this.patienceMs = patienceMs;
+  }
+}
 
 /** One reconcile under way: what is known so far, also where it ends in an error. */
 export class Run {
@@ -49,8 +60,8 @@ export class Run {
     this.#context = context;
   }
 
-  /** The phases, in order. @throws whatever any of them throws */
-  async execute(): Promise<void> {
+  /** The phases, in order; what has to be waited for, where that keeps the last of them off. @throws whatever any of them throws */
+  async execute(): Promise<Waiting | undefined> {
     const { deps, signal } = this.#context;
     const { spec } = this.owner.object;
     this.stored = await storedArtifact(this.owner, this.before, this.#context);
@@ -58,9 +69,11 @@ export class Run {
     const rule = await tagRule(spec, this.owner.key.namespace, deps.kube, signal);
     this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#nextStep(), signal));
     const layer = await this.#buildUnlessCurrent(repository, this.resolved);
+    if (layer instanceof Waiting) return layer;
     this.published = await this.#timed("publish", () => this.#publish(layer));
     // Storing something has cleaned up already.
     if (this.built === undefined) await deps.store.collect(storeOwner(this.owner));
+    return undefined;
   }
 
   /** What is known to be built reads the manifest at once; what has failed may fail again, and HEAD counts for no pull. */
@@ -69,7 +82,7 @@ export class Run {
     return isNeeded && !this.#context.memory.hasStalled(this.owner.uid, this.owner.generation) ? "read" : undefined;
   }
 
-  async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | undefined> {
+  async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | Waiting | undefined> {
     const { memory, deps, forced } = this.#context;
     const { uid, generation } = this.owner;
     const { digest } = resolved.root;
@@ -109,40 +122,56 @@ export class Run {
     return verified.selection;
   }
 
-  async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer> {
-    const { spec } = this.owner.object;
-    const { registry, repository: repositoryPath } = repositoryOf(spec);
-    const { memory, deps, signal } = this.#context;
-    const { builds, scratch: openScratch, settings, meter } = deps;
-    const key = JSON.stringify([
-      registry,
-      repositoryPath,
-      this.resolved!.root.digest,
-      this.resolved!.tag,
-      this.checksum,
-    ]);
-    const build = await builds.oneAtATime(key, async () => {
-      const scratch = await openScratch();
-      try {
-        const taken = await builds.take(key, scratch.dir);
-        if (taken) {
-          meter.reused(taken.blob.size);
-          return await this.#store(taken.build, taken.blob);
-        }
-        const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal };
-        const made = await this.#make(
-          { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
-          known,
-        );
-        return await this.#store(made.build, made.blob);
-      } finally {
-        await scratch.remove();
-      }
-    });
-    builds.remember(key, build);
+  async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer | Waiting> {
+    const { registry, repository: repositoryPath } = repositoryOf(this.owner.object.spec);
+    const { memory, deps } = this.#context;
+    const { root, tag } = this.resolved!;
+    const key = {
+      access: repository.access,
+      what: JSON.stringify([registry, repositoryPath, root.digest, tag, this.checksum]),
+    };
+    const waiting = this.#waiting(key);
+    if (waiting) return waiting;
+    const build = await deps.builds.run(key, () => this.#takeOrMake(key, repository, known));
     this.built = reason;
     memory.unstall(this.owner.uid);
+    memory.stopWaiting(this.owner.uid);
     return { registry, repository: repositoryPath, layer: build.layer };
+  }
+
+  /** Each build is waited for once, no longer than the object's own `timeout`; then the object builds for itself. */
+  #waiting(key: BuildKey): Waiting | undefined {
+    const { memory, deps } = this.#context;
+    const running = deps.builds.running(key);
+    if (running === undefined) return undefined;
+    const patienceMs = memory.patience(this.owner.uid, running, {
+      what: key.what,
+      mostMs: timeoutMs(this.owner.object.spec),
+    });
+    return patienceMs > 0 ? new Waiting(running, patienceMs) : undefined;
+  }
+
+  async #takeOrMake(key: BuildKey, repository: Repository, known: Selection | undefined): Promise<SharedBuild> {
+    const { spec } = this.owner.object;
+    const { deps, signal } = this.#context;
+    const { meter, settings } = deps;
+    const scratch = await deps.scratch();
+    try {
+      const taken = await deps.builds.take(key, scratch.dir);
+      if (taken) {
+        meter.reused(taken.blob.size);
+        return await this.#store(taken.build, taken.blob);
+      }
+      const { repository: repositoryPath } = repositoryOf(spec);
+      const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal };
+      const made = await this.#make(
+        { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
+        known,
+      );
+      return await this.#store(made.build, made.blob);
+    } finally {
+      await scratch.remove();
+    }
   }
 
   async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { AccessKey } from "../sharing/access-key.ts";
 import type { Descriptor, Digest } from "./types.ts";
 
 /** `read`: its manifest is fetched next, so a registry may as well send it with the answer. */
@@ -52,6 +53,8 @@ export interface Pusher {
 export interface Repository extends Resolver, Fetcher, TagLister, ReferrerLister {
   /** `registry.example/team/app`, for messages and names. */
   readonly name: string;
+  /** Under which what is learnt here may be shared; undefined: with nobody. */
+  readonly access?: AccessKey | undefined;
 }
 
 /** One repository to read from and write to. */

@@ -1,9 +1,10 @@
-import { LRUCache } from "lru-cache";
 import { join } from "node:path";
 import type { SelectedStatus } from "../../api/v1beta1/status.ts";
 import type { Annotations, Digest, Layer } from "../oci/types.ts";
-import type { ArtifactStore, ImageForm, Owner } from "../store/store.ts";
 import type { OperationResult } from "../operation/operation.ts";
+import type { AccessKey } from "../sharing/access-key.ts";
+import { entryKey, SharedCache } from "../sharing/shared-cache.ts";
+import type { ArtifactStore, ImageForm, Owner } from "../store/store.ts";
 
 /** An artifact that was built and stored for one object, and is what others would build as well. */
 export interface SharedBuild {
@@ -20,50 +21,66 @@ export interface SharedBuild {
   readonly layer: Layer;
 }
 
-/**
- * Lets objects that ask for the same thing share one download: whoever comes while it is being built waits, whoever comes later takes
- * the stored file. Nobody gets what they could not read: each has resolved the reference with credentials of its own.
- */
+/** What is to be built, and who may share it. */
+export interface BuildKey {
+  /**
+   * The access that resolved the reference. Whoever has another one has been shown neither the manifests nor the layers,
+   * whatever digest a registry or a proxy has named to it. Undefined: nothing is shared.
+   */
+  readonly access: AccessKey | undefined;
+  /** Digest, tag, and everything in the spec that decides what they become. */
+  readonly what: string;
+}
+
+/** A build under way: resolves when it has ended, well or badly. */
+export type RunningBuild = Promise<void>;
+
+/** Lets objects that ask for the same thing, with the same access, share one download: whoever comes later takes the stored file. */
 export class SharedBuilds {
   readonly #store: ArtifactStore;
-  readonly #known: LRUCache<string, SharedBuild>;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #known: SharedCache<SharedBuild>;
+  readonly #running = new Map<string, RunningBuild>();
 
   constructor(store: ArtifactStore, maxEntries: number) {
     this.#store = store;
-    this.#known = new LRUCache({ max: maxEntries });
+    this.#known = new SharedCache({ max: maxEntries });
   }
 
-  /** What was built before under this key, with its file as `artifact.tar.gz` in `dir`; undefined where it is to be built. */
+  /** What was built before, with its file as `artifact.tar.gz` in `dir`; undefined where it is to be built. */
   async take(
-    key: string,
+    { access, what }: BuildKey,
     dir: string,
   ): Promise<{ readonly build: SharedBuild; readonly blob: OperationResult["blob"] } | undefined> {
-    const build = this.#known.get(key);
-    if (build === undefined) return undefined;
+    const build = access && this.#known.get(access, what);
+    if (!build) return undefined;
     const path = join(dir, "artifact.tar.gz");
     if (!(await this.#store.reuse(build.owner, build.digest, path))) {
-      this.#known.delete(key);
+      this.#known.deleteOnly(access, what, build);
       return undefined;
     }
     const { digest, size, contentDigest, verbatim } = build;
     return { build, blob: { path, digest, size, contentDigest, verbatim } };
   }
 
-  /** Runs `work` for one at a time of those with the same key, so that the second finds what the first has built. */
-  async oneAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
-    for (let running = this.#running.get(key); running !== undefined; running = this.#running.get(key)) await running;
+  /** The same build that another is at, with the same access. It is not to be waited for in here: that would hold a worker. */
+  running({ access, what }: BuildKey): RunningBuild | undefined {
+    return access && this.#running.get(entryKey(access, what));
+  }
+
+  /** Runs `work` and remembers what it has built. Others who come meanwhile see that it is running. */
+  async run(buildKey: BuildKey, work: () => Promise<SharedBuild>): Promise<SharedBuild> {
+    const { access, what } = buildKey;
+    if (access === undefined) return await work();
+    const key = entryKey(access, what);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
     try {
-      return await work();
+      const build = await work();
+      this.#known.set(access, what, build);
+      return build;
     } finally {
-      this.#running.delete(key);
+      if (this.#running.get(key) === promise) this.#running.delete(key);
       resolve();
     }
-  }
-
-  remember(key: string, build: SharedBuild): void {
-    this.#known.set(key, build);
   }
 }

@@ -4,8 +4,9 @@ import { sharedReadsDefaults } from "../config.ts";
 import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Descriptor } from "../oci/types.ts";
+import { accessKey } from "../sharing/access-key.ts";
 import { MemoryRepository } from "../testing/registry/memory-repository.ts";
-import { SharedReads } from "./shared-reads.ts";
+import { SharedReads, type Taking } from "./shared-reads.ts";
 
 const never = new AbortController().signal;
 let memory: MemoryRepository;
@@ -48,8 +49,12 @@ function opened(): Repository {
   };
 }
 
-const share = (since: number, access: unknown = "alice"): Repository =>
-  reads.share(opened(), access, { since, tagsSince: since });
+const share = (since: number, who: unknown = "alice", taking: Partial<Taking> = {}, holds = true): Repository =>
+  reads.share(
+    opened(),
+    { key: accessKey({ who }), holds: () => holds },
+    { since, tagsSince: since, patienceMs: 10_000, ...taking },
+  );
 const tagsOf = async (repository: Repository): Promise<string[]> =>
   (await Array.fromAsync(repository.tags(never))).flat();
 
@@ -94,6 +99,40 @@ describe("a reference", () => {
     fail = undefined;
     await waiting;
     expect(await share(0).resolve("1.0.0", never)).toEqual(root);
+  });
+
+  it("that another fails to resolve is resolved by whoever waits for it", async () => {
+    const slow = Promise.withResolvers<never>();
+    const failing = reads.share(
+      { ...opened(), resolve: async () => await slow.promise },
+      { key: accessKey({ who: "alice" }), holds: () => true },
+      { since: 0, tagsSince: 0, patienceMs: 1 },
+    );
+    const failed = failing.resolve("1.0.0", never);
+    const waiting = share(0).resolve("1.0.0", never);
+    slow.reject(new CodedError("RegistryTimeout", "1 ms is not enough"));
+    await expect(failed).rejects.toMatchObject({ code: "RegistryTimeout" });
+    expect(await waiting).toEqual(root);
+  });
+
+  it("that another resolves slowly is waited for no longer than one's own bound", async () => {
+    const stuck = reads.share(
+      { ...opened(), resolve: async () => await new Promise<never>(() => undefined) },
+      { key: accessKey({ who: "alice" }), holds: () => true },
+      { since: 0, tagsSince: 0, patienceMs: 1 },
+    );
+    void stuck.resolve("1.0.0", never);
+    expect(await share(0, "alice", { patienceMs: 1 }).resolve("1.0.0", never)).toEqual(root);
+  });
+
+  it("that came with other credentials than those of its key is kept for nobody", async () => {
+    const renewed = share(0, "alice", {}, false);
+    expect(await renewed.resolve("1.0.0", never)).toEqual(root);
+    await buffer(await renewed.fetch(root, never));
+    expect(renewed.access).toBeUndefined();
+    await share(0).resolve("1.0.0", never);
+    await buffer(await share(0).fetch(root, never));
+    expect(asked).toEqual(["resolve 1.0.0", "fetch manifest", "resolve 1.0.0", "fetch manifest"]);
   });
 
   it("that somebody has resolved before is asked for alone, also by those who read on", async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { sharedReadsDefaults } from "../config.ts";
@@ -18,6 +19,8 @@ import type { WritableRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
+import { accessKey, type ProvedAccess } from "../sharing/access-key.ts";
+import { patienceFor } from "../sharing/shared-work.ts";
 import type { Sources } from "./ports.ts";
 import { SharedReads } from "./shared-reads.ts";
 import { repositoryOf, timeoutMs } from "./spec.ts";
@@ -55,8 +58,8 @@ export function clusterSources(options: SourceOptions): ClusterSources {
   return {
     open: async (spec, namespace, freshness, signal) => {
       const wanted = { reference: repositoryOf(spec), access: spec, namespace, timeoutMs: timeoutMs(spec) };
-      const { repository, identity } = await openRepository(options, wanted, signal);
-      return reads.share(repository, identity, freshness);
+      const { repository, access } = await openRepository(options, wanted, signal);
+      return reads.share(repository, access, { ...freshness, patienceMs: patienceFor(wanted.timeoutMs) });
     },
     openTarget: async (url, access, context, signal) => {
       const reference = parseReference(url);
@@ -82,10 +85,10 @@ interface Wanted {
   readonly timeoutMs: number;
 }
 
-/** A repository, and everything that decides what the registry shows in it. */
+/** A repository, and a name for everything that decides what the registry shows in it. */
 interface Opened {
   readonly repository: WritableRepository;
-  readonly identity: unknown;
+  readonly access: ProvedAccess;
 }
 
 async function openRepository(
@@ -98,7 +101,7 @@ async function openRepository(
     access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
     access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
   ]);
-  const { credentials, first } = await asked(credentialsOf(options, source, access), reference, signal);
+  const { credentials, first, holds } = await asked(credentialsOf(options, source, access), reference, signal);
   const insecure = access.insecure ?? false;
   const repository = options.registry.repository(reference, {
     credentials,
@@ -108,23 +111,29 @@ async function openRepository(
     timeoutMs,
     limits: options.limits,
   });
-  return { repository, identity: [insecure, first, tls, proxy] };
+  const key = accessKey({ name: repository.name, insecure, first, tls, proxy });
+  return { repository, access: { key, holds } };
 }
 
-/** The provider with its first answer already known, which tells objects with different credentials apart. */
+/** The provider with its first answer already known, which tells objects with different credentials apart while it is the only one. */
 async function asked(
   provider: CredentialProvider,
   target: CredentialTarget,
   signal: AbortSignal,
-): Promise<{ credentials: CredentialProvider; first: Credential | undefined }> {
+): Promise<{ credentials: CredentialProvider; first: Credential | undefined; holds: () => boolean }> {
   const first = await provider.resolve(target, signal);
   let isFresh = true;
+  let isOnly = true;
   const resolve: CredentialProvider["resolve"] = async (wanted, within) => {
-    if (!isFresh) return await provider.resolve(wanted, within);
-    isFresh = false;
-    return first;
+    if (isFresh) {
+      isFresh = false;
+      return first;
+    }
+    const renewed = await provider.resolve(wanted, within);
+    isOnly &&= isDeepStrictEqual(renewed, first);
+    return renewed;
   };
-  return { credentials: { resolve }, first };
+  return { credentials: { resolve }, first, holds: () => isOnly };
 }
 
 function credentialsOf(

@@ -8,6 +8,7 @@ import type { Repository } from "../oci/content.ts";
 import { bundleType, dsseBundle, signWith, statement } from "../testing/signatures/cosign-signatures.ts";
 import { SignedArtifact } from "../testing/signatures/signed-artifact.ts";
 import { cosignKeyPolicy } from "./policy.ts";
+import { accessKey } from "../sharing/access-key.ts";
 import { signatureVerifier } from "./signature-verifier.ts";
 
 const { signal } = new AbortController();
@@ -29,6 +30,7 @@ beforeEach(async () => {
   requests = 0;
   repository = {
     ...artifact.repository,
+    access: accessKey({ who: "alice" }),
     fetch: async (...args) => (requests++, await artifact.repository.fetch(...args)),
     referrers: async (...args) => (requests++, await artifact.repository.referrers(...args)),
   };

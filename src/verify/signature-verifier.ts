@@ -1,5 +1,5 @@
-import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
+import { SharedCache } from "../sharing/shared-cache.ts";
 import { verifyCosign } from "./cosign/cosign.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
@@ -7,14 +7,15 @@ import { TrustedRoots } from "./cosign/trusted-root.ts";
 import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
 
 /**
- * Verifies cosign and notation signatures. A good result is kept by digest and policy, since neither can change without
- * changing its name; a refusal is not kept, since a signature may be added at any time.
+ * Verifies cosign and notation signatures. A good result is kept by access, digest and policy, since none can change without
+ * changing its name; a refusal is not kept, since a signature may be added at any time. By access, because what a lenient
+ * policy lets pass depends on the signatures that were shown.
  *
  * @param clock milliseconds since the epoch
  */
 export function signatureVerifier(limits: VerifyLimits, clock: () => number = Date.now): Verifier {
   const roots = new TrustedRoots();
-  const known = new LRUCache<string, Verification>({ max: limits.cacheEntries, ttl: limits.cacheTtlMs });
+  const known = new SharedCache<Verification>({ max: limits.cacheEntries, ttl: limits.cacheTtlMs });
   return {
     verify: async (request) => {
       const { repository, root, policy } = request;
@@ -27,10 +28,10 @@ export function signatureVerifier(limits: VerifyLimits, clock: () => number = Da
         root.size,
         root.mediaType,
       ]);
-      const cached = known.get(key);
+      const cached = repository.access && known.get(repository.access, key);
       if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return cached;
       const verification = await verify(request, limits, { roots, now: clock() });
-      known.set(key, verification);
+      if (repository.access) known.set(repository.access, key, verification);
       return verification;
     },
   };

@@ -37,7 +37,7 @@ export interface TestReconciler {
   writes(): readonly KubeRequest[];
   /** Makes an ArtifactRepository, or replaces its spec. */
   apply(name: string, spec: object, annotations?: Record<string, string>): Promise<void>;
-  /** One reconcile of what the API has now. */
+  /** One reconcile of what the API has now; as in the queue, another one follows where it has to wait for another object. */
   reconcile(name: string, askedAt?: number): Promise<Next>;
   get(name: string): Promise<RawObject | undefined>;
   externalArtifact(name: string): Promise<ExternalArtifact | undefined>;
@@ -68,14 +68,14 @@ export async function startTestReconciler(
       requests.length = 0;
     },
     reconcile: async (name, askedAt = performance.now()) => {
-      // What was written before gets to the cache first.
-      await setTimeout(5);
-      return await reconcile((await read<RawObject>(artifactRepositories, name))!, {
-        memory,
-        deps,
-        askedAt,
-        signal: never,
-      });
+      const context = { memory, deps, askedAt, signal: never };
+      for (;;) {
+        // What was written before gets to the cache first.
+        await setTimeout(5);
+        const next = await reconcile((await read<RawObject>(artifactRepositories, name))!, context);
+        if (next.kind !== "wait") return next;
+        await Promise.race([next.until, setTimeout(next.milliseconds, undefined, { ref: false })]);
+      }
     },
     get: async (name) => await read<RawObject>(artifactRepositories, name),
     externalArtifact: async (name) => await read<ExternalArtifact>(externalArtifacts, name),
