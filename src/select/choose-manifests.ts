@@ -1,6 +1,7 @@
-import { matchesPlatform, formatPlatform } from "../oci/platform.ts";
+import { formatPlatform, matchesPlatform } from "../oci/platform.ts";
 import type { Descriptor, ManifestNode, Platform } from "../oci/types.ts";
 import { walk, type Visit } from "../oci/walk.ts";
+import { consideredOf } from "./choice.ts";
 import { hasContent } from "./choose-layers.ts";
 import { isStated, manifestMatcher, type ManifestMatcher } from "./manifest-matcher.ts";
 import type { IndexSelector, LayerSelector, SelectRequest } from "./selection.ts";
@@ -73,7 +74,7 @@ function judge(
   nodes: readonly ManifestNode[],
   matcher: ManifestMatcher,
   layerSelector: LayerSelector | undefined,
-): { matching: ManifestNode[]; reasons: Map<ManifestNode, string> } {
+): { matching: readonly ManifestNode[]; reasons: Map<ManifestNode, string> } {
   const reasons = new Map<ManifestNode, string>();
   const matching = nodes.filter((node) => {
     const reason = matcher.reject(node);
@@ -81,10 +82,9 @@ function judge(
     return reason === undefined;
   });
   if (matcher.hasConditions) return { matching, reasons };
-  const full = matching.filter((node) => hasContent(node, layerSelector));
-  if (full.length === 0) return { matching, reasons };
-  for (const node of matching) if (!full.includes(node)) reasons.set(node, "it has no layers to take");
-  return { matching: full, reasons };
+  const considered = consideredOf(matching, (node) => hasContent(node, layerSelector));
+  for (const node of matching) if (!considered.includes(node)) reasons.set(node, "it has no layers to take");
+  return { matching: considered, reasons };
 }
 
 function taken(

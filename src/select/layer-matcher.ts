@@ -1,15 +1,14 @@
 import type { Descriptor } from "../oci/types.ts";
+import { printable } from "../text/printable.ts";
+import { hasFilters } from "./choice.ts";
 import { compileGlob } from "./glob.ts";
 import { annotationClause } from "./manifest-matcher.ts";
-import { printable } from "../text/printable.ts";
 import type { LayerSelector } from "./selection.ts";
 
 /** The filters of spec.layerSelector, ready to be asked; an answer is a clause saying why not, undefined means yes. */
 export interface LayerMatcher {
-  /** False where neither a media type nor an annotation is given. */
+  /** False where the selector says nothing about what layers are. */
   readonly hasFilters: boolean;
-  /** Whether a media type is given, without which no config blob is meant. */
-  readonly namesType: boolean;
   readonly reject: (descriptor: Descriptor) => string | undefined;
 }
 
@@ -22,8 +21,7 @@ export function layerMatcher(selector: LayerSelector = {}): LayerMatcher {
     matches: compileGlob(pattern),
   }));
   return {
-    hasFilters: mediaType !== undefined || annotations.length > 0,
-    namesType: mediaType !== undefined,
+    hasFilters: hasFilters(selector),
     reject: (descriptor) => {
       if (matchesType?.(descriptor.mediaType) === false)
         return `its media type ${printable(descriptor.mediaType)} is not ${printable(mediaType ?? "")}`;

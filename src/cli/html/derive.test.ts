@@ -7,6 +7,7 @@ import { explore, type Explored } from "../../explore/explore.ts";
 import type { Descriptor } from "../../oci/types.ts";
 import type { WritableRepository } from "../../oci/content.ts";
 import type { OperationName } from "../../operation/operation.ts";
+import { chooser } from "../../select/choice.ts";
 import { selectLayers } from "../../select/select.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 import { testRepository } from "../../testing/registry/client.ts";
@@ -121,7 +122,7 @@ async function apply(
 }
 
 function written(model: PageModel, picked: readonly number[], operation?: OperationName): string | undefined {
-  const spec = deriveSpec(model, picked, operation);
+  const spec = deriveSpec({ model, chooser }, picked, operation);
   return typeof spec === "string" ? undefined : manifestYaml(model, naming, spec);
 }
 
@@ -255,7 +256,7 @@ describe("what cannot be said", () => {
   ] as const)("is a sentence: %s", async (_, artifact, picked, operation) => {
     const [repository, tag] = artifact.split(":") as [string, string];
     const { model } = (await modelOf(repository, tag)).built;
-    expect(deriveSpec(model, picked, operation)).toMatch(/\.$/);
+    expect(deriveSpec({ model, chooser }, picked, operation)).toMatch(/\.$/);
   });
 
   it("is a digest alone where a part of the index is missing", async () => {

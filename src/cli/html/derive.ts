@@ -1,21 +1,29 @@
 import type { OperationName } from "../../operation/operation.ts";
+import type { Chooser } from "../../select/choice.ts";
 import type { LayerCondition, ManifestCondition, PageModel, PickedSpec } from "./model.ts";
 import type { PageScope } from "./page-scope.ts";
 
 // All functions of this file run in the page, too: they use nothing from elsewhere.
 
+/** What the page knows, and who decides what a selector means. */
+export interface Deriving {
+  readonly model: PageModel;
+  readonly chooser: Chooser;
+}
+
 /** The spec that takes exactly the picked layers, or a sentence saying why there is none. */
 export function deriveSpec(
-  model: PageModel,
+  deriving: Deriving,
   picked: readonly number[],
   operation: OperationName | undefined,
 ): PickedSpec | string {
+  const { model } = deriving;
   if (picked.length === 0) return "Pick a manifest or a layer.";
   const manifests = manifestsOf(model, picked);
   if (picked.length > 1 && (operation === "Copy" || operation === "Extract"))
     return `${operation} takes one layer. Pick one, or choose ExtractAll.`;
-  const trial = findLayerTrial(model, picked, operation);
-  const chosen = trial && findManifests(model, manifests, trial.conditions);
+  const trial = findLayerTrial(deriving, picked, operation);
+  const chosen = trial && findManifests(deriving, manifests, trial.conditions);
   if (trial === undefined || chosen === undefined) {
     return `No single selector takes exactly these ${trial === undefined ? "layers" : "manifests"}: what they have in common is shared by others, too. Pick more, or fewer.`;
   }
@@ -29,13 +37,17 @@ function indexFields({ conditions, isAll }: ManifestChoice): Pick<PickedSpec, "i
     : { indexSelector: { ...conditionFields(conditions), ...(isAll && { match: "All" as const }) } };
 }
 
-function layerFields({ conditions, offset, operation }: LayerTrial): Pick<PickedSpec, "layerSelector"> {
-  const layerSelector = {
+function layerFields(trial: LayerTrial): Pick<PickedSpec, "layerSelector"> {
+  const layerSelector = selectorOf(trial);
+  return Object.keys(layerSelector).length === 0 ? {} : { layerSelector };
+}
+
+function selectorOf({ conditions, offset, operation }: LayerTrial): NonNullable<PickedSpec["layerSelector"]> {
+  return {
     ...conditionFields(conditions),
     ...(offset !== 0 && { offset }),
     ...(operation !== undefined && { operation }),
   };
-  return Object.keys(layerSelector).length === 0 ? {} : { layerSelector };
 }
 
 /** How manifests are told from the others: by nothing, by conditions, or by a digest. */
@@ -46,16 +58,17 @@ interface ManifestChoice {
 }
 
 function findManifests(
-  model: PageModel,
+  deriving: Deriving,
   manifests: readonly number[],
   filters: readonly LayerCondition[],
 ): ManifestChoice | undefined {
-  const candidates = candidatesUnder(model, filters);
+  const { model } = deriving;
+  const candidates = candidatesUnder(deriving, filters);
   const isAll = manifests.length > 1;
   const pinned =
     isAll || !model.manifests[manifests[0]!]!.isPinnable ? undefined : { conditions: [], isAll, isPinned: true };
   if (model.isIncomplete) return pinned;
-  if (isSame(model.usualManifests, manifests) && isSame(candidates, candidatesUnder(model, [])))
+  if (isSame(model.usualManifests, manifests) && isSame(candidates, candidatesUnder(deriving, [])))
     return { conditions: [], isAll, isPinned: false };
   if (isAll && isSame(candidates, manifests)) return { conditions: [], isAll, isPinned: false };
   const shared = model.manifestConditions.filter(({ matches }) =>
@@ -80,11 +93,14 @@ function manifestsTaken(model: PageModel, conditions: readonly ManifestCondition
   );
 }
 
-/** The manifests that are considered without an indexSelector: those with something to take. */
-function candidatesUnder(model: PageModel, filters: readonly LayerCondition[]): number[] {
-  const shown = model.manifests.flatMap(({ isAttestation }, at) => (isAttestation ? [] : [at]));
-  const full = shown.filter((at) => model.manifests[at]!.pool.length > 0 || poolOf(model, at, filters).length > 0);
-  return full.length > 0 ? full : shown;
+/** The manifests that are considered without an indexSelector. */
+function candidatesUnder(deriving: Deriving, filters: readonly LayerCondition[]): readonly number[] {
+  const { manifests } = deriving.model;
+  const shown = manifests.flatMap(({ isAttestation }, at) => (isAttestation ? [] : [at]));
+  return deriving.chooser.consideredOf(
+    shown,
+    (at) => manifests[at]!.pool.length > 0 || poolOf(deriving, at, filters).length > 0,
+  );
 }
 
 /** Conditions as the fields of a selector. */
@@ -106,54 +122,45 @@ interface LayerTrial {
   readonly operation: OperationName | undefined;
 }
 
-/** What a filter leaves of one manifest: its layers, or its config where a type names that and no layer. */
-function poolOf(model: PageModel, manifest: number, conditions: readonly LayerCondition[]): number[] {
+/** What may be taken of one manifest. */
+function poolOf(
+  { model, chooser }: Deriving,
+  manifest: number,
+  conditions: readonly LayerCondition[],
+): readonly number[] {
   const { pool, layers } = model.manifests[manifest]!;
-  if (conditions.length === 0) return [...pool];
+  if (conditions.length === 0) return pool;
   const passing = layers.filter((layer) => conditions.every(({ matches }) => matches.includes(layer)));
-  const blobs = passing.filter((layer) => !model.layers[layer]!.isConfig);
-  return blobs.length > 0 || !conditions.some(({ field }) => field === "mediaType") ? blobs : passing;
+  const isConfig = (layer: number): boolean => model.layers[layer]!.isConfig;
+  return chooser.filteredPool(
+    passing.filter((layer) => !isConfig(layer)),
+    passing.filter(isConfig),
+    conditionFields(conditions),
+  );
 }
 
 /** The layers that a layerSelector takes from these manifests; undefined where it is refused. */
 function layersTaken(
-  model: PageModel,
+  deriving: Deriving,
   manifests: readonly number[],
-  { conditions, offset, operation }: LayerTrial,
-): number[] | undefined {
-  const giving = manifests.filter((manifest) => poolOf(model, manifest, conditions).length > 0);
-  const pools = giving.map((manifest) => poolOf(model, manifest, conditions));
-  const done = operation ?? usualOperation(model, giving, pools);
-  if (pools.length === 0) return undefined;
-  if (done === "ExtractAll" && (offset === 0 || operation === "ExtractAll")) return pools.flat();
-  if (pools.length > 1 && done !== "ExtractAll") return undefined;
-  return oneOfEach(pools, offset, conditions.length > 0 || offset !== 0);
-}
-
-/** What is done where no operation is named. */
-function usualOperation(
-  model: PageModel,
-  giving: readonly number[],
-  pools: readonly (readonly number[])[],
-): OperationName {
-  const usual = giving.map((manifest, at) =>
-    model.layers[pools[at]![0]!]!.isConfig ? "Copy" : model.manifests[manifest]!.operation,
-  );
-  return usual.every((name) => name === usual[0]) ? (usual[0] ?? "Extract") : "Extract";
-}
-
-function oneOfEach(pools: readonly (readonly number[])[], offset: number, isChoice: boolean): number[] | undefined {
-  if (!isChoice && pools.some(({ length }) => length > 1)) return undefined;
-  const taken = pools.map((pool) => pool.at(offset));
-  return taken.includes(undefined) ? undefined : (taken as number[]);
+  trial: LayerTrial,
+): readonly number[] | undefined {
+  const offers = manifests.map((manifest) => {
+    const pool = poolOf(deriving, manifest, trial.conditions);
+    const isConfig = pool.length > 0 && deriving.model.layers[pool[0]!]!.isConfig;
+    return { pool, isConfig, usual: deriving.model.manifests[manifest]!.operation };
+  });
+  const choice = deriving.chooser.chooseAmong(offers, selectorOf(trial));
+  return choice.kind === "chosen" ? choice.layers : undefined;
 }
 
 /** The shortest layerSelector that takes exactly `picked`; undefined where there is none. */
 function findLayerTrial(
-  model: PageModel,
+  deriving: Deriving,
   picked: readonly number[],
   operation: OperationName | undefined,
 ): LayerTrial | undefined {
+  const { model } = deriving;
   const manifests = manifestsOf(model, picked);
   const shared = model.layerConditions.filter(({ matches }) => picked.every((layer) => matches.includes(layer)));
   const types = shared.filter(({ field }) => field === "mediaType");
@@ -164,21 +171,26 @@ function findLayerTrial(
       shared.filter(({ field }) => field === "annotations").map((condition) => [type, condition]),
     ),
   ];
-  for (const done of operationsFor(model, picked, operation)) {
-    const trials = [
-      ...filters.map((conditions) => ({ conditions, offset: 0, operation: done })),
-      ...(done === "ExtractAll"
-        ? []
-        : [...filters.slice(1), []].map((conditions) => ({
-            conditions,
-            offset: offsetOf(model, picked, conditions),
-            operation: done,
-          }))),
-    ];
-    const found = trials.find((trial) => isSame(layersTaken(model, manifests, trial) ?? [], picked));
-    if (found !== undefined) return found;
-  }
-  return undefined;
+  const operations = operationsFor(model, picked, operation);
+  const trial = (conditions: readonly LayerCondition[], offset: number, operation: OperationName | undefined) => ({
+    conditions,
+    offset,
+    operation,
+  });
+  // For several layers, to name ExtractAll is plainer than a glob that leads to it.
+  const trials =
+    picked.length > 1
+      ? filters.flatMap((conditions) => operations.map((done) => trial(conditions, 0, done)))
+      : operations.flatMap((done) =>
+          filters
+            .map((conditions) => trial(conditions, 0, done))
+            .concat(
+              [...filters.slice(1), []].map((conditions) =>
+                trial(conditions, offsetOf(deriving, picked, conditions), done),
+              ),
+            ),
+        );
+  return trials.find((trial) => isSame(layersTaken(deriving, manifests, trial) ?? [], picked));
 }
 
 /** Which operations to try: the one that is asked for, else the usual one, else one that fits the layers. */
@@ -195,8 +207,8 @@ function operationsFor(
 }
 
 /** Where the picked layer stands in what a filter leaves; without a filter counted from the end, since 0 is no choice there. */
-function offsetOf(model: PageModel, picked: readonly number[], conditions: readonly LayerCondition[]): number {
-  const pool = poolOf(model, model.layers[picked[0]!]!.manifest, conditions);
+function offsetOf(deriving: Deriving, picked: readonly number[], conditions: readonly LayerCondition[]): number {
+  const pool = poolOf(deriving, deriving.model.layers[picked[0]!]!.manifest, conditions);
   const place = pool.indexOf(picked[0]!);
   return conditions.length === 0 && place === 0 ? -pool.length : place;
 }
@@ -215,14 +227,13 @@ export const deriveScope: PageScope = {
     deriveSpec,
     indexFields,
     layerFields,
+    selectorOf,
     findManifests,
     manifestsTaken,
     candidatesUnder,
     conditionFields,
     poolOf,
     layersTaken,
-    usualOperation,
-    oneOfEach,
     findLayerTrial,
     operationsFor,
     offsetOf,

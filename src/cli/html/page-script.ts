@@ -1,4 +1,5 @@
 import type { OperationName } from "../../operation/operation.ts";
+import { chooser, chooserFunctions, type Chooser } from "../../select/choice.ts";
 import { deriveScope, type deriveSpec, type isSame, type manifestsOf } from "./derive.ts";
 import type { PageModel } from "./model.ts";
 import { type PageScope, scopeSource } from "./page-scope.ts";
@@ -37,6 +38,7 @@ declare const getSelection: () => { removeAllRanges(): void; addRange(range: unk
 
 /** What the other scopes offer. */
 export interface PageTools {
+  readonly chooser: Chooser;
   readonly deriveSpec: typeof deriveSpec;
   readonly isSame: typeof isSame;
   readonly manifestsOf: typeof manifestsOf;
@@ -91,7 +93,8 @@ function showSelection(model: PageModel, tools: PageTools): void {
   for (const box of document.querySelectorAll("[data-manifest]")) showManifest(box, model, picked, tools);
   const problem = fieldProblem();
   const operation = document.getElementById("operation").value as OperationName | "";
-  const spec = problem ?? tools.deriveSpec(model, picked, operation === "" ? undefined : operation);
+  const spec =
+    problem ?? tools.deriveSpec({ model, chooser: tools.chooser }, picked, operation === "" ? undefined : operation);
   const isWritten = typeof spec !== "string";
   const field = (id: string): string => document.getElementById(id).value;
   const form = document.getElementById("selection");
@@ -176,7 +179,13 @@ const pageScope: PageScope = {
   offers: { startPage },
 };
 
+const chooserScope: PageScope = { functions: chooserFunctions, offers: { ...chooser } };
+
 /** The whole script of the page. */
 export function pageScript(): string {
-  return `"use strict";\n${scopeSource(pageScope)}.startPage({ ...${scopeSource(deriveScope)}, ...${scopeSource(yamlScope)} });\n`;
+  const tools = [
+    `chooser: ${scopeSource(chooserScope)}`,
+    ...[deriveScope, yamlScope].map((scope) => `...${scopeSource(scope)}`),
+  ];
+  return `"use strict";\n${scopeSource(pageScope)}.startPage({ ${tools.join(", ")} });\n`;
 }

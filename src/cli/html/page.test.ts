@@ -282,7 +282,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await page.close();
   });
 
-  it("works out of the minified bundle", async () => {
+  it("works out of the minified bundle", { timeout: 60_000 }, async () => {
     const outdir = join(dir, "bundle");
     const banner =
       'import { createRequire as strataRequire } from "node:module"; const require = strataRequire(import.meta.url);';
