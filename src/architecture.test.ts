@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/controller-flags": ["src/flags"],
   "src/config": ["src/errors", "src/flags", "src/controller-flags", "src/oci/limits"],
   "src/text": [],
+  "src/turns": [],
   // What everything that speaks HTTP shares.
   "src/http": ["src/errors"],
 
@@ -26,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/tags": ["src/errors", "src/oci"],
   "src/select": ["src/errors", "src/oci", "src/text"],
   "src/explore": ["src/errors", "src/oci", "src/select"],
-  "src/archive": ["src/errors", "src/oci"],
+  "src/archive": ["src/errors", "src/text", "src/turns", "src/oci"],
   "src/operation": ["src/errors", "src/oci", "src/archive"],
 
   // Adapters. Each knows the model and its own outside world, never another adapter.

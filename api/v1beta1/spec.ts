@@ -30,7 +30,9 @@ export const specSchema = z
     ignore: z
       .string()
       .max(65_536)
-      .describe("Paths to leave out of Extract and ExtractAll, in .gitignore syntax. Replaces the default exclusions.")
+      .describe(
+        "Paths to leave out of Extract and ExtractAll, in .gitignore syntax. Replaces the default exclusions of Extract.",
+      )
       .optional(),
     verify: verifySchema.optional(),
     suspend: z.boolean().describe("Stop reconciling; what was published stays.").optional(),

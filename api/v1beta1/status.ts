@@ -102,6 +102,11 @@ const selectedSchema = z
       .describe(`The selected layers in order, at most ${MAX_SELECTED_ROWS}.`)
       .optional(),
     skipped: skippedSchema.optional(),
+    leftOut: z
+      .array(line("A path, and the pattern that leaves it out."))
+      .max(3)
+      .describe("The first of the ignored files, each with the pattern that names it.")
+      .optional(),
   })
   .describe("What was taken from upstream for the artifact.");
 

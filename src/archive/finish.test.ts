@@ -14,8 +14,8 @@ async function left(
   specIgnore?: string,
 ): Promise<{ paths: string[]; ignored: number }> {
   const tree = treeOf(dir, items);
-  const ignored = await applyIgnore(tree, specIgnore, signal);
-  return { paths: tree.paths(), ignored };
+  const { files } = await applyIgnore(tree, { specIgnore, defaults: "flux" }, signal);
+  return { paths: tree.paths(), ignored: files };
 }
 
 describe("ignore rules", () => {
@@ -30,7 +30,20 @@ describe("ignore rules", () => {
     ["a directory goes with all in it", { "docs/a/b": "", "docs/c": "", k: "" }, "/docs", ["k"], 2],
     ["an empty directory is no file", { d: null, k: "" }, "d/", ["k"], 0],
     ["what is excluded is put back", { "a.png": "", "b.png": "" }, "*.png\n!b.png", ["b.png"], 1],
-    ["nothing below an excluded directory is put back", { "d/keep": "", k: "" }, "d/\n!d/keep", ["k"], 1],
+    [
+      "what is put back keeps the directories above it",
+      { "d/e/keep": "", "d/e/other": "", "d/f/gone": "", k: "" },
+      "d/\n!d/e/keep",
+      ["d", "d/e", "d/e/keep", "k"],
+      2,
+    ],
+    [
+      "a .sourceignore below an excluded directory puts back",
+      { "d/.sourceignore": "!*.yaml\n", "d/a.yaml": "", "d/a.md": "", ".sourceignore": "d/\n" },
+      undefined,
+      [".sourceignore", "d", "d/a.yaml"],
+      2,
+    ],
     [
       "a .sourceignore in the tree",
       { ".sourceignore": "*.md\n", "a.md": "", "a.yaml": "" },
@@ -91,7 +104,9 @@ describe("ignore rules", () => {
     });
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 1);
-    await expect(applyIgnore(tree, undefined, abort.signal)).rejects.toMatchObject({ code: "Aborted" });
+    await expect(applyIgnore(tree, { specIgnore: undefined, defaults: "flux" }, abort.signal)).rejects.toMatchObject({
+      code: "Aborted",
+    });
   });
 });
 

@@ -1,37 +1,82 @@
 import { CodedError } from "../errors.ts";
+import { Turns } from "../turns.ts";
 import {
   checkPatternCount,
+  describePattern,
   IGNORE_FILE,
   MAX_IGNORE_BYTES,
   ignoreRules,
   readPatterns,
-  type Ignore,
+  type DefaultExclusions,
   type IgnorePattern,
 } from "./ignore.ts";
 import { baseName, parentOf, quote, unpublishable } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import type { Body, Tree } from "./tree.ts";
 
-/** How long entries are matched before other work gets its turn; hostile patterns make each of them slow. */
-const TURN_MS = 10;
+/** What was left out, for messages and reports. */
+export interface LeftOut {
+  readonly files: number;
+  /** The first few, each with the pattern that names it. */
+  readonly examples: readonly string[];
+}
+
+export interface IgnoreRequest {
+  readonly specIgnore: string | undefined;
+  /** What holds where neither spec.ignore nor a .sourceignore says anything. */
+  readonly defaults: DefaultExclusions;
+  /** Directories that were made around what is matched; patterns see paths inside of them. */
+  readonly roots?: ReadonlySet<string> | undefined;
+}
+
+const MAX_EXAMPLES = 3;
 
 /**
- * Leaves out what spec.ignore, the .sourceignore files of the tree or the default exclusions name; returns how many files.
+ * Leaves out what spec.ignore, the .sourceignore files of the tree or the default exclusions name. A directory stays
+ * where anything in it does.
  * @throws InvalidPattern, ArchiveTooLarge (immense .sourceignore files), StorageFailed, Aborted
  */
-export async function applyIgnore(tree: Tree, specIgnore: string | undefined, signal: AbortSignal): Promise<number> {
-  const ignores = ignoreRules(await treePatterns(tree, signal), specIgnore);
-  const files = countFiles(tree);
-  const doomed = await matching(tree, ignores, signal);
-  tree.removeWhere((path) => doomed.has(path));
-  return files - countFiles(tree);
+export async function applyIgnore(
+  tree: Tree,
+  { specIgnore, ...options }: IgnoreRequest,
+  signal: AbortSignal,
+): Promise<LeftOut> {
+  const ignores = ignoreRules(await treePatterns(tree, signal), specIgnore, options);
+  const doomed = new Map<string, IgnorePattern>();
+  const turns = new Turns(signal);
+  for (const [path, entry] of tree.entries) {
+    await turnOf(turns);
+    const pattern = ignores(path, entry.kind === "dir");
+    if (pattern !== undefined) doomed.set(path, pattern);
+  }
+  return removeUnneeded(tree, doomed);
+}
+
+function removeUnneeded(tree: Tree, doomed: ReadonlyMap<string, IgnorePattern>): LeftOut {
+  const needed = new Set<string>();
+  for (const path of tree.entries.keys()) {
+    if (doomed.has(path)) continue;
+    for (let up = parentOf(path); up !== "" && !needed.has(up); up = parentOf(up)) needed.add(up);
+  }
+  let files = 0;
+  const examples: string[] = [];
+  for (const [path, pattern] of doomed) {
+    if (needed.has(path)) continue;
+    if (tree.entries.get(path)?.kind === "file") {
+      files += 1;
+      if (examples.length < MAX_EXAMPLES) examples.push(`${quote(path)} by ${describePattern(pattern)}`);
+    }
+    tree.entries.delete(path);
+  }
+  return { files, examples };
 }
 
 /**
  * Refuses a tree that consumers could not unpack, or that has nothing in it.
+ * @param leftOut what the ignore rules took from it
  * @throws ArchiveUnsafePath, EmptyResult
  */
-export function checkPublishable(tree: Tree): void {
+export function checkPublishable(tree: Tree, leftOut: LeftOut = { files: 0, examples: [] }): void {
   for (const path of tree.entries.keys()) {
     const reason = unpublishable(path);
     if (reason === undefined) continue;
@@ -40,22 +85,20 @@ export function checkPublishable(tree: Tree): void {
       `Flux cannot unpack the path ${quote(path)}: ${reason}; leave it out with spec.ignore`,
     );
   }
-  if (countFiles(tree) === 0)
-    throw new CodedError("EmptyResult", "no file is left to publish; check spec.ignore and the layer selector");
+  if (!hasFiles(tree)) throw nothingLeft(leftOut);
 }
 
-async function matching(tree: Tree, ignores: Ignore, signal: AbortSignal): Promise<Set<string>> {
-  const doomed = new Set<string>();
-  let turnEnds = performance.now() + TURN_MS;
-  for (const [path, entry] of tree.entries) {
-    if (performance.now() > turnEnds) {
-      await new Promise(setImmediate);
-      checkAbort(signal);
-      turnEnds = performance.now() + TURN_MS;
-    }
-    if (ignores(path, entry.kind === "dir")) doomed.add(path);
-  }
-  return doomed;
+function nothingLeft({ files, examples }: LeftOut): CodedError {
+  const found =
+    files === 0
+      ? "there is no file in what was selected; check layerSelector"
+      : `every file is left out (${files}): ${examples.join(", ")}${files > examples.length ? ", …" : ""}; to keep files, write patterns of your own in spec.ignore`;
+  return new CodedError("EmptyResult", `no file is left to publish: ${found}`);
+}
+
+function hasFiles(tree: Tree): boolean {
+  for (const entry of tree.entries.values()) if (entry.kind === "file") return true;
+  return false;
 }
 
 /** The lines of every .sourceignore outside .git: parents before children, so that the nearest file decides. */
@@ -74,7 +117,7 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
           "ArchiveTooLarge",
           `with ${quote(path)} the ${IGNORE_FILE} files have ${bytes} bytes; at most ${MAX_IGNORE_BYTES} are read`,
         );
-      patterns.push(...readPatterns(await readText(entry.body, readers), parentOf(path)));
+      patterns.push(...readPatterns(await readText(entry.body, readers), parentOf(path), path));
       checkPatternCount(patterns);
     }
   } finally {
@@ -101,11 +144,13 @@ async function readText(body: Body, readers: SpoolReaders): Promise<string> {
 }
 
 function checkAbort(signal: AbortSignal): void {
-  if (signal.aborted) throw new CodedError("Aborted", "stopped while matching ignore rules", { cause: signal.reason });
+  if (signal.aborted) throw aborted(signal.reason);
 }
 
-function countFiles(tree: Tree): number {
-  let files = 0;
-  for (const entry of tree.entries.values()) if (entry.kind === "file") files += 1;
-  return files;
+async function turnOf(turns: Turns): Promise<void> {
+  await turns.next()?.catch((reason: unknown) => Promise.reject(aborted(reason)));
+}
+
+function aborted(cause: unknown): CodedError {
+  return new CodedError("Aborted", "stopped while matching ignore rules", { cause });
 }

@@ -1,48 +1,45 @@
-/**
- * One part of a pattern, matched as Go's path.Match does: `*`, `?`, `[a-z]`, `[^a]`, `\` before any character.
- * A malformed pattern matches nothing. Time is bounded by pattern length times name length: a star never backtracks
- * past the star before it.
- */
-export type PartMatcher = (name: string) => boolean;
+import { compileWildcard, type WildClass, type WildToken } from "../text/wildcard.ts";
 
-type Token =
-  { readonly kind: "star" } | { readonly kind: "any" } | { readonly kind: "char"; readonly char: string } | ClassToken;
-
-interface ClassToken {
-  readonly kind: "class";
-  readonly negated: boolean;
-  readonly ranges: readonly (readonly [number, number])[];
+/** One part of a pattern, matched as Go's path.Match does: `*`, `?`, `[a-z]`, `[^a]`, `\` before any character. */
+export interface PartMatcher {
+  /** Whether matching takes no longer for a longer name. */
+  readonly isPlain: boolean;
+  readonly matches: (name: string) => boolean;
 }
 
+/** A malformed pattern matches nothing. */
 export function compilePart(pattern: string): PartMatcher {
-  if (!/[*?[\\]/.test(pattern)) return (name) => name === pattern;
+  if (!/[*?[\\]/.test(pattern)) return { isPlain: true, matches: (name) => name === pattern };
   const tokens = tokenize(pattern);
-  if (tokens === undefined) return () => false;
+  if (tokens === undefined) return { isPlain: true, matches: () => false };
   const suffix = literalSuffix(tokens);
-  if (suffix !== undefined) return (name) => name.endsWith(suffix);
-  return (name) => matchTokens(tokens, Array.from(name));
+  if (suffix !== undefined) return { isPlain: true, matches: (name) => name.endsWith(suffix) };
+  const least = tokens.filter((token) => token !== "run").length;
+  const matches = compileWildcard(tokens);
+  return { isPlain: false, matches: (name) => name.length >= least && matches(codePoints(name)) };
+}
+
+function codePoints(text: string): number[] {
+  return Array.from(text, (char) => char.codePointAt(0)!);
 }
 
 /** The text after the star of `*text`, the commonest pattern. */
-function literalSuffix(tokens: readonly Token[]): string | undefined {
-  if (tokens[0]?.kind !== "star") return undefined;
-  let suffix = "";
-  for (const token of tokens.slice(1)) {
-    if (token.kind !== "char") return undefined;
-    suffix += token.char;
-  }
-  return suffix;
+function literalSuffix(tokens: readonly WildToken[]): string | undefined {
+  const [first, ...rest] = tokens;
+  return first === "run" && rest.every((token) => typeof token === "number")
+    ? rest.map((code) => String.fromCodePoint(code)).join("")
+    : undefined;
 }
 
-function tokenize(pattern: string): Token[] | undefined {
+function tokenize(pattern: string): WildToken[] | undefined {
   const chars = Array.from(pattern);
-  const tokens: Token[] = [];
+  const tokens: WildToken[] = [];
   for (let i = 0; i < chars.length; i++) {
     const char = chars[i]!;
     if (char === "*") {
-      if (tokens.at(-1)?.kind !== "star") tokens.push({ kind: "star" });
+      if (tokens.at(-1) !== "run") tokens.push("run");
     } else if (char === "?") {
-      tokens.push({ kind: "any" });
+      tokens.push("one");
     } else if (char === "[") {
       const parsed = parseClass(chars, i + 1);
       if (parsed === undefined) return undefined;
@@ -51,14 +48,14 @@ function tokenize(pattern: string): Token[] | undefined {
     } else {
       const literal = char === "\\" ? chars[++i] : char;
       if (literal === undefined) return undefined;
-      tokens.push({ kind: "char", char: literal });
+      tokens.push(literal.codePointAt(0)!);
     }
   }
   return tokens;
 }
 
 /** A class from the character after its `[`; `end` is the index of its `]`. */
-function parseClass(chars: readonly string[], start: number): { token: ClassToken; end: number } | undefined {
+function parseClass(chars: readonly string[], start: number): { token: WildClass; end: number } | undefined {
   let i = start;
   const negated = chars[i] === "^";
   if (negated) i++;
@@ -76,7 +73,7 @@ function parseClass(chars: readonly string[], start: number): { token: ClassToke
     i = high.next;
     ranges.push([low.code, high.code]);
   }
-  return { token: { kind: "class", negated, ranges }, end: i };
+  return { token: { negated, ranges }, end: i };
 }
 
 function classChar(chars: readonly string[], at: number): { code: number; next: number } | undefined {
@@ -85,35 +82,4 @@ function classChar(chars: readonly string[], at: number): { code: number; next: 
   const literal = char === "\\" ? chars[at + 1] : char;
   const next = at + (char === "\\" ? 2 : 1);
   return literal === undefined || next >= chars.length ? undefined : { code: literal.codePointAt(0)!, next };
-}
-
-function matchTokens(tokens: readonly Token[], name: readonly string[]): boolean {
-  let token = 0;
-  let at = 0;
-  let star = -1;
-  let starAt = 0;
-  while (at < name.length) {
-    if (tokens[token]?.kind === "star") {
-      star = token++;
-      starAt = at;
-    } else if (token < tokens.length && matchOne(tokens[token]!, name[at]!)) {
-      token++;
-      at++;
-    } else if (star !== -1) {
-      token = star + 1;
-      at = ++starAt;
-    } else {
-      return false;
-    }
-  }
-  while (tokens[token]?.kind === "star") token++;
-  return token === tokens.length;
-}
-
-function matchOne(token: Token, char: string): boolean {
-  if (token.kind === "any") return true;
-  if (token.kind === "char") return token.char === char;
-  if (token.kind === "star") return false;
-  const code = char.codePointAt(0)!;
-  return token.ranges.some(([low, high]) => low <= code && code <= high) !== token.negated;
 }

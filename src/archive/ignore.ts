@@ -1,6 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { compilePart, type PartMatcher } from "./glob.ts";
-import { parentOf } from "./path.ts";
+import { baseName, parentOf, quote } from "./path.ts";
 
 /** Flux's default exclusions (fluxcd/pkg/sourceignore): version control, then media and archives, CI and tools. */
 const vcsPatterns = [".git/", ".gitignore", ".gitmodules", ".gitattributes"];
@@ -31,9 +31,18 @@ export const IGNORE_FILE = ".sourceignore";
 export const MAX_IGNORE_BYTES = 256 * 1024;
 /** Every entry is held against every pattern. */
 const MAX_PATTERNS = 2000;
+/**
+ * What matching one tree may cost: a step for each pattern that an entry is held against, and one for each character of a
+ * name where the pattern has wildcards. A hundred patterns on a hundred thousand files take a tenth of it.
+ */
+const MAX_STEPS = 200_000_000;
 
 /** One line of .gitignore syntax, as fluxcd/pkg/sourceignore reads it. */
 export interface IgnorePattern {
+  /** As it is written. */
+  readonly text: string;
+  /** Where it stands: `spec.ignore`, a .sourceignore file, Flux's default exclusions. */
+  readonly source: string;
   /** The directory of the .sourceignore file it stands in, with a slash; "" for the root. */
   readonly domain: string;
   /** How many parts the domain has. */
@@ -46,71 +55,182 @@ export interface IgnorePattern {
 }
 
 type PatternPart =
-  { readonly kind: "empty" | "any-depth" | "never" } | { readonly kind: "name"; readonly matches: PartMatcher };
+  { readonly kind: "empty" | "any-depth" | "never" } | { readonly kind: "name"; readonly part: PartMatcher };
 
-/** Says whether a path is left out of the artifact. */
-export type Ignore = (path: string, isDirectory: boolean) => boolean;
+/**
+ * The pattern that leaves a path out of the artifact; undefined where it stays.
+ * @throws InvalidPattern where all that was asked takes too long
+ */
+export type Ignore = (path: string, isDirectory: boolean) => IgnorePattern | undefined;
 
 /** @throws InvalidPattern where there are too many lines to match in reasonable time */
-export function readPatterns(text: string, domain = ""): IgnorePattern[] {
+export function readPatterns(text: string, domain = "", source = "spec.ignore"): IgnorePattern[] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
   const patterns = lines
     .filter((line) => !line.startsWith("#") && line.trim() !== "")
-    .map((line) => parsePattern(line, domain));
+    .map((line) => parsePattern(line, domain, source));
   checkPatternCount(patterns);
   return patterns;
 }
 
+/** Which exclusions hold where nobody has written any. */
+export type DefaultExclusions = "flux" | "none";
+
 /**
  * The rules of spec.ignore and of the .sourceignore files in a tree: as in Flux, either replaces the default exclusions but
  * for those of version control, and spec.ignore, which comes last, has the final word.
+ *
+ * @param defaults "none": nothing is left out that nobody has named, version control included
  */
-export function ignoreRules(fromTree: readonly IgnorePattern[], specIgnore: string | undefined): Ignore {
+export function ignoreRules(
+  fromTree: readonly IgnorePattern[],
+  specIgnore: string | undefined,
+  { defaults = "flux", ...options }: MatchOptions & { readonly defaults?: DefaultExclusions } = {},
+): Ignore {
   const own = [...fromTree, ...readPatterns(specIgnore ?? "")];
   checkPatternCount(own);
   const base = own.length > 0 ? vcsPatterns : [...vcsPatterns, ...defaultPatterns];
-  return createIgnore([...base.map((line) => parsePattern(line, "")), ...own]);
+  const usual = defaults === "none" ? [] : base.map((line) => parsePattern(line, "", "Flux's default exclusions"));
+  return createIgnore([...usual, ...own], options);
 }
 
-/** The last pattern that matches decides; a path below an ignored directory is ignored. */
-export function createIgnore(patterns: readonly IgnorePattern[]): Ignore {
-  const lastFirst = patterns.toReversed();
-  const directories = new Map<string, boolean>([["", false]]);
-  const decide = (path: string, isDirectory: boolean): boolean => {
-    if (isIgnoredDirectory(parentOf(path))) return true;
-    const names = path.split("/");
-    const decisive = lastFirst.find(
-      (pattern) => path.startsWith(pattern.domain) && matches(pattern, names, isDirectory),
-    );
-    return decisive !== undefined && !decisive.includes;
+export interface MatchOptions {
+  readonly maxSteps?: number | undefined;
+  /** Directories where paths begin, as far as spec.ignore and the default exclusions are concerned; absent: at the root. */
+  readonly roots?: ReadonlySet<string> | undefined;
+}
+
+/**
+ * As go-git and so Flux do it: the last pattern that matches a path decides on it, whatever was decided on the directories
+ * above. A pattern that matches a directory also matches all that lies below.
+ */
+export function createIgnore(patterns: readonly IgnorePattern[], options: MatchOptions = {}): Ignore {
+  const rules = new Rules(patterns, options);
+  return (path, isDirectory) => {
+    const decisive = patterns[isDirectory ? rules.directory(path).decisive : rules.decisiveFor(path, false)];
+    return decisive?.includes === false ? decisive : undefined;
   };
-  const isIgnoredDirectory = (path: string): boolean => {
-    let verdict = directories.get(path);
-    if (verdict === undefined) {
-      verdict = decide(path, true);
-      directories.set(path, verdict);
+}
+
+/** What is known of a directory. */
+interface Directory {
+  /** Index of the last pattern that matches it, and so everything below it; -1 for none. */
+  readonly decisive: number;
+  /** Indexes of the patterns that count below it. */
+  readonly inside: readonly number[];
+  /** How many parts the root has that it lies in. */
+  readonly rootDepth: number;
+}
+
+class Rules {
+  readonly #patterns: readonly IgnorePattern[];
+  readonly #byDomain: ReadonlyMap<string, readonly number[]>;
+  readonly #directories = new Map<string, Directory>();
+  readonly #roots: ReadonlySet<string>;
+  #stepsLeft: number;
+
+  constructor(patterns: readonly IgnorePattern[], { maxSteps = MAX_STEPS, roots = new Set([""]) }: MatchOptions) {
+    this.#patterns = patterns;
+    this.#stepsLeft = maxSteps;
+    this.#roots = roots;
+    this.#byDomain = Map.groupBy(patterns.keys(), (i) => patterns[i]!.domain);
+    this.#directories.set("", roots.has("") ? this.#root("") : { decisive: -1, inside: [], rootDepth: 0 });
+  }
+
+  directory(path: string): Directory {
+    let known = this.#directories.get(path);
+    if (known === undefined) {
+      known = this.#roots.has(path) ? this.#root(path) : this.#below(path);
+      this.#directories.set(path, known);
     }
-    return verdict;
-  };
-  return (path, isDirectory) => (isDirectory ? isIgnoredDirectory(path) : decide(path, false));
+    return known;
+  }
+
+  #root(path: string): Directory {
+    const everywhere = this.#byDomain.get("") ?? [];
+    return { decisive: -1, inside: this.#withOwn(path, everywhere), rootDepth: depthOf(path) };
+  }
+
+  #below(path: string): Directory {
+    const { inside, rootDepth } = this.directory(parentOf(path));
+    return { decisive: this.decisiveFor(path, true), inside: this.#withOwn(path, inside), rootDepth };
+  }
+
+  /** With the patterns of the directory's own .sourceignore. */
+  #withOwn(path: string, inside: readonly number[]): readonly number[] {
+    const own = path === "" ? undefined : this.#byDomain.get(`${path}/`);
+    return own === undefined ? inside : [...inside, ...own].sort((a, b) => a - b);
+  }
+
+  /** A pattern that matches the parent matches here too, so only what comes after it has to be asked. */
+  decisiveFor(path: string, isDirectory: boolean): number {
+    const { decisive, inside, rootDepth } = this.directory(parentOf(path));
+    const name = baseName(path);
+    let names: readonly string[] | undefined;
+    for (let at = inside.length - 1; at >= 0 && inside[at]! > decisive; at--) {
+      const pattern = this.#patterns[inside[at]!]!;
+      if (pattern.dirOnly && !isDirectory) continue;
+      const matches = pattern.anchored
+        ? this.#matchesPath(pattern, (names ??= path.split("/")), rootDepth)
+        : pattern.parts.every((part) => part.kind === "name" && this.#matchesName(part.part, name));
+      if (matches) return inside[at]!;
+    }
+    return decisive;
+  }
+
+  /** Whether the pattern takes the names to the last one. */
+  #matchesPath(pattern: IgnorePattern, names: readonly string[], rootDepth: number): boolean {
+    let at = Math.max(pattern.depth, rootDepth);
+    let isAnyDepth = false;
+    for (const part of pattern.parts) {
+      if (part.kind === "never") return false;
+      if (part.kind !== "name") {
+        isAnyDepth = part.kind === "any-depth";
+        continue;
+      }
+      at = this.#find(part.part, names, { from: at, isAnyDepth }) + 1;
+      if (at === 0) return false;
+      isAnyDepth = false;
+    }
+    return at === names.length;
+  }
+
+  /** The index of the first name from there on that matches, or only the first itself; -1 where there is none. */
+  #find(
+    part: PartMatcher,
+    names: readonly string[],
+    { from, isAnyDepth }: { readonly from: number; readonly isAnyDepth: boolean },
+  ): number {
+    for (let i = from; i < names.length; i++) {
+      if (this.#matchesName(part, names[i]!)) return i;
+      if (!isAnyDepth) return -1;
+    }
+    return -1;
+  }
+
+  #matchesName(part: PartMatcher, name: string): boolean {
+    this.#stepsLeft -= part.isPlain ? 1 : name.length + 1;
+    if (this.#stepsLeft < 0) throw tooLong(this.#patterns.length);
+    return part.matches(name);
+  }
 }
 
-function parsePattern(line: string, domain: string): IgnorePattern {
+function parsePattern(line: string, domain: string, source: string): IgnorePattern {
   const includes = line.startsWith("!");
   let text = includes ? line.slice(1) : line;
   if (!text.endsWith("\\ ")) text = trimSpaces(text);
   const dirOnly = text.endsWith("/");
   if (dirOnly) text = text.slice(0, -1);
   const anchored = text.includes("/");
-  const parts = anchored ? text.split("/").map(parsePart) : [{ kind: "name", matches: compilePart(text) } as const];
+  const parts = anchored ? text.split("/").map(parsePart) : [{ kind: "name", part: compilePart(text) } as const];
   const prefix = domain === "" ? "" : `${domain}/`;
-  return { domain: prefix, depth: prefix.split("/").length - 1, parts, includes, dirOnly, anchored };
+  return { text: line, source, domain: prefix, depth: depthOf(domain), parts, includes, dirOnly, anchored };
 }
 
 function parsePart(part: string): PatternPart {
   if (part === "") return { kind: "empty" };
   if (part === "**") return { kind: "any-depth" };
-  return part.includes("**") ? { kind: "never" } : { kind: "name", matches: compilePart(part) };
+  return part.includes("**") ? { kind: "never" } : { kind: "name", part: compilePart(part) };
 }
 
 function trimSpaces(text: string): string {
@@ -119,43 +239,14 @@ function trimSpaces(text: string): string {
   return text.slice(0, end);
 }
 
-function matches(pattern: IgnorePattern, names: readonly string[], isDirectory: boolean): boolean {
-  const end = pattern.anchored ? matchAnchored(pattern, names) : matchName(pattern, names);
-  return end !== -1 && !(pattern.dirOnly && !isDirectory && end === names.length);
+/** How many parts a path has. */
+function depthOf(path: string): number {
+  return path === "" ? 0 : path.split("/").length;
 }
 
-/** How many of the names the match takes; -1 for no match. What lies below a matched directory is matched too. */
-function matchName(pattern: IgnorePattern, names: readonly string[]): number {
-  const part = pattern.parts[0]!;
-  return part.kind === "name" ? findPart(part.matches, names, pattern.depth, true) + 1 || -1 : -1;
-}
-
-function matchAnchored(pattern: IgnorePattern, names: readonly string[]): number {
-  let at = pattern.depth;
-  let matched = false;
-  let anyDepth = false;
-  for (const part of pattern.parts) {
-    if (part.kind === "never") return -1;
-    if (part.kind !== "name") {
-      anyDepth = part.kind === "any-depth";
-      continue;
-    }
-    const found = findPart(part.matches, names, at, anyDepth);
-    if (found === -1) return -1;
-    matched = true;
-    anyDepth = false;
-    at = found + 1;
-  }
-  return matched ? at : -1;
-}
-
-/** The index of the first name from `at` on that matches, or only `at` itself; -1 where there is none. */
-function findPart(matches: PartMatcher, names: readonly string[], at: number, anyDepth: boolean): number {
-  for (let i = at; i < names.length; i++) {
-    if (matches(names[i]!)) return i;
-    if (!anyDepth) return -1;
-  }
-  return -1;
+/** A pattern as a message names it. */
+export function describePattern({ text, source }: IgnorePattern): string {
+  return `${quote(text)} of ${source}`;
 }
 
 /** @throws InvalidPattern */
@@ -166,4 +257,11 @@ export function checkPatternCount(patterns: readonly IgnorePattern[]): void {
       `there are ${patterns.length} ignore patterns; at most ${MAX_PATTERNS} are allowed`,
     );
   }
+}
+
+function tooLong(patterns: number): CodedError {
+  return new CodedError(
+    "InvalidPattern",
+    `${patterns} ignore patterns take too long to match on so many names; write fewer of them, or without * and ? in the middle`,
+  );
 }

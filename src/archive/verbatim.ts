@@ -219,7 +219,7 @@ class EntryJudge implements ScanHandler {
     const known = this.#seen.get(path);
     if (known === "dir" || known === "file" || (known === "implied" && type === "file"))
       return this.oddity("two entries have one path");
-    if (this.#ignore(path, type === "dir")) return this.oddity("an entry is ignored");
+    if (this.#ignore(path, type === "dir") !== undefined) return this.oddity("an entry is ignored");
     this.#seen.set(path, type);
     if (known === undefined) this.#emit(path, type);
   }
@@ -231,7 +231,6 @@ class EntryJudge implements ScanHandler {
     if (known === "file") return this.oddity("a file is also a directory");
     if (known === undefined) {
       this.#implyParents(parent);
-      if (this.#ignore(parent, true)) return this.oddity("an entry is ignored");
       this.#seen.set(parent, "implied");
       this.#emit(parent, "dir");
     }

@@ -185,7 +185,7 @@ export class Run {
       ...content,
       revision,
       metadata,
-      selected: selectedStatus(selection, result.skipped),
+      selected: selectedStatus(selection, result),
       image,
       layer: selection.layers[0]!,
     };

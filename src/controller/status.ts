@@ -11,7 +11,7 @@ import type {
 import { codeOf, messageOf } from "../errors.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Layer } from "../oci/types.ts";
-import type { Skipped } from "../operation/operation.ts";
+import type { OperationResult } from "../operation/operation.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
@@ -116,7 +116,10 @@ export function progressConditions({ before, generation, now }: StatusBasis, mes
   return settle(drafts, before.conditions ?? [], { generation, now });
 }
 
-export function selectedStatus(selection: Selection, skipped: Skipped): SelectedStatus {
+export function selectedStatus(
+  selection: Selection,
+  { skipped, leftOut = [] }: Pick<OperationResult, "skipped" | "leftOut">,
+): SelectedStatus {
   const counts = Object.fromEntries(Object.entries(skipped).filter(([, count]) => count > 0));
   return {
     operation: selection.operation,
@@ -126,6 +129,7 @@ export function selectedStatus(selection: Selection, skipped: Skipped): Selected
     layerCount: selection.layers.length,
     layers: selection.layers.slice(0, MAX_SELECTED_ROWS).map(layerRow),
     ...(Object.keys(counts).length > 0 && { skipped: counts }),
+    ...(leftOut.length > 0 && { leftOut: leftOut.map((text) => text.slice(0, 1024)) }),
   };
 }
 

@@ -35,14 +35,22 @@ export const extractAll: Operation = async (layers, options, io) =>
 /** The same as files. @throws as `extractAll` */
 export const extractAllTree: TreeOperation = async (layers, options, io) => {
   const { parts, special } = await readLayers(layers, options, io);
-  const merged = await arrangements[options.layout](parts, options, io);
-  return await publishable(merged, special, options, io);
+  const { tree, roots } = await arrangements[options.layout](parts, options, io);
+  // What the layout's own tool pulls is all there: nothing is left out that nobody has named.
+  const rules = { symlinks: options.symlinks, specIgnore: options.ignore, defaults: "none", roots } as const;
+  return await publishable({ tree, counts: { special } }, rules, io);
 };
 
-type Arrange = (parts: readonly Part[], options: OperationOptions, io: OperationIO) => Promise<Tree>;
+/** One tree, and the directories in it that were made for layers or manifests. */
+interface Arranged {
+  readonly tree: Tree;
+  readonly roots?: ReadonlySet<string>;
+}
+
+type Arrange = (parts: readonly Part[], options: OperationOptions, io: OperationIO) => Promise<Arranged>;
 
 const arrangements: Readonly<Record<OperationOptions["layout"], Arrange>> = {
-  Merge: async (parts, options, io) => await mergeParts(parts, options, io),
+  Merge: async (parts, options, io) => ({ tree: await mergeParts(parts, options, io) }),
   LayerPerDir: async (parts, options, io) => {
     const named = parts.map((part) => ({ name: layerDirectory(part.layer, options), parts: [part] }));
     return await directories(named, options, io);
@@ -162,18 +170,22 @@ interface NamedParts {
 }
 
 /** @throws PathConflict where two directories have one name */
-async function directories(named: readonly NamedParts[], options: OperationOptions, io: OperationIO): Promise<Tree> {
+async function directories(
+  named: readonly NamedParts[],
+  options: OperationOptions,
+  io: OperationIO,
+): Promise<Arranged> {
   const result = new Tree(io.limits.maxEntries);
-  const seen = new Set<string>();
+  const roots = new Set<string>();
   for (const { name, parts } of named) {
-    if (seen.has(name)) throw equalNames(name, options);
-    seen.add(name);
+    if (roots.has(name)) throw equalNames(name, options);
+    roots.add(name);
     const tree = await mergeParts(parts, options, io);
     result.putDirectory(name);
     for (const [path, entry] of tree.entries) result.put(`${name}/${path}`, relocate(entry, name));
     result.displacedLinks += tree.displacedLinks;
   }
-  return result;
+  return { tree: result, roots };
 }
 
 /** An absolute link target, and a hard link's, start at the root of their own tree. */

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { Budget } from "../archive/budget.ts";
-import { applyIgnore, checkPublishable } from "../archive/finish.ts";
+import { applyIgnore, checkPublishable, type IgnoreRequest } from "../archive/finish.ts";
 import { ignoreRules } from "../archive/ignore.ts";
 import { resolveLinks } from "../archive/links.ts";
 import { unpackLayer } from "../archive/unpack.ts";
 import { VerbatimScan, type Verdict } from "../archive/verbatim.ts";
 import { compressionOf } from "../archive/sniff.ts";
+import type { ReadCounts } from "../archive/read.ts";
 import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
 import { CodedError } from "../errors.ts";
@@ -18,6 +19,7 @@ import {
   type OperationOptions,
   type OperationResult,
   type ReadyTree,
+  type SymlinkPolicy,
   type TreeOperation,
 } from "./operation.ts";
 import { onlyLayer } from "./only-layer.ts";
@@ -44,7 +46,7 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
   });
   if (unpacked.content === "raw") throw notAnArchive(layer);
   const entriesBefore = unpacked.tree.entries.size;
-  const ready = await publishable(unpacked.tree, unpacked.counts.special, options, io);
+  const ready = await publishable(unpacked, rulesOf(options), io);
   if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore)
     return verbatim(spooled, await contentDigestOf(ready.tree, io.signal));
   return await writeTree(ready, io);
@@ -63,30 +65,43 @@ export const extractTree: TreeOperation = async (layers, options, io) => {
     onFile: io.onFile,
   });
   if (unpacked.content === "raw") throw notAnArchive(layer);
-  return await publishable(unpacked.tree, unpacked.counts.special, options, io);
+  return await publishable(unpacked, rulesOf(options), io);
 };
+
+/** An artifact of Flux's own OCIRepository would lack what Flux leaves out by default. */
+function rulesOf({ symlinks, ignore }: OperationOptions): PublishRules {
+  return { symlinks, specIgnore: ignore, defaults: "flux" };
+}
+
+/** What is left out of every published tree. */
+export interface PublishRules extends IgnoreRequest {
+  readonly symlinks: SymlinkPolicy;
+}
 
 /** Applies what every published tree has in common: no links, ignore rules, names that consumers can unpack. */
 export async function publishable(
-  unpacked: Tree,
-  special: number,
-  options: OperationOptions,
+  unpacked: { readonly tree: Tree; readonly counts: ReadCounts },
+  rules: PublishRules,
   io: OperationIO,
 ): Promise<ReadyTree> {
-  const { tree, symlinks } = resolveLinks(unpacked, options.symlinks, io.limits);
-  const ignored = await applyIgnore(tree, options.ignore, io.signal);
-  checkPublishable(tree);
-  return { tree, skipped: { symlinks, special, ignored } };
+  const { tree, symlinks } = resolveLinks(unpacked.tree, rules.symlinks, io.limits);
+  const leftOut = await applyIgnore(tree, rules, io.signal);
+  checkPublishable(tree, leftOut);
+  const { special } = unpacked.counts;
+  return { tree, skipped: { symlinks, special, ignored: leftOut.files }, leftOut: leftOut.examples };
 }
 
-export async function writeTree({ tree, skipped }: ReadyTree, io: OperationIO): Promise<OperationResult> {
+export async function writeTree({ tree, ...left }: ReadyTree, io: OperationIO): Promise<OperationResult> {
   const path = join(io.dir, "artifact.tar.gz");
-  return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, skipped };
+  return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, ...left };
 }
 
 export function budgetFor(layer: Layer, io: OperationIO, shared = { expandedBytes: 0 }): Budget {
   return new Budget(io.limits, layer.descriptor.size, shared);
 }
+
+/** Entries are judged while they arrive, without a pause; what takes longer is left to the rewrite, which makes pauses. */
+const MAX_SCAN_STEPS = 20_000_000;
 
 /** So many bytes tell gzip from anything else. */
 const MAGIC_BYTES = 3;
@@ -106,7 +121,7 @@ async function judgeLayer(
       start = Buffer.concat([start, chunk]);
       if (start.length < MAGIC_BYTES) return;
       if (compressionOf(start) === "gzip")
-        scan = new VerbatimScan(ignoreRules([], options.ignore), budgetFor(layer, io));
+        scan = new VerbatimScan(ignoreRules([], options.ignore, { maxSteps: MAX_SCAN_STEPS }), budgetFor(layer, io));
       const head = start;
       start = undefined;
       await scan?.write(head);

@@ -219,6 +219,43 @@ describe("ExtractAll", () => {
     ).toEqual({ "linux-arm64-v8/x.txt": "1", "tools/x.txt": "2" });
   });
 
+  it("leaves out nothing that nobody has named", async () => {
+    const shelf = new Shelf();
+    const files = { "logo.png": "p", ".git/config": "g", "a.zip": "z", ".sops.yaml": "s" };
+    const layers = [shelf.layer(tar(files)), shelf.layer("x", { ordinal: 1, title: "lone.png" })];
+    const result = await extractAll(layers, options, io(shelf));
+    expect(await texts(result.blob.path)).toEqual({ ...files, "lone.png": "x" });
+    expect(result).toMatchObject({ skipped: { ignored: 0 }, leftOut: [] });
+  });
+
+  it("names what is left out, with the pattern and where it stands", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer(tar({ "a.png": "p", "d/b.md": "m", "d/.sourceignore": "*.md\n", k: "k" }))];
+    expect(await extractAll(layers, { ...options, ignore: "*.png" }, io(shelf))).toMatchObject({
+      skipped: { ignored: 2 },
+      leftOut: ['"a.png" by "*.png" of spec.ignore', '"d/b.md" by "*.md" of d/.sourceignore'],
+    });
+    const lone = [shelf.layer(gzipSync(tar({ "a.png": "p" })))];
+    const other = await mkdtemp(join(dir, "lone"));
+    await expect(extract(lone, options, io(shelf, { dir: other }))).rejects.toThrow(
+      'every file is left out (1): "a.png" by "*.png" of Flux\'s default exclusions',
+    );
+  });
+
+  it.each(["LayerPerDir", "ManifestPerDir"] as const)(
+    "shows patterns the paths inside of a directory of %s",
+    async (layout) => {
+      const shelf = new Shelf();
+      const named = node("n", { effectiveAnnotations: { [TITLE]: "site.tar.gz" } });
+      const layer = shelf.layer(tar({ "a.tar.gz": "1", "docs/x.md": "2", "sub/docs/y.md": "3" }), {
+        title: "site.tar.gz",
+        node: named,
+      });
+      const { blob } = await extractAll([layer], { ...options, layout, ignore: "/docs\n*.tar.gz" }, io(shelf));
+      expect(await texts(blob.path)).toEqual({ "site.tar.gz/sub/docs/y.md": "3" });
+    },
+  );
+
   it("refuses two directories of one name", async () => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "d" }), shelf.layer("b", { title: "d", ordinal: 1 })];

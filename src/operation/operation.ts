@@ -18,7 +18,7 @@ export interface OperationOptions {
   readonly filename?: string;
   /** How the known layout names a raw layer; asked where there is no template. */
   readonly nameOf?: (layer: Layer) => string | undefined;
-  /** spec.ignore; undefined means Flux's default exclusions. */
+  /** spec.ignore; undefined means, for Extract, Flux's default exclusions. */
   readonly ignore?: string;
   /** Values of `{tag}` and `{repository}`. */
   readonly tag: string;
@@ -46,9 +46,15 @@ export interface Skipped {
 
 export const nothingSkipped: Skipped = Object.freeze({ symlinks: 0, special: 0, ignored: 0 });
 
-export interface OperationResult {
-  readonly blob: StagedBlob;
+/** What was left out of the artifact. */
+interface Omissions {
   readonly skipped: Skipped;
+  /** The first ignored files, each with the pattern that names it; absent where nothing was looked at. */
+  readonly leftOut?: readonly string[];
+}
+
+export interface OperationResult extends Omissions {
+  readonly blob: StagedBlob;
 }
 
 /** Reduces the selected layers, in order, to one StagedBlob. */
@@ -59,9 +65,8 @@ export type Operation = (
 ) => Promise<OperationResult>;
 
 /** Files that may be published as they are: no links, and only names that consumers can unpack. Their bodies lie in the scratch directory. */
-export interface ReadyTree {
+export interface ReadyTree extends Omissions {
   readonly tree: Tree;
-  readonly skipped: Skipped;
 }
 
 /** Reduces the selected layers, in order, to files. */

@@ -151,6 +151,7 @@ interface Make extends BuildContext {
 interface Told {
   readonly revision: string;
   readonly skipped: Skipped;
+  readonly leftOut?: readonly string[] | undefined;
   readonly written: string;
 }
 
@@ -169,6 +170,7 @@ async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
   return {
     revision,
     skipped: result.skipped,
+    leftOut: result.leftOut,
     written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
   };
 }
@@ -218,6 +220,7 @@ function buildDocument(
     ...(verification && { verification }),
     layers: selection.layers.map(layerRow),
     skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
+    ...(result.leftOut?.length && { leftOut: result.leftOut }),
   };
 }
 
@@ -227,7 +230,8 @@ interface Report extends Told {
   readonly verification: Verification | undefined;
 }
 
-function printText(io: CommandIO, { selection, revision, skipped, written, resolved, verification }: Report): void {
+function printText(io: CommandIO, report: Report): void {
+  const { selection, revision, skipped, leftOut, written, resolved, verification } = report;
   const lines = [
     `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
     ...verifiedLines(verification),
@@ -240,7 +244,7 @@ function printText(io: CommandIO, { selection, revision, skipped, written, resol
       ),
     ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
     ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
-    ...skippedLine(skipped),
+    ...skippedLines(skipped, leftOut),
     `revision   ${plain(revision)}`,
     `written    ${written}`,
   ];
@@ -257,7 +261,12 @@ function verifiedLines(verification: Verification | undefined): string[] {
   ];
 }
 
-function skippedLine(skipped: Skipped): string[] {
+function skippedLines(skipped: Skipped, leftOut: readonly string[] = []): string[] {
   const counts = Object.entries(skipped).filter(([, count]) => count > 0);
-  return counts.length === 0 ? [] : [`left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`];
+  if (counts.length === 0) return [];
+  const more = skipped.ignored > leftOut.length ? ["           and more"] : [];
+  return [
+    `left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`,
+    ...(leftOut.length > 0 ? [...leftOut.map((example) => `           ${plain(example)}`), ...more] : []),
+  ];
 }

@@ -10,6 +10,7 @@ import { DirectoryOutput } from "../../output/directory-output.ts";
 export interface BuiltDirectory {
   readonly revision: string;
   readonly skipped: Skipped;
+  readonly leftOut: readonly string[] | undefined;
   readonly files: number;
   readonly bytes: number;
 }
@@ -40,7 +41,8 @@ export async function buildDirectory(
     const ready = await treeOperations[operation](selection.layers, options, io);
     const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
     const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
-    return { revision, skipped: ready.skipped, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    const { skipped, leftOut } = ready;
+    return { revision, skipped, leftOut, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   } finally {
     await output.close();
   }

@@ -35,10 +35,10 @@ export async function readBundle(path: string, { ignore, limits, signal }: TreeR
       : new CodedError("InvalidSpec", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
   const { tree, symlinks, special } = walk;
-  const ignored = await applyIgnore(tree, ignore, signal);
-  checkPublishable(tree);
+  const leftOut = await applyIgnore(tree, { specIgnore: ignore, defaults: "flux" }, signal);
+  checkPublishable(tree, leftOut);
   const files = [...tree.entries.values()].filter(({ kind }) => kind === "file").length;
-  return { tree, files, skipped: { symlinks, special, ignored } };
+  return { tree, files, skipped: { symlinks, special, ignored: leftOut.files } };
 }
 
 class Walk {

@@ -44,6 +44,7 @@ const selected: Part = ({ selected }) => {
     ["Known as:", selected.profile],
     ["Note:", selected.note],
     ["Left out:", skipped.map(([what, count]) => `${count} ${what}`).join(", ")],
+    ...(selected.leftOut ?? []).map((example): [string, string] => ["", example]),
     ["Layers:", String(layerCount)],
   ]);
   const rows = layers.map(({ offset, size, mediaType, title, digest, platform }) => [
