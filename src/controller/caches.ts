@@ -22,8 +22,11 @@ export interface CacheOptions {
 
 /** Whom the caches tell. */
 export interface Listener {
-  /** Something about the object, or about what it refers to, asks for a reconcile. */
-  wake(key: ObjectKey): void;
+  /**
+   * Something about the object, or about what it refers to, asks for a reconcile.
+   * @param why `start`: nothing has happened yet; `edit`: what was read of the object before is void
+   */
+  wake(key: ObjectKey, why: "start" | "event" | "edit"): void;
   /** The cache has it in this state now. */
   changed(object: RawObject): void;
   deleted(object: RawObject): void;
@@ -60,7 +63,8 @@ export class Caches {
   /** Sends what changes from now on, and everything that is there, to a listener; undefined: to nobody. */
   feed(listener: Listener | undefined): void {
     this.#listener = listener;
-    if (listener) for (const { metadata } of this.objects.list()) listener.wake(metadata);
+    // In another order each time: should this process end early again and again, it is not for the same ones' benefit.
+    if (listener) for (const { metadata } of shuffled(this.objects.list())) listener.wake(metadata, "start");
   }
 
   #watch<T extends KubeObject>(
@@ -84,7 +88,8 @@ export class Caches {
   #objectChanged(kind: string, object: RawObject, old: RawObject | undefined): void {
     if (kind === "deleted") return this.#listener?.deleted(object);
     this.#listener?.changed(object);
-    if (old === undefined || asksForWork(old, object)) this.#listener?.wake(object.metadata);
+    if (old === undefined || isRequested(old, object)) this.#listener?.wake(object.metadata, "event");
+    if (old !== undefined && isEdited(old, object)) this.#listener?.wake(object.metadata, "edit");
   }
 
   #artifactChanged(kind: string, object: ExternalArtifact, old: ExternalArtifact | undefined): void {
@@ -92,7 +97,7 @@ export class Caches {
     if (owner === undefined || this.objects.get(owner) === undefined) return;
     const isRequest =
       readRequestedAt(object) !== undefined && (old === undefined || readRequestedAt(object) !== readRequestedAt(old));
-    if (kind === "deleted" || isRequest) this.#listener?.wake(owner);
+    if (kind === "deleted" || isRequest) this.#listener?.wake(owner, "event");
   }
 
   #policyChanged(object: ImagePolicy, old: ImagePolicy | undefined): void {
@@ -104,19 +109,30 @@ export class Caches {
     if (this.#listener === undefined) return;
     for (const candidate of this.objects.list()) {
       if (candidate.metadata.namespace === metadata.namespace && isDependent(candidate, metadata.name))
-        this.#listener.wake(candidate.metadata);
+        this.#listener.wake(candidate.metadata, "event");
     }
   }
 }
 
-/** An edit, a deletion or a request. Our own writes are none. */
-function asksForWork(old: RawObject, object: RawObject): boolean {
+function isRequested(old: RawObject, object: RawObject): boolean {
+  return readRequestedAt(old) !== readRequestedAt(object);
+}
+
+/** Also its deletion, and another object under the same name. Our own writes are none. */
+function isEdited(old: RawObject, object: RawObject): boolean {
   const before = old.metadata;
   const now = object.metadata;
   return (
-    before.uid !== now.uid ||
-    before.generation !== now.generation ||
-    before.deletionTimestamp !== now.deletionTimestamp ||
-    readRequestedAt(old) !== readRequestedAt(object)
+    before.uid !== now.uid || before.generation !== now.generation || before.deletionTimestamp !== now.deletionTimestamp
   );
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[]): T[] {
+  const result = [...items];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = Math.floor(Math.random() * (last + 1));
+    [result[last], result[other]] = [result[other]!, result[last]!];
+  }
+  return result;
 }

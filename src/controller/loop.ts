@@ -1,5 +1,6 @@
 import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
+import { Permits } from "../kube/run/permits.ts";
 import { Queue, type QueueEvent } from "../kube/run/queue.ts";
 import type { ReconcileResult } from "../runtime/metrics.ts";
 import type { Caches } from "./caches.ts";
@@ -7,6 +8,7 @@ import { objectKey, queueKey } from "./dependents.ts";
 import { ReconcileMemory } from "./memory.ts";
 import type { Deps, Next } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
+import { inTurn, room } from "./room.ts";
 import type { RawObject } from "./status-writer.ts";
 
 export interface LoopOptions {
@@ -36,27 +38,7 @@ export interface Loop {
 /** Reconciles what the caches show, until it is stopped. */
 export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loop {
   const memory = new ReconcileMemory();
-  const within = options.within ?? (async (_, work) => await work());
-  const queue: Queue = new Queue({
-    concurrent: options.concurrent,
-    backoff: options.backoff,
-    process: async (key, signal, askedAt) => {
-      const object = caches.objects.get(objectKey(key));
-      if (object === undefined) return queue.forget(key);
-      const start = performance.now();
-      const next = await within(
-        objectKey(key),
-        async () =>
-          await reconcile(object, { memory, deps, askedAt, signal }).catch((error: unknown) => nextAfter(error, deps)),
-      );
-      // One that is gone by now has no series any more, and must not get a new one.
-      if (caches.objects.get(objectKey(key)) !== undefined)
-        options.onReconciled?.(objectKey(key), resultOf(next), performance.now() - start);
-      schedule(queue, key, next);
-    },
-    onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
-    ...(options.onQueueEvent && { onEvent: options.onQueueEvent }),
-  });
+  const queue = makeQueue(caches, { deps, memory, options });
   feed(caches, { queue, memory, onDeleted: options.onDeleted });
   queue.start();
   return {
@@ -73,26 +55,67 @@ function feed(
   { queue, memory, onDeleted }: Pick<LoopOptions, "onDeleted"> & { queue: Queue; memory: ReconcileMemory },
 ): void {
   caches.feed({
-    wake: (key) => {
+    wake: (key, why) => {
       // What has changed is worth a first try, whatever happened before.
       queue.forget(queueKey(key));
-      queue.add(queueKey(key));
+      queue.add(queueKey(key), why !== "start");
+      if (why === "edit") queue.interrupt(queueKey(key), outdated);
     },
     changed: (object) => memory.statuses.caughtUp(object),
     deleted: (object) => {
+      queue.interrupt(queueKey(object.metadata), outdated);
       memory.forget(object.metadata.uid ?? "");
       onDeleted?.(object);
     },
   });
 }
 
-/** Only the Kubernetes API fails a reconcile; it is tried again. */
-function nextAfter(error: unknown, { log }: Deps): Next {
-  const code = codeOf(error);
-  if (code === "Aborted") return { kind: "forget" };
-  // Somebody else has changed the object meanwhile; the cache is about to show it.
-  log(code === "KubeConflict" ? "debug" : "error", messageOf(error), { code });
-  return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+interface Parts {
+  readonly deps: Deps;
+  readonly memory: ReconcileMemory;
+  readonly options: LoopOptions;
+}
+
+/** Its groups are namespaces: however many objects one has, the others have their turns. */
+function makeQueue(caches: Caches, { deps, memory, options }: Parts): Queue {
+  const { concurrent, backoff, onQueueEvent, within = async (_, work) => await work() } = options;
+  const transfers = new Permits(room.transfers(concurrent));
+  const queue: Queue = new Queue({
+    concurrent,
+    most: room.underWay(concurrent),
+    asideAfterMs: room.asideAfterMs,
+    groupOf: (key) => objectKey(key).namespace,
+    backoff,
+    process: async (key, turn) => {
+      const at = objectKey(key);
+      const object = caches.objects.get(at);
+      if (object === undefined) return queue.forget(key);
+      const start = performance.now();
+      const { signal, addedAt: askedAt } = turn;
+      const context = { memory, deps, askedAt, transfer: inTurn(transfers, at.namespace, turn), signal };
+      const next = await within(at, async () => await reconcile(object, context).catch(endedBy(deps, signal)));
+      // One that is gone by now has no series any more, and must not get a new one.
+      if (caches.objects.get(at) !== undefined) options.onReconciled?.(at, resultOf(next), performance.now() - start);
+      schedule(queue, key, next);
+    },
+    onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
+    ...(onQueueEvent && { onEvent: onQueueEvent }),
+  });
+  return queue;
+}
+
+const forget: Next = { kind: "forget" };
+const outdated = new CodedError("Aborted", "the object has been edited or deleted");
+
+/** Only the Kubernetes API fails a reconcile; it is tried again. One that was aborted has been woken anew, or is not wanted. */
+function endedBy({ log }: Deps, signal: AbortSignal): (error: unknown) => Next {
+  return (error) => {
+    const code = codeOf(error);
+    if (signal.aborted || code === "Aborted") return forget;
+    // Somebody else has changed the object meanwhile; the cache is about to show it.
+    log(code === "KubeConflict" ? "debug" : "error", messageOf(error), { code });
+    return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+  };
 }
 
 function schedule(queue: Queue, key: string, next: Next): void {

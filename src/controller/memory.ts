@@ -1,4 +1,4 @@
-import type { Deps } from "./ports.ts";
+import type { Deps, Transfer } from "./ports.ts";
 import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import { StatusMemory } from "./status-writer.ts";
 
@@ -81,5 +81,6 @@ export interface ReconcileContext {
   readonly deps: Deps;
   /** When the reconcile was asked for (performance.now). */
   readonly askedAt: number;
+  readonly transfer: Transfer;
   readonly signal: AbortSignal;
 }

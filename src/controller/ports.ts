@@ -50,6 +50,7 @@ export interface OciPublisher {
       readonly artifact: Artifact;
       readonly previous: readonly PublishedStatus[];
       readonly layer: PushedLayer | undefined;
+      readonly transfer: Transfer;
     },
     signal: AbortSignal,
   ): Promise<OciPushed>;
@@ -69,6 +70,9 @@ export interface OciPublisher {
     signal: AbortSignal,
   ): Promise<boolean>;
 }
+
+/** Runs the transfer of so many bytes once there is room for it among the others; what is small is run at once. */
+export type Transfer = <T>(bytes: number, work: () => Promise<T>) => Promise<T>;
 
 /** The upstream layer that the artifact is, byte for byte: what a registry may mount instead of taking it again. */
 export interface PushedLayer {

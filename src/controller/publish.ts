@@ -1,7 +1,7 @@
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Artifact } from "../store/store.ts";
-import type { Identified, Publishers, PushedLayer } from "./ports.ts";
+import type { Identified, Publishers, PushedLayer, Transfer } from "./ports.ts";
 
 /** What is to be made known, and where it was made known before. */
 export interface PublishStep {
@@ -10,6 +10,7 @@ export interface PublishStep {
   readonly sourceVerified: Condition | undefined;
   readonly previous: readonly PublishedStatus[];
   readonly layer: PushedLayer | undefined;
+  readonly transfer: Transfer;
 }
 
 export interface Published {
@@ -28,11 +29,12 @@ export async function publishEverywhere(
   publishers: Publishers,
   signal: AbortSignal,
 ): Promise<Published> {
-  const { owner, artifact, previous, layer } = step;
+  const { owner, artifact, previous, layer, transfer } = step;
   const publish = wanted(owner.object.spec);
   const rows: PublishedStatus[] = [];
   const pushed =
-    publish.oci && (await publishers.oci.push({ owner, target: publish.oci, artifact, previous, layer }, signal));
+    publish.oci &&
+    (await publishers.oci.push({ owner, target: publish.oci, artifact, previous, layer, transfer }, signal));
   const announcement = { owner, artifact, sourceVerified: step.sourceVerified };
   if (publish.externalArtifact) rows.push(await publishers.externalArtifact.publish(announcement, signal));
   else if (previous.some(({ kind }) => kind === "ExternalArtifact"))

@@ -176,7 +176,10 @@ export class Run {
 
   async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
     const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(context))));
-    const built = await this.#timed("operate", () => buildArtifact(context, selection));
+    const bytes = selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+    const built = await this.#context.transfer(bytes, () =>
+      this.#timed("operate", () => buildArtifact(context, selection)),
+    );
     const image = await imageFormOf(context, built);
     const { result, revision, metadata } = built;
     const { path: _, ...content } = result.blob;
@@ -220,10 +223,11 @@ export class Run {
   }
 
   async #publish(layer: PushedLayer | undefined): Promise<Published> {
-    const { deps, signal } = this.#context;
+    const { deps, transfer, signal } = this.#context;
     const previous: readonly PublishedStatus[] = this.before.published ?? [];
+    const sourceVerified = this.#sourceVerified();
     return await publishEverywhere(
-      { owner: this.owner, artifact: this.stored!, sourceVerified: this.#sourceVerified(), previous, layer },
+      { owner: this.owner, artifact: this.stored!, sourceVerified, previous, layer, transfer },
       deps.publishers,
       signal,
     );
@@ -240,7 +244,9 @@ export class Run {
     );
   }
 
+  /** A phase; none begins after the object was edited or deleted. */
   async #timed<T>(stage: Parameters<Deps["meter"]["stage"]>[0], work: () => Promise<T>): Promise<T> {
+    this.#context.signal.throwIfAborted();
     const start = performance.now();
     try {
       return await work();

@@ -21,7 +21,7 @@ export function storeOwner({ key }: Pick<Identified, "key">): Owner {
 export async function storedArtifact(
   owner: Identified,
   status: ArtifactRepositoryStatus,
-  { memory, deps, signal }: ReconcileContext,
+  { memory, deps, transfer, signal }: ReconcileContext,
 ): Promise<Artifact | undefined> {
   const artifact = artifactOf(status);
   if (artifact === undefined) return undefined;
@@ -29,7 +29,7 @@ export async function storedArtifact(
   const current = { ...artifact, url: deps.store.url(artifact.path) };
   if (memory.isIntact(owner.uid, artifact.digest) && (await deps.store.has(place, artifact))) return current;
   const verdict = await deps.store.verify(place, artifact, signal);
-  if (verdict !== "ok" && !(await refilled(owner, artifact, status.published ?? [], { deps, signal }))) {
+  if (verdict !== "ok" && !(await refilled(owner, artifact, status.published ?? [], { deps, transfer, signal }))) {
     deps.log("info", `the stored artifact is ${verdict}; it will be made again`, { digest: artifact.digest });
     return undefined;
   }
@@ -60,12 +60,14 @@ async function refilled(
   owner: Identified,
   artifact: Artifact,
   previous: readonly PublishedStatus[],
-  { deps, signal }: Pick<ReconcileContext, "deps" | "signal">,
+  { deps, transfer, signal }: Pick<ReconcileContext, "deps" | "transfer" | "signal">,
 ): Promise<boolean> {
   const target = wanted(owner.object.spec).oci;
   if (target === undefined) return false;
   try {
-    return await deps.publishers.oci.refill({ owner, target, artifact, previous }, signal);
+    return await transfer(artifact.size, () =>
+      deps.publishers.oci.refill({ owner, target, artifact, previous }, signal),
+    );
   } catch (error) {
     // Upstream is asked instead; a full disk will be met there again.
     if (signal.aborted) throw error;

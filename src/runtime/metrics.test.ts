@@ -57,14 +57,23 @@ describe("reconciles", () => {
 describe("the queue", () => {
   it("is shown as client-go shows it", async () => {
     const metrics = metricsOf();
-    metrics.queue.show(() => ({ depth: 7, scheduled: 5, running: 2, unfinishedMs: 3500, longestRunningMs: 3000 }));
+    metrics.queue.show(() => ({
+      depth: 7,
+      scheduled: 5,
+      running: 2,
+      aside: 3,
+      unfinishedMs: 3500,
+      longestRunningMs: 3000,
+    }));
     metrics.queue.event({ type: "added" });
     metrics.queue.event({ type: "added" });
     metrics.queue.event({ type: "retried" });
     metrics.queue.event({ type: "started", waitedMs: 250 });
     metrics.queue.event({ type: "finished", workedMs: 1250 });
     const labels = '{name="artifactrepository",controller="artifactrepository"}';
-    expect(await samples(metrics, /^(workqueue_(?!.*_bucket)|controller_runtime_(max|active))/)).toEqual(
+    expect(
+      await samples(metrics, /^(workqueue_(?!.*_bucket)|controller_runtime_(max|active)|strata_reconciles)/),
+    ).toEqual(
       expect.arrayContaining([
         `workqueue_adds_total${labels} 2`,
         `workqueue_retries_total${labels} 1`,
@@ -74,6 +83,7 @@ describe("the queue", () => {
         `workqueue_unfinished_work_seconds${labels} 3.5`,
         `workqueue_longest_running_processor_seconds${labels} 3`,
         'controller_runtime_active_workers{controller="artifactrepository"} 2',
+        'strata_reconciles_aside{controller="artifactrepository"} 3',
         'controller_runtime_max_concurrent_reconciles{controller="artifactrepository"} 4',
       ]),
     );

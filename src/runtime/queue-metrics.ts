@@ -77,9 +77,15 @@ const gauges: readonly QueueGauge[] = [
   },
   {
     name: "controller_runtime_active_workers",
-    help: "Objects that are being reconciled.",
+    help: "Objects that have a worker.",
     labels: ["controller"],
     value: ({ running }) => running,
+  },
+  {
+    name: "strata_reconciles_aside",
+    help: "Objects that are reconciled without a worker: they wait for a registry, or transfer much.",
+    labels: ["controller"],
+    value: ({ aside }) => aside,
   },
 ];
 

@@ -76,7 +76,14 @@ async function push(
   previous: readonly PublishedStatus[] = [],
 ): Promise<OciPushed> {
   return await publisher.push(
-    { owner, target: owner.object.spec.publish!.oci!, artifact, previous, layer: undefined },
+    {
+      owner,
+      target: owner.object.spec.publish!.oci!,
+      artifact,
+      previous,
+      layer: undefined,
+      transfer: async (_, work) => await work(),
+    },
     signal,
   );
 }

@@ -1,9 +1,10 @@
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Identified, OciPublisher, PushedLayer } from "../controller/ports.ts";
+import type { Identified, OciPublisher, PushedLayer, Transfer } from "../controller/ports.ts";
 import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
+import type { WritableRepository } from "../oci/content.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import type { ClusterSources } from "../pipeline/sources.ts";
@@ -43,9 +44,18 @@ export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store:
   };
 }
 
+/** A repository whose blobs are pushed when there is room for it. */
+function inTurn(repository: WritableRepository, transfer: Transfer): WritableRepository {
+  return {
+    ...repository,
+    pushBlob: async (descriptor, open, signal) =>
+      await transfer(descriptor.size, () => repository.pushBlob(descriptor, open, signal)),
+  };
+}
+
 async function push(
   { open, store }: { readonly open: OpenTarget; readonly store: ArtifactStore },
-  { owner, target, artifact, previous, layer }: Parameters<OciPublisher["push"]>[0],
+  { owner, target, artifact, previous, layer, transfer }: Parameters<OciPublisher["push"]>[0],
   signal: AbortSignal,
 ): ReturnType<OciPublisher["push"]> {
   const { repository, reference } = await open(owner, target, signal);
@@ -55,7 +65,10 @@ async function push(
     throw new CodedError("StorageFailed", `the artifact of ${namespace}/${name} is gone from the storage`);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
   const mount = mountSource(layer, reference, artifact);
-  const { digest } = await pushArtifact({ repository, stored, aliases, ...mount }, signal);
+  const { digest } = await pushArtifact(
+    { repository: inTurn(repository, transfer), stored, aliases, ...mount },
+    signal,
+  );
   const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
   const request = { repository, owner: storeOwner(owner), pushed, aliases };
   const { remaining, refused } = await pruned(target, request, signal);

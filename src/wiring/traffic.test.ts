@@ -107,6 +107,7 @@ async function requestsAnew(name: string, memory = new ReconcileMemory()): Promi
       memory,
       deps: { ...controller.deps, sources },
       askedAt: performance.now(),
+      transfer: async (_, work) => await work(),
       signal: new AbortController().signal,
     });
   } finally {

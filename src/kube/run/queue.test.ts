@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CodedError } from "../../errors.ts";
 import { FakeClock, settle } from "../../testing/fake-clock.ts";
 import { Queue, type QueueEvent, type QueueOptions } from "./queue.ts";
 
@@ -25,12 +26,12 @@ function bench(options: Partial<QueueOptions> & { readonly unstarted?: boolean }
     onEvent: (event) => events.push(event),
     onError: (key, error) => errors.push(`${key}: ${String(error)}`),
     ...options,
-    process: async (key, signal, addedAt) => {
+    process: async (key, turn) => {
       started.push(`${key}@${clock.now()}`);
-      if (options.process !== undefined) return await options.process(key, signal, addedAt);
+      if (options.process !== undefined) return await options.process(key, turn);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       open.set(key, { resolve, reject });
-      signal.addEventListener("abort", () => reject(new Error("aborted")));
+      turn.signal.addEventListener("abort", () => reject(new Error("aborted")));
       await promise;
     },
   });
@@ -92,7 +93,14 @@ describe("add", () => {
     for (const key of ["a", "b", "c", "d"]) queue.add(key);
     await clock.advance(50);
     expect(started).toEqual(["a@0", "b@0"]);
-    expect(queue.state()).toEqual({ depth: 2, scheduled: 0, running: 2, unfinishedMs: 100, longestRunningMs: 50 });
+    expect(queue.state()).toEqual({
+      depth: 2,
+      scheduled: 0,
+      running: 2,
+      aside: 0,
+      unfinishedMs: 100,
+      longestRunningMs: 50,
+    });
     // One that never ends takes one worker, not the queue.
     queue.add("b");
     for (const key of ["b", "c", "d"]) await finish(key);
@@ -110,6 +118,137 @@ describe("add", () => {
     queue.start();
     await settle();
     expect(started).toEqual(["a@0"]);
+  });
+});
+
+describe("groups", () => {
+  const groupOf = (key: string): string => key.split("/")[0]!;
+  const many = (group: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${group}/${at}`);
+
+  it("take turns, however much one has waiting", async () => {
+    const { queue, started, finish } = bench({ concurrent: 1, groupOf });
+    for (const key of [...many("a", 1000), "b/0", "c/0"]) queue.add(key);
+    await settle();
+    for (const key of ["a/0", "b/0", "c/0"]) await finish(key);
+    expect(started).toEqual(["a/0@0", "b/0@0", "c/0@0", "a/1@0"]);
+  });
+
+  it("never hold all the workers with work that hangs", async () => {
+    const { queue, started, clock } = bench({ concurrent: 4, groupOf, asideAfterMs: 1000, most: 16 });
+    for (const key of many("hostile", 1000)) queue.add(key);
+    await clock.advance(10_000);
+    expect(started).toHaveLength(8);
+    expect(queue.state()).toMatchObject({ running: 0, aside: 8, depth: 992 });
+    for (const key of many("good", 4)) queue.add(key);
+    await settle();
+    expect(started.slice(8)).toEqual(many("good", 4).map((key) => `${key}@10000`));
+  });
+
+  it.each([1, 2, 4])("hang in many namespaces, and %i workers still serve a new one at once", async (concurrent) => {
+    const { queue, started, clock } = bench({
+      concurrent,
+      groupOf,
+      asideAfterMs: 1000,
+      most: Math.max(8, 4 * concurrent),
+    });
+    for (let group = 0; group < 5; group++) for (const key of many(`hostile-${group}`, 100)) queue.add(key);
+    await clock.advance(20_000);
+    queue.add("good/0");
+    await settle();
+    expect(started.at(-1)).toBe("good/0@20000");
+  });
+
+  it("serve what somebody has just asked for before what is routine", async () => {
+    const { queue, started, finish } = bench({ concurrent: 1, groupOf });
+    for (const key of many("a", 100)) queue.add(key);
+    await settle();
+    queue.add("a/50", true);
+    await finish("a/0");
+    expect(started).toEqual(["a/0@0", "a/50@0"]);
+  });
+});
+
+describe("a worker", () => {
+  it("is given back by work that steps aside, once", async () => {
+    const ends = new Map<string, () => void>();
+    const { queue, started, clock, finish } = bench({
+      concurrent: 1,
+      asideAfterMs: 1000,
+      process: async (key, { stepAside }) => {
+        stepAside();
+        stepAside();
+        await new Promise<void>((resolve) => ends.set(key, resolve));
+      },
+    });
+    for (const key of ["a", "b"]) queue.add(key);
+    await clock.advance(2000);
+    expect(started).toEqual(["a@0", "b@0"]);
+    expect(queue.state()).toMatchObject({ running: 0, aside: 2 });
+    for (const end of ends.values()) end();
+    await settle();
+    expect(queue.state()).toMatchObject({ running: 0, aside: 0 });
+    expect(clock.pending).toBe(0);
+    expect(finish).toBeDefined();
+  });
+});
+
+describe("interrupt", () => {
+  const reason = new CodedError("Aborted", "edited");
+
+  it("aborts what runs, which runs again ahead of others once it has stopped", async () => {
+    const { queue, started, clock, finish, errors, events } = bench({ concurrent: 1 });
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    await settle();
+    queue.interrupt("a", reason);
+    await settle();
+    expect(errors).toEqual([]);
+    expect(started).toEqual(["a@0", "a@0"]);
+    expect(events.filter(({ type }) => type === "retried")).toEqual([]);
+    for (const key of ["a", "b", "c"]) await finish(key);
+    await clock.advance(10_000);
+    expect(started).toEqual(["a@0", "a@0", "b@0", "c@0"]);
+  });
+
+  it("waits for work that takes its time to stop, and never runs it twice at once", async () => {
+    const end = Promise.withResolvers<void>();
+    const { queue, started, clock } = bench({
+      process: async () => await (started.length === 1 ? end.promise : Promise.resolve()),
+    });
+    queue.add("a");
+    await settle();
+    queue.interrupt("a", reason);
+    await clock.advance(1000);
+    expect(started).toEqual(["a@0"]);
+    end.resolve();
+    await settle();
+    expect(started).toEqual(["a@0", "a@1000"]);
+  });
+
+  it("is nothing to a key that does not run", async () => {
+    const { queue, started } = bench();
+    queue.interrupt("a", reason);
+    await settle();
+    expect(started).toEqual([]);
+  });
+});
+
+describe("what was asked for while a key waited", () => {
+  it("counts as asked for then", async () => {
+    const asked: number[] = [];
+    const { queue, clock, events } = bench({
+      concurrent: 1,
+      process: async (key, { addedAt }) => {
+        asked.push(addedAt);
+        if (key === "a") await new Promise<void>((resolve) => clock.after(500, resolve));
+      },
+    });
+    queue.add("a");
+    queue.add("b");
+    await clock.advance(300);
+    queue.add("b");
+    await clock.advance(300);
+    expect(asked).toEqual([0, 300]);
+    expect(events).toContainEqual({ type: "started", waitedMs: 500 });
   });
 });
 

@@ -1,6 +1,7 @@
 import { CodedError } from "../../errors.ts";
 import { sleep, systemClock, type Clock } from "../clock.ts";
 import { TimerHeap } from "./timer-heap.ts";
+import { Places, Turns } from "./turns.ts";
 
 /** What happens in a queue, for metrics. Times are ms. */
 export type QueueEvent =
@@ -15,16 +16,35 @@ export interface QueueState {
   readonly depth: number;
   /** Keys that are to be added later. */
   readonly scheduled: number;
+  /** What has a worker. */
   readonly running: number;
+  /** What goes on without one. */
+  readonly aside: number;
   /** Sum of the times that the running ones have taken so far. */
   readonly unfinishedMs: number;
   readonly longestRunningMs: number;
 }
 
+/** A turn of a key. */
+export interface Turn {
+  /** When it was asked for last, by the queue's clock. */
+  readonly addedAt: number;
+  readonly signal: AbortSignal;
+  /** Gives the worker back: what is left to do is mostly waiting, or is counted elsewhere. */
+  readonly stepAside: () => void;
+}
+
 export interface QueueOptions {
-  /** The work on one key; it is never running twice for the same one. `addedAt` is when it was asked for, by the queue's clock. */
-  readonly process: (key: string, signal: AbortSignal, addedAt: number) => Promise<void>;
+  /** The work on one key; it is never running twice for the same one. */
+  readonly process: (key: string, turn: Turn) => Promise<void>;
+  /** How many workers there are. */
   readonly concurrent: number;
+  /** Work that takes longer gives its worker back and goes on without. */
+  readonly asideAfterMs?: number;
+  /** How many keys may be under way, with a worker or without. */
+  readonly most?: number;
+  /** Keys of the same group share their turns; without it, all are in one. */
+  readonly groupOf?: (key: string) => string;
   /** The pause doubles from `baseMs` to `maxMs` with each retry. */
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
   /** What `process` has thrown; the key is then tried again with back-off. */
@@ -33,26 +53,39 @@ export interface QueueOptions {
   readonly clock?: Clock;
 }
 
+interface Waiting {
+  readonly firstAt: number;
+  readonly addedAt: number;
+}
+
 interface Run {
+  readonly group: string;
   readonly addedAt: number;
   readonly startedAt: number;
   readonly abort: AbortController;
+  hasWorker: boolean;
+  isInterrupted: boolean;
   done: Promise<void>;
 }
 
 /** Work that does not stop when it is told to is left behind after this time. */
 const afterAbortMs = 5000;
 
-/** A queue of keys, first come first served, with any number of equal keys being one. It does nothing before `start`. */
+/**
+ * A queue of keys, with any number of equal keys being one. Groups take turns; within one, it is first come, first served. It does
+ * nothing before `start`.
+ */
 export class Queue {
   readonly #options: QueueOptions;
   readonly #clock: Clock;
   readonly #scheduled: TimerHeap;
-  /** When they were added; a Map is in order of insertion. */
-  readonly #waiting = new Map<string, number>();
+  readonly #groupOf: (key: string) => string;
+  readonly #waiting = new Turns<Waiting>();
+  readonly #places: Places;
   readonly #running = new Map<string, Run>();
-  /** Added while they were running: they run once more. */
-  readonly #dirty = new Set<string>();
+  #workers = 0;
+  /** Added while they were running: they run once more. Whether that is urgent. */
+  readonly #dirty = new Map<string, boolean>();
   readonly #retries = new Map<string, number>();
   #state: "new" | "started" | "stopped" = "new";
   #waking = false;
@@ -61,6 +94,8 @@ export class Queue {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#scheduled = new TimerHeap(this.#clock, (key) => this.add(key));
+    this.#groupOf = options.groupOf ?? (() => "");
+    this.#places = new Places(options.most ?? Infinity);
   }
 
   start(): void {
@@ -68,21 +103,36 @@ export class Queue {
     this.#wake();
   }
 
-  /** To be processed as soon as a worker is free. */
-  add(key: string): void {
-    if (this.#state === "stopped" || this.#waiting.has(key) || this.#dirty.has(key)) return;
-    this.#options.onEvent?.({ type: "added" });
+  /** To be processed as soon as a worker is free. @param urgent before what is routine in its group */
+  add(key: string, urgent = false): void {
+    if (this.#state === "stopped") return;
+    const waiting = this.#waiting.get(this.#groupOf(key), key);
+    if (waiting === undefined && !this.#dirty.has(key)) this.#options.onEvent?.({ type: "added" });
     if (this.#running.has(key)) {
-      this.#dirty.add(key);
+      this.#dirty.set(key, urgent || this.#dirty.get(key) === true);
       return;
     }
-    this.#waiting.set(key, this.#clock.now());
+    this.#enqueue(key, urgent, waiting?.value.firstAt);
     this.#wake();
+  }
+
+  #enqueue(key: string, urgent: boolean, firstAt?: number): void {
+    const addedAt = this.#clock.now();
+    this.#waiting.set(this.#groupOf(key), key, { firstAt: firstAt ?? addedAt, addedAt }, urgent);
+  }
+
+  /** Aborts the work on a key that is running; it runs again, ahead of others, once it has stopped. */
+  interrupt(key: string, reason: CodedError): void {
+    const run = this.#running.get(key);
+    if (run === undefined) return;
+    this.add(key, true);
+    run.isInterrupted = true;
+    run.abort.abort(reason);
   }
 
   /** To be processed after a time, unless it is processed earlier for another reason. */
   addAfter(key: string, milliseconds: number): void {
-    if (this.#state === "stopped" || this.#waiting.has(key)) return;
+    if (this.#state === "stopped" || this.#waiting.get(this.#groupOf(key), key) !== undefined) return;
     this.#scheduled.set(key, milliseconds);
   }
 
@@ -112,7 +162,8 @@ export class Queue {
     return {
       depth: this.#waiting.size,
       scheduled: this.#scheduled.size,
-      running: times.length,
+      running: this.#workers,
+      aside: times.length - this.#workers,
       unfinishedMs: times.reduce((sum, time) => sum + time, 0),
       longestRunningMs: Math.max(0, ...times),
     };
@@ -151,31 +202,63 @@ export class Queue {
   }
 
   #dispatch(): void {
-    if (this.#state !== "started") return;
-    for (const [key, addedAt] of this.#waiting) {
-      if (this.#running.size >= this.#options.concurrent) return;
-      this.#waiting.delete(key);
-      // This run decides when the next one is due.
-      this.#scheduled.delete(key);
-      const startedAt = this.#clock.now();
-      this.#options.onEvent?.({ type: "started", waitedMs: startedAt - addedAt });
-      const run: Run = { addedAt, startedAt, abort: new AbortController(), done: Promise.resolve() };
-      // Known as running before its first step, which may add the key again.
-      this.#running.set(key, run);
-      run.done = this.#run(key, run);
+    const may = (group: string): boolean => this.#places.mayTake(group);
+    while (this.#state === "started" && this.#workers < this.#options.concurrent) {
+      const next = this.#waiting.next(may);
+      if (next === undefined) return;
+      this.#start(next);
     }
   }
 
-  async #run(key: string, { addedAt, startedAt, abort }: Run): Promise<void> {
+  #start({ group, key, value: { firstAt, addedAt } }: { group: string; key: string; value: Waiting }): void {
+    // This run decides when the next one is due.
+    this.#scheduled.delete(key);
+    const startedAt = this.#clock.now();
+    this.#options.onEvent?.({ type: "started", waitedMs: startedAt - firstAt });
+    const abort = new AbortController();
+    const run: Run = {
+      group,
+      addedAt,
+      startedAt,
+      abort,
+      hasWorker: true,
+      isInterrupted: false,
+      done: Promise.resolve(),
+    };
+    this.#workers++;
+    this.#places.take(group);
+    // Known as running before its first step, which may add the key again.
+    this.#running.set(key, run);
+    run.done = this.#run(key, run);
+  }
+
+  async #run(key: string, run: Run): Promise<void> {
+    const { addedAt, startedAt, abort, group } = run;
+    const stepAside = (): void => this.#stepAside(run);
+    const { asideAfterMs } = this.#options;
+    const disarm = asideAfterMs === undefined ? () => {} : this.#clock.after(asideAfterMs, stepAside);
     try {
-      await this.#options.process(key, abort.signal, addedAt);
+      await this.#options.process(key, { addedAt, signal: abort.signal, stepAside });
     } catch (error) {
-      this.#options.onError(key, error);
-      this.retry(key);
+      if (!run.isInterrupted) {
+        this.#options.onError(key, error);
+        this.retry(key);
+      }
     }
+    disarm();
     this.#running.delete(key);
+    this.#places.give(group);
+    this.#stepAside(run);
     this.#options.onEvent?.({ type: "finished", workedMs: this.#clock.now() - startedAt });
-    if (this.#dirty.delete(key)) this.#waiting.set(key, this.#clock.now());
+    const again = this.#dirty.get(key);
+    if (this.#dirty.delete(key)) this.#enqueue(key, again === true);
+    this.#wake();
+  }
+
+  #stepAside(run: Run): void {
+    if (!run.hasWorker) return;
+    run.hasWorker = false;
+    this.#workers--;
     this.#wake();
   }
 }

@@ -7,7 +7,7 @@ import { artifactRepositories, externalArtifacts, type ResourceType } from "../.
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import { defaultLimits, informerDefaults } from "../../config.ts";
 import { ReconcileMemory } from "../../controller/memory.ts";
-import type { Deps, Next } from "../../controller/ports.ts";
+import type { Deps, Next, Transfer } from "../../controller/ports.ts";
 import { reconcile } from "../../controller/reconcile.ts";
 import type { RawObject } from "../../controller/status-writer.ts";
 import type { KubeObject } from "../../kube/client.ts";
@@ -46,6 +46,9 @@ export interface TestReconciler {
   close(): Promise<void>;
 }
 
+/** Transfers wait for nothing. */
+export const atOnce: Transfer = async (_, work) => await work();
+
 const writing = new Set(["create", "update", "patch", "apply", "delete"]);
 
 export async function startTestReconciler(
@@ -68,7 +71,7 @@ export async function startTestReconciler(
       requests.length = 0;
     },
     reconcile: async (name, askedAt = performance.now()) => {
-      const context = { memory, deps, askedAt, signal: never };
+      const context = { memory, deps, askedAt, transfer: atOnce, signal: never };
       for (;;) {
         // What was written before gets to the cache first.
         await setTimeout(5);

@@ -1,0 +1,156 @@
+import { artifactRepositories } from "../../api/kinds.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startTestReconciler, conditionOf, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
+import { Caches } from "./caches.ts";
+import { startLoop, type Loop } from "./loop.ts";
+import type { Deps } from "./ports.ts";
+import type { RawObject } from "./status-writer.ts";
+
+const never = new AbortController().signal;
+const namespace = "default";
+let registry: TestRegistry;
+let controller: TestReconciler;
+let loop: Loop;
+const stopping = new Set<AbortController>();
+const revisions: string[] = [];
+
+async function startLooping(concurrent = 4): Promise<void> {
+  const abort = new AbortController();
+  stopping.add(abort);
+  const log = (): void => undefined;
+  const caches = new Caches(
+    { kube: controller.kube, namespace: undefined, labelSelector: undefined, log },
+    abort.signal,
+  );
+  await caches.synced;
+  loop = startLoop(caches, controller.deps, { concurrent, backoff: { baseMs: 50, maxMs: 200 } });
+}
+
+/** Notes what is made an artifact, in order. */
+function watchStore({ store }: Deps): void {
+  const publish = store.publish.bind(store);
+  Object.assign(store, {
+    publish: async (...args: Parameters<typeof publish>) => {
+      const artifact = await publish(...args);
+      revisions.push(`${args[0].owner.name} ${artifact.revision.split("@")[0]}`);
+      return artifact;
+    },
+  });
+}
+
+beforeEach(async () => {
+  registry = await startRegistry({ fixtures: true });
+  controller = await startTestReconciler();
+  revisions.length = 0;
+  watchStore(controller.deps);
+});
+afterEach(async () => {
+  await loop.stop(0);
+  for (const abort of stopping) abort.abort();
+  stopping.clear();
+  await controller.close();
+  await registry.close();
+});
+
+const spec = (tag: string, more: object = {}): object => ({
+  url: `oci://${registry.host}/flux/app`,
+  insecure: true,
+  interval: "10m",
+  ref: { tag },
+  ...more,
+});
+const isReady = async (name: string, generation: number): Promise<boolean> => {
+  const ready = (await controller.get(name))?.status?.conditions?.find(({ type }) => type === "Ready");
+  return ready?.status === "True" && ready.observedGeneration === generation;
+};
+const readyAt = async (name: string, generation: number): Promise<void> =>
+  await expect.poll(() => isReady(name, generation), { timeout: 5000, interval: 10 }).toBe(true);
+const asked = async (path: RegExp): Promise<void> =>
+  await expect.poll(() => registry.requests.some((request) => path.test(request.path)), { timeout: 5000 }).toBe(true);
+
+describe("work that is under way", () => {
+  it.each([
+    ["the manifest hangs", { path: /manifests\/1\.0\.0/, delayMs: 60_000 }, /manifests/],
+    ["the manifest's body hangs", { path: /manifests\/1\.0\.0/, stallAfterBytes: 10 }, /manifests/],
+    ["the blob hangs", { path: /blobs/, delayMs: 60_000 }, /blobs/],
+    ["the blob's body hangs", { path: /blobs/, stallAfterBytes: 100 }, /blobs/],
+  ])("is dropped when the object is edited: %s", async (_, fault, path) => {
+    registry.faults.add(fault);
+    await controller.apply("app", spec("1.0.0"));
+    await startLooping(1);
+    await asked(path);
+    const edited = performance.now();
+    await controller.apply("app", spec("1.1.0"));
+    await readyAt("app", 2);
+    expect(performance.now() - edited).toBeLessThan(2000);
+    expect(revisions).toEqual(["app 1.1.0"]);
+    expect((await controller.get("app"))?.status?.artifact?.revision).toMatch(/^1\.1\.0@/);
+  });
+
+  it("is dropped when the object is suspended, and nothing is published", async () => {
+    registry.faults.add({ path: /blobs/, stallAfterBytes: 100 });
+    await controller.apply("app", spec("1.0.0"));
+    await startLooping();
+    await asked(/blobs/);
+    await controller.apply("app", spec("1.0.0", { suspend: true }));
+    await expect.poll(() => loop.queue.state(), { timeout: 2000 }).toMatchObject({ running: 0, aside: 0 });
+    expect(revisions).toEqual([]);
+    expect(await controller.externalArtifact("app")).toBeUndefined();
+  });
+
+  it("is dropped when the object is deleted, which goes at once", async () => {
+    registry.faults.add({ path: /blobs/, stallAfterBytes: 100 });
+    await controller.apply("app", spec("1.0.0"));
+    await startLooping();
+    await asked(/blobs/);
+    await controller.kube.delete(artifactRepositories, { namespace, name: "app" }, {}, never);
+    await expect.poll(() => controller.get("app"), { timeout: 2000 }).toBeUndefined();
+    await expect.poll(() => loop.queue.state(), { timeout: 2000 }).toMatchObject({ running: 0, aside: 0, depth: 0 });
+    expect(revisions).toEqual([]);
+  });
+
+  it("goes on when somebody asks for a reconcile", async () => {
+    registry.faults.add({ path: /blobs/, delayMs: 300 });
+    await controller.apply("app", spec("1.0.0"));
+    await startLooping();
+    await asked(/blobs/);
+    await controller.apply("app", spec("1.0.0"), { "reconcile.fluxcd.io/requestedAt": "now" });
+    await readyAt("app", 1);
+    expect(registry.requests.filter(({ path }) => path.includes("/blobs/"))).toHaveLength(1);
+  });
+});
+
+describe("other namespaces", () => {
+  const hangs = /manifests\/1\.1\.0/;
+
+  it.each([1, 4])("go on while all that one has hangs, with %i workers", async (concurrent) => {
+    registry.faults.add({ path: hangs, times: 100, delayMs: 60_000 });
+    for (let at = 0; at < 30; at++)
+      await controller.kube.create<RawObject>(
+        artifactRepositories,
+        {
+          apiVersion: "source.strata.dev/v1beta1",
+          kind: "ArtifactRepository",
+          metadata: { name: `hanging-${at}`, namespace: "hostile" },
+          spec: spec("1.1.0"),
+        },
+        never,
+      );
+    await startLooping(concurrent);
+    await asked(hangs);
+    await controller.apply("app", spec("1.0.0"));
+    await readyAt("app", 1);
+    expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("True");
+  });
+});
+
+it("begins in another order each time", async () => {
+  const names = Array.from({ length: 12 }, (_, at) => `app-${String(at).padStart(2, "0")}`);
+  for (const name of names) await controller.apply(name, spec("1.0.0"));
+  await startLooping(1);
+  for (const name of names) await readyAt(name, 1);
+  const served = revisions.map((entry) => entry.slice(0, entry.indexOf(" ")));
+  expect(new Set(served)).toEqual(new Set(names));
+  expect(served).not.toEqual(names);
+});
