@@ -58,6 +58,8 @@ export interface CertificateOptions {
   readonly extensions?: readonly CertificateExtension[];
   /** Adds to the extensions what depends on the rest of the certificate, such as an SCT. */
   readonly precertificate?: (tbs: Buffer, issuerKeyHash: Buffer) => CertificateExtension;
+  /** Replaces the signature, given the good one. */
+  readonly changeSignature?: (signature: Buffer) => Buffer;
 }
 
 export interface TestCertificate {
@@ -81,9 +83,15 @@ const day = 86_400_000;
 export const ecKeys = (curve = "P-256"): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync("ec", { namedCurve: curve });
 
-/** An X.509 certificate, signed with ECDSA or RSA and SHA-256. */
+/** An X.509 certificate, signed with ECDSA, RSA or RSASSA-PSS and SHA-256. */
 export function makeCertificate(options: CertificateOptions = {}): TestCertificate {
-  const { subject = defaultSubject, keys = ecKeys(), issuer, precertificate } = options;
+  const {
+    subject = defaultSubject,
+    keys = ecKeys(),
+    issuer,
+    precertificate,
+    changeSignature = (same) => same,
+  } = options;
   const signer = issuer?.privateKey ?? keys.privateKey;
   const algorithm = signatureAlgorithm(signer);
   const tbs = (extensions: readonly CertificateExtension[]): Buffer =>
@@ -109,7 +117,8 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
   // The serial number must be the same in both, so the extension is spliced in rather than built anew.
   const signed =
     precertificate === undefined ? plain : withExtensions(plain, [...extensions, precertificate(plain, hash)]);
-  const raw = sequence(signed, algorithm, der(0x03, Buffer.from([0]), sign("sha256", signed, signer)));
+  const signature = changeSignature(sign("sha256", signed, signer));
+  const raw = sequence(signed, algorithm, der(0x03, Buffer.from([0]), signature));
   return { certificate: new X509Certificate(raw), privateKey: keys.privateKey, subject };
 }
 
@@ -180,7 +189,24 @@ function derTime(time: Date): Buffer {
 }
 
 function signatureAlgorithm(key: KeyObject): Buffer {
-  return key.asymmetricKeyType === "ec"
-    ? sequence(derOid("1.2.840.10045.4.3.2"))
-    : sequence(derOid("1.2.840.113549.1.1.11"), der(0x05));
+  if (key.asymmetricKeyType === "ec") return sequence(derOid("1.2.840.10045.4.3.2"));
+  return key.asymmetricKeyType === "rsa-pss" ? pssAlgorithm : sequence(derOid("1.2.840.113549.1.1.11"), der(0x05));
+}
+
+/** RFC 4055: SHA-256 for both, and the salt that `pssKeys` fixes. */
+const sha256Algorithm = sequence(derOid("2.16.840.1.101.3.4.2.1"), der(0x05));
+const pssAlgorithm = sequence(
+  derOid("1.2.840.113549.1.1.10"),
+  sequence(
+    der(0xa0, sha256Algorithm),
+    der(0xa1, sequence(derOid("1.2.840.113549.1.1.8"), sha256Algorithm)),
+    der(0xa2, derInteger(32)),
+  ),
+);
+
+/** Keys that sign with RSASSA-PSS alone. */
+export function pssKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
+  // The types do not know `saltLength`.
+  const options = { modulusLength: 2048, hashAlgorithm: "sha256", mgf1HashAlgorithm: "sha256", saltLength: 32 };
+  return generateKeyPairSync("rsa-pss", options);
 }

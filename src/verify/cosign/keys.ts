@@ -1,5 +1,6 @@
-import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { constants, createPublicKey, type KeyObject } from "node:crypto";
 import { CodedError } from "../../errors.ts";
+import { isSignedBy, pss } from "../check-signature.ts";
 import { verifyEd25519ph } from "./ed25519ph.ts";
 import type { TrustedKey } from "../verifier.ts";
 
@@ -11,6 +12,7 @@ const curveHashes: Readonly<Record<string, readonly string[]>> = {
   secp521r1: ["sha512", "sha256"],
 };
 const rsaHashes = ["sha256", "sha384", "sha512"];
+const anyPss = pss(constants.RSA_PSS_SALTLEN_AUTO);
 
 /**
  * Reads the public keys in `pem`.
@@ -53,40 +55,17 @@ function keyProblem({ asymmetricKeyType, asymmetricKeyDetails: details = {} }: K
  * and PSS, Ed25519 and Ed25519ph. Which of them it was adds nothing to trust: each needs the private key.
  */
 export function verifiesWith(key: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
-  if (keyProblem(key) !== undefined || signature.length === 0) return false;
+  if (keyProblem(key) !== undefined) return false;
+  const simple = (hash: string | null): boolean => isSignedBy(key, { hash }, data, signature);
+  const withPss = (hash: string): boolean => isSignedBy(key, { hash, form: anyPss }, data, signature);
   switch (key.asymmetricKeyType) {
     case "ec":
-      return (curveHashes[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? []).some((hash) =>
-        check(hash, data, key, signature),
-      );
+      return (curveHashes[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? []).some(simple);
     case "rsa":
-      return rsaHashes.some((hash) => check(hash, data, key, signature) || checkPss(hash, data, key, signature));
+      return rsaHashes.some((hash) => simple(hash) || withPss(hash));
     case "rsa-pss":
-      return rsaHashes.some((hash) => checkPss(hash, data, key, signature));
+      return rsaHashes.some(withPss);
     default:
-      return check(null, data, key, signature) || verifyEd25519ph(key, data, signature);
+      return simple(null) || verifyEd25519ph(key, data, signature);
   }
-}
-
-function check(
-  hash: string | null,
-  data: Uint8Array,
-  key: Parameters<typeof verify>[2],
-  signature: Uint8Array,
-): boolean {
-  try {
-    return verify(hash, data, key, signature);
-  } catch {
-    // OpenSSL throws for some malformed signatures, and for a PSS key that is bound to another hash.
-    return false;
-  }
-}
-
-function checkPss(hash: string, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean {
-  return check(
-    hash,
-    data,
-    { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO },
-    signature,
-  );
 }

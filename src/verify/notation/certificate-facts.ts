@@ -5,6 +5,7 @@ import { childrenOf, derTag, type Element, readElements, readOid } from "./der.t
 /** What node:crypto does not show of a certificate (RFC 5280, 4.1). */
 export interface CertificateFacts {
   readonly signatureAlgorithm: string;
+  readonly signature: Buffer;
   /** Names in DER. */
   readonly issuer: Buffer;
   readonly subject: Buffer;
@@ -14,7 +15,7 @@ export interface CertificateFacts {
 /** @throws VerificationFailed */
 export function factsOf(certificate: X509Certificate): CertificateFacts {
   return readDer(() => {
-    const [tbs, algorithm] = childrenOf(readElements(certificate.raw)[0]);
+    const [tbs, algorithm, signature] = childrenOf(readElements(certificate.raw)[0]);
     const fields = childrenOf(tbs);
     const [, , issuer, , subject] = fields[0]?.tag === derTag.version ? fields.slice(1) : fields;
     if (issuer === undefined || subject === undefined) throw new RangeError("certificate without names");
@@ -23,6 +24,8 @@ export function factsOf(certificate: X509Certificate): CertificateFacts {
       issuer: issuer.content,
       subject: subject.content,
       signatureAlgorithm: readOid(childrenOf(algorithm)[0]),
+      // The first byte of a bit string counts the unused bits of the last one.
+      signature: signature?.content.subarray(1) ?? Buffer.alloc(0),
       extensions: new Map(childrenOf(list).map(extensionOf)),
     };
   });

@@ -1,4 +1,5 @@
 import type { X509Certificate } from "node:crypto";
+import { hasLength } from "../check-signature.ts";
 import { refused } from "../findings.ts";
 import { type CertificateFacts, factsOf, readDer } from "./certificate-facts.ts";
 import { childrenOf, derTag } from "./der.ts";
@@ -73,9 +74,10 @@ function assertIssued(certificate: X509Certificate, issuer: X509Certificate | un
 
 /** By name and by signature. OpenSSL's own check would refuse a signing certificate that is its own root. */
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  if (!factsOf(certificate).issuer.equals(factsOf(issuer).subject)) return false;
+  const facts = factsOf(certificate);
+  if (!facts.issuer.equals(factsOf(issuer).subject)) return false;
   try {
-    return certificate.verify(issuer.publicKey);
+    return hasLength(facts.signature, issuer.publicKey) && certificate.verify(issuer.publicKey);
   } catch {
     // A key of another type than the signature's.
     return false;

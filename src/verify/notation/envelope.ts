@@ -1,4 +1,5 @@
-import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { constants, X509Certificate } from "node:crypto";
+import { isSignedBy, pss } from "../check-signature.ts";
 import { refused } from "../findings.ts";
 import { show } from "../json.ts";
 
@@ -57,26 +58,9 @@ export function assertSignature({ algorithm, chain, signed, signature }: Envelop
     key.asymmetricKeyType === wanted.type &&
     ("bits" in wanted ? modulusLength === wanted.bits : namedCurve === wanted.curve);
   if (!fits) throw refused(`its algorithm ${algorithm} does not go with the key of its certificate`);
-  const how =
-    wanted.type === "rsa"
-      ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-      : { dsaEncoding: "ieee-p1363" as const };
-  if (!check(hash, signed, { key, ...how }, signature))
+  const form = wanted.type === "rsa" ? pss(constants.RSA_PSS_SALTLEN_DIGEST) : { dsaEncoding: "ieee-p1363" as const };
+  if (!isSignedBy(key, { hash, form }, signed, signature))
     throw refused("its signature does not fit its content, which was changed");
-}
-
-function check(
-  hash: string,
-  signed: Buffer,
-  key: { key: KeyObject; padding?: number; saltLength?: number; dsaEncoding?: "ieee-p1363" },
-  signature: Buffer,
-): boolean {
-  try {
-    return verify(hash, signed, key, signature);
-  } catch {
-    // OpenSSL throws for signatures of the wrong length.
-    return false;
-  }
 }
 
 /** @throws VerificationFailed */
