@@ -75,6 +75,7 @@ export const verifyConcurrency = 2;
 export const verifyLimits: VerifyLimits = Object.freeze({
   maxSignatures: 50,
   maxSignatureBytes: 1 * MiB,
+  maxTotalBytes: 32 * MiB,
   cacheEntries: 10_000,
   cacheTtlMs: 60 * 60_000,
 });

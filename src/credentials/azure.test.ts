@@ -126,9 +126,9 @@ describe("a ServiceAccount's application", () => {
       { status: 401, body: { errors: [{ code: "UNAUTHORIZED", message: "entra" }] } },
       /answers 401 \(UNAUTHORIZED\)/,
     ],
-    ["answers with a page", { body: "<html>" }, /JSON object/],
+    ["answers with a page", { body: "<html>" }, /is not JSON/],
     ["answers without a token", { body: {} }, /without a refresh token/],
-    ["answers with a token that is none", { body: { refresh_token: "hunter2" } }, /JSON object/],
+    ["answers with a token that is none", { body: { refresh_token: "hunter2" } }, /is not JSON/],
     ["answers with a token without an expiry", { body: { refresh_token: unsignedJwt({}) } }, /no expiry/],
     ["answers with too much", { body: "x".repeat(300_000) }, /more than/],
     [

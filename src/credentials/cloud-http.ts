@@ -1,4 +1,5 @@
 import { CodedError, messageOf } from "../errors.ts";
+import { parseJsonObject } from "../text/json.ts";
 
 const maxResponseBytes = 256 * 1024;
 
@@ -64,12 +65,10 @@ function errorCodeOf(text: string): string {
 /** @throws CloudAuthFailed */
 export function parseAnswer(text: string, name: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as Readonly<Record<string, unknown>>;
-  } catch {
-    // The parser's message quotes the text, which holds a token.
+    return parseJsonObject(text);
+  } catch (error) {
+    throw new CodedError("CloudAuthFailed", `${name}: the answer ${messageOf(error)}`);
   }
-  throw new CodedError("CloudAuthFailed", `${name} does not answer with a JSON object`);
 }
 
 /** @throws InvalidSpec */

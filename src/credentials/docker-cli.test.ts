@@ -90,9 +90,9 @@ describe("dockerCliProvider", () => {
   it.each([
     ["fails", `echo "keychain is locked"; exit 3`, /keychain is locked/],
     ["fails after it has shown the secret", `echo '{"Secret":"hunter2"'; exit 3`, /exit 3/],
-    ["answers with no JSON", "echo hunter2", /did not answer with JSON/],
+    ["answers with no JSON", "echo hunter2", /is not JSON/],
     ["answers with other JSON", `echo '{"Secret":"hunter2"}'`, /no Username and Secret/],
-    ["answers with null", "echo null", /no Username and Secret/],
+    ["answers with null", "echo null", /is not a JSON object/],
     ["writes without end", "yes hunter2", /more than 65536 bytes/],
     ["is killed", "kill -9 $$", /by signal/],
   ])("reports a helper that %s", async (_, script, message) => {

@@ -1,5 +1,6 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import type { Credential, CredentialTarget } from "./provider.ts";
+import { isObject, type Json, parseJsonObject } from "../text/json.ts";
 
 /** One entry of `auths`: which repositories it is for, and what is shown to them. */
 export interface DockerAuth {
@@ -18,8 +19,6 @@ export interface DockerConfig {
   readonly credHelpers: ReadonlyMap<string, string>;
   readonly credsStore: string | undefined;
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 const maxConfigBytes = 1024 * 1024;
 
@@ -152,19 +151,11 @@ function decodeAuth(auth: string, badAuth: () => CodedError): Credential {
 
 function parseJson(bytes: Uint8Array, name: string): Json {
   if (bytes.length > maxConfigBytes) throw invalid(name, `is ${bytes.length} bytes, more than ${maxConfigBytes}`);
-  let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    // The parser's own message quotes the text, which holds passwords; so it is not the cause either.
-    throw invalid(name, "is not JSON");
+    return parseJsonObject(bytes);
+  } catch (error) {
+    throw invalid(name, messageOf(error));
   }
-  if (!isObject(value)) throw invalid(name, "is not a JSON object");
-  return value;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A key may carry credentials of its own, `https://user:password@host`. */

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import type { Credential } from "./provider.ts";
+import { type Json, parseJsonObject } from "../text/json.ts";
 
 interface HelperRequest {
   /** Absolute path of `docker-credential-*`. */
@@ -77,14 +78,13 @@ async function run({ program, server, timeoutMs }: HelperRequest, name: string, 
 }
 
 function parse(stdout: string, name: string, server: string): Credential | undefined {
-  let answer: { Username?: unknown; Secret?: unknown } | null;
+  let answer: Json;
   try {
-    answer = JSON.parse(stdout) as typeof answer;
-  } catch {
-    // The parser's message quotes the secret.
-    throw new CodedError("SecretInvalid", `${name} did not answer with JSON for ${server}`);
+    answer = parseJsonObject(stdout);
+  } catch (error) {
+    throw new CodedError("SecretInvalid", `${name}: the answer for ${server} ${messageOf(error)}`);
   }
-  const { Username: username, Secret: secret } = answer ?? {};
+  const { Username: username, Secret: secret } = answer;
   if (typeof username !== "string" || typeof secret !== "string")
     throw new CodedError("SecretInvalid", `${name}: the answer for ${server} has no Username and Secret`);
   if (username === "" && secret === "") return undefined;

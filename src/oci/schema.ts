@@ -1,9 +1,8 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
+import { isObject, type Json, parseJsonObject } from "../text/json.ts";
 import { isDigest, matchesDigest } from "./digest.ts";
 import { isIndexType, isManifestType, ociIndexType, ociManifestType } from "./media-types.ts";
 import type { Annotations, Descriptor, Index, Manifest, Platform } from "./types.ts";
-
-type Json = Record<string, unknown>;
 
 /** A manifest may not make us hold more descriptors than this; real ones have at most some hundreds. */
 const maxDescriptors = 10_000;
@@ -31,14 +30,11 @@ export function parseManifest(bytes: Uint8Array, expectedType: string | undefine
 type Fail = (problem: string) => CodedError;
 
 function parseObject(bytes: Uint8Array, name: string): Json {
-  let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJsonObject(bytes);
   } catch (cause) {
-    throw new CodedError("ManifestInvalid", `${name}: is not JSON`, { cause });
+    throw new CodedError("ManifestInvalid", `${name}: ${messageOf(cause)}`, { cause });
   }
-  if (!isObject(value)) throw new CodedError("ManifestInvalid", `${name}: is not a JSON object`);
-  return value;
 }
 
 /** The body's own media type, which must be the expected one; Helm and old tools leave it out. */
@@ -171,8 +167,4 @@ function optionalString(value: Json, key: string, fail: Fail): string | undefine
   if (text === undefined || text === null) return undefined;
   if (typeof text !== "string") throw fail(`${key} is not text`);
   return text;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

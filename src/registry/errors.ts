@@ -1,5 +1,6 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
 import { causeCode, printable, statusOf } from "../http/failures.ts";
+import { parseJson } from "../text/json.ts";
 
 /** What a failed request is called in messages: `GET https://registry.example/v2/app/manifests/v1`, without the query. */
 export function requestName(method: string, url: URL): string {
@@ -45,7 +46,7 @@ export function statusError(
 function registryErrors(body: string): { codes: string[]; text: string } {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body);
+    parsed = parseJson(body);
   } catch {
     return { codes: [], text: body.trimStart().startsWith("<") ? "" : printable(body, 120) };
   }

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import { ociIndexType } from "../oci/media-types.ts";
 import { parseManifest } from "../oci/schema.ts";
 import type { Index } from "../oci/types.ts";
 import { readSmall } from "./layout-file.ts";
+import { parseJsonObject } from "../text/json.ts";
 
 /** image-spec, annotations.md: the name of an entry of index.json. */
 export const refNameKey = "org.opencontainers.image.ref.name";
@@ -22,9 +23,9 @@ export async function readIndex({ dir, name, limits }: Layout): Promise<Index> {
   const marker = await readSmall(join(dir, "oci-layout"), 4096, `${name}: the file oci-layout`);
   let version: unknown;
   try {
-    version = (JSON.parse(marker.toString("utf8")) as { imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
+    version = parseJsonObject(marker)["imageLayoutVersion"];
   } catch (error) {
-    throw new CodedError("ManifestInvalid", `${name}: the file oci-layout is not JSON`, { cause: error });
+    throw new CodedError("ManifestInvalid", `${name}: the file oci-layout ${messageOf(error)}`, { cause: error });
   }
   if (version !== "1.0.0")
     throw new CodedError(

@@ -1,12 +1,14 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import { isTag } from "../oci/reference.ts";
 import { nextPage } from "./link.ts";
 import type { Session } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
+import { parseJson } from "../text/json.ts";
 
 const pageSize = 1000;
 /** Some registries ignore the page size and send everything at once. */
 const maxPageBytes = 32 * 1024 * 1024;
+const maxTagValues = 1_000_000;
 /** No registry pages by fewer tags than this for long. */
 const leastTagsOnAPage = 50;
 
@@ -59,9 +61,11 @@ function pageAfter(session: Session, page: readonly string[], announced: boolean
 function parseTags(response: HttpResponse, body: Buffer): string[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString("utf8"));
+    parsed = parseJson(body.toString("utf8"), { maxValues: maxTagValues });
   } catch (error) {
-    throw new CodedError("RegistryResponseInvalid", `${response.name}: the list of tags is not JSON`, { cause: error });
+    throw new CodedError("RegistryResponseInvalid", `${response.name}: the list of tags ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   const tags = (parsed as { tags?: unknown } | null)?.tags ?? [];
   if (!Array.isArray(tags))

@@ -6,6 +6,7 @@ import type { Challenge } from "./challenge.ts";
 import { statusError } from "./errors.ts";
 import { retryAfterMs } from "./retry.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
+import { type Json, parseJsonObject } from "../text/json.ts";
 
 /** A `Bearer` challenge, checked. */
 export interface BearerChallenge {
@@ -112,9 +113,9 @@ async function readToken(response: HttpResponse): Promise<Token> {
   return { value, renewAt: receivedAt + lifetimeMs - Math.min(30_000, lifetimeMs / 10) };
 }
 
-function parse(body: Buffer): Record<string, unknown> | undefined {
+function parse(body: Buffer): Json | undefined {
   try {
-    return (JSON.parse(body.toString("utf8")) as Record<string, unknown> | null) ?? undefined;
+    return parseJsonObject(body);
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { CodedError, messageOf } from "../errors.ts";
 import { parsePublicKeys } from "../verify/cosign/keys.ts";
 import { openSecretbox } from "./secretbox.ts";
+import { parseJsonObject } from "../text/json.ts";
 
 /** A private key that cosign could have signed with. */
 export interface SigningKey {
@@ -97,7 +98,7 @@ interface Envelope {
 
 function parseEnvelope(json: Buffer, fail: Fail): Envelope {
   try {
-    return (JSON.parse(json.toString("utf8")) ?? {}) as Envelope;
+    return parseJsonObject(json);
   } catch {
     throw fail("is no key that cosign has written");
   }

@@ -1,5 +1,6 @@
 import { isDigest } from "../oci/digest.ts";
 import type { Annotations, Digest } from "../oci/types.ts";
+import { isObject, parseJson } from "../text/json.ts";
 
 /** One published artifact, as the storage remembers it. */
 export interface ArtifactRecord {
@@ -45,7 +46,7 @@ export function formatState(state: OwnerState): string {
 export function parseState(text: string): OwnerState | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }
@@ -57,8 +58,6 @@ export function parseState(text: string): OwnerState | undefined {
     ? (value as unknown as OwnerState)
     : undefined;
 }
-
-type Json = Record<string, unknown>;
 
 function isRecord(value: unknown): value is ArtifactRecord {
   if (!isObject(value)) return false;
@@ -92,7 +91,3 @@ function isImage(value: unknown): boolean {
 const isTime = (value: unknown): boolean => typeof value === "string" && !Number.isNaN(Date.parse(value));
 const isTexts = (value: unknown): boolean =>
   isObject(value) && Object.values(value).every((text) => typeof text === "string");
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

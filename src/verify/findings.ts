@@ -1,25 +1,62 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, codeOf, type ErrorCode, messageOf } from "../errors.ts";
 import type { Digest } from "../oci/types.ts";
-import { isFinding } from "./content.ts";
 
 const maxShown = 10;
+/** Signatures in whose place the registry gives no proper answer, until it is taken to be down. */
+const maxUnread = 3;
+
+/**
+ * What these say of one signature says nothing about the next, though the registry may be at fault: another answer of it may
+ * be good.
+ */
+const answerCodes = new Set<ErrorCode>(["RegistryResponseInvalid", "RegistryUnavailable", "RegistryUnsupported"]);
+
+/**
+ * Errors of a single signature are findings: another signature may be good. Everything else (the registry is down, the
+ * work was aborted) says nothing about the artifact and must not look like a missing signature.
+ */
+const findingCodes = new Set<ErrorCode>([
+  "VerificationFailed",
+  "ManifestInvalid",
+  "ManifestTooLarge",
+  "TooManyManifests",
+  "DigestMismatch",
+  "SizeMismatch",
+  "InvalidDigest",
+  "NotFound",
+  // What no code was thought of for: a stack that ran out, a library that stumbled over a stranger's bytes.
+  "Internal",
+]);
 
 /** What was found wrong with each signature that was looked at. */
 export class Findings {
   readonly #reasons: string[] = [];
+  readonly #unread: unknown[] = [];
+  readonly #signal: AbortSignal;
+
+  /** @param signal of the work: what fails once it has ended is no finding */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
 
   /** @param where the signature: `bundle sha256:…`, `tag sha256-….sig, layer 0` */
   add(where: string, reason: string): void {
     this.#reasons.push(`${where}: ${reason}`);
   }
 
-  /** Runs one check; its refusal becomes a finding, everything else passes through. */
+  /**
+   * Runs one check; what is wrong with this one signature becomes a finding, so that it never hides a good one. Everything
+   * else passes through.
+   */
   async attempt<T>(where: string, check: () => Promise<T> | T): Promise<T | undefined> {
     try {
       return await check();
     } catch (error) {
-      if (!isFinding(error)) throw error;
-      this.add(where, error.message);
+      if (this.#signal.aborted) throw error;
+      const code = codeOf(error);
+      if (answerCodes.has(code) && this.#unread.length < maxUnread) this.#unread.push(error);
+      else if (!findingCodes.has(code)) throw error;
+      this.add(where, messageOf(error));
       return undefined;
     }
   }
@@ -29,11 +66,14 @@ export class Findings {
   }
 
   /**
+   * The error for an artifact without a good signature: where one could not be read, why, since that one may be good.
+   *
    * @param artifact `registry.example/team/app@sha256:…`
    * @param wanted what would have been accepted
    * @param lookedAt where signatures were looked for, and how to make one
    */
-  failure(artifact: string, wanted: string, lookedAt: string): CodedError {
+  failure(artifact: string, wanted: string, lookedAt: string): unknown {
+    if (this.#unread.length > 0) return this.#unread[0];
     const shown = this.#reasons.slice(0, maxShown).join("; ");
     const rest = this.#reasons.length > maxShown ? `; and ${this.#reasons.length - maxShown} more` : "";
     const found =

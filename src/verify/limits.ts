@@ -4,6 +4,8 @@ export interface VerifyLimits {
   readonly maxSignatures: number;
   /** Of one signature's manifest or blob. */
   readonly maxSignatureBytes: number;
+  /** Of all that is read for one artifact. */
+  readonly maxTotalBytes: number;
   /** Results kept in memory. */
   readonly cacheEntries: number;
   /** How long a result is believed without looking again. */

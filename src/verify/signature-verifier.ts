@@ -1,5 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
+import { withBudget } from "./content.ts";
 import { verifyCosign } from "./cosign/cosign.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
@@ -44,7 +45,8 @@ async function verify(
 ): Promise<Verification> {
   const { policy, signal } = request;
   if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
+  const metered = { ...request, repository: withBudget(request.repository, limits.maxTotalBytes) };
   return policy.provider === "notation"
-    ? await verifyNotation(request, policy, limits, now)
-    : await verifyCosign(request, policy, limits, roots);
+    ? await verifyNotation(metered, policy, limits, now)
+    : await verifyCosign(metered, policy, limits, roots);
 }

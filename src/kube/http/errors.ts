@@ -1,5 +1,6 @@
 import { CodedError, type ErrorCode, messageOf } from "../../errors.ts";
 import { causeCode, printable, statusOf } from "../../http/failures.ts";
+import { parseJsonObject } from "../../text/json.ts";
 
 /** An answer that is no success: the status, the first bytes of the body, and for how long to stay away. */
 export interface Refusal {
@@ -65,8 +66,7 @@ function codeFor(status: number, { details }: Status, message: string): ErrorCod
 
 function parseStatus(body: string): Status {
   try {
-    const parsed: unknown = JSON.parse(body);
-    return typeof parsed === "object" && parsed !== null ? parsed : {};
+    return parseJsonObject(body);
   } catch {
     return {};
   }

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
+import { constants, createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 
 /** A DER element (ITU-T X.690). */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -117,7 +117,9 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
   // The serial number must be the same in both, so the extension is spliced in rather than built anew.
   const signed =
     precertificate === undefined ? plain : withExtensions(plain, [...extensions, precertificate(plain, hash)]);
-  const signature = changeSignature(sign("sha256", signed, signer));
+  const signature = changeSignature(
+    sign("sha256", signed, { key: signer, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }),
+  );
   const raw = sequence(signed, algorithm, der(0x03, Buffer.from([0]), signature));
   return { certificate: new X509Certificate(raw), privateKey: keys.privateKey, subject };
 }
@@ -193,7 +195,7 @@ function signatureAlgorithm(key: KeyObject): Buffer {
   return key.asymmetricKeyType === "rsa-pss" ? pssAlgorithm : sequence(derOid("1.2.840.113549.1.1.11"), der(0x05));
 }
 
-/** RFC 4055: SHA-256 for both, and the salt that `pssKeys` fixes. */
+/** RFC 4055: SHA-256 for both, and a salt as long as its digest. */
 const sha256Algorithm = sequence(derOid("2.16.840.1.101.3.4.2.1"), der(0x05));
 const pssAlgorithm = sequence(
   derOid("1.2.840.113549.1.1.10"),
@@ -205,8 +207,5 @@ const pssAlgorithm = sequence(
 );
 
 /** Keys that sign with RSASSA-PSS alone. */
-export function pssKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
-  // The types do not know `saltLength`.
-  const options = { modulusLength: 2048, hashAlgorithm: "sha256", mgf1HashAlgorithm: "sha256", saltLength: 32 };
-  return generateKeyPairSync("rsa-pss", options);
-}
+export const pssKeys = (): { publicKey: KeyObject; privateKey: KeyObject } =>
+  generateKeyPairSync("rsa-pss", { modulusLength: 2048, hashAlgorithm: "sha256", mgf1HashAlgorithm: "sha256" });

@@ -1,7 +1,8 @@
 import type { Bundle } from "@sigstore/bundle";
 import { matchesDigest } from "../../oci/digest.ts";
 import type { Descriptor, Digest } from "../../oci/types.ts";
-import { readSignatureManifest, readSmall } from "../content.ts";
+import { fetchAll } from "../../oci/fetch-all.ts";
+import { readSignatureManifest } from "../content.ts";
 import { artifactName, type Findings, refused } from "../findings.ts";
 import { parseObject } from "../json.ts";
 import type { VerifyLimits } from "../limits.ts";
@@ -29,7 +30,10 @@ export async function* bundleMaterial(
   findings: Findings,
 ): AsyncGenerator<SignatureMaterial> {
   const { repository, root, signal } = request;
-  const referrers = await repository.referrers(root.digest, bundleArtifactType, signal);
+  // Others may have written the list; what is wrong with it hides no signature under the tag.
+  const list = async (): Promise<readonly Descriptor[]> =>
+    await repository.referrers(root.digest, bundleArtifactType, signal);
+  const referrers = (await findings.attempt("list of referrers", list)) ?? [];
   for (const referrer of referrers.slice(0, limits.maxSignatures)) {
     const where = `bundle ${referrer.digest}`;
     const material = await findings.attempt(
@@ -57,14 +61,14 @@ async function readBundle(
   const manifest = await readSignatureManifest(repository, referrer, limits.maxSignatureBytes, signal);
   const layer = manifest.layers.find(({ mediaType }) => mediaType.startsWith(bundleTypePrefix));
   if (layer === undefined) throw refused(`it has no layer of type ${bundleArtifactType}`);
-  const json = parseObject(await readSmall(repository, layer, limits.maxSignatureBytes, signal), "its bundle");
+  const json = parseObject(await fetchAll(repository, layer, limits.maxSignatureBytes, signal), "its bundle");
   const bundle = await parseBundle(json);
   const certificateBundle = bundle.verificationMaterial.content.$case === "publicKey" ? undefined : json;
   if (bundle.content.$case === "dsseEnvelope")
     return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, annotations), certificateBundle };
   if (Object.keys(annotations ?? {}).length > 0)
     throw refused("it is over the manifest alone, so no annotation is signed along");
-  const bytes = await readSmall(repository, root, root.size, signal);
+  const bytes = await fetchAll(repository, root, root.size, signal);
   return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle };
 }
 

@@ -215,7 +215,7 @@ describe("simple signing", () => {
     const small = { ...verifyLimits, maxSignatureBytes: 600 };
     await expect(verify(policy, artifact.repository, small)).rejects.toMatchObject({
       code: "VerificationFailed",
-      message: expect.stringContaining("more than the 600"),
+      message: expect.stringContaining("at most 600 are read"),
     });
   });
 });

@@ -23,7 +23,7 @@ export async function verifyCosign(
 ): Promise<Verification> {
   const { repository, root } = request;
   const trust = policy.method === "keyless" ? await roots.get(policy.trustedRoot) : undefined;
-  const findings = new Findings();
+  const findings = new Findings(request.signal);
   for (const source of [bundleMaterial, legacyMaterial]) {
     for await (const material of source(request, policy.annotations, limits, findings)) {
       const identity = await findings.attempt(material.where, async () => await signerOf(material, policy, trust));

@@ -2,9 +2,11 @@ import { createHash, X509Certificate } from "node:crypto";
 import { CodedError } from "../../errors.ts";
 import { hexOf } from "../../oci/digest.ts";
 import type { Annotations, Descriptor, Digest } from "../../oci/types.ts";
-import { readSignatureManifest, readSmall } from "../content.ts";
+import { fetchAll } from "../../oci/fetch-all.ts";
+import { readSignatureManifest } from "../content.ts";
 import { type Findings, refused } from "../findings.ts";
-import { objectOf, parseObject, show } from "../json.ts";
+import { objectOf } from "../../text/json.ts";
+import { parseObject, show } from "../json.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { SignatureMaterial } from "./signature-material.ts";
 import { assertAnnotations } from "./statement.ts";
@@ -47,7 +49,7 @@ export async function* legacyMaterial(
     const content = await findings.attempt(where, async () => {
       if (layer.mediaType !== simpleSigningType)
         throw refused(`it is of type ${show(layer.mediaType)}, not ${simpleSigningType}`);
-      const payload = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
+      const payload = await fetchAll(repository, layer, limits.maxSignatureBytes, signal);
       assertPayload(payload, root.digest, annotations);
       return contentOf(payload, layer.annotations ?? {});
     });

@@ -1,7 +1,8 @@
 import { algorithmOf, hexOf } from "../../oci/digest.ts";
 import type { Digest } from "../../oci/types.ts";
 import { refused } from "../findings.ts";
-import { isObject, type Json, objectOf, parseObject, show } from "../json.ts";
+import { isObject, type Json, objectOf } from "../../text/json.ts";
+import { parseObject, show } from "../json.ts";
 
 export const inTotoPayloadType = "application/vnd.in-toto+json";
 /** What `cosign sign` states; other predicates (an SBOM, a scan) say something about the artifact, not that it is approved. */

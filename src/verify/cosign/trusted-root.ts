@@ -2,6 +2,7 @@ import type { TrustMaterial } from "@sigstore/verify";
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../../errors.ts";
+import { parseJson } from "../../text/json.ts";
 
 /** More than a few private Sigstores in one cluster are unlikely; parsing one takes some milliseconds. */
 const maxRoots = 32;
@@ -28,7 +29,7 @@ export class TrustedRoots {
 async function parse(json: string): Promise<TrustMaterial> {
   // The default export is the whole of a CommonJS package, also where a bundler has split it off.
   const [specs, verify] = await Promise.all([import("@sigstore/protobuf-specs"), import("@sigstore/verify")]);
-  const root = attempt(() => specs.default.TrustedRoot.fromJSON(JSON.parse(json)));
+  const root = attempt(() => specs.default.TrustedRoot.fromJSON(parseJson(json)));
   const missing = (["certificateAuthorities", "tlogs", "ctlogs"] as const).filter((list) => root[list].length === 0);
   // Without its logs a root could only be trusted by leaving checks out.
   if (missing.length > 0) throw invalid(`lists no ${missing.join(", ")}`);

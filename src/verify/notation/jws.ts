@@ -1,5 +1,6 @@
 import { refused } from "../findings.ts";
-import { type Json, objectOf, parseObject } from "../json.ts";
+import { type Json, objectOf } from "../../text/json.ts";
+import { parseObject } from "../json.ts";
 import { algorithmName, checkHeaders, type Envelope, header, parseChain } from "./envelope.ts";
 
 export const jwsType = "application/jose+json";

@@ -1,9 +1,11 @@
 import type { X509Certificate } from "node:crypto";
 import { hexOf } from "../../oci/digest.ts";
 import type { Descriptor } from "../../oci/types.ts";
-import { readSignatureManifest, readSmall } from "../content.ts";
+import { fetchAll } from "../../oci/fetch-all.ts";
+import { readSignatureManifest } from "../content.ts";
 import { artifactName, Findings, refused } from "../findings.ts";
-import { objectOf, parseObject, show } from "../json.ts";
+import { objectOf } from "../../text/json.ts";
+import { parseObject, show } from "../json.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { NotationPolicy, Verification, VerifyRequest } from "../verifier.ts";
 import { assertSigningChain, namesRevocation, subjectOf } from "./certificate.ts";
@@ -32,8 +34,8 @@ export async function verifyNotation(
   const { repository, root, signal } = request;
   const statement = statementFor(policy.trustPolicy, repository.name);
   if (statement.actions === undefined) return skipped(statement);
+  const findings = new Findings(signal);
   const referrers = await repository.referrers(root.digest, notationArtifactType, signal);
-  const findings = new Findings();
   let ignored: Verification | undefined;
   for (const referrer of referrers.slice(0, limits.maxSignatures)) {
     const found = await findings.attempt(`signature ${referrer.digest}`, async () => {
@@ -78,7 +80,7 @@ async function readEnvelope(
   if (layer === undefined || more.length > 0) throw refused(`it has ${layers.length} layers instead of one`);
   if (layer.mediaType !== jwsType && layer.mediaType !== coseType)
     throw refused(`its envelope is of type ${show(layer.mediaType)}, neither ${jwsType} nor ${coseType}`);
-  const bytes = await readSmall(repository, layer, limits.maxSignatureBytes, signal);
+  const bytes = await fetchAll(repository, layer, limits.maxSignatureBytes, signal);
   return layer.mediaType === jwsType ? parseJws(bytes) : parseCose(bytes);
 }
 

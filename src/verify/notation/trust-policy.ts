@@ -1,4 +1,5 @@
-import { CodedError } from "../../errors.ts";
+import { CodedError, messageOf } from "../../errors.ts";
+import { isObject, type Json, parseJsonObject } from "../../text/json.ts";
 import { type DistinguishedName, isPartOf, parseDistinguishedName } from "./distinguished-name.ts";
 
 const checks = ["integrity", "authenticity", "authenticTimestamp", "expiry", "revocation"] as const;
@@ -21,7 +22,6 @@ export interface TrustStatement {
 /** notation trust policy (trust-store-trust-policy.md), version 1.0, validated. */
 export type TrustPolicyDocument = readonly TrustStatement[];
 
-type Json = Readonly<Record<string, unknown>>;
 type Fail = (problem: string) => CodedError;
 
 /** The specification's levels; `skip` checks nothing. */
@@ -51,13 +51,7 @@ const storeTypes = new Set(["ca", "signingAuthority", "tsa"]);
  */
 export function parseTrustPolicy(bytes: Uint8Array, place: string): TrustPolicyDocument {
   const fail: Fail = (problem) => new CodedError("SecretInvalid", `${place}: ${problem}`);
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch (cause) {
-    throw new CodedError("SecretInvalid", `${place}: is not JSON`, { cause });
-  }
-  if (!isObject(document)) throw fail("is not a JSON object");
+  const document = readObject(bytes, fail);
   if (document["version"] !== "1.0") throw fail(`has version ${show(document["version"])}; write "1.0"`);
   const list = document["trustPolicies"];
   if (!Array.isArray(list) || list.length === 0) throw fail("has no trustPolicies");
@@ -71,6 +65,14 @@ export function parseTrustPolicy(bytes: Uint8Array, place: string): TrustPolicyD
     (scope) => fail(`has the registry scope ${scope} in two statements`),
   );
   return statements;
+}
+
+function readObject(bytes: Uint8Array, fail: Fail): Json {
+  try {
+    return parseJsonObject(bytes);
+  } catch (cause) {
+    throw fail(messageOf(cause));
+  }
 }
 
 /**
@@ -187,10 +189,6 @@ function texts(value: unknown): readonly string[] | undefined {
 function assertUnique(values: readonly string[], error: (value: string) => CodedError): void {
   const twice = values.find((value, at) => values.indexOf(value) !== at);
   if (twice !== undefined) throw error(twice);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const show = (value: unknown): string => JSON.stringify(value)?.slice(0, 120) ?? "nothing";
