@@ -1,128 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix, relative, sep } from "node:path";
 import { describe, expect, it } from "vitest";
-
-/**
- * Which part of the project may import which. A key is a folder or a file without its suffix; a file is bound by every
- * key that it lies under, taken together. A part of `src` without a row may import nothing of the project, so a new
- * folder needs a row. Widen a row only where the architecture page, or an ADR, says why.
- */
-const mayImport: Readonly<Record<string, readonly string[]>> = {
-  // Plain data and rules: nothing of the project.
-  api: ["api"],
-  "src/errors": [],
-  "src/flags": ["src/errors"],
-  "src/controller-flags": ["src/flags"],
-  "src/config": ["src/errors", "src/flags", "src/controller-flags", "src/oci/limits"],
-  "src/text": [],
-  "src/turns": [],
-  // What everything that speaks HTTP shares.
-  "src/http": ["src/errors"],
-
-  // What objects share, by the access that each has proved.
-  "src/sharing": [],
-
-  // The model. No HTTP, no Kubernetes, no environment.
-  "src/oci": ["src/errors", "src/sharing", "src/text"],
-  "src/tags": ["src/errors", "src/oci"],
-  "src/select": ["src/errors", "src/oci", "src/text"],
-  "src/explore": ["src/errors", "src/oci", "src/select"],
-  "src/archive": ["src/errors", "src/text", "src/turns", "src/oci"],
-  "src/operation": ["src/errors", "src/oci", "src/archive"],
-
-  // Adapters. Each knows the model and its own outside world, never another adapter.
-  "src/kube": ["src/errors", "src/http", "src/text", "api"],
-  "src/registry": ["src/errors", "src/text", "src/http", "src/oci", "src/sharing", "src/credentials/provider"],
-  "src/credentials": ["src/errors", "src/text", "src/http", "src/oci", "src/sharing"],
-  "src/credentials/secret": ["src/kube/client"],
-  "src/verify": ["src/errors", "src/text", "src/oci", "src/sharing", "src/kube/client"],
-  "src/store": ["src/errors", "src/text", "src/oci"],
-  "src/serve": ["src/errors", "src/oci", "src/store"],
-  "src/publish": ["src/errors", "src/oci", "src/store/store", "src/store/image-manifest"],
-  "src/publish/companion": ["src/kube/client", "api"],
-  "src/publish/external-artifact": ["src/kube/client", "src/kube/conditions", "api"],
-  "src/publish/oci-repository": ["src/kube/client", "src/kube/conditions", "api"],
-
-  // From a spec to a built artifact: what controller, command line and `serve` share.
-  "src/pipeline": [
-    "src/errors",
-    "src/oci",
-    "src/sharing",
-    "src/tags",
-    "src/select",
-    "src/archive",
-    "src/operation",
-    "src/verify",
-    "src/credentials",
-    "src/store/store",
-    "src/kube/client",
-    "src/config",
-    "api",
-  ],
-
-  // The reconciler: ports and pure code. It is handed its adapters.
-  "src/controller": [
-    "src/errors",
-    "src/oci",
-    "src/select",
-    "src/archive",
-    "src/operation",
-    "src/pipeline",
-    "src/config",
-    "src/publish/external-artifact",
-    "src/kube/run",
-    "src/verify/verifier",
-    "src/store/store",
-    "src/kube/client",
-    "src/kube/conditions",
-    "api",
-  ],
-
-  // The process around the reconciler: logs, metrics, probes.
-  "src/runtime": ["src/errors", "src/kube/client", "src/config"],
-
-  "src/sign": ["src/errors", "src/text", "src/oci", "src/verify", "src/copy/transfer"],
-  "src/copy": ["src/errors", "src/oci", "src/verify"],
-  "src/output": ["src/errors", "src/oci", "src/archive"],
-
-  // Composition: these hand the adapters over.
-  "src/wiring": ["src", "api"],
-  "src/cli": ["src", "api"],
-  "src/main": ["src", "api"],
-
-  "src/testing": ["src", "api"],
-  crds: ["api", "crds"],
-  config: ["api", "crds", "config"],
-};
-
-/** What may be imported as types alone, which leaves nothing behind at run time. */
-const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
-  // The options whose defaults it holds.
-  "src/config": ["src"],
-  // What its metrics show of the queue.
-  "src/runtime": ["src/kube/run/queue"],
-  "src/controller": ["src/runtime/metrics"],
-  "src/pipeline": ["src/registry/client"],
-  // A known layout has a default operation.
-  "src/select": ["src/operation/operation"],
-};
-
-/** Only these, and tests, may import `src/testing`. */
-const testingUsers = ["src/testing", "bench", "e2e", "demo", "vitest.config", "vitest.e2e.config"];
-
-/** Packages that belong to one part: whoever else needs what they do asks that part. */
-const packageOwners: Readonly<Record<string, readonly string[]>> = {
-  "@kubernetes/client-node": ["src/kube"],
-  "@sigstore/verify": ["src/verify"],
-  "@sigstore/bundle": ["src/verify"],
-  "@sigstore/tuf": ["src/verify"],
-  "@aws-sdk/client-ecr": ["src/credentials"],
-  "@aws-sdk/client-ecr-public": ["src/credentials"],
-  "@azure/identity": ["src/credentials"],
-  "google-auth-library": ["src/credentials"],
-  tar: ["src/testing"],
-  zod: ["api", "crds", "src/oci"],
-};
+import { importsOf, type Import } from "./testing/architecture/imports.ts";
+import type { Room } from "./testing/architecture/inner-rooms.ts";
+import { rooms } from "./testing/architecture/rooms.ts";
+import { tableRows, withTable } from "./testing/architecture/table.ts";
 
 const root = join(import.meta.dirname, "..");
 const skipped = new Set(["node_modules", "dist", ".git", ".cache", "coverage", "fixtures"]);
@@ -140,132 +22,193 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 const typescript = allFiles.filter((file) => file.endsWith(".ts"));
 const isTest = (file: string) => /\.(test|e2e)\.ts$/.test(file);
 const product = typescript.filter((file) => !isTest(file));
-
-interface Import {
-  readonly specifier: string;
-  readonly typeOnly: boolean;
-}
-
-/** What a source file imports or re-exports, statically or not. */
-function importsOf(source: string): Import[] {
-  const patterns = [
-    /^\s*(?:import|export)\s(?<types>type\s)?[^;"]*?\bfrom\s+"(?<specifier>[^"]+)"/gm,
-    /^\s*import\s+"(?<specifier>[^"]+)"/gm,
-    /\bimport\(\s*"(?<specifier>[^"]+)"/g,
-  ];
-  return patterns.flatMap((pattern) =>
-    [...source.matchAll(pattern)].map(({ groups }) => ({
-      specifier: groups?.["specifier"] ?? "",
-      typeOnly: groups?.["types"] !== undefined,
-    })),
-  );
-}
-
-const isUnder = (path: string, part: string) => path === part || path.startsWith(`${part}/`);
 const withoutSuffix = (path: string) => path.replace(/\.(ts|json)$/, "");
+const isUnder = (path: string, part: string) => path === part || path.startsWith(`${part}/`);
 
-/** Why `file` may not import `specifier`; undefined where it may. */
-function refusal(file: string, { specifier, typeOnly }: Import): string | undefined {
-  const from = withoutSuffix(file);
-  if (!specifier.startsWith(".")) return packageRefusal(from, specifier);
+/** The longest path in the table that a file lies under. */
+function roomOf(path: string): string | undefined {
+  const names = Object.keys(rooms).filter((name) => isUnder(path, name));
+  return names.toSorted((a, b) => b.length - a.length)[0];
+}
+
+/** What an import is in the table: which list of which room, and what has to stand there. */
+interface Use {
+  readonly list: "imports" | "types" | "packages" | "reaches";
+  /** Any of these allows it, the wider one first. */
+  readonly entries: readonly string[];
+}
+
+/** Modules of Node that only compute are everybody's. */
+const outside = new Set(
+  "fs http https http2 net tls dns dgram child_process worker_threads cluster process".split(" "),
+);
+
+/** Undefined where nothing has to be allowed; a sentence where nothing can allow it. */
+function useOf(file: string, { specifier, typeOnly }: Import): Use | string | undefined {
+  if (specifier.startsWith("node:")) return typeOnly ? undefined : nodeUse(specifier.slice("node:".length));
+  if (!specifier.startsWith(".")) return packageUse(specifier);
   if (!/\.(ts|json)$/.test(specifier)) return "relative imports carry their suffix";
   const target = withoutSuffix(posix.normalize(posix.join(posix.dirname(file), specifier)));
-  if (isUnder(target, "src/testing") && !testingUsers.some((user) => isUnder(from, user)))
-    return "src/testing is for tests";
-  const rows = Object.keys(mayImport).filter((part) => isUnder(from, part));
-  const bound = isUnder(from, "src") || rows.length > 0;
-  if (!bound || rows.some((part) => isUnder(target, part))) return undefined;
-  const allowed = rows.flatMap((part) => [
-    ...(mayImport[part] ?? []),
-    ...(typeOnly ? (mayImportTypes[part] ?? []) : []),
-  ]);
-  return allowed.some((part) => isUnder(target, part))
-    ? undefined
-    : `${rows.join(", ") || from} may import only: ${allowed.join(", ")}`;
+  const room = roomOf(target);
+  if (room === undefined) return `${target} is in no room of the table`;
+  if (room === roomOf(withoutSuffix(file))) return undefined;
+  return { list: typeOnly ? "types" : "imports", entries: [room, target] };
 }
 
-function packageRefusal(from: string, specifier: string): string | undefined {
-  const name = Object.keys(packageOwners).find((owned) => isUnder(specifier, owned));
-  const owners = name === undefined ? undefined : packageOwners[name];
-  const free = !isUnder(from, "src") && !isUnder(from, "api");
-  if (owners === undefined || free || owners.some((owner) => isUnder(from, owner))) return undefined;
-  return `${name} belongs to ${owners.join(", ")}`;
+function nodeUse(module: string): Use | undefined {
+  const [name = ""] = module.split("/");
+  return outside.has(name) ? { list: "reaches", entries: [name] } : undefined;
 }
+
+function packageUse(specifier: string): Use {
+  const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1);
+  return { list: "packages", entries: [name.join("/")] };
+}
+
+/** The entry of the table that allows it. */
+function permission(room: Room, { list, entries }: Use): { list: Use["list"]; entry: string } | undefined {
+  const lists = list === "types" ? (["imports", "types"] as const) : [list];
+  return lists
+    .flatMap((list) => entries.filter((entry) => room[list]?.includes(entry)).map((entry) => ({ list, entry })))
+    .at(0);
+}
+
+/** Why `file` may not import something; undefined where it may. */
+function refusal(file: string, found: Import): string | undefined {
+  const use = useOf(file, found);
+  if (use === undefined || typeof use === "string") return use;
+  const name = roomOf(withoutSuffix(file));
+  if (name === undefined) return "its folder has no row in the table of rooms";
+  return permission(rooms[name]!, use) === undefined
+    ? `${name} has no ${use.entries.join(" or ")} in its ${use.list}`
+    : undefined;
+}
+
+const imports = product.flatMap((file) => importsOf(file, read(file)).map((found) => ({ file, found })));
+const value = (specifier: string): Import => ({ specifier, typeOnly: false });
 
 describe("imports", () => {
   it("go only where the table allows", () => {
-    const refusals = product.flatMap((file) =>
-      importsOf(read(file)).flatMap((found) => {
-        const why = refusal(file, found);
-        return why === undefined ? [] : [`${file} → ${found.specifier}: ${why}`];
-      }),
-    );
+    const refusals = imports.flatMap(({ file, found }) => {
+      const why = refusal(file, found);
+      return why === undefined ? [] : [`${file} → ${found.specifier}: ${why}`];
+    });
     expect(refusals).toEqual([]);
   });
 
-  it.each([
-    ["src/oci/walk.ts", "../registry/client.ts", /may import only/],
-    ["src/select/select.ts", "../archive/tree.ts", /may import only/],
-    ["src/controller/reconcile.ts", "../registry/client.ts", /may import only/],
-    ["src/controller/reconcile.ts", "../store/storage.ts", /may import only/],
-    ["src/registry/auth.ts", "../credentials/secret.ts", /may import only/],
-    ["src/store/storage.ts", "../kube/client.ts", /may import only/],
-    ["src/brandnew/thing.ts", "../errors.ts", /may import only/],
-    ["api/v1beta1/parse.ts", "../../src/errors.ts", /may import only/],
-    ["src/cli/build.ts", "../testing/registry.ts", /for tests/],
-    ["src/oci/walk.ts", "./digest", /suffix/],
-    ["src/select/select.ts", "zod", /belongs to/],
-    ["src/controller/reconcile.ts", "@kubernetes/client-node", /belongs to/],
-  ])("are refused: %s → %s", (file, specifier, why) => {
-    expect(refusal(file, { specifier, typeOnly: false })).toMatch(why);
+  it("use every permission of the table", () => {
+    const used = new Set<string>();
+    for (const { file, found } of imports) {
+      const use = useOf(file, found);
+      const name = roomOf(withoutSuffix(file));
+      if (use === undefined || typeof use === "string" || name === undefined) continue;
+      const { list, entry } = permission(rooms[name]!, use) ?? {};
+      // What is needed at run time is not needed as a type alone.
+      used.add(`${name}: ${list === "imports" && use.list === "types" ? "imports as types" : list} ${entry}`);
+    }
+    const stated = Object.entries(rooms).flatMap(([name, room]) =>
+      (["imports", "types", "packages", "reaches"] as const).flatMap((list) =>
+        (room[list] ?? []).map((entry) => `${name}: ${list} ${entry}`),
+      ),
+    );
+    expect(stated.filter((permission) => !used.has(permission))).toEqual([]);
+  });
+
+  it("make no circle between rooms, not even of types", () => {
+    const edges = new Map<string, Set<string>>(Object.keys(rooms).map((name) => [name, new Set()]));
+    for (const { file, found } of imports) {
+      const use = useOf(file, found);
+      if (typeof use === "object" && (use.list === "imports" || use.list === "types"))
+        edges.get(roomOf(withoutSuffix(file))!)!.add(use.entries[0]!);
+    }
+    expect(circles(edges)).toEqual([]);
   });
 
   it.each([
-    ["src/oci/walk.ts", "./digest.ts"],
-    ["src/credentials/secret.ts", "../kube/client.ts"],
+    ["src/oci/walk.ts", "../registry/client.ts", /no src\/registry or/],
+    ["src/select/select.ts", "../archive/tree.ts", /no src\/archive or/],
+    ["src/controller/reconcile.ts", "../registry/client.ts", /no src\/registry or/],
+    ["src/controller/reconcile.ts", "../store/storage.ts", /or src\/store\/storage in its imports/],
+    ["src/registry/auth.ts", "../credentials/secret.ts", /or src\/credentials\/secret/],
+    ["src/store/storage.ts", "../kube/client.ts", /no src\/kube or/],
+    ["src/wiring/controller.ts", "../cli/run.ts", /no src\/cli or/],
+    ["src/kube/run/queue.ts", "../http/connect.ts", /no src\/kube\/http or/],
+    ["src/brandnew/thing.ts", "../errors.ts", /no row/],
+    ["api/v1beta1/parse.ts", "../../src/errors.ts", /no src\/errors or/],
+    ["src/cli/build/build.ts", "../../testing/registry/registry.ts", /no src\/testing or/],
+    ["src/oci/walk.ts", "./digest", /suffix/],
+    ["src/oci/walk.ts", "node:http", /no http in its reaches/],
+    ["src/select/select.ts", "node:fs/promises", /no fs in its reaches/],
+    ["src/select/select.ts", "zod", /no zod in its packages/],
+    ["src/controller/reconcile.ts", "@kubernetes/client-node", /no @kubernetes\/client-node in its packages/],
+  ])("are refused: %s → %s", (file, specifier, why) => {
+    expect(refusal(file, value(specifier))).toMatch(why);
+  });
+
+  it.each([
+    ["src/controller/reconcile.ts", "../store/store.ts"],
     ["src/publish/external-artifact.ts", "../kube/conditions.ts"],
     ["src/publish/external-artifact.ts", "../oci/types.ts"],
-    ["src/main.ts", "./registry/client.ts"],
-    ["bench/run.ts", "../src/testing/registry.ts"],
-    ["src/oci/schema.ts", "zod"],
-    ["src/cli/tree.ts", "node:fs"],
+    ["bench/run.ts", "../e2e/server.ts"],
+    ["src/select/select.ts", "node:path"],
+    ["src/cli/tree/tree.ts", "node:fs"],
   ])("are allowed: %s → %s", (file, specifier) => {
-    expect(refusal(file, { specifier, typeOnly: false })).toBeUndefined();
+    expect(refusal(file, value(specifier))).toBeUndefined();
   });
 
-  it("may be of types alone where the second table says so", () => {
+  it("may be of types alone where the table says so", () => {
     const specifier = "./registry/client.ts";
     expect(refusal("src/config.ts", { specifier, typeOnly: true })).toBeUndefined();
-    expect(refusal("src/config.ts", { specifier, typeOnly: false })).toMatch(/may import only/);
-    expect(refusal("src/controller/reconcile.ts", { specifier: "../registry/client.ts", typeOnly: true })).toMatch(
-      /may import only/,
-    );
+    expect(refusal("src/config.ts", { specifier, typeOnly: false })).toMatch(/no src\/registry/);
   });
 
   it("are found in every form", () => {
     const source = [
       'import { a,\n  b } from "./a.ts";',
       'import type { C } from "./c.ts";',
+      'import { type I } from "./i.ts";',
       'export { d } from "./d.ts";',
+      'export type * from "./h.ts";',
       'import "./e.ts";',
       'const f = await import("./f.ts");',
+      'let g: import("./g.ts").G;',
+      '// import "./comment.ts";',
+      'const text = `import "./text.ts"`;',
     ].join("\n");
-    const found = importsOf(source);
-    expect(found.map(({ specifier }) => specifier).sort()).toEqual(["./a.ts", "./c.ts", "./d.ts", "./e.ts", "./f.ts"]);
-    expect(found.filter(({ typeOnly }) => typeOnly).map(({ specifier }) => specifier)).toEqual(["./c.ts"]);
+    const found = importsOf("x.ts", source);
+    const names = (typeOnly: boolean) =>
+      found.flatMap((one) => (one.typeOnly === typeOnly ? [one.specifier.slice(2, 3)] : [])).toSorted();
+    expect([names(false).join(""), names(true).join("")]).toEqual(["adefi", "cgh"]);
+    expect(() => importsOf("x.ts", "await import(name);")).toThrow(/computes/);
+    expect(() => importsOf("x.ts", "import {")).toThrow(/does not parse/);
   });
 
   it("use only packages that the bundles carry", () => {
     const { dependencies } = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
-    const carried = (specifier: string) =>
-      /^(\.|node:)/.test(specifier) || Object.keys(dependencies).some((name) => isUnder(specifier, name));
-    const bundled = product.filter((file) => /^(src|api)\//.test(file) && !isUnder(file, "src/testing"));
-    const foreign = bundled.flatMap((file) =>
-      importsOf(read(file)).flatMap(({ specifier }) => (carried(specifier) ? [] : [`${file} → ${specifier}`])),
+    const bundled = Object.entries(rooms).filter(([name]) => /^(src|api)\b/.test(name) && name !== "src/testing");
+    const foreign = bundled.flatMap(([name, { packages = [] }]) =>
+      packages.filter((wanted) => !Object.hasOwn(dependencies, wanted)).map((wanted) => `${name} → ${wanted}`),
     );
     expect(foreign).toEqual([]);
   });
+
+  it("are told in CONTRIBUTING.md", () => {
+    const text = read("CONTRIBUTING.md");
+    expect(text, "npm run generate writes it").toBe(withTable(text, tableRows(rooms)));
+  });
 });
+
+/** What is left when everything has gone that leads nowhere, or to what has gone. */
+function circles(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const left = new Map(edges);
+  for (let before = -1; before !== left.size;) {
+    before = left.size;
+    for (const [name, targets] of left) if (![...targets].some((target) => left.has(target))) left.delete(name);
+  }
+  return [...left].map(
+    ([name, targets]) => `${name} → ${[...targets].filter((target) => left.has(target)).join(", ")}`,
+  );
+}
 
 describe("house rules", () => {
   const offenders = (files: readonly string[], pattern: RegExp) => files.filter((file) => pattern.test(read(file)));

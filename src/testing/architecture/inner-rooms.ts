@@ -1,0 +1,189 @@
+/** A folder, or a file of its own, and everything outside of it that it may use. Lists are exact: what nobody uses goes. */
+export interface Room {
+  /** One line for newcomers. */
+  readonly holds: string;
+  /** Other rooms, or single files of them, without suffix. */
+  readonly imports: readonly string[];
+  /** The same, of types alone, which leave nothing behind at run time. */
+  readonly types?: readonly string[];
+  readonly packages?: readonly string[];
+  /** Modules of Node that reach outside of the process. */
+  readonly reaches?: readonly string[];
+}
+
+export const innerRooms: Readonly<Record<string, Room>> = {
+  // Plain data and rules.
+  api: {
+    holds: "the types of the custom resource, its schema, and every kind that is read or written",
+    imports: [],
+    packages: ["zod"],
+  },
+  "src/errors": {
+    holds: "coded errors",
+    imports: [],
+  },
+  "src/flags": {
+    holds: "parses flags by a table",
+    imports: ["src/errors"],
+  },
+  "src/controller-flags": {
+    holds: "the flags of `strata-controller`",
+    imports: [],
+    types: ["src/flags"],
+  },
+  "src/config": {
+    holds: "what the environment says, and every default; the only reader of the environment",
+    imports: ["src/controller-flags", "src/flags"],
+    types: [
+      "src/credentials",
+      "src/kube/http",
+      "src/kube/report",
+      "src/kube/run",
+      "src/oci",
+      "src/registry",
+      "src/serve",
+      "src/verify",
+    ],
+  },
+  "src/turns": {
+    holds: "gives other work of the process its turn",
+    imports: [],
+  },
+  "src/text": {
+    holds: "text that is safe to print, and as Kubernetes takes it",
+    imports: [],
+  },
+
+  // The model. No HTTP, no Kubernetes, no environment.
+  "src/oci": {
+    holds: "descriptors, manifests, references, the walk; the ports to content",
+    imports: ["src/errors", "src/text"],
+    types: ["src/sharing"],
+  },
+  "src/tags": {
+    holds: "from tags and a policy to one tag",
+    imports: ["src/errors", "src/oci"],
+    packages: ["re2js"],
+  },
+  "src/select": {
+    holds: "which manifests and layers are meant, known layouts, advice",
+    imports: ["src/errors", "src/oci", "src/text"],
+    types: ["src/operation"],
+    packages: ["yaml"],
+  },
+  "src/explore": {
+    holds: "reads an artifact for people: trees, referrers",
+    imports: ["src/errors", "src/oci", "src/select"],
+    packages: ["p-limit"],
+  },
+  "src/archive": {
+    holds: "reads, checks, merges and writes archives",
+    imports: ["src/errors", "src/text", "src/turns"],
+    types: ["src/oci"],
+    packages: ["yauzl"],
+    reaches: ["fs"],
+  },
+  "src/operation": {
+    holds: "Copy, Extract and ExtractAll: from layers to one file",
+    imports: ["src/archive", "src/errors", "src/oci"],
+    packages: ["p-limit"],
+    reaches: ["fs"],
+  },
+
+  // Adapters: each knows the model and its own outside world, never another adapter.
+  "src/http": {
+    holds: "what everything that speaks HTTP shares: aborting, failures, certificates of the system",
+    imports: ["src/errors"],
+    reaches: ["tls"],
+  },
+  "src/sharing": {
+    holds: "what objects share, by the access that each has proved",
+    imports: [],
+    packages: ["lru-cache"],
+  },
+  "src/registry": {
+    holds: "the client of the distribution spec, and layouts on disk",
+    imports: ["src/errors", "src/http", "src/oci", "src/text"],
+    types: ["src/credentials/provider"],
+    packages: ["ipaddr.js", "lru-cache", "undici"],
+    reaches: ["dns", "fs", "net", "tls"],
+  },
+  "src/credentials": {
+    holds: "who asks: Secrets, Docker's config, the clouds",
+    imports: ["src/errors", "src/http", "src/text"],
+    packages: [
+      "@aws-sdk/client-ecr",
+      "@aws-sdk/client-ecr-public",
+      "@azure/identity",
+      "google-auth-library",
+      "lru-cache",
+    ],
+    reaches: ["child_process", "fs"],
+  },
+  "src/verify": {
+    holds: "signatures: cosign and notation",
+    imports: ["src/errors", "src/oci", "src/sharing", "src/text"],
+    packages: [
+      "@sigstore/bundle",
+      "@sigstore/protobuf-specs",
+      "@sigstore/tuf",
+      "@sigstore/verify",
+      "cborg",
+      "lru-cache",
+      "re2js",
+    ],
+  },
+  "src/kube": {
+    holds: "the port to Kubernetes, conditions, clocks",
+    imports: ["src/text"],
+    types: ["api"],
+  },
+  "src/kube/http": {
+    holds: "the port over HTTP: kubeconfig, connections, watches",
+    imports: ["api", "src/errors", "src/http", "src/kube/clock", "src/text"],
+    types: ["src/kube/client"],
+    packages: ["@kubernetes/client-node", "undici", "yaml"],
+    reaches: ["fs", "tls"],
+  },
+  "src/kube/local": {
+    holds: "the port in memory and over a directory of manifests",
+    imports: ["api", "src/errors", "src/kube/clock", "src/text"],
+    types: ["src/kube/client"],
+    packages: ["yaml"],
+    reaches: ["fs"],
+  },
+  "src/kube/run": {
+    holds: "informer, queue, leader election",
+    imports: ["src/errors", "src/kube/clock"],
+    types: ["api", "src/kube/client"],
+  },
+  "src/kube/report": {
+    holds: "Kubernetes Events and Flux's notifications",
+    imports: ["src/errors", "src/kube/clock", "src/text"],
+    types: ["api", "src/kube/client"],
+    packages: ["lru-cache"],
+  },
+  "src/store": {
+    holds: "what is on disk: write, verify, keep, delete",
+    imports: ["src/errors", "src/oci", "src/text"],
+    packages: ["p-limit"],
+    reaches: ["fs"],
+  },
+  "src/serve": {
+    holds: "answers HTTP: artifacts, the OCI endpoint, probes",
+    imports: [
+      "src/errors",
+      "src/oci",
+      "src/store/artifact-path",
+      "src/store/durable",
+      "src/store/state",
+      "src/store/stored-image",
+    ],
+    reaches: ["fs", "https"],
+  },
+  "src/publish": {
+    holds: "makes an artifact known: ExternalArtifact, OCIRepository, a push",
+    imports: ["api", "src/errors", "src/kube/conditions", "src/oci", "src/store/image-manifest"],
+    types: ["src/kube/client", "src/store/store"],
+  },
+};
