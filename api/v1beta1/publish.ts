@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
 import { list, registryAccess } from "./fields.ts";
-import { isSet, withRules } from "./rules.ts";
+import { isSet, withRules, type Rule } from "./rules.ts";
 
 const publishOciSchema = z
   .strictObject({
@@ -58,3 +58,33 @@ export const publishSchema = withRules(
     },
   ],
 );
+
+type Publish = z.output<typeof publishSchema>;
+
+/** Names that Docker Hub is known by. */
+const dockerHub = ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+const repositoryPattern = "^oci://[^/]+/[^:@]+";
+
+/** A repository in one spelling: without tag, digest and default port, Docker Hub under one of its names. */
+function spelled(url: string): string {
+  const plain = new RegExp(repositoryPattern).exec(url.toLowerCase())?.[0] ?? "";
+  const named = dockerHub.reduce((text, name) => text.replace(`://${name}/`, "://docker.io/"), withoutPort(plain));
+  return named.replace("://docker.io/library/", "://docker.io/");
+}
+
+const withoutPort = (url: string): string => url.replace(":443/", "/").replace(":80/", "/");
+
+/** The same in CEL. */
+function spelledInCel(field: string): string {
+  const names = dockerHub.map((name) => `.replace('://${name}/', '://docker.io/')`).join("");
+  return `${field}.lowerAscii().find('${repositoryPattern}').replace(':443/', '/').replace(':80/', '/')${names}.replace('://docker.io/library/', '://docker.io/')`;
+}
+
+/** Aliases in the repository that is read would be chosen as its next version, and stand where its own tags stand. */
+export const aliasesElsewhere: Rule<{ readonly url: string; readonly publish?: Publish | undefined }> = {
+  cel: `!has(self.publish) || !has(self.publish.oci) || !has(self.publish.oci.tags) || size(self.publish.oci.tags) == 0 || ${spelledInCel("self.url")} != ${spelledInCel("self.publish.oci.url")}`,
+  holds: ({ url, publish: { oci } = {} }) =>
+    oci === undefined || (oci.tags ?? []).length === 0 || spelled(url) !== spelled(oci.url),
+  message:
+    "publish.oci.tags would be set in the repository of url, among the tags that are read; write another repository in publish.oci.url, or remove publish.oci.tags",
+};

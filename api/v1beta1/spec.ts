@@ -1,13 +1,13 @@
 import * as z from "zod";
 import { DURATION_PATTERN, TIMEOUT_PATTERN } from "./duration.ts";
 import { registryAccess } from "./fields.ts";
-import { publishSchema } from "./publish.ts";
+import { aliasesElsewhere, publishSchema } from "./publish.ts";
 import { refSchema } from "./reference.ts";
+import { withRules } from "./rules.ts";
 import { indexSelectorSchema, layerSelectorSchema } from "./selectors.ts";
 import { verifySchema } from "./verify.ts";
 
-/** `spec`: a superset of Flux's OCIRepository v1. */
-export const specSchema = z
+const fields = z
   .strictObject({
     url: z
       .string("write oci://registry/repository")
@@ -41,4 +41,7 @@ export const specSchema = z
     publish: publishSchema.optional(),
   })
   .describe("What to read, what to take from it and where to put the result.");
+
+/** `spec`: a superset of Flux's OCIRepository v1. */
+export const specSchema = withRules(fields, [aliasesElsewhere]);
 export type ArtifactRepositorySpec = z.output<typeof specSchema>;

@@ -117,6 +117,10 @@ const publishedSchema = z
     url: line("Repository of the OCI artifact.").optional(),
     digest: digest("Digest of what is published: of the file, or of the pushed manifest.").optional(),
     tags: z.array(z.string()).max(64).describe("Tags that point at the pushed manifest.").optional(),
+    preexisting: z
+      .boolean()
+      .describe("The manifest was in the repository before this object pushed it, so it is never deleted for it.")
+      .optional(),
   })
   .describe("One place where the artifact was published.");
 

@@ -49,6 +49,21 @@ export interface Pusher {
   deleteManifest(digest: Digest, signal: AbortSignal): Promise<void>;
 }
 
+/** A tag to point at a manifest that the repository holds. */
+export interface TagMove {
+  readonly tag: string;
+  /** What the tag was seen to point at; undefined: nothing. */
+  readonly from: Digest | undefined;
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** Moves tags that others may move as well. */
+export interface TagMover {
+  /** False, and nothing has changed, where the tag points elsewhere by now than at `from`. */
+  moveTag(move: TagMove, signal: AbortSignal): Promise<boolean>;
+}
+
 /** One repository to read from: on a registry, in an OCI image layout on disk, or in memory. */
 export interface Repository extends Resolver, Fetcher, TagLister, ReferrerLister {
   /** `registry.example/team/app`, for messages and names. */
@@ -59,3 +74,6 @@ export interface Repository extends Resolver, Fetcher, TagLister, ReferrerLister
 
 /** One repository to read from and write to. */
 export interface WritableRepository extends Repository, Pusher {}
+
+/** One repository on a registry, which others write to as well. */
+export interface SharedRepository extends WritableRepository, TagMover {}

@@ -15,7 +15,7 @@ import {
 } from "../credentials/secret-data.ts";
 import { CodedError } from "../errors.ts";
 import type { KubeClient, KubeObject } from "../kube/client.ts";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -50,7 +50,7 @@ export interface ClusterSources extends Sources {
     access: RegistryAccess,
     context: { readonly namespace: string; readonly timeoutMs: number },
     signal: AbortSignal,
-  ): Promise<{ readonly repository: WritableRepository; readonly reference: RegistryReference }>;
+  ): Promise<{ readonly repository: SharedRepository; readonly reference: RegistryReference }>;
 }
 
 export function clusterSources(options: SourceOptions): ClusterSources {
@@ -87,7 +87,7 @@ interface Wanted {
 
 /** A repository, and a name for everything that decides what the registry shows in it. */
 interface Opened {
-  readonly repository: WritableRepository;
+  readonly repository: SharedRepository;
   readonly access: ProvedAccess;
 }
 

@@ -1,16 +1,19 @@
 import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import type { Digest } from "../oci/types.ts";
-import { ownerAnnotation, ownerMark } from "../store/image-manifest.ts";
-import { digestOf, toPublishFailed } from "./push.ts";
+import { ownerMark } from "../store/image-manifest.ts";
+import { digestOf } from "./alias-move.ts";
+import { toPublishFailed } from "./push.ts";
 import type { Owner } from "../store/store.ts";
-import { fetchPushed } from "./pushed-manifest.ts";
+import { ownerOfPushed } from "./pushed-manifest.ts";
 
 export interface PruneRequest {
   readonly repository: WritableRepository;
   readonly owner: Owner;
   /** Manifests pushed for the owner, newest first, as its status remembers them. */
   readonly pushed: readonly Digest[];
+  /** Those of them that were there before: whoever has made them decides how long they stay. */
+  readonly preexisting: ReadonlySet<Digest>;
   /** How many of them stay; 0 when the owner is deleted. */
   readonly retain: number;
   /** Tags whose manifests stay as well. */
@@ -29,7 +32,7 @@ const refusals = new Set<ErrorCode>(["RegistryUnsupported", "Unauthorized", "For
 
 /**
  * Deletes pushed manifests beyond the number to retain, by digest. Only what carries the owner's annotation is ever deleted, and
- * nothing that one of the aliases points at. What is gone already, or is not the owner's, is forgotten.
+ * nothing that was there before or that one of the aliases points at. What is gone already, or is not the owner's, is forgotten.
  *
  * @throws PublishFailed, Aborted
  */
@@ -66,18 +69,17 @@ async function aliased({ repository, aliases }: PruneRequest, signal: AbortSigna
 }
 
 async function deleteOwn(
-  { repository, owner }: PruneRequest,
+  { repository, owner, preexisting }: PruneRequest,
   digest: Digest,
   signal: AbortSignal,
 ): Promise<"deleted" | "gone" | CodedError> {
+  if (preexisting.has(digest)) return "gone";
   try {
-    const { annotations } = await fetchPushed(repository, digest, signal);
-    if (annotations?.[ownerAnnotation] !== ownerMark(owner)) return "gone";
+    if ((await ownerOfPushed(repository, digest, signal)) !== ownerMark(owner)) return "gone";
     await repository.deleteManifest(digest, signal);
     return "deleted";
   } catch (error) {
-    // Neither is a manifest of ours.
-    if (["NotFound", "ManifestInvalid", "ManifestTooLarge"].includes(codeOf(error))) return "gone";
+    if (codeOf(error) === "NotFound") return "gone";
     if (error instanceof CodedError && refusals.has(error.code)) return error;
     throw error;
   }

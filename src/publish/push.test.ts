@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { codeOf } from "../errors.ts";
 import { sha256Of } from "../oci/digest.ts";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import type { Digest } from "../oci/types.ts";
 import { testRepository } from "../testing/registry/client.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
@@ -21,7 +22,7 @@ const signal = new AbortController().signal;
 let dir: string;
 let store: ArtifactStore;
 let registry: TestRegistry;
-let repository: WritableRepository;
+let repository: SharedRepository;
 
 async function start(options: RegistryOptions = {}): Promise<void> {
   await registry?.close();
@@ -70,7 +71,7 @@ const push = async (
   stored: StoredImage,
   aliases: readonly string[] = [],
   options: Partial<PushRequest> = {},
-): Promise<PushResult> => await pushArtifact({ repository, stored, aliases, ...options }, signal);
+): Promise<PushResult> => await pushArtifact({ repository, owner, stored, aliases, ...options }, signal);
 
 const requests = (): string[] =>
   registry.requests
@@ -108,7 +109,7 @@ describe("pushing", () => {
       uploaded: false,
       moved: [],
     });
-    expect(requests()).toEqual(["HEAD /v2/published/app/manifests/DIGEST", "HEAD /v2/published/app/manifests/stable"]);
+    expect(requests()).toEqual(["HEAD /v2/published/app/manifests/stable", "HEAD /v2/published/app/manifests/DIGEST"]);
   });
 
   test("the same content under a new tag only moves aliases, also when it was built anew", async () => {
@@ -193,7 +194,7 @@ describe("pushing", () => {
 
   test("stops where it is told to", async () => {
     const { stored } = await publish("one");
-    await expect(pushArtifact({ repository, stored, aliases: [] }, AbortSignal.abort())).rejects.toSatisfy(
+    await expect(pushArtifact({ repository, owner, stored, aliases: [] }, AbortSignal.abort())).rejects.toSatisfy(
       (error) => codeOf(error) === "Aborted",
     );
   });
@@ -206,9 +207,56 @@ describe("pushing", () => {
   });
 });
 
+describe("an alias of somebody else", () => {
+  const foreign = (spec: { annotations?: Record<string, string>; index?: boolean }): Digest =>
+    spec.index
+      ? registry.store.putIndex("published/app", [], { tag: "1.0.0" }).digest
+      : registry.store.putArtifact("published/app", { tag: "1.0.0", ...spec }).digest;
+  const marked = (mark: string) => ({ annotations: { [ownerAnnotation]: mark } });
+
+  test.each<[string, Parameters<typeof foreign>[0], RegExp]>([
+    ["upstream's", {}, /a manifest that no ArtifactRepository has pushed; it is left alone/],
+    ["an index", { index: true }, /that no ArtifactRepository has pushed/],
+    ["another object's", marked("artifactrepository/apps/other"), /that artifactrepository\/apps\/other has pushed/],
+    ["another namespace's", marked("artifactrepository/team-b/podinfo"), /that artifactrepository\/team-b\/podinfo/],
+    ["one with a longer mark", marked("artifactrepository/apps/podinfo2"), /podinfo2 has pushed/],
+    ["one with control characters", marked("artifactrepository/apps/podinfo\u001b[31m"), /no ArtifactRepository/],
+  ])("is not moved, and nothing is sent: %s", async (_, spec, message) => {
+    const theirs = foreign(spec);
+    const { stored } = await publish("one");
+    requests();
+    await expect(push(stored, ["stable", "1.0.0"])).rejects.toMatchObject({
+      code: "NotOwned",
+      message: expect.stringMatching(message),
+      details: { tag: "1.0.0", digest: theirs },
+    });
+    expect([tagDigest("1.0.0"), tagDigest("stable"), writes()]).toEqual([theirs, undefined, []]);
+  });
+
+  test("that appears while it is set is not moved", async () => {
+    const { stored } = await publish("one");
+    // What the second look sees is out of date when it arrives.
+    registry.faults.add({ method: "HEAD", path: /manifests\/1\.0\.0/, after: 1, delayMs: 300 });
+    const pushing = push(stored, ["1.0.0"]).catch((error: unknown) => error);
+    await vi.waitUntil(() => registry.store.repository("published/app").manifests.size > 0);
+    await setTimeout(100);
+    const theirs = foreign({});
+    expect(await pushing).toMatchObject({ code: "NotOwned", details: { digest: theirs } });
+    expect(tagDigest("1.0.0")).toBe(theirs);
+  });
+
+  test("is one's own again after the object was made anew, in another cluster too", async () => {
+    const { stored: before } = await publish("one");
+    await push(before, ["1.0.0"]);
+    store = await openStore("rebuilt");
+    const { stored } = await publish("two");
+    expect(await push(stored, ["1.0.0"])).toMatchObject({ moved: ["1.0.0"] });
+  });
+});
+
 describe("retaining", () => {
   const prune = (request: Partial<PruneRequest>): ReturnType<typeof prunePushed> =>
-    prunePushed({ repository, owner, pushed: [], retain: 1, aliases: [], ...request }, signal);
+    prunePushed({ repository, owner, pushed: [], preexisting: new Set(), retain: 1, aliases: [], ...request }, signal);
 
   async function pushThree(): Promise<Digest[]> {
     const digests: Digest[] = [];
@@ -265,6 +313,17 @@ describe("retaining", () => {
     expect(result).toEqual({ remaining: pushed, deleted: [], refused: undefined });
     expect([foreign, others, index].map(isThere)).toEqual([true, true, true]);
     expect(requests().filter((line) => line.startsWith("DELETE"))).toEqual([]);
+  });
+
+  test("never deletes what was there before, though it is the same to the byte", async () => {
+    const pushed = await pushThree();
+    const preexisting = new Set(pushed.slice(2));
+    expect(await prune({ pushed, preexisting, retain: 1 })).toEqual({
+      remaining: pushed.slice(0, 1),
+      deleted: pushed.slice(1, 2),
+      refused: undefined,
+    });
+    expect(pushed.map(isThere)).toEqual([true, false, true]);
   });
 
   test("forgets what is gone already", async () => {

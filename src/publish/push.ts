@@ -1,17 +1,26 @@
 import { Readable } from "node:stream";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository, WritableRepository } from "../oci/content.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
-import type { StoredImage } from "../store/store.ts";
+import type { Owner, StoredImage } from "../store/store.ts";
+import { assertMovable, digestOf, moveAlias } from "./alias-move.ts";
 
-export interface PushRequest {
+/** An artifact with one layer, and where it goes. */
+export interface ImagePush {
   readonly repository: WritableRepository;
-  /** What to push. It has passed verification where the object asks for one: aliases are moved onto it. */
   readonly stored: Pick<StoredImage, "image" | "openLayer">;
-  /** Tags to point at it, see `renderAliases`. */
-  readonly aliases: readonly string[];
   /** Repository on the same registry that has the layer, byte for byte. */
   readonly mountFrom?: string;
+}
+
+export interface PushRequest extends ImagePush {
+  readonly repository: SharedRepository;
+  /** For whom; aliases that point at what others have pushed are not moved. */
+  readonly owner: Owner;
+  /** Tags to point at it, see `renderAliases`. What is pushed has passed verification where the object asks for one. */
+  readonly aliases: readonly string[];
+  /** Called once the manifest is in the repository that was not there before, whatever fails after that. */
+  readonly onUploaded?: () => void;
 }
 
 export interface PushResult {
@@ -26,26 +35,32 @@ export interface PushResult {
  * Pushes a single-layer artifact: blobs, then the manifest by digest, then the aliases. What is there already is not sent
  * again: for equal content only HEAD requests are made, and PUTs of the aliases that move. No tags are listed.
  *
- * @throws PublishFailed with the registry's error as its cause and its code in `details.code`; Aborted
+ * @throws NotOwned, before anything is sent, where an alias is somebody else's; PublishFailed with the registry's error as
+ * its cause and its code in `details.code`; Aborted
  */
 export async function pushArtifact(request: PushRequest, signal: AbortSignal): Promise<PushResult> {
-  const { repository, stored, aliases } = request;
+  const { repository, owner, stored, aliases } = request;
   const { descriptor } = stored.image;
   return await toPublishFailed(`pushing ${descriptor.digest} to ${repository.name}`, signal, async () => {
-    const uploaded = !(await repository.exists(descriptor, signal));
-    if (uploaded) await upload(request, signal);
-    const moved: string[] = [];
+    const seen = new Map<string, Digest | undefined>();
     for (const alias of aliases) {
-      if ((await digestOf(repository, alias, signal)) === descriptor.digest) continue;
-      await repository.pushManifest(descriptor, stored.image.bytes, alias, signal);
-      moved.push(alias);
+      const digest = await digestOf(repository, alias, signal);
+      if (digest === descriptor.digest) continue;
+      await assertMovable({ repository, owner, alias, digest }, signal);
+      seen.set(alias, digest);
     }
-    return { digest: descriptor.digest, uploaded, moved };
+    const uploaded = await pushImage(request, signal);
+    if (uploaded) request.onUploaded?.();
+    for (const [alias, digest] of seen)
+      await moveAlias({ repository, owner, alias, digest, image: stored.image }, signal);
+    return { digest: descriptor.digest, uploaded, moved: [...seen.keys()] };
   });
 }
 
-async function upload({ repository, stored, mountFrom }: PushRequest, signal: AbortSignal): Promise<void> {
+/** Pushes the blobs and the manifest by its digest, unless they are there. Returns whether the manifest was new. */
+export async function pushImage({ repository, stored, mountFrom }: ImagePush, signal: AbortSignal): Promise<boolean> {
   const { layer, config, configBytes, descriptor, bytes } = stored.image;
+  if (await repository.exists(descriptor, signal)) return false;
   if (!(await repository.exists(layer, signal)) && !(await mounted(repository, layer, mountFrom, signal))) {
     await repository.pushBlob(layer, stored.openLayer, signal);
   }
@@ -57,6 +72,7 @@ async function upload({ repository, stored, mountFrom }: PushRequest, signal: Ab
     );
   }
   await repository.pushManifest(descriptor, bytes, descriptor.digest, signal);
+  return true;
 }
 
 async function mounted(
@@ -68,26 +84,12 @@ async function mounted(
   return from !== undefined && (await repository.mount(layer, from, signal));
 }
 
-/** What a tag points at; undefined where there is no such tag. */
-export async function digestOf(
-  repository: WritableRepository,
-  tag: string,
-  signal: AbortSignal,
-): Promise<Digest | undefined> {
-  try {
-    return (await repository.resolve(tag, signal)).digest;
-  } catch (error) {
-    if (codeOf(error) === "NotFound") return undefined;
-    throw error;
-  }
-}
-
 /** The target's troubles are told apart from those of the source, which has the same codes. */
 export async function toPublishFailed<T>(what: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (codeOf(error) === "Aborted" || signal.aborted) throw error;
+    if (codeOf(error) === "Aborted" || codeOf(error) === "NotOwned" || signal.aborted) throw error;
     const { retryAfterMs } = error instanceof CodedError ? error : {};
     throw new CodedError("PublishFailed", `${what}: ${messageOf(error)}`, {
       cause: error,

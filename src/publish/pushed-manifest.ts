@@ -1,7 +1,8 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, codeOf } from "../errors.ts";
 import type { Fetcher, Resolver } from "../oci/content.ts";
 import { parseManifest } from "../oci/schema.ts";
 import type { Descriptor, Digest, Manifest } from "../oci/types.ts";
+import { ownerAnnotation } from "../store/image-manifest.ts";
 
 /** Manifests of ours are about 1 KiB; whatever is so much larger is somebody else's. */
 const maxManifestBytes = 256 * 1024;
@@ -37,4 +38,26 @@ export async function fetchSmall(
   const chunks: Buffer[] = [];
   for await (const chunk of (await repository.fetch(descriptor, signal)) as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** Errors that say that a manifest cannot be one of ours. */
+const foreign = new Set(["ManifestInvalid", "ManifestTooLarge"]);
+
+/**
+ * Whose manifest it is: the mark of the object that pushed it, "" where it carries none, undefined where it is gone.
+ * @throws what the registry client throws
+ */
+export async function ownerOfPushed(
+  repository: Resolver & Fetcher,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const { annotations } = await fetchPushed(repository, digest, signal);
+    return annotations?.[ownerAnnotation] ?? "";
+  } catch (error) {
+    if (codeOf(error) === "NotFound") return undefined;
+    if (foreign.has(codeOf(error))) return "";
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import type { CredentialTarget } from "../credentials/provider.ts";
 import { CodedError } from "../errors.ts";
 import { printable } from "../http/failures.ts";
@@ -46,7 +46,7 @@ export class RegistryClient {
    *
    * @throws InvalidReference, InvalidSpec (proxy), TlsFailed (unusable material), EndpointRefused
    */
-  repository(target: CredentialTarget, access: Access): WritableRepository {
+  repository(target: CredentialTarget, access: Access): SharedRepository {
     const origin = originOf(target, access.insecure ?? false);
     const key = materialKey(access);
     const {

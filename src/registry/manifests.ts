@@ -83,7 +83,7 @@ function assertSize(response: HttpResponse, size: number, max: number): void {
 }
 
 /** `Docker-Content-Digest`; one in a form that nobody knows counts as absent. */
-function statedDigest(response: HttpResponse): Digest | undefined {
+export function statedDigest(response: HttpResponse): Digest | undefined {
   const text = response.header("docker-content-digest")?.trim() ?? "";
   return isDigest(text) ? text : undefined;
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, expect, test } from "vitest";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import { sha256Of } from "../oci/digest.ts";
-import type { Descriptor } from "../oci/types.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
 import type { Fault } from "../testing/registry/faults.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
 import { testClient, testRepository } from "../testing/registry/client.ts";
@@ -13,7 +14,7 @@ const client = testClient({ uploadChunkBytes: 1_000_000 });
 const small = randomBytes(300_000);
 const large = randomBytes(3_500_000);
 let registry: TestRegistry;
-let repository: WritableRepository;
+let repository: SharedRepository;
 
 const start = async (options: RegistryOptions = {}): Promise<void> => {
   registry = await startRegistry(options);
@@ -209,7 +210,7 @@ test("a request that is refused at once leaves no content open", async () => {
   await expect(repository.pushBlob(describe(small), open, AbortSignal.timeout(80))).rejects.toMatchObject({
     code: "RegistryTimeout",
   });
-  await new Promise((done) => setTimeout(done, 20));
+  await setTimeout(20);
   expect(opened.filter((stream) => !stream.destroyed)).toEqual([]);
 });
 
@@ -375,4 +376,39 @@ test("a registry that deletes nothing says so", async () => {
   await start({ deletes: false });
   const { digest } = registry.store.putArtifact("a", { tag: "v1" });
   await expect(repository.deleteManifest(digest, signal)).rejects.toMatchObject({ code: "RegistryUnsupported" });
+});
+
+const moves = async (from: Digest | undefined): Promise<boolean> =>
+  await repository.moveTag({ tag: "stable", from, ...manifestOf() }, signal);
+const stableNow = (): Digest | undefined => registry.store.manifest("a", "stable")?.digest;
+
+test.each(["honoured", "ignored", "refused"] as const)(
+  "a tag is moved from where it was seen alone, whatever the registry makes of preconditions: %s",
+  async (preconditions) => {
+    await start({ preconditions });
+    registry.store.putBlob("a", Buffer.from("{}"));
+    const { descriptor } = manifestOf();
+    const other = registry.store.putArtifact("a", { tag: "stable" }).digest;
+    expect([await moves(undefined), await moves(sha256Of("x")), stableNow()]).toEqual([false, false, other]);
+    expect([await moves(other), stableNow()]).toEqual([true, descriptor.digest]);
+    registry.store.repository("a").tags.delete("stable");
+    expect([await moves(other), stableNow()]).toEqual([false, undefined]);
+    expect([await moves(undefined), stableNow()]).toEqual([true, descriptor.digest]);
+  },
+);
+
+test("a tag that is moved while it is moved stays with whoever was first", async () => {
+  await start();
+  registry.store.putBlob("a", Buffer.from("{}"));
+  const [seen, theirs] = ["one", "two"].map(
+    (of) => registry.store.putArtifact("a", { tag: "stable", annotations: { of } }).digest,
+  ) as [Digest, Digest];
+  const { tags } = registry.store.repository("a");
+  tags.set("stable", seen);
+  // What the look before the move sees is out of date when it arrives.
+  registry.faults.add({ method: "HEAD", path: /manifests/, delayMs: 200 });
+  const moving = moves(seen);
+  await setTimeout(50);
+  tags.set("stable", theirs);
+  expect([await moving, stableNow()]).toEqual([false, theirs]);
 });

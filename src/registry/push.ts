@@ -1,14 +1,15 @@
 import { CodedError } from "../errors.ts";
-import { ociIndexType } from "../oci/media-types.ts";
+import type { TagMove } from "../oci/content.ts";
+import { acceptedTypes, ociIndexType } from "../oci/media-types.ts";
 import { parseManifest } from "../oci/schema.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { isManifest } from "./content-kind.ts";
-import { digestIn } from "./manifests.ts";
+import { digestIn, statedDigest } from "./manifests.ts";
 import { descriptorJson, referrerEntry } from "./referrer-entry.ts";
 import { fallbackTag } from "./referrers.ts";
-import type { Session } from "./session.ts";
-import { targetOf } from "./transport.ts";
+import type { RegistryRequest, Session } from "./session.ts";
+import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
 
 export async function contentExists(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<boolean> {
   const manifest = isManifest(descriptor);
@@ -49,42 +50,93 @@ async function cancelUpload(session: Session, upload: URL, signal: AbortSignal):
   }
 }
 
+interface ManifestToPut {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+  readonly reference: string;
+  /** Preconditions (RFC 9110, 13.1). */
+  readonly condition?: Headers;
+}
+
+/** How a registry says that a precondition does not hold, or that it knows none. */
+const conditionRefusals = [400, 412, 501];
+
 /**
+ * False where the registry refuses the precondition.
  * @throws InvalidReference; DigestMismatch when the registry has stored other bytes; NotFound, RegistryResponseInvalid
  * when it misses a blob of the manifest
  */
 export async function putManifest(
   session: Session,
-  content: { descriptor: Descriptor; bytes: Uint8Array; reference: string },
+  { descriptor, bytes, reference, condition }: ManifestToPut,
   signal: AbortSignal,
-): Promise<void> {
-  const { descriptor, bytes, reference } = content;
+): Promise<boolean> {
   digestIn(reference);
-  const headers = { "content-type": descriptor.mediaType };
-  const request = {
+  const request: RegistryRequest = {
     method: "PUT",
     path: `manifests/${reference}`,
-    headers,
+    headers: { "content-type": descriptor.mediaType, ...condition },
     body: () => bytes,
     needs: "push",
-    accept: [200, 201, 202],
-  } as const;
+    accept: [200, 201, 202, ...(condition ? conditionRefusals : [])],
+  };
   const response = await session.ask(request, signal);
-  const stored = response.header("docker-content-digest");
-  if (
-    stored !== undefined &&
-    stored.split(":", 1)[0] === descriptor.digest.split(":", 1)[0] &&
-    stored !== descriptor.digest
-  ) {
-    throw new CodedError(
-      "DigestMismatch",
-      `${response.name}: the registry has stored ${stored} instead of ${descriptor.digest}`,
-    );
-  }
+  if (response.status >= 400) return false;
+  assertStored(response, descriptor);
   const { subject } = parseManifest(bytes, descriptor.mediaType, response.name);
   // Without OCI-Subject the registry has not noticed the reference, and clients look for it under the fallback tag.
   if (subject && response.header("oci-subject") === undefined)
     await addToFallbackTag(session, subject.digest, { descriptor, bytes }, signal);
+  return true;
+}
+
+function assertStored(response: HttpResponse, { digest }: Descriptor): void {
+  const stored = response.header("docker-content-digest");
+  if (stored === undefined || stored === digest || stored.split(":", 1)[0] !== digest.split(":", 1)[0]) return;
+  throw new CodedError("DigestMismatch", `${response.name}: the registry has stored ${stored} instead of ${digest}`);
+}
+
+/**
+ * Points a tag at a manifest unless somebody else has moved it meanwhile. The registry is told what the tag pointed at a moment
+ * ago. The specification knows no preconditions: a registry that refuses them, and shows the tag unmoved, does without.
+ */
+export async function moveTag(
+  session: Session,
+  { tag, from, descriptor, bytes }: TagMove,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const isConditional of [true, false]) {
+    const { digest, etag } = await tagNow(session, tag, signal);
+    // A registry that states no digest was asked for it by whoever knows `from`.
+    if (digest !== "unstated" && digest !== from) return false;
+    const condition: Headers | undefined =
+      from === undefined ? { "if-none-match": "*" } : etag === undefined ? undefined : { "if-match": etag };
+    const content = { descriptor, bytes, reference: tag, ...(isConditional && condition && { condition }) };
+    if (await putManifest(session, content, signal)) return true;
+  }
+  return false;
+}
+
+interface TagNow {
+  /** Undefined: there is no such tag. */
+  readonly digest: Digest | "unstated" | undefined;
+  readonly etag: string | undefined;
+}
+
+async function tagNow(session: Session, tag: string, signal: AbortSignal): Promise<TagNow> {
+  const headers = { accept: acceptedTypes.join(", ") };
+  // A registry that does not know HEAD answers 404 or 405.
+  for (const method of ["HEAD", "GET"] as const) {
+    const response = await session.ask(
+      { method, path: `manifests/${tag}`, headers, needs: "push", accept: [200, 404, 405, 501] },
+      signal,
+    );
+    if (response.status !== 200) continue;
+    const etag = response.header("etag");
+    // A weak one is none to compare by (RFC 9110, 13.1.1).
+    return { digest: statedDigest(response) ?? "unstated", etag: etag?.startsWith('"') ? etag : undefined };
+  }
+  return { digest: undefined, etag: undefined };
 }
 
 /** distribution-spec v1.1, "Pushing Manifests with Subject": the client keeps the index of referrers. */

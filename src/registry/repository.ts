@@ -1,16 +1,16 @@
 import { Readable } from "node:stream";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import { fetchBlob } from "./blobs.ts";
 import { isManifest } from "./content-kind.ts";
 import { createMemo, fetchManifest, resolveManifest } from "./manifests.ts";
-import { contentExists, deleteManifest, mountBlob, putManifest } from "./push.ts";
+import { contentExists, deleteManifest, mountBlob, moveTag, putManifest } from "./push.ts";
 import { listReferrers } from "./referrers.ts";
 import type { Session } from "./session.ts";
 import { listTags } from "./tags.ts";
 import { pushBlob } from "./uploads.ts";
 
 /** The ports of `oci/content.ts` over one session. */
-export function openRepository(session: Session): WritableRepository {
+export function openRepository(session: Session): SharedRepository {
   const memo = createMemo(2 * session.access.limits.maxManifestBytes);
   return {
     name: session.name,
@@ -26,8 +26,9 @@ export function openRepository(session: Session): WritableRepository {
     exists: (descriptor, signal) => contentExists(session, descriptor, signal),
     mount: (descriptor, from, signal) => mountBlob(session, descriptor, from, signal),
     pushBlob: (descriptor, open, signal) => pushBlob(session, descriptor, open, signal),
-    pushManifest: (descriptor, bytes, reference, signal) =>
-      putManifest(session, { descriptor, bytes, reference }, signal),
+    pushManifest: async (descriptor, bytes, reference, signal) =>
+      void (await putManifest(session, { descriptor, bytes, reference }, signal)),
+    moveTag: (move, signal) => moveTag(session, move, signal),
     deleteManifest: (digest, signal) => deleteManifest(session, digest, signal),
   };
 }

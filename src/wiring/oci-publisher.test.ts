@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Identified, OciPublisher, OciPushed } from "../controller/ports.ts";
+import type { Identified, OciPublisher, OciPushed, Transfer } from "../controller/ports.ts";
 import { parseObject } from "../pipeline/spec.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
@@ -30,6 +30,14 @@ beforeEach(async () => {
     retention: { ttlMs: 60_000, records: 2 },
     verifyConcurrency: 1,
   });
+  publisher = anotherPublisher();
+});
+afterEach(async () => {
+  await registry.close();
+  await rm(dir, { recursive: true });
+});
+
+function anotherPublisher(): OciPublisher {
   const openTarget = (url: string) => {
     const reference = {
       kind: "registry",
@@ -38,12 +46,8 @@ beforeEach(async () => {
     } as const;
     return Promise.resolve({ reference, repository: testRepository(registry, reference.repository) });
   };
-  publisher = ociPublisher({ openTarget }, store);
-});
-afterEach(async () => {
-  await registry.close();
-  await rm(dir, { recursive: true });
-});
+  return ociPublisher({ openTarget }, store);
+}
 
 function ownerWith(oci: Readonly<Record<string, unknown>>): Identified {
   const publish = { oci: { url: `oci://${registry.host}/published/app`, ...oci } };
@@ -70,6 +74,8 @@ async function stored(content: string, metadata: Readonly<Record<string, string>
   );
 }
 
+const atOnce: Transfer = async (_, work) => await work();
+
 async function push(
   owner: Identified,
   artifact: Artifact,
@@ -82,7 +88,7 @@ async function push(
       artifact,
       previous,
       layer: undefined,
-      transfer: async (_, work) => await work(),
+      transfer: atOnce,
     },
     signal,
   );
@@ -137,6 +143,35 @@ describe("what is remembered", () => {
     };
     const { rows } = await push(ownerWith({ retain: 1 }), await stored("new"), [elsewhere]);
     expect(rows.map(({ url }) => url)).toEqual([`oci://${registry.host}/published/app`]);
+  });
+});
+
+describe("a manifest that was there before", () => {
+  const target = (owner: Identified) => owner.object.spec.publish!.oci!;
+
+  test("stays when the object goes, also where it is the same to the byte", async () => {
+    const owner = ownerWith({ retain: 1 });
+    const artifact = await stored("content");
+    await push(owner, artifact);
+    // Another process, which knows nothing of that push.
+    const later = anotherPublisher();
+    const request = { owner, target: target(owner), artifact, previous: [], layer: undefined, transfer: atOnce };
+    const { rows } = await later.push(request, signal);
+    expect(rows).toMatchObject([{ preexisting: true }]);
+    expect((await later.push({ ...request, previous: rows }, signal)).rows).toEqual(rows);
+    await later.withdraw({ owner, target: target(owner), previous: rows }, signal);
+    expect(isThere(rows[0]!.digest as Digest)).toBe(true);
+  });
+
+  test("is none where an earlier attempt of this object ended after it was pushed", async () => {
+    const owner = ownerWith({ tags: ["stable"] });
+    const artifact = await stored("content");
+    registry.faults.add({ method: "PUT", path: /manifests\/stable/, status: 403 });
+    await expect(push(owner, artifact)).rejects.toMatchObject({ code: "PublishFailed" });
+    const { rows } = await push(owner, artifact);
+    expect(rows[0]).not.toHaveProperty("preexisting");
+    await publisher.withdraw({ owner, target: target(owner), previous: rows }, signal);
+    expect(isThere(rows[0]!.digest as Digest)).toBe(false);
   });
 });
 

@@ -1,10 +1,11 @@
+import { LRUCache } from "lru-cache";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Identified, OciPublisher, PushedLayer, Transfer } from "../controller/ports.ts";
 import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
-import type { WritableRepository } from "../oci/content.ts";
+import type { SharedRepository } from "../oci/content.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import type { ClusterSources } from "../pipeline/sources.ts";
@@ -18,21 +19,33 @@ import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store
 /** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
 const maxRemembered = 126;
 
+/** One for each push that has not come to an end. */
+const maxMade = 1000;
+
 type OpenTarget = (
   owner: Identified,
   target: PublishOci,
   signal: AbortSignal,
 ) => ReturnType<ClusterSources["openTarget"]>;
 
+interface Parts {
+  readonly open: OpenTarget;
+  readonly store: ArtifactStore;
+  /** Manifests that this process has brought to a repository, where the status may not say so yet. By the object's uid. */
+  readonly made: LRUCache<string, true>;
+}
+
 export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store: ArtifactStore): OciPublisher {
+  const made: Parts["made"] = new LRUCache({ max: maxMade });
   const open: OpenTarget = async ({ key: { namespace }, object }, target, signal) =>
     await sources.openTarget(target.url, target, { namespace, timeoutMs: timeoutMs(object.spec) }, signal);
   return {
-    push: async (request, signal) => await push({ open, store }, request, signal),
+    push: async (request, signal) => await push({ open, store, made }, request, signal),
     withdraw: async ({ owner, target, previous }, signal) => {
       const { repository } = await open(owner, target, signal);
       const pushed = pushedDigests(previous, target.url);
-      await prunePushed({ repository, owner: storeOwner(owner), pushed, retain: 0, aliases: [] }, signal);
+      const preexisting = preexistingIn(previous, target.url);
+      await prunePushed({ repository, owner: storeOwner(owner), pushed, preexisting, retain: 0, aliases: [] }, signal);
     },
     refill: async ({ owner, target, artifact, previous }, signal) => {
       const [digest] = pushedDigests(previous, target.url);
@@ -45,7 +58,7 @@ export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store:
 }
 
 /** A repository whose blobs are pushed when there is room for it. */
-function inTurn(repository: WritableRepository, transfer: Transfer): WritableRepository {
+function inTurn(repository: SharedRepository, transfer: Transfer): SharedRepository {
   return {
     ...repository,
     pushBlob: async (descriptor, open, signal) =>
@@ -54,7 +67,7 @@ function inTurn(repository: WritableRepository, transfer: Transfer): WritableRep
 }
 
 async function push(
-  { open, store }: { readonly open: OpenTarget; readonly store: ArtifactStore },
+  { open, store, made }: Parts,
   { owner, target, artifact, previous, layer, transfer }: Parameters<OciPublisher["push"]>[0],
   signal: AbortSignal,
 ): ReturnType<OciPublisher["push"]> {
@@ -64,16 +77,20 @@ async function push(
   if (stored === undefined)
     throw new CodedError("StorageFailed", `the artifact of ${namespace}/${name} is gone from the storage`);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
+  const { digest } = stored.image.descriptor;
+  const id = JSON.stringify([owner.uid, target.url, digest]);
   const mount = mountSource(layer, reference, artifact);
-  const { digest } = await pushArtifact(
-    { repository: inTurn(repository, transfer), stored, aliases, ...mount },
-    signal,
-  );
-  const pushed = [digest, ...pushedDigests(previous, target.url).filter((known) => known !== digest)];
-  const request = { repository, owner: storeOwner(owner), pushed, aliases };
-  const { remaining, refused } = await pruned(target, request, signal);
+  const common = { repository, owner: storeOwner(owner), aliases };
+  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => void made.set(id, true) };
+  await pushArtifact({ ...common, ...mount, stored, ...uploading }, signal);
+  const known = pushedDigests(previous, target.url);
+  const preexisting = preexistingIn(previous, target.url);
+  if (made.has(id)) preexisting.delete(digest);
+  else if (!known.includes(digest)) preexisting.add(digest);
+  const pushed = [digest, ...known.filter((other) => other !== digest)];
+  const { remaining, refused } = await pruned(target, { ...common, pushed, preexisting }, signal);
   return {
-    rows: rowsOf(target.url, remaining.slice(0, maxRemembered), aliases),
+    rows: rowsOf(target.url, remaining.slice(0, maxRemembered), { aliases, preexisting }),
     note: refused && `${target.url} keeps older manifests: ${refused.message}`,
   };
 }
@@ -116,14 +133,33 @@ function aliasVariables(artifact: Artifact, target: PublishOci): Record<string, 
 
 /** Manifests that were pushed to this target, newest first. */
 function pushedDigests(previous: readonly PublishedStatus[], url: string): Digest[] {
-  return previous.flatMap((row) =>
-    row.kind === "OCIArtifact" && row.url === url && row.digest !== undefined && isDigest(row.digest)
-      ? [row.digest]
-      : [],
+  return rowsOfTarget(previous, url).map(({ digest }) => digest);
+}
+
+function preexistingIn(previous: readonly PublishedStatus[], url: string): Set<Digest> {
+  return new Set(rowsOfTarget(previous, url).flatMap((row) => (row.preexisting === true ? [row.digest] : [])));
+}
+
+type PushedRow = PublishedStatus & { readonly digest: Digest };
+
+function rowsOfTarget(previous: readonly PublishedStatus[], url: string): PushedRow[] {
+  return previous.filter(
+    (row): row is PushedRow =>
+      row.kind === "OCIArtifact" && row.url === url && row.digest !== undefined && isDigest(row.digest),
   );
 }
 
 /** The first row is what was pushed last; the others have no tags. */
-function rowsOf(url: string, digests: readonly Digest[], aliases: readonly string[]): PublishedStatus[] {
-  return digests.map((digest, at) => ({ kind: "OCIArtifact", url, digest, ...(at === 0 && { tags: [...aliases] }) }));
+function rowsOf(
+  url: string,
+  digests: readonly Digest[],
+  { aliases, preexisting }: { readonly aliases: readonly string[]; readonly preexisting: ReadonlySet<Digest> },
+): PublishedStatus[] {
+  return digests.map((digest, at) => ({
+    kind: "OCIArtifact",
+    url,
+    digest,
+    ...(at === 0 && { tags: [...aliases] }),
+    ...(preexisting.has(digest) && { preexisting: true }),
+  }));
 }

@@ -8,7 +8,8 @@ import { defaultLimits } from "../../config.ts";
 import type { Annotations, Descriptor } from "../../oci/types.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { fluxContentType, singleLayerImage } from "../../store/image-manifest.ts";
-import { pushArtifact } from "../../publish/push.ts";
+import { digestOf } from "../../publish/alias-move.ts";
+import { pushImage, toPublishFailed } from "../../publish/push.ts";
 import type { SingleLayerImage } from "../../store/store.ts";
 import { type Bundle, bundleArchive, bundleFiles } from "./file.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
@@ -137,8 +138,9 @@ async function push({ target, image, path, key }: PushJob, io: CommandIO): Promi
     openLayer: (offset: number): Readable =>
       counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes),
   };
+  const what = `pushing ${image.descriptor.digest} to ${target.repository.name}`;
   try {
-    await pushArtifact({ repository: target.repository, stored, aliases: [] }, io.signal);
+    await toPublishFailed(what, io.signal, () => pushImage({ repository: target.repository, stored }, io.signal));
     const signed =
       key &&
       (await signManifest(
@@ -147,11 +149,19 @@ async function push({ target, image, path, key }: PushJob, io: CommandIO): Promi
         key,
         io.signal,
       ));
-    await pushArtifact({ repository: target.repository, stored, aliases: [tagOf(target)] }, io.signal);
+    await toPublishFailed(what, io.signal, () => setTag(target, image, io.signal));
     return signed;
   } finally {
     progress.clear();
   }
+}
+
+/** Whoever names the tag may move it, whatever it pointed at. */
+async function setTag(target: OpenedSource, image: SingleLayerImage, signal: AbortSignal): Promise<void> {
+  const { repository } = target;
+  const tag = tagOf(target);
+  if ((await digestOf(repository, tag, signal)) === image.descriptor.digest) return;
+  await repository.pushManifest(image.descriptor, image.bytes, tag, signal);
 }
 
 /** A path on this machine would be nobody's business. */

@@ -1,5 +1,5 @@
 import { defaultLimits, registryDefaults } from "../../config.ts";
-import type { WritableRepository } from "../../oci/content.ts";
+import type { SharedRepository } from "../../oci/content.ts";
 import { RegistryClient, type RegistryClientOptions } from "../../registry/client.ts";
 import type { Access } from "../../registry/session.ts";
 import type { TestRegistry } from "./registry.ts";
@@ -23,7 +23,7 @@ export function testRepository(
   registry: TestRegistry,
   repository: string,
   options: Partial<Access> & { readonly client?: RegistryClient } = {},
-): WritableRepository {
+): SharedRepository {
   const { client = testClient(), ...access } = options;
   return client.repository({ registry: registry.host, repository }, testAccess(registry, access));
 }

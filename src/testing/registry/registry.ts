@@ -121,11 +121,12 @@ function routeOptions(options: RegistryOptions): RouteOptions {
     referrers = true,
     filtersReferrers = true,
     deletes = true,
+    preconditions = "honoured",
     ranges = true,
     pageSize = 1000,
     redirectBlob,
   } = options;
-  return { referrers, filtersReferrers, deletes, ranges, pageSize, redirectBlob };
+  return { referrers, filtersReferrers, deletes, preconditions, ranges, pageSize, redirectBlob };
 }
 
 const uploadOptions = ({ chunkMinBytes = 0, mounts = true }: RegistryOptions): UploadOptions => ({

@@ -17,6 +17,8 @@ export interface RouteOptions {
   /** Whether the referrers API filters by artifactType. */
   readonly filtersReferrers: boolean;
   readonly deletes: boolean;
+  /** What `If-Match` and `If-None-Match` of a PUT are to it; the specification knows neither. */
+  readonly preconditions: "honoured" | "ignored" | "refused";
   /** Ranges of blobs; off: the whole blob is sent again. */
   readonly ranges: boolean;
   /** Most tags (and referrers) on a page. */
@@ -100,19 +102,30 @@ async function putManifest(request: Request, routes: Routes, { repository, last 
   const { manifests, tags } = routes.store.repository(repository);
   const { bytes, complete } = await request.read();
   if (!complete) return undefined;
+  if (!holds(request.headers, routes.options.preconditions, tags.get(last)))
+    return errorReply(412, "DENIED", "precondition failed");
   const digest = digestOf(bytes, last.startsWith("sha512:") ? "sha512" : "sha256");
   if (last.includes(":") && last !== digest) return errorReply(400, "DIGEST_INVALID", "digest does not match");
   const missing = missingBlob(routes.store, repository, bytes);
   if (missing) return errorReply(400, "MANIFEST_BLOB_UNKNOWN", `blob unknown to registry: ${missing}`);
   manifests.set(digest, { mediaType: request.headers["content-type"] ?? "", bytes });
   if (!last.includes(":")) tags.set(last, digest);
+  return accepted(routes.options, repository, digest, bytes);
+}
+
+function accepted({ referrers }: RouteOptions, repository: string, digest: Digest, bytes: Buffer): Reply {
   const { subject } = JSON.parse(bytes.toString("utf8")) as { subject?: { digest: string } };
-  const accepted = { "oci-subject": routes.options.referrers ? subject?.digest : undefined };
   return empty(201, {
     location: `/v2/${repository}/manifests/${digest}`,
     "docker-content-digest": digest,
-    ...accepted,
+    "oci-subject": referrers ? subject?.digest : undefined,
   });
+}
+
+function holds(headers: Request["headers"], how: RouteOptions["preconditions"], now: string | undefined): boolean {
+  const { "if-match": match, "if-none-match": none } = headers;
+  if (how === "honoured") return (match === undefined || match === `"${now}"`) && (none !== "*" || now === undefined);
+  return how === "ignored" || (match ?? none) === undefined;
 }
 
 function missingBlob(store: RegistryStore, repository: string, bytes: Buffer): string | undefined {
