@@ -1,6 +1,6 @@
 import { Parser, type ReadEntry } from "tar";
 import type { ArtifactRepositoryStatus } from "../api/v1beta1/status.ts";
-import type { RawObject } from "../src/controller/status-writer.ts";
+import type { RawObject } from "../src/pipeline/object.ts";
 
 const maxFiles = 12;
 

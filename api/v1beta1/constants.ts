@@ -24,3 +24,6 @@ export const FLUX_CONTENT_MEDIA_TYPE = "application/vnd.cncf.flux.content.v1.tar
 
 /** `status.selected.layers` holds no more rows than this; `layerCount` goes on counting. */
 export const MAX_SELECTED_ROWS = 50;
+
+/** Whom server-side apply names as the owner of the fields that the controller writes. */
+export const FIELD_MANAGER = "strata-controller";

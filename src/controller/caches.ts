@@ -4,12 +4,12 @@ import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { KIND } from "../../api/v1beta1/constants.ts";
 import { informerDefaults } from "../config.ts";
 import type { Deps } from "./ports.ts";
-import type { RawObject } from "./status-writer.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { KubeClient, KubeObject, ObjectKey } from "../kube/client.ts";
 import { startInformer, type Informer } from "../kube/run/informer.ts";
 import { readRequestedAt } from "../publish/external-artifact.ts";
 import { dependenciesOf, ownerOf } from "./dependents.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 export interface CacheOptions {
   readonly kube: KubeClient;

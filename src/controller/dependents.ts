@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectKey } from "../kube/client.ts";
-import type { RawObject } from "./status-writer.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 /** The fields of an unchecked spec that may name other objects. */
 interface Access {

@@ -1,11 +1,11 @@
 import { artifactRepositories } from "../../api/kinds.ts";
-import { FINALIZER } from "../../api/v1beta1/constants.ts";
+import { FIELD_MANAGER, FINALIZER } from "../../api/v1beta1/constants.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
+import { storeOwner, type RawObject } from "../pipeline/object.ts";
 import { parseObject } from "../pipeline/spec.ts";
-import type { Deps, Identified } from "./ports.ts";
-import { FIELD_MANAGER, type RawObject } from "./status-writer.ts";
-import { storeOwner } from "./stored.ts";
+import type { Deps } from "./ports.ts";
+import { publishOrder } from "./publish.ts";
 
 /** The object with our finalizer on it. @throws Kube… */
 export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: AbortSignal): Promise<RawObject> {
@@ -32,8 +32,10 @@ export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal):
   const { finalizers = [], namespace, name, uid = "", resourceVersion } = raw.metadata;
   if (!finalizers.includes(FINALIZER)) return;
   const owner = { key: { namespace, name }, uid };
-  await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers.externalArtifact.withdraw(owner, signal));
-  await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers.ociRepository.withdraw(owner, signal));
+  const leaving = { ...owner, object: undefined, previous: raw.status?.published ?? [] };
+  for (const target of publishOrder)
+    if (target !== "oci")
+      await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers[target].withdraw(leaving, signal));
   await withdrawPushed(raw, deps, signal);
   await deps.store.remove(storeOwner(owner));
   const left = finalizers.filter((finalizer) => finalizer !== FINALIZER);
@@ -54,14 +56,8 @@ async function withdrawPushed(raw: RawObject, deps: Deps, signal: AbortSignal): 
   if (!previous.some(({ kind }) => kind === "OCIArtifact")) return;
   try {
     const object = parseObject({ ...raw, metadata: { ...raw.metadata, managedFields: undefined } });
-    const target = object.spec.publish?.oci;
-    const owner: Identified = {
-      key: { namespace: raw.metadata.namespace, name: raw.metadata.name },
-      uid: raw.metadata.uid ?? "",
-      generation: raw.metadata.generation ?? 0,
-      object,
-    };
-    if (target !== undefined) await deps.publishers.oci.withdraw({ owner, target, previous }, signal);
+    const { namespace, name, uid = "" } = raw.metadata;
+    await deps.publishers.oci.withdraw({ key: { namespace, name }, uid, object, previous }, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     deps.log("error", `what was pushed stays in the registry: ${messageOf(error)}`, {

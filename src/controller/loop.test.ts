@@ -5,7 +5,7 @@ import { startRegistry, type TestRegistry } from "../testing/registry/registry.t
 import { Caches } from "./caches.ts";
 import { startLoop, type Loop } from "./loop.ts";
 import type { Deps } from "./ports.ts";
-import type { RawObject } from "./status-writer.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 const never = new AbortController().signal;
 const namespace = "default";

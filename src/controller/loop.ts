@@ -9,7 +9,7 @@ import { ReconcileMemory } from "./memory.ts";
 import type { Deps, Next } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import { inTurn, room } from "./room.ts";
-import type { RawObject } from "./status-writer.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 export interface LoopOptions {
   readonly concurrent: number;

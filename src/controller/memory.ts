@@ -1,6 +1,7 @@
-import type { Deps, Transfer } from "./ports.ts";
+import type { Deps } from "./ports.ts";
 import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import { StatusMemory } from "./status-writer.ts";
+import type { Transfer } from "../publish/port.ts";
 
 /** A failure that the same upstream and the same spec would only repeat. */
 interface Stall {

@@ -1,8 +1,8 @@
 import { codeOf, messageOf } from "../errors.ts";
 import type { ReconcileContext } from "./memory.ts";
-import type { Identified } from "./ports.ts";
 import { progressConditions, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
+import type { Identified } from "../pipeline/object.ts";
 
 /** An object that is being reconciled, and what its status is made from. */
 export interface Working {

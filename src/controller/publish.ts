@@ -1,26 +1,15 @@
-import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
-import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Artifact } from "../store/store.ts";
-import type { Identified, Publishers, PushedLayer, Transfer } from "./ports.ts";
+import type { PublishedStatus } from "../../api/v1beta1/status.ts";
+import { publishWanted } from "../pipeline/object.ts";
+import type { Published, Publishers, PublishStep, Target } from "../publish/port.ts";
 
-/** What is to be made known, and where it was made known before. */
-export interface PublishStep {
-  readonly owner: Identified;
-  readonly artifact: Artifact;
-  readonly sourceVerified: Condition | undefined;
-  readonly previous: readonly PublishedStatus[];
-  readonly layer: PushedLayer | undefined;
-  readonly transfer: Transfer;
-}
+/** The registry comes first: an OCIRepository must not point at what is not there yet. */
+export const publishOrder = ["oci", "externalArtifact", "ociRepository"] as const satisfies readonly Target[];
 
-export interface Published {
-  readonly rows: readonly PublishedStatus[];
-  readonly note: string | undefined;
-}
+/** What the status lists first: where consumers look. */
+const rowOrder: readonly PublishedStatus["kind"][] = ["ExternalArtifact", "OCIRepository", "OCIArtifact"];
 
 /**
- * Makes the stored artifact known wherever `spec.publish` says, and takes back what it says no more. The registry comes
- * first: an OCIRepository must not point at what is not there yet.
+ * Makes the stored artifact known wherever `spec.publish` says, and takes back what it says no more.
  *
  * @throws PublishFailed, NotOwned, CrdMissing, InvalidTemplate, Kube…, Secret…
  */
@@ -29,23 +18,18 @@ export async function publishEverywhere(
   publishers: Publishers,
   signal: AbortSignal,
 ): Promise<Published> {
-  const { owner, artifact, previous, layer, transfer } = step;
-  const publish = wanted(owner.object.spec);
-  const rows: PublishedStatus[] = [];
-  const pushed =
-    publish.oci &&
-    (await publishers.oci.push({ owner, target: publish.oci, artifact, previous, layer, transfer }, signal));
-  const announcement = { owner, artifact, sourceVerified: step.sourceVerified };
-  if (publish.externalArtifact) rows.push(await publishers.externalArtifact.publish(announcement, signal));
-  else if (previous.some(({ kind }) => kind === "ExternalArtifact"))
-    await publishers.externalArtifact.withdraw(owner, signal);
-  if (publish.ociRepository) rows.push(await publishers.ociRepository.publish(announcement, signal));
-  else if (previous.some(({ kind }) => kind === "OCIRepository"))
-    await publishers.ociRepository.withdraw(owner, signal);
-  return { rows: [...rows, ...(pushed?.rows ?? [])], note: pushed?.note };
-}
-
-/** What `spec.publish` asks for; without it, an ExternalArtifact. */
-export function wanted({ publish }: ArtifactRepositorySpec): NonNullable<ArtifactRepositorySpec["publish"]> {
-  return publish ?? { externalArtifact: {} };
+  const wanted = publishWanted(step.owner.object.spec);
+  const done: Published[] = [];
+  for (const target of publishOrder) {
+    const publisher = publishers[target];
+    if (wanted[target] !== undefined) done.push(await publisher.publish(step, signal));
+    else if (step.previous.some(({ kind }) => kind === publisher.kind))
+      await publisher.withdraw({ ...step.owner, previous: step.previous }, signal);
+  }
+  const rows = done.flatMap(({ rows }) => rows);
+  const place = ({ kind }: PublishedStatus): number => rowOrder.indexOf(kind);
+  return {
+    rows: rows.toSorted((a, b) => place(a) - place(b)),
+    note: done.map(({ note }) => note).find((note) => note !== undefined),
+  };
 }

@@ -7,15 +7,13 @@ import type { ObjectKey } from "../kube/client.ts";
 import { ensureFinalizer, finalize } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
-import type { Deps, Identified, Next } from "./ports.ts";
+import type { Deps, Next } from "./ports.ts";
 import { tellProgress, withProgress, type Working } from "./progress.ts";
 import { Run, type Waiting } from "./run.ts";
 import { intervalMs, parseObject, timeoutMs } from "../pipeline/spec.ts";
 import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
-import type { RawObject } from "./status-writer.ts";
 import { writeStatus } from "./status-writer.ts";
-import { wanted } from "./publish.ts";
-import { storeOwner } from "./stored.ts";
+import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
 
 /**
  * One reconcile (api.md): gates, phases, status. It writes the status at most once, besides saying that it takes long.
@@ -217,7 +215,7 @@ class Attempt {
       because: built,
       digest: stored!.digest,
       published: published?.rows.length,
-      targets: Object.keys(wanted(spec)),
+      targets: Object.keys(publishWanted(spec)),
     });
   }
 }

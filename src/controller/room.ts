@@ -1,6 +1,6 @@
 import type { Permits } from "../kube/run/permits.ts";
 import type { Turn } from "../kube/run/queue.ts";
-import type { Transfer } from "./ports.ts";
+import type { Transfer } from "../publish/port.ts";
 
 /**
  * How reconciles make room for each other. `concurrent` of them have a worker; one that takes longer than `asideAfterMs`, and

@@ -13,14 +13,16 @@ import { imageFormOf } from "../pipeline/image-form.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Freshness } from "../pipeline/ports.ts";
-import type { Deps, Identified, PushedLayer } from "./ports.ts";
-import { publishEverywhere, type Published } from "./publish.ts";
+import type { Deps } from "./ports.ts";
+import { publishEverywhere } from "./publish.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
 import type { BuildKey, RunningBuild, SharedBuild } from "../pipeline/shared-builds.ts";
 import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
-import { selectedStatus } from "./status.ts";
-import { reasonToBuild, storedArtifact, storeOwner } from "./stored.ts";
+import { reasonToBuild, storedArtifact } from "./stored.ts";
 import { verifySource } from "../pipeline/verify.ts";
+import { type Identified, storeOwner } from "../pipeline/object.ts";
+import type { PushedLayer, Published } from "../publish/port.ts";
+import { selectedStatus } from "../pipeline/selected.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & { readonly forced: boolean };

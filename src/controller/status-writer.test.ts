@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { StatusMemory, type RawObject } from "./status-writer.ts";
+import { StatusMemory } from "./status-writer.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 const at = (resourceVersion: string): RawObject => ({
   apiVersion: "v",

@@ -1,16 +1,9 @@
-import { artifactRepositories } from "../../api/kinds.ts";
 import { isDeepStrictEqual } from "node:util";
+import { artifactRepositories } from "../../api/kinds.ts";
+import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
-import type { KubeClient, KubeObject } from "../kube/client.ts";
-import type { Identified } from "./ports.ts";
-
-export const FIELD_MANAGER = "strata-controller";
-
-/** An ArtifactRepository as it comes from the API server, not yet checked. */
-export interface RawObject extends KubeObject {
-  readonly spec?: unknown;
-  readonly status?: ArtifactRepositoryStatus;
-}
+import type { KubeClient } from "../kube/client.ts";
+import type { Identified, RawObject } from "../pipeline/object.ts";
 
 /**
  * Remembers what was written last for each object, because the cache may still show what was there before: a status made

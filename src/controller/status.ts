@@ -1,19 +1,14 @@
-import { MAX_SELECTED_ROWS, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import { UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
 import type {
   ArtifactRepositoryStatus,
   Condition,
   PublishedStatus,
-  SelectedLayer,
   SelectedStatus,
   UpstreamStatus,
 } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
-import { formatPlatform } from "../oci/platform.ts";
-import type { Layer } from "../oci/types.ts";
-import type { OperationResult } from "../operation/operation.ts";
 import type { Artifact } from "../store/store.ts";
-import type { Selection } from "../select/selection.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
 import { carried, settle, sourceVerified } from "./conditions.ts";
@@ -114,39 +109,6 @@ export function progressConditions({ before, generation, now }: StatusBasis, mes
     { type: ConditionType.Reconciling, status: "True", reason: Reason.Progressing, message },
   ];
   return settle(drafts, before.conditions ?? [], { generation, now });
-}
-
-export function selectedStatus(
-  selection: Selection,
-  { skipped, leftOut = [] }: Pick<OperationResult, "skipped" | "leftOut">,
-): SelectedStatus {
-  const counts = Object.fromEntries(Object.entries(skipped).filter(([, count]) => count > 0));
-  return {
-    operation: selection.operation,
-    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
-    ...(selection.profile !== undefined && { profile: selection.profile }),
-    ...(selection.note !== undefined && { note: selection.note }),
-    layerCount: selection.layers.length,
-    layers: selection.layers.slice(0, MAX_SELECTED_ROWS).map(layerRow),
-    ...(Object.keys(counts).length > 0 && { skipped: counts }),
-    ...(leftOut.length > 0 && { leftOut: leftOut.map((text) => text.slice(0, 1024)) }),
-  };
-}
-
-/** One selected layer as the status and `--output json` show it. */
-export function layerRow({ descriptor, node, ordinal }: Layer): SelectedLayer {
-  const title = descriptor.annotations?.["org.opencontainers.image.title"];
-  const { platform } = node.descriptor;
-  return {
-    digest: descriptor.digest,
-    mediaType: descriptor.mediaType,
-    size: descriptor.size,
-    offset: ordinal,
-    ...(title !== undefined && { title: title.slice(0, 256) }),
-    manifest: node.descriptor.digest,
-    ...(node.effectiveType !== "" && { artifactType: node.effectiveType }),
-    ...(platform && { platform: formatPlatform(platform) }),
-  };
 }
 
 function keptConditions(before: ArtifactRepositoryStatus, facts: Failure, failed: string): ConditionDraft[] {

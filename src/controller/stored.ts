@@ -1,17 +1,11 @@
-import { KIND, UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import { UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isDigest } from "../oci/digest.ts";
-import { tagOfRevision, type Artifact, type Owner } from "../store/store.ts";
-import type { ReconcileContext } from "./memory.ts";
-import type { Identified } from "./ports.ts";
-import { wanted } from "./publish.ts";
+import { publishWanted, storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
-
-/** As whom the object's artifact is stored. */
-export function storeOwner({ key }: Pick<Identified, "key">): Owner {
-  return { kind: KIND, ...key };
-}
+import { tagOfRevision, type Artifact } from "../store/store.ts";
+import type { ReconcileContext } from "./memory.ts";
 
 /**
  * The artifact of the status where its file is there and whole. Each file is read once in the life of the process; one that
@@ -62,12 +56,10 @@ async function refilled(
   previous: readonly PublishedStatus[],
   { deps, transfer, signal }: Pick<ReconcileContext, "deps" | "transfer" | "signal">,
 ): Promise<boolean> {
-  const target = wanted(owner.object.spec).oci;
+  const target = publishWanted(owner.object.spec).oci;
   if (target === undefined) return false;
   try {
-    return await transfer(artifact.size, () =>
-      deps.publishers.oci.refill({ owner, target, artifact, previous }, signal),
-    );
+    return await transfer(artifact.size, () => deps.publishers.oci.refill({ owner, artifact, previous }, signal));
   } catch (error) {
     // Upstream is asked instead; a full disk will be met there again.
     if (signal.aborted) throw error;

@@ -2,6 +2,12 @@ import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Repository } from "../oci/content.ts";
 import type { VerifyPolicy } from "../verify/verifier.ts";
 
+/** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
+export type RegistryAccess = Pick<
+  ArtifactRepositorySpec,
+  "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure"
+>;
+
 /** Moments by performance.now; what was asked before them is asked again. */
 export interface Freshness {
   readonly since: number;

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
-import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { sharedReadsDefaults } from "../config.ts";
 import type { CloudCredentials } from "../credentials/cloud.ts";
 import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
@@ -21,16 +20,10 @@ import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { accessKey, type ProvedAccess } from "../sharing/access-key.ts";
 import { patienceFor } from "../sharing/shared-work.ts";
-import type { Sources } from "./ports.ts";
+import type { RegistryAccess, Sources } from "./ports.ts";
 import { SharedReads } from "./shared-reads.ts";
 import { repositoryOf, timeoutMs } from "./spec.ts";
 import { verifyPolicyOf } from "./verify-policy.ts";
-
-/** How a registry is reached and who asks: the fields that `spec` and `spec.publish.oci` share. */
-export type RegistryAccess = Pick<
-  ArtifactRepositorySpec,
-  "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure"
->;
 
 export interface SourceOptions {
   readonly registry: RegistryClient;

@@ -10,10 +10,10 @@ import {
   registryDefaults,
   type ControllerConfig,
 } from "../config.ts";
+import { announcer } from "../controller/announcer.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
 import type { Deps } from "../controller/ports.ts";
-import type { RawObject } from "../controller/status-writer.ts";
 import { aborted } from "../http/abort.ts";
 import { connectKube, type KubeConnection } from "../kube/http/connect.ts";
 import { EventRecorder } from "../kube/report/events.ts";
@@ -27,9 +27,9 @@ import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metri
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
 import { parseListenAddress } from "../serve/listen.ts";
-import { announcer } from "./announcer.ts";
 import { cloudCredentials } from "./clouds.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 const component = "strata-controller";
 

@@ -1,7 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { defaultLimits } from "../config.ts";
 import type { Deps } from "../controller/ports.ts";
-import type { RawObject } from "../controller/status-writer.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import { openDirectory } from "../kube/local/directory.ts";
@@ -12,6 +11,7 @@ import { Caches } from "../controller/caches.ts";
 import { startLoop } from "../controller/loop.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
 import { clusterSources } from "../pipeline/sources.ts";
+import type { RawObject } from "../pipeline/object.ts";
 
 export interface StandaloneOptions {
   /** Directory of manifests. */

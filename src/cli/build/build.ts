@@ -5,7 +5,6 @@ import { parseArgs } from "node:util";
 import { defaultLimits } from "../../config.ts";
 import { buildArtifact, selectRequest, type BuildContext, type Built } from "../../pipeline/build.ts";
 import { resolveRoot, type Resolved } from "../../pipeline/resolve.ts";
-import { layerRow } from "../../controller/status.ts";
 import { verifySource } from "../../pipeline/verify.ts";
 import type { Skipped } from "../../operation/operation.ts";
 import { selectLayers } from "../../select/select.ts";
@@ -22,6 +21,7 @@ import { Progress } from "../progress.ts";
 import { sourceHelp, sourceOptions } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { isArchiveName, writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
+import { layerRow } from "../../pipeline/selected.ts";
 
 const help = `
 strata build makes one artifact of what you select from an OCI artifact, as the controller would.

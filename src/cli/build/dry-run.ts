@@ -1,10 +1,10 @@
 import type { Writable } from "node:stream";
 import type { Resolved } from "../../pipeline/resolve.ts";
-import { layerRow } from "../../controller/status.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
 import { printData, type OutputFormat } from "../output.ts";
 import { plain } from "../terminal.ts";
+import { layerRow } from "../../pipeline/selected.ts";
 
 export interface DryRun {
   readonly resolved: Resolved;

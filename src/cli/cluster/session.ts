@@ -2,11 +2,11 @@ import { artifactRepositories } from "../../../api/kinds.ts";
 import { parseArgs } from "node:util";
 import { RECONCILE_REQUEST_ANNOTATION } from "../../../api/v1beta1/constants.ts";
 import { kubeDefaults } from "../../config.ts";
-import type { RawObject } from "../../controller/status-writer.ts";
 import { CodedError } from "../../errors.ts";
 import type { KubeClient, ObjectKey } from "../../kube/client.ts";
 import { connectKube } from "../../kube/http/connect.ts";
 import { type CommandIO, UsageError } from "../command.ts";
+import type { RawObject } from "../../pipeline/object.ts";
 
 /** Flags of every command that talks to a cluster. */
 export const clusterOptions = {

@@ -183,7 +183,17 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/publish": {
     holds: "makes an artifact known: ExternalArtifact, OCIRepository, a push",
-    imports: ["api", "src/errors", "src/kube/conditions", "src/oci", "src/store/image-manifest"],
-    types: ["src/kube/client", "src/store/store"],
+    imports: [
+      "api",
+      "src/errors",
+      "src/kube/conditions",
+      "src/oci",
+      "src/pipeline/object",
+      "src/pipeline/spec",
+      "src/store/image-manifest",
+      "src/store/store",
+    ],
+    types: ["src/kube/client", "src/pipeline/ports"],
+    packages: ["lru-cache"],
   },
 };

@@ -7,9 +7,8 @@ import { artifactRepositories, externalArtifacts, type ResourceType } from "../.
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import { defaultLimits, informerDefaults } from "../../config.ts";
 import { ReconcileMemory } from "../../controller/memory.ts";
-import type { Deps, Next, Transfer } from "../../controller/ports.ts";
+import type { Deps, Next } from "../../controller/ports.ts";
 import { reconcile } from "../../controller/reconcile.ts";
-import type { RawObject } from "../../controller/status-writer.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import { MemoryKube, type KubeRequest, type MemoryKubeOptions } from "../../kube/local/memory.ts";
 import { startInformer } from "../../kube/run/informer.ts";
@@ -17,6 +16,8 @@ import { clusterSources } from "../../pipeline/sources.ts";
 import { cloudCredentials } from "../../wiring/clouds.ts";
 import { reconcilerDeps, startServers, type Servers } from "../../wiring/reconciler.ts";
 import { testClient } from "../registry/client.ts";
+import type { Transfer } from "../../publish/port.ts";
+import type { RawObject } from "../../pipeline/object.ts";
 
 const never = new AbortController().signal;
 const namespace = "default";

@@ -1,20 +1,20 @@
 import { LRUCache } from "lru-cache";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Identified, OciPublisher, PushedLayer, Transfer } from "../controller/ports.ts";
-import { storeOwner } from "../controller/stored.ts";
 import { CodedError } from "../errors.ts";
-import { hexOf, isDigest } from "../oci/digest.ts";
 import type { SharedRepository } from "../oci/content.ts";
+import { hexOf, isDigest } from "../oci/digest.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
-import type { ClusterSources } from "../pipeline/sources.ts";
+import { storeOwner, type Identified } from "../pipeline/object.ts";
+import type { RegistryAccess } from "../pipeline/ports.ts";
 import { timeoutMs } from "../pipeline/spec.ts";
-import { renderAliases } from "../publish/alias.ts";
-import { prunePushed, type PruneRequest, type PruneResult } from "../publish/prune.ts";
-import { pushArtifact } from "../publish/push.ts";
-import { refill } from "../publish/refill.ts";
 import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
+import { renderAliases } from "./alias.ts";
+import type { OciPublisher, Published, PublishStep, PushedLayer, Transfer } from "./port.ts";
+import { prunePushed, type PruneRequest, type PruneResult } from "./prune.ts";
+import { pushArtifact } from "./push.ts";
+import { refill } from "./refill.ts";
 
 /** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
 const maxRemembered = 126;
@@ -22,11 +22,26 @@ const maxRemembered = 126;
 /** One for each push that has not come to an end. */
 const maxMade = 1000;
 
+/** Opens the repository to push to, with the credentials that the object may use. */
+export interface TargetSources {
+  openTarget(
+    url: string,
+    access: RegistryAccess,
+    context: { readonly namespace: string; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<OpenedTarget>;
+}
+
+interface OpenedTarget {
+  readonly repository: SharedRepository;
+  readonly reference: RegistryReference;
+}
+
 type OpenTarget = (
-  owner: Identified,
+  owner: Pick<Identified, "key" | "object">,
   target: PublishOci,
   signal: AbortSignal,
-) => ReturnType<ClusterSources["openTarget"]>;
+) => Promise<OpenedTarget>;
 
 interface Parts {
   readonly open: OpenTarget;
@@ -35,19 +50,26 @@ interface Parts {
   readonly made: LRUCache<string, true>;
 }
 
-export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store: ArtifactStore): OciPublisher {
+/** Pushes the stored artifact to `publish.oci.url`. */
+export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciPublisher {
   const made: Parts["made"] = new LRUCache({ max: maxMade });
   const open: OpenTarget = async ({ key: { namespace }, object }, target, signal) =>
     await sources.openTarget(target.url, target, { namespace, timeoutMs: timeoutMs(object.spec) }, signal);
   return {
-    push: async (request, signal) => await push({ open, store, made }, request, signal),
-    withdraw: async ({ owner, target, previous }, signal) => {
-      const { repository } = await open(owner, target, signal);
+    kind: "OCIArtifact",
+    publish: async (step, signal) => await push({ open, store, made }, step, signal),
+    withdraw: async ({ key, object, previous }, signal) => {
+      const target = object?.spec.publish?.oci;
+      // Where no target is named any more, nobody says with whose credentials to ask.
+      if (object === undefined || target === undefined) return;
+      const { repository } = await open({ key, object }, target, signal);
+      const owner = storeOwner({ key });
       const pushed = pushedDigests(previous, target.url);
       const preexisting = preexistingIn(previous, target.url);
-      await prunePushed({ repository, owner: storeOwner(owner), pushed, preexisting, retain: 0, aliases: [] }, signal);
+      await prunePushed({ repository, owner, pushed, preexisting, retain: 0, aliases: [] }, signal);
     },
-    refill: async ({ owner, target, artifact, previous }, signal) => {
+    refill: async ({ owner, artifact, previous }, signal) => {
+      const target = targetOf(owner);
       const [digest] = pushedDigests(previous, target.url);
       if (digest === undefined) return false;
       const { repository } = await open(owner, target, signal);
@@ -55,6 +77,13 @@ export function ociPublisher(sources: Pick<ClusterSources, "openTarget">, store:
       return true;
     },
   };
+}
+
+/** @throws PublishFailed where the spec names no target; nobody asks then */
+function targetOf({ object }: Identified): PublishOci {
+  const target = object.spec.publish?.oci;
+  if (target === undefined) throw new CodedError("PublishFailed", "spec.publish.oci names no repository to push to");
+  return target;
 }
 
 /** A repository whose blobs are pushed when there is room for it. */
@@ -68,9 +97,10 @@ function inTurn(repository: SharedRepository, transfer: Transfer): SharedReposit
 
 async function push(
   { open, store, made }: Parts,
-  { owner, target, artifact, previous, layer, transfer }: Parameters<OciPublisher["push"]>[0],
+  { owner, artifact, previous, layer, transfer }: PublishStep,
   signal: AbortSignal,
-): ReturnType<OciPublisher["push"]> {
+): Promise<Published> {
+  const target = targetOf(owner);
   const { repository, reference } = await open(owner, target, signal);
   const { namespace, name } = owner.key;
   const stored = await store.image(storeOwner(owner));

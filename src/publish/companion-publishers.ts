@@ -1,17 +1,12 @@
 import type { ExternalArtifact } from "../../api/flux/source.ts";
-import type { CompanionPublisher, Identified } from "../controller/ports.ts";
-import { FIELD_MANAGER } from "../controller/status-writer.ts";
-import { storeOwner } from "../controller/stored.ts";
+import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
 import { CodedError } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
-import { publishExternalArtifact, withdrawExternalArtifact } from "../publish/external-artifact.ts";
-import {
-  publishOciRepository,
-  pullSource,
-  withdrawOciRepository,
-  type EmbeddedEndpoint,
-} from "../publish/oci-repository.ts";
+import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { ArtifactStore } from "../store/store.ts";
+import { publishExternalArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
+import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "./oci-repository.ts";
+import type { Publisher } from "./port.ts";
 
 export interface CompanionOptions {
   readonly oci: EmbeddedEndpoint | undefined;
@@ -24,17 +19,18 @@ export interface CompanionOptions {
 export function companionPublishers(
   client: KubeClient,
   options: CompanionOptions,
-): { readonly externalArtifact: CompanionPublisher; readonly ociRepository: CompanionPublisher } {
+): { readonly externalArtifact: Publisher; readonly ociRepository: Publisher } {
   return {
     externalArtifact: externalArtifactPublisher(client, options),
     ociRepository: ociRepositoryPublisher(client, options),
   };
 }
 
-function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): CompanionPublisher {
+function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): Publisher {
   return {
-    publish: async ({ owner, artifact, sourceVerified }, signal) =>
-      await publishExternalArtifact(
+    kind: "ExternalArtifact",
+    publish: async ({ owner, artifact, sourceVerified }, signal) => {
+      const row = await publishExternalArtifact(
         {
           client,
           owner: identityOf(owner),
@@ -45,13 +41,16 @@ function externalArtifactPublisher(client: KubeClient, { cached, now }: Companio
           now: now(),
         },
         signal,
-      ),
+      );
+      return { rows: [row], note: undefined };
+    },
     withdraw: async (owner, signal) => await withdrawExternalArtifact({ client, owner: identityOf(owner) }, signal),
   };
 }
 
-function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOptions): CompanionPublisher {
+function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOptions): Publisher {
   return {
+    kind: "OCIRepository",
     publish: async ({ owner }, signal) => {
       const stored = await store.image(storeOwner(owner));
       if (stored === undefined)
@@ -61,7 +60,7 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
         );
       const { spec } = owner.object;
       const source = pullSource(owner.key, spec.publish?.oci, oci);
-      return await publishOciRepository(
+      const row = await publishOciRepository(
         {
           client,
           owner: identityOf(owner),
@@ -73,6 +72,7 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
         },
         signal,
       );
+      return { rows: [row], note: undefined };
     },
     withdraw: async (owner, signal) => await withdrawOciRepository({ client, owner: identityOf(owner) }, signal),
   };

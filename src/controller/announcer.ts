@@ -1,9 +1,9 @@
 import { SOURCE_API_VERSION } from "../../api/flux/source.ts";
 import { API_VERSION, GROUP, KIND } from "../../api/v1beta1/constants.ts";
-import type { Announcer, Identified } from "../controller/ports.ts";
-import { wanted } from "../controller/publish.ts";
 import type { EventRecorder, ObjectReference } from "../kube/report/events.ts";
 import type { Notifier } from "../kube/report/notification.ts";
+import { publishWanted, type Identified } from "../pipeline/object.ts";
+import type { Announcer } from "./ports.ts";
 
 /** Events for `kubectl describe` and, where there is a notifier, for Flux's alerts. */
 export function announcer(recorder: EventRecorder, notifier: Notifier | undefined): Announcer {
@@ -30,7 +30,7 @@ export function announcer(recorder: EventRecorder, notifier: Notifier | undefine
 function companionOf(owner: Identified): ObjectReference {
   return {
     apiVersion: SOURCE_API_VERSION,
-    kind: wanted(owner.object.spec).externalArtifact ? "ExternalArtifact" : "OCIRepository",
+    kind: publishWanted(owner.object.spec).externalArtifact ? "ExternalArtifact" : "OCIRepository",
     ...owner.key,
   };
 }

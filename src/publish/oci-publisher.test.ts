@@ -3,15 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Identified, OciPublisher, OciPushed, Transfer } from "../controller/ports.ts";
-import { parseObject } from "../pipeline/spec.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
-import type { Artifact, ArtifactStore } from "../store/store.ts";
+import type { Identified } from "../pipeline/object.ts";
+import { parseObject } from "../pipeline/spec.ts";
 import { openStorage } from "../store/storage.ts";
+import type { Artifact, ArtifactStore } from "../store/store.ts";
 import { testRepository } from "../testing/registry/client.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { ociPublisher } from "./oci-publisher.ts";
+import type { OciPublisher, Published, Transfer } from "./port.ts";
 
 const signal = new AbortController().signal;
 const key = { namespace: "apps", name: "app" };
@@ -80,12 +81,12 @@ async function push(
   owner: Identified,
   artifact: Artifact,
   previous: readonly PublishedStatus[] = [],
-): Promise<OciPushed> {
-  return await publisher.push(
+): Promise<Published> {
+  return await publisher.publish(
     {
       owner,
-      target: owner.object.spec.publish!.oci!,
       artifact,
+      sourceVerified: undefined,
       previous,
       layer: undefined,
       transfer: atOnce,
@@ -121,7 +122,7 @@ describe("what is remembered", () => {
     const owner = ownerWith({});
     const { pushed, rows } = await pushVersions(owner, 20);
     expect(pushed.every(isThere)).toBe(true);
-    await publisher.withdraw({ owner, target: owner.object.spec.publish!.oci!, previous: rows }, signal);
+    await publisher.withdraw({ ...owner, previous: rows }, signal);
     expect(pushed.some(isThere)).toBe(false);
   });
 
@@ -147,19 +148,17 @@ describe("what is remembered", () => {
 });
 
 describe("a manifest that was there before", () => {
-  const target = (owner: Identified) => owner.object.spec.publish!.oci!;
-
   test("stays when the object goes, also where it is the same to the byte", async () => {
     const owner = ownerWith({ retain: 1 });
     const artifact = await stored("content");
     await push(owner, artifact);
     // Another process, which knows nothing of that push.
     const later = anotherPublisher();
-    const request = { owner, target: target(owner), artifact, previous: [], layer: undefined, transfer: atOnce };
-    const { rows } = await later.push(request, signal);
+    const request = { owner, artifact, sourceVerified: undefined, previous: [], layer: undefined, transfer: atOnce };
+    const { rows } = await later.publish(request, signal);
     expect(rows).toMatchObject([{ preexisting: true }]);
-    expect((await later.push({ ...request, previous: rows }, signal)).rows).toEqual(rows);
-    await later.withdraw({ owner, target: target(owner), previous: rows }, signal);
+    expect((await later.publish({ ...request, previous: rows }, signal)).rows).toEqual(rows);
+    await later.withdraw({ ...owner, previous: rows }, signal);
     expect(isThere(rows[0]!.digest as Digest)).toBe(true);
   });
 
@@ -170,7 +169,7 @@ describe("a manifest that was there before", () => {
     await expect(push(owner, artifact)).rejects.toMatchObject({ code: "PublishFailed" });
     const { rows } = await push(owner, artifact);
     expect(rows[0]).not.toHaveProperty("preexisting");
-    await publisher.withdraw({ owner, target: target(owner), previous: rows }, signal);
+    await publisher.withdraw({ ...owner, previous: rows }, signal);
     expect(isThere(rows[0]!.digest as Digest)).toBe(false);
   });
 });
