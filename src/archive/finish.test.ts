@@ -115,11 +115,23 @@ describe("what consumers cannot unpack", () => {
     ["a backslash", { "a\\b": "" }, "ArchiveUnsafePath"],
     ["a part that ends in two dots", { "a../b": "" }, "ArchiveUnsafePath"],
     ["a part of 256 bytes", { ["é".repeat(128)]: "" }, "ArchiveUnsafePath"],
+    ["a name that is not UTF-8", { "caf\udce9.txt": "" }, "ArchiveUnsafePath"],
     ["no files", { d: null }, "EmptyResult"],
     ["nothing", {}, "EmptyResult"],
     ["only links", { s: { symlink: "a" } }, "EmptyResult"],
   ])("%s", (_, items, code) => {
     expect(() => checkPublishable(treeOf(dir, items))).toThrow(expect.objectContaining({ code }) as Error);
+  });
+
+  test.each([
+    ["caf\udce9.txt", '"caf\\xe9.txt"', "caf?.txt"],
+    ["d/a\\b[1]", '"d/a\\\\b[1]"', "a?b?1?"],
+  ])("%j can be left out by what the message says", async (path, shown, pattern) => {
+    const tree = treeOf(dir, { [path]: "", k: "" });
+    expect(() => checkPublishable(tree)).toThrow(`Flux cannot unpack the path ${shown}`);
+    expect(() => checkPublishable(tree)).toThrow(`write\nignore: "${pattern}"`);
+    expect((await left({ [path]: "", k: "" }, pattern)).paths).toContain("k");
+    expect((await left({ [path]: "", k: "" }, pattern)).paths).not.toContain(path);
   });
 
   test("a part of 255 bytes, and dots elsewhere, are fine", () => {

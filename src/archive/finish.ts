@@ -10,7 +10,7 @@ import {
   type DefaultExclusions,
   type IgnorePattern,
 } from "./ignore.ts";
-import { baseName, parentOf, quote, unpublishable } from "./path.ts";
+import { baseName, ignorePatternOf, parentOf, quote, unpublishable } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import type { Body, Tree } from "./tree.ts";
 
@@ -82,7 +82,8 @@ export function checkPublishable(tree: Tree, leftOut: LeftOut = { files: 0, exam
     if (reason === undefined) continue;
     throw new CodedError(
       "ArchiveUnsafePath",
-      `Flux cannot unpack the path ${quote(path)}: ${reason}; leave it out with spec.ignore`,
+      `Flux cannot unpack the path ${quote(path)}: ${reason}; to leave it out, write\nignore: ${quote(ignorePatternOf(path))}`,
+      { details: { path: quote(path) } },
     );
   }
   if (!hasFiles(tree)) throw nothingLeft(leftOut);

@@ -1,5 +1,6 @@
 import { CodedError } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
+import { Turns } from "../turns.ts";
 import { comparePaths, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
@@ -20,11 +21,12 @@ const STEP_WORK = 64;
  * @returns how many symlinks were left out, those that had given way to other entries included
  * @throws ArchiveInvalid for a hard link to nothing; ArchiveTooManyEntries, ArchiveTooLarge
  */
-export function resolveLinks(
+export async function resolveLinks(
   tree: Tree,
   policy: "Skip" | "Follow",
   limits: FollowLimits,
-): { tree: Tree; symlinks: number } {
+  signal?: AbortSignal,
+): Promise<{ tree: Tree; symlinks: number }> {
   for (const [path, entry] of tree.entries) {
     if (entry.kind !== "hardlink") continue;
     throw new CodedError(
@@ -34,8 +36,8 @@ export function resolveLinks(
   }
   const links = [...tree.entries].filter(([, entry]) => entry.kind === "symlink").map(([path]) => path);
   if (links.length === 0) return { tree, symlinks: tree.displacedLinks };
-  if (policy === "Follow") return new Follower(tree, limits).run();
-  for (const path of links) tree.entries.delete(path);
+  if (policy === "Follow") return await new Follower(tree, limits, signal).run();
+  for (const path of links) tree.remove(path);
   return { tree, symlinks: tree.displacedLinks + links.length };
 }
 
@@ -44,11 +46,13 @@ class Follower {
   readonly #result: Tree;
   readonly #children: ReadonlyMap<string, readonly string[]>;
   readonly #limits: FollowLimits;
+  readonly #turns: Turns;
   #bytes = 0;
   #work = 0;
   #symlinks: number;
 
-  constructor(source: Tree, limits: FollowLimits) {
+  constructor(source: Tree, limits: FollowLimits, signal: AbortSignal | undefined) {
+    this.#turns = new Turns(signal);
     this.#source = source;
     this.#result = new Tree(limits.maxEntries);
     this.#limits = limits;
@@ -56,23 +60,25 @@ class Follower {
     this.#symlinks = source.displacedLinks;
   }
 
-  run(): { tree: Tree; symlinks: number } {
-    this.#copyChildren("", "", new Set([""]));
+  async run(): Promise<{ tree: Tree; symlinks: number }> {
+    await this.#copyChildren("", "", new Set([""]));
     return { tree: this.#result, symlinks: this.#symlinks };
   }
 
   /** @param open the real directories that are being copied: a link to one of them would never end */
-  #copyChildren(from: string, to: string, open: Set<string>): void {
+  async #copyChildren(from: string, to: string, open: Set<string>): Promise<void> {
     for (const name of this.#children.get(from) ?? []) {
+      const turn = this.#turns.next();
+      if (turn !== undefined) await turn;
       const copy = join(to, name);
       this.#spendWork(copy.length);
       const target = copy.length > this.#limits.maxNameBytes ? undefined : this.#resolve(from, name);
       if (target === undefined) this.#symlinks += 1;
-      else this.#copy(target, copy, open);
+      else await this.#copy(target, copy, open);
     }
   }
 
-  #copy(from: string, to: string, open: Set<string>): void {
+  async #copy(from: string, to: string, open: Set<string>): Promise<void> {
     const entry = this.#entry(from);
     if (entry?.kind === "file") {
       this.#bytes += entry.body.size;
@@ -88,7 +94,7 @@ class Follower {
     } else {
       this.#result.putDirectory(to);
       open.add(from);
-      this.#copyChildren(from, to, open);
+      await this.#copyChildren(from, to, open);
       open.delete(from);
     }
   }

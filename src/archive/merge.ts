@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { CodedError } from "../errors.ts";
+import { Turns } from "../turns.ts";
 import { parentOf, quote } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { Tree, type Body, type Entry } from "./tree.ts";
@@ -26,16 +27,17 @@ export async function mergeTrees(
 ): Promise<Tree> {
   const merged = new Tree(maxEntries);
   const origin = new Map<string, string>();
+  const turns = new Turns(signal);
   const bodies = new BodyComparer(signal);
   try {
     for (const { tree, label } of parts) {
-      const conflicts = await findConflicts(merged, tree, bodies);
+      const conflicts = await findConflicts(merged, tree, { bodies, turns });
       const first = conflicts[0];
       if (first !== undefined && onConflict === "Fail")
         throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
-      const lost = new Set(conflicts);
-      (onConflict === "Keep" ? tree : merged).removeWhere((path) => lost.has(path));
-      for (const path of add(merged, tree, onConflict)) origin.set(path, label);
+      const losing = onConflict === "Keep" ? tree : merged;
+      for (const path of conflicts) losing.remove(path);
+      for (const path of await add(merged, tree, { onConflict, turns })) origin.set(path, label);
       merged.displacedLinks += tree.displacedLinks;
     }
   } finally {
@@ -45,9 +47,14 @@ export async function mergeTrees(
 }
 
 /** The paths at which the two trees differ. A file where the other has a directory hides everything below it. */
-async function findConflicts(merged: Tree, tree: Tree, bodies: BodyComparer): Promise<string[]> {
+async function findConflicts(
+  merged: Tree,
+  tree: Tree,
+  { bodies, turns }: { readonly bodies: BodyComparer; readonly turns: Turns },
+): Promise<string[]> {
   const conflicts: string[] = [];
   for (const [path, entry] of tree.entries) {
+    await turns.next();
     const old = merged.entries.get(path);
     if (old === undefined || (old.kind === "dir" && entry.kind === "dir")) continue;
     if (!(await isSame(old, entry, bodies))) conflicts.push(path);
@@ -62,9 +69,14 @@ async function isSame(a: Entry, b: Entry, bodies: BodyComparer): Promise<boolean
 }
 
 /** Equal files may still differ in the executable bit, so that the later one has to be set too where it counts. */
-function add(merged: Tree, tree: Tree, onConflict: ConflictPolicy): string[] {
+async function add(
+  merged: Tree,
+  tree: Tree,
+  { onConflict, turns }: { readonly onConflict: ConflictPolicy; readonly turns: Turns },
+): Promise<string[]> {
   const added: string[] = [];
   for (const [path, entry] of tree.entries) {
+    await turns.next();
     if (merged.entries.has(path) && (onConflict !== "Overwrite" || entry.kind !== "file")) continue;
     merged.put(path, entry);
     added.push(path);

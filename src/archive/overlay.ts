@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { Turns } from "../turns.ts";
 import { baseName, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
@@ -14,16 +15,19 @@ const WHITEOUT_META = ".wh..wh.";
  * @returns the file system, which may still have symlinks
  * @throws ArchiveInvalid for a malformed whiteout, ArchiveTooManyEntries
  */
-export function overlay(layers: readonly Tree[], maxEntries: number): Tree {
+export async function overlay(layers: readonly Tree[], maxEntries: number, signal?: AbortSignal): Promise<Tree> {
   const merged = new Tree(maxEntries);
+  const turns = new Turns(signal);
   for (const layer of layers) {
     const { removed, opaque } = whiteouts(layer);
     for (const [path, entry] of layer.entries) if (hides(entry, merged.entries.get(path))) removed.add(path);
-    if (removed.size + opaque.size > 0) merged.removeWhere((path) => removed.has(path) || opaque.has(parentOf(path)));
+    for (const path of removed) merged.remove(path);
+    for (const path of opaque) merged.clear(path);
     for (const [path, entry] of layer.entries) {
+      await turns.next();
       if (path.startsWith(WHITEOUT) || path.includes(`/${WHITEOUT}`)) continue;
       const resolved = resolveHardLink(merged, layer, path);
-      if (entry.kind !== "dir") merged.entries.delete(path);
+      if (entry.kind !== "dir") merged.remove(path);
       merged.put(path, resolved);
     }
     merged.displacedLinks += layer.displacedLinks;

@@ -30,7 +30,7 @@ const STAR = Buffer.from("tar\0");
 
 /**
  * Reads the header at `at`: ustar, GNU, star or v7.
- * @throws ArchiveInvalid for a wrong checksum, an unreadable number or a name that is not UTF-8
+ * @throws ArchiveInvalid for a wrong checksum or an unreadable number
  */
 export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
@@ -60,6 +60,11 @@ export function looksLikeHeader(block: Buffer): boolean {
   return block.length >= BLOCK && block[0] !== 0 && checksumMatches(block, 0);
 }
 
+/** Whether a block says of itself that it is a tar header, whatever else is wrong with it. */
+export function saysTar(block: Buffer): boolean {
+  return block.length >= BLOCK && hasBytes(block, MAGIC_AT, MAGIC.subarray(0, 5));
+}
+
 function hasBytes(block: Buffer, at: number, bytes: Buffer): boolean {
   for (let i = 0; i < bytes.length; i++) if (block[at + i] !== bytes[i]) return false;
   return true;
@@ -70,11 +75,36 @@ export function isZero(buffer: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** UTF-8 text. @throws ArchiveInvalid for other bytes, whose meaning depends on the reader */
+/** A longer name is refused anyway. */
+const MAX_ODD_NAME_BYTES = 64 * 1024;
+/** A byte that is no UTF-8 becomes the lone surrogate with this and its value, which no UTF-8 text has. */
+const ODD_BYTE = 0xdc00;
+
+/**
+ * UTF-8 text. What is none, and so means something else to each reader, can be told apart and ignored, but never be
+ * published: see `unpublishable`.
+ * @throws ArchiveInvalid where that would be immense
+ */
 export function decodeName(bytes: Buffer): string {
   if (isAscii(bytes)) return bytes.toString("latin1");
-  if (!isUtf8(bytes)) throw invalid("an entry's name is not UTF-8");
-  return bytes.toString("utf8");
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  if (bytes.length > MAX_ODD_NAME_BYTES) throw invalid("an entry has an immense name that is not UTF-8");
+  const pieces: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const length = sequenceLength(bytes[at]!);
+    const sequence = bytes.subarray(at, at + length);
+    const isWhole = sequence.length === length && isUtf8(sequence);
+    pieces.push(isWhole ? sequence.toString("utf8") : String.fromCharCode(ODD_BYTE + bytes[at]!));
+    at += isWhole ? length : 1;
+  }
+  return pieces.join("");
+}
+
+/** How many bytes a character has that begins with this one (RFC 3629). */
+function sequenceLength(first: number): number {
+  if (first < 0xc0) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
 }
 
 class Oddities {

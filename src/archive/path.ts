@@ -32,6 +32,7 @@ export function normalisePath(name: string): string {
 export function unpublishable(path: string): string | undefined {
   if (path.includes("\\")) return "it contains a backslash";
   if (path.includes("../")) return "it contains '../'";
+  if (!path.isWellFormed()) return "it is not UTF-8";
   if (path.length > MAX_PART_BYTES / 4 && path.split("/").some((part) => Buffer.byteLength(part) > MAX_PART_BYTES)) {
     return `one of its parts is longer than ${MAX_PART_BYTES} bytes`;
   }
@@ -65,9 +66,15 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** A name as it may stand in a message: control characters escaped, long ones cut. */
+/** A name as it may stand in a message: control characters and bytes that are no UTF-8 escaped, long ones cut. */
 export function quote(name: string): string {
-  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+  const quoted = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+  return quoted.replace(/\\udc([89a-f][0-9a-f])/g, "\\x$1");
+}
+
+/** A pattern in .gitignore syntax that matches the last part of a path, also where that cannot be written. */
+export function ignorePatternOf(path: string): string {
+  return baseName(path).replace(/[\\*?[\]!#\s\p{C}]/gu, "?");
 }
 
 function unsafe(name: string, reason: string): CodedError {

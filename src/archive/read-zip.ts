@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { Entry as ZipEntry } from "yauzl";
 import { CodedError } from "../errors.ts";
 import type { Budget } from "./budget.ts";
+import { decodeName } from "./parse-header.ts";
 import { normalisePath, quote } from "./path.ts";
 import type { ReadCounts } from "./read.ts";
 import { SpoolWriter } from "./spool.ts";
@@ -46,6 +47,11 @@ export async function readZip(request: ZipRequest): Promise<{ tree: Tree; counts
   }
 }
 
+/** A name that says it is UTF-8 and is not has got a replacement character, which names other files as well. */
+function nameOf(entry: ZipEntry): string {
+  return entry.fileName.includes("\ufffd") ? decodeName(entry.fileNameRaw) : entry.fileName;
+}
+
 class ZipReader {
   readonly tree: Tree;
   readonly counts: ReadCounts = { special: 0 };
@@ -71,9 +77,9 @@ class ZipReader {
 
   async #add(entry: ZipEntry): Promise<void> {
     const { maxNameBytes } = this.#budget.limits;
-    if (Buffer.byteLength(entry.fileName) > maxNameBytes)
+    if (entry.fileNameLength > maxNameBytes)
       throw new CodedError("ArchiveUnsafePath", `the zip file has a name longer than ${maxNameBytes} bytes`);
-    const path = normalisePath(entry.fileName);
+    const path = normalisePath(nameOf(entry));
     this.#budget.spendEntry(path.length);
     const mode = entry.externalFileAttributes >>> 16;
     const type = mode & TYPE_MASK;

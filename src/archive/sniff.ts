@@ -1,10 +1,13 @@
 import { decompress, type Compression } from "./decompress.ts";
 import { BLOCK } from "./header.ts";
-import { isZero, looksLikeHeader } from "./parse-header.ts";
+import { isZero, looksLikeHeader, saysTar } from "./parse-header.ts";
 
 /** What the bytes of a layer are, whatever its media type says. */
 export type Content =
-  { readonly archive: "tar"; readonly compression: Compression } | { readonly archive: "zip" | "none" };
+  | { readonly archive: "tar"; readonly compression: Compression }
+  | { readonly archive: "zip" }
+  /** `begins`: what its first bytes promise and do not keep. */
+  | { readonly archive: "none"; readonly begins: "gzip" | "zstd" | "tar" | undefined };
 
 /** Enough to see the first block of a tar through any compression: one zstd block is at most 128 KiB. */
 export const HEAD_BYTES = 160 * 1024;
@@ -21,7 +24,7 @@ const EMPTY_TAR_BYTES = 20 * BLOCK;
 
 /**
  * Tells what content is from its first bytes: `HEAD_BYTES` of them, or all there are.
- * Compressed data that holds no tar is no archive: it stays the file it is.
+ * Compressed data that holds no tar is no archive.
  */
 export async function sniff(head: Buffer): Promise<Content> {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0;
@@ -30,7 +33,9 @@ export async function sniff(head: Buffer): Promise<Content> {
   let bytes = await firstBytes(compression, [head]);
   // Damaged data gives nothing at all when its damage comes with it.
   if (bytes.length === 0) bytes = await firstBytes(compression, bytewise(head.subarray(0, SLOW_BYTES)));
-  return isTar(bytes) ? { archive: "tar", compression } : { archive: "none" };
+  if (isTar(bytes)) return { archive: "tar", compression };
+  const begins = saysTar(bytes) ? "tar" : compression === "none" ? undefined : compression;
+  return { archive: "none", begins };
 }
 
 /** gzip (RFC 1952), zstd and its skippable frames (RFC 8878). */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CodedError } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { readTar, type FileListener, type ReadCounts } from "./read.ts";
-import { HEAD_BYTES, sniff } from "./sniff.ts";
+import { HEAD_BYTES, sniff, type Content } from "./sniff.ts";
 import { SpoolWriter, storageFailed } from "./spool.ts";
 import type { Body, Tree } from "./tree.ts";
 
@@ -18,6 +18,8 @@ export interface UnpackRequest {
   readonly index: number;
   readonly budget: Budget;
   readonly signal: AbortSignal;
+  /** Has the last word on what the first bytes say; what it throws ends the work. */
+  readonly judge?: (found: Content) => Content;
   /** Told of the files of a tar. */
   readonly onFile?: FileListener | undefined;
 }
@@ -29,7 +31,7 @@ export type Unpacked =
 
 /**
  * Unpacks a layer into scratch files: tar (plain, gzip, zstd) while it arrives, zip once it is there. The kind is told by the
- * first bytes; whatever is no archive stays the file it is.
+ * first bytes; whatever is no archive stays the file it is, unless `judge` refuses it.
  *
  * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
@@ -39,7 +41,8 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
   const chunks = request.source[Symbol.asyncIterator]();
   try {
     const head = await readHead(chunks);
-    const content = await sniff(head);
+    const found = await sniff(head);
+    const content = request.judge?.(found) ?? found;
     const source = wholeSource(head, chunks, signal);
     if (content.archive === "tar") {
       return {

@@ -5,7 +5,9 @@ import { overlay } from "../archive/overlay.ts";
 import { Tree } from "../archive/tree.ts";
 import { unpackLayer } from "../archive/unpack.ts";
 import { CodedError } from "../errors.ts";
+import { Turns } from "../turns.ts";
 import type { Layer } from "../oci/types.ts";
+import { contentOf, unreadable } from "./archive-claim.ts";
 import { budgetFor, publishable, writeTree } from "./extract.ts";
 import { extensionOf, fileNameOf, layerDirectory, manifestDirectory, titleOf } from "./file-name.ts";
 import { layerBytes } from "./layer-content.ts";
@@ -74,7 +76,8 @@ async function readLayers(
   const signal = AbortSignal.any([io.signal, abort.signal]);
   const limit = pLimit(CONCURRENCY);
   const shared = { expandedBytes: 0 };
-  const unnamed = layers.filter((layer) => (options.nameOf?.(layer) ?? titleOf(layer)) === undefined).length;
+  const nameOf = (layer: Layer): string | undefined => options.nameOf?.(layer) ?? titleOf(layer);
+  const unnamed = layers.filter((layer) => nameOf(layer) === undefined).length;
   let special = 0;
   const names = { ...nameOptions(options), isOnly: unnamed <= 1 };
   const readOne = async (layer: Layer, index: number): Promise<Part> => {
@@ -87,8 +90,9 @@ async function readLayers(
       index,
       budget: budgetFor(layer, io, shared),
       signal,
+      judge: (found) => contentOf(layer, found, nameOf(layer)),
       onFile,
-    });
+    }).catch((error: unknown) => Promise.reject(unreadable(layer, error)));
     if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, names, io), isOverlay: false };
     special += unpacked.counts.special;
     return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };
@@ -118,11 +122,19 @@ function fileTree(
   io: OperationIO,
 ): Tree {
   const tree = new Tree(io.limits.maxEntries);
-  tree.put(fileNameOf(layer, extensionOf(layer.descriptor.mediaType, { archive: "none" }), names, names.isOnly), {
-    kind: "file",
-    executable: false,
-    body,
-  });
+  tree.put(
+    fileNameOf(
+      layer,
+      extensionOf(layer.descriptor.mediaType, { archive: "none", begins: undefined }),
+      names,
+      names.isOnly,
+    ),
+    {
+      kind: "file",
+      executable: false,
+      body,
+    },
+  );
   return tree;
 }
 
@@ -142,19 +154,17 @@ async function mergeParts(parts: readonly Part[], options: OperationOptions, io:
     if (joins) last.push(part);
     else groups.push([part]);
   }
-  const trees: LabelledTree[] = groups.map((group) => ({ tree: treeOf(group, io), label: labelOf(group) }));
+  const trees: LabelledTree[] = [];
+  for (const group of groups) trees.push({ tree: await treeOf(group, io), label: labelOf(group) });
   return trees.length === 1
     ? trees[0]!.tree
     : await mergeTrees(trees, options.onConflict, io.limits.maxEntries, io.signal);
 }
 
-function treeOf(group: readonly Part[], io: OperationIO): Tree {
-  return group[0]!.isOverlay
-    ? overlay(
-        group.map(({ tree }) => tree),
-        io.limits.maxEntries,
-      )
-    : group[0]!.tree;
+async function treeOf(group: readonly Part[], io: OperationIO): Promise<Tree> {
+  if (!group[0]!.isOverlay) return group[0]!.tree;
+  const trees = group.map(({ tree }) => tree);
+  return await overlay(trees, io.limits.maxEntries, io.signal);
 }
 
 function labelOf(group: readonly Part[]): string {
@@ -177,12 +187,16 @@ async function directories(
 ): Promise<Arranged> {
   const result = new Tree(io.limits.maxEntries);
   const roots = new Set<string>();
+  const turns = new Turns(io.signal);
   for (const { name, parts } of named) {
     if (roots.has(name)) throw equalNames(name, options);
     roots.add(name);
     const tree = await mergeParts(parts, options, io);
     result.putDirectory(name);
-    for (const [path, entry] of tree.entries) result.put(`${name}/${path}`, relocate(entry, name));
+    for (const [path, entry] of tree.entries) {
+      await turns.next();
+      result.put(`${name}/${path}`, relocate(entry, name));
+    }
     result.displacedLinks += tree.displacedLinks;
   }
   return { tree: result, roots };

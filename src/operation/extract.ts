@@ -5,11 +5,11 @@ import { ignoreRules } from "../archive/ignore.ts";
 import { resolveLinks } from "../archive/links.ts";
 import { unpackLayer } from "../archive/unpack.ts";
 import { VerbatimScan, type Verdict } from "../archive/verbatim.ts";
-import { compressionOf } from "../archive/sniff.ts";
-import type { ReadCounts } from "../archive/read.ts";
+import { compressionOf, type Content } from "../archive/sniff.ts";
+import type { FileListener, ReadCounts } from "../archive/read.ts";
 import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
-import { CodedError } from "../errors.ts";
+import { notAnArchive, unreadable } from "./archive-claim.ts";
 import type { Digest, Layer } from "../oci/types.ts";
 import { layerBytes, readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
 import {
@@ -35,16 +35,9 @@ export const extract: Operation = async (layers, options, io) => await extractLa
 async function extractLayer(layer: Layer, options: OperationOptions, io: OperationIO): Promise<OperationResult> {
   const { spooled, verdict } = await judgeLayer(layer, options, io);
   if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
-  if ((await sniffFile(spooled.path)).content.archive === "none") throw notAnArchive(layer);
-  const unpacked = await unpackLayer({
-    source: readFileChunks(spooled.path),
-    size: spooled.size,
-    dir: io.dir,
-    index: 0,
-    budget: budgetFor(layer, io),
-    signal: io.signal,
-  });
-  if (unpacked.content === "raw") throw notAnArchive(layer);
+  const { content } = await sniffFile(spooled.path);
+  if (content.archive === "none") throw notAnArchive(layer, content);
+  const unpacked = await unpackOnly(layer, { ...io, onFile: undefined }, readFileChunks(spooled.path));
   const entriesBefore = unpacked.tree.entries.size;
   const ready = await publishable(unpacked, rulesOf(options), io);
   if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore)
@@ -55,18 +48,30 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
 /** The content of one archive as files, whatever its bytes are. @throws as `extract` */
 export const extractTree: TreeOperation = async (layers, options, io) => {
   const layer = onlyLayer(layers);
-  const unpacked = await unpackLayer({
-    source: layerBytes(layer, io),
-    size: layer.descriptor.size,
-    dir: io.dir,
-    index: 0,
-    budget: budgetFor(layer, io),
-    signal: io.signal,
-    onFile: io.onFile,
-  });
-  if (unpacked.content === "raw") throw notAnArchive(layer);
+  const unpacked = await unpackOnly(layer, io, layerBytes(layer, io));
   return await publishable(unpacked, rulesOf(options), io);
 };
+
+async function unpackOnly(
+  layer: Layer,
+  io: Omit<OperationIO, "onFile"> & { readonly onFile?: FileListener | undefined },
+  source: AsyncIterable<Buffer>,
+): Promise<{ readonly tree: Tree; readonly counts: ReadCounts }> {
+  const judge = (found: Content): Content => {
+    if (found.archive === "none") throw notAnArchive(layer, found);
+    return found;
+  };
+  const { size } = layer.descriptor;
+  const { dir, signal, onFile } = io;
+  try {
+    const request = { source, size, dir, index: 0, budget: budgetFor(layer, io), signal, judge, onFile };
+    const unpacked = await unpackLayer(request);
+    if (unpacked.content === "raw") throw notAnArchive(layer, { archive: "none", begins: undefined });
+    return unpacked;
+  } catch (error) {
+    throw unreadable(layer, error);
+  }
+}
 
 /** An artifact of Flux's own OCIRepository would lack what Flux leaves out by default. */
 function rulesOf({ symlinks, ignore }: OperationOptions): PublishRules {
@@ -84,7 +89,7 @@ export async function publishable(
   rules: PublishRules,
   io: OperationIO,
 ): Promise<ReadyTree> {
-  const { tree, symlinks } = resolveLinks(unpacked.tree, rules.symlinks, io.limits);
+  const { tree, symlinks } = await resolveLinks(unpacked.tree, rules.symlinks, io.limits, io.signal);
   const leftOut = await applyIgnore(tree, rules, io.signal);
   checkPublishable(tree, leftOut);
   const { special } = unpacked.counts;
@@ -96,7 +101,7 @@ export async function writeTree({ tree, ...left }: ReadyTree, io: OperationIO): 
   return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, ...left };
 }
 
-export function budgetFor(layer: Layer, io: OperationIO, shared = { expandedBytes: 0 }): Budget {
+export function budgetFor(layer: Layer, io: Pick<OperationIO, "limits">, shared = { expandedBytes: 0 }): Budget {
   return new Budget(io.limits, layer.descriptor.size, shared);
 }
 
@@ -134,13 +139,4 @@ async function judgeLayer(
 
 function verbatim(spooled: SpooledLayer, contentDigest: Digest): OperationResult {
   return { blob: { ...spooled, contentDigest, verbatim: true }, skipped: nothingSkipped };
-}
-
-function notAnArchive(layer: Layer): CodedError {
-  const { digest, mediaType } = layer.descriptor;
-  return new CodedError(
-    "NotAnArchive",
-    `layer ${digest} (${mediaType.slice(0, 120)}) is a single file, no tar or zip, so there is nothing to extract; to publish it as a file set\nlayerSelector:\n  operation: Copy\nor, together with others, operation: ExtractAll`,
-    { details: { suggestion: { layerSelector: { operation: "Copy" } } } },
-  );
 }

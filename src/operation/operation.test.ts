@@ -256,6 +256,45 @@ describe("ExtractAll", () => {
     },
   );
 
+  const valid = tar({ "a.yaml": "a" });
+  const wrongSum = Buffer.from(valid);
+  wrongSum[152]! ^= 1;
+  it.each<[string, Buffer]>([
+    ["gzip of something else", gzipSync("hello")],
+    ["a wrong checksum", gzipSync(wrongSum)],
+    ["a wrong checksum, uncompressed", wrongSum],
+    ["a tar that breaks off", gzipSync(valid.subarray(0, 700))],
+    ["a stream that breaks off", gzipSync(valid).subarray(0, -12)],
+    ["something after the stream", Buffer.concat([gzipSync(valid), Buffer.from("trailing")])],
+    ["a zip file that breaks off", Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(60)])],
+  ])("refuses an archive that cannot be read, as Extract does: %s", async (_, content) => {
+    for (const [run, operation] of Object.entries({ extract, extractAll })) {
+      const shelf = new Shelf();
+      const layers = [shelf.layer(content, { mediaType: "application/vnd.example.content.v1.tar+gzip" })];
+      const scratch = await mkdtemp(join(dir, run));
+      const error = await operation(layers, options, io(shelf, { dir: scratch })).catch((thrown: unknown) => thrown);
+      expect(["NotAnArchive", "ArchiveInvalid"]).toContain((error as CodedError).code);
+      expect((error as CodedError).message).toContain("write\nlayerSelector:\n  operation: Copy");
+    }
+  });
+
+  it("names an entry that is not UTF-8, and lets ignore leave it out", async () => {
+    const shelf = new Shelf();
+    const odd = Buffer.from(tar({ "caf__.txt": "x", "k.yaml": "k" }));
+    odd.write("\xe9\xe8", 3, "latin1");
+    odd.fill(" ", 148, 156);
+    const sum = odd.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    odd.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    const layers = [shelf.layer(gzipSync(odd))];
+    for (const [run, operation] of Object.entries({ extract, extractAll })) {
+      const first = await mkdtemp(join(dir, run));
+      await expect(operation(layers, options, io(shelf, { dir: first }))).rejects.toThrow('"caf\\xe9\\xe8.txt"');
+      const second = await mkdtemp(join(dir, run));
+      const { blob } = await operation(layers, { ...options, ignore: "caf??.txt" }, io(shelf, { dir: second }));
+      expect(await texts(blob.path)).toEqual({ "k.yaml": "k" });
+    }
+  });
+
   it("refuses two directories of one name", async () => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "d" }), shelf.layer("b", { title: "d", ordinal: 1 })];
