@@ -20,6 +20,7 @@ const GiB = 1024 * MiB;
 export const defaultLimits: Limits = Object.freeze({
   maxManifestBytes: 4 * MiB,
   maxManifests: 1000,
+  maxWalkBytes: 16 * MiB,
   maxIndexDepth: 8,
   maxLayerBytes: 8 * GiB,
   maxExpandedBytes: 16 * GiB,

@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { Entry as ZipEntry } from "yauzl";
 import { CodedError } from "../errors.ts";
 import type { Budget } from "./budget.ts";
+import { Turns } from "../turns.ts";
 import { decodeName } from "./parse-header.ts";
 import { normalisePath, quote } from "./path.ts";
 import type { ReadCounts } from "./read.ts";
@@ -69,7 +70,10 @@ class ZipReader {
   }
 
   async read(): Promise<void> {
+    // The directory is read from memory mostly, so nothing else would have its turn.
+    const turns = new Turns();
     for await (const entry of this.#zip.entries()) {
+      await turns.next();
       this.#checkAbort();
       await this.#add(entry);
     }

@@ -139,6 +139,7 @@ export class TarScanner {
     const header = parseHeader(block, at);
     if (header.oddity !== undefined) this.#note(header.oddity);
     const isMeta = "xLK".includes(header.typeflag);
+    // A global header counts: any number of them may stand in a row.
     if (!isMeta && ++this.#entries > this.#limits.maxEntries) {
       throw new CodedError("ArchiveTooManyEntries", `the archive has more than ${this.#limits.maxEntries} entries`);
     }

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from "node:zlib";
 import type { Digest } from "../oci/types.ts";
 import { CodedError } from "../errors.ts";
+import { Turns } from "../turns.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
@@ -79,8 +80,11 @@ interface Target {
 
 async function feedTree(tree: Tree, target: Target): Promise<void> {
   const readers = new SpoolReaders();
+  const turns = new Turns();
   try {
     for (const path of tree.paths()) {
+      const turn = turns.next();
+      if (turn !== undefined) await turn;
       const entry = tree.entries.get(path)!;
       if (entry.kind === "dir") target.tar.directory(path);
       // Awaiting what is there already would take longer than to copy a small file.

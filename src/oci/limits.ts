@@ -5,6 +5,8 @@
 export interface Limits {
   readonly maxManifestBytes: number;
   readonly maxManifests: number;
+  /** Of all manifests and indexes of one walk together: what is made of them stays in memory. */
+  readonly maxWalkBytes: number;
   readonly maxIndexDepth: number;
   readonly maxLayerBytes: number;
   readonly maxExpandedBytes: number;

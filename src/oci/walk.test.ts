@@ -6,7 +6,7 @@ import { ociIndexType, ociManifestType } from "./media-types.ts";
 import type { Descriptor, Digest } from "./types.ts";
 import { walk, type Visit, type WalkOptions } from "./walk.ts";
 
-const limits = { maxManifestBytes: 4 * 1024 * 1024, maxManifests: 1000, maxIndexDepth: 8 };
+const limits = { maxManifestBytes: 4 * 1024 * 1024, maxManifests: 1000, maxIndexDepth: 8, maxWalkBytes: 1024 * 1024 };
 const signal = new AbortController().signal;
 
 async function visits(fetcher: Fetcher, root: Descriptor, options: Partial<WalkOptions> = {}): Promise<Visit[]> {
@@ -230,6 +230,20 @@ describe("limits of the walk", () => {
     const root = { ...manifest(repository, "a"), size: limits.maxManifestBytes + 1 };
     expect(await failure(visits(repository, root))).toBe("ManifestTooLarge");
     expect(repository.fetched).toEqual([]);
+  });
+
+  it("refuses manifests that are too large together, and holds no more of them", async () => {
+    const repository = new MemoryRepository();
+    const filler = "x".repeat(limits.maxWalkBytes / 4);
+    const children = Array.from({ length: 60 }, (_, n) => manifest(repository, String(n), { annotations: { filler } }));
+    const root = repository.manifest({ manifests: children });
+    await expect(visits(repository, root)).rejects.toMatchObject({ code: "ManifestTooLarge" });
+    expect(repository.fetched.length).toBeLessThanOrEqual(4);
+    const few = repository.manifest({ manifests: children.slice(0, 3) });
+    expect(await visits(repository, few)).toHaveLength(4);
+    const refuse = ({ digest }: Descriptor) =>
+      children.indexOf(children.find((c) => c.digest === digest)!) > 2 ? "no" : undefined;
+    expect(await visits(repository, root, { refuse })).toHaveLength(61);
   });
 
   it("fetches at most eight children at once, and yields them in order", async () => {

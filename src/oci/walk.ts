@@ -3,7 +3,7 @@ import type { Fetcher } from "./content.ts";
 import { fetchManifest } from "./fetch-all.ts";
 import type { Limits } from "./limits.ts";
 import { isIndexType, isManifestType } from "./media-types.ts";
-import type { Descriptor, Digest, Index, Manifest, ManifestNode } from "./types.ts";
+import type { Annotations, Descriptor, Digest, Index, Manifest, ManifestNode } from "./types.ts";
 
 /** Children of one index that are fetched side by side; more would only queue up in the connection pool. */
 const concurrency = 8;
@@ -27,7 +27,7 @@ export type Visit =
     };
 
 export interface WalkOptions {
-  readonly limits: Pick<Limits, "maxManifestBytes" | "maxManifests" | "maxIndexDepth">;
+  readonly limits: Pick<Limits, "maxManifestBytes" | "maxManifests" | "maxIndexDepth" | "maxWalkBytes">;
   readonly signal: AbortSignal;
   /** A clause saying why a child is passed over, which is then never fetched; undefined: it is entered. `depth` is the number of indexes above. */
   readonly refuse?: (descriptor: Descriptor, depth: number) => string | undefined;
@@ -56,6 +56,7 @@ class Walker {
   readonly #entered = new Set<Digest>();
   readonly #met = { manifest: new Set<Digest>(), index: new Set<Digest>() };
   readonly #pending = new Map<Digest, Promise<Manifest | Index>>();
+  #bytes = 0;
 
   constructor(fetcher: Fetcher, options: WalkOptions) {
     this.#fetcher = fetcher;
@@ -126,11 +127,20 @@ class Walker {
   }
 
   #load(descriptor: Descriptor): Promise<Manifest | Index> {
-    const pending =
-      this.#pending.get(descriptor.digest) ??
-      fetchManifest(this.#fetcher, descriptor, this.#options.limits, this.#options.signal);
+    const pending = this.#pending.get(descriptor.digest) ?? this.#fetch(descriptor);
     this.#pending.set(descriptor.digest, pending);
     return pending;
+  }
+
+  async #fetch(descriptor: Descriptor): Promise<Manifest | Index> {
+    const { limits, signal } = this.#options;
+    this.#bytes += descriptor.size;
+    if (this.#bytes > limits.maxWalkBytes)
+      throw new CodedError(
+        "ManifestTooLarge",
+        `${descriptor.digest} is one manifest too many: with it, those that were read have more than ${limits.maxWalkBytes} bytes together; name what is wanted by ref.digest, or let indexSelector.platform or artifactType rule out the others`,
+      );
+    return await fetchManifest(this.#fetcher, descriptor, limits, signal);
   }
 }
 
@@ -146,6 +156,12 @@ export function nodeOf(descriptor: Descriptor, manifest: Manifest, path: readonl
     manifest,
     path,
     effectiveType: descriptor.artifactType ?? manifest.artifactType ?? manifest.config.mediaType,
-    effectiveAnnotations: { ...manifest.annotations, ...descriptor.annotations },
+    effectiveAnnotations: overlaid(manifest.annotations, descriptor.annotations),
   };
+}
+
+/** They may be megabytes: copied only where there are two. */
+function overlaid(own: Annotations | undefined, stated: Annotations | undefined): Annotations {
+  if (own === undefined || stated === undefined) return own ?? stated ?? {};
+  return { ...own, ...stated };
 }

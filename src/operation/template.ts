@@ -46,6 +46,7 @@ export function safePath(text: string, what: string): string {
     new CodedError("InvalidTemplate", `${what} gives ${JSON.stringify(text.slice(0, 200))}, ${problem}${plainName}`, {
       details: { suggestion },
     });
+  if (text.length > 4 * maxNameBytes) throw refuse("which is too long");
   if (text.startsWith("/")) throw refuse("an absolute path");
   const parts = text
     .split("/")
@@ -68,6 +69,13 @@ function valueOf(variable: string, template: string, values: TemplateValues): st
       { details: { suggestion } },
     );
   }
+  // A variable may stand there often, and an annotation be megabytes.
+  if (value.length > maxNameBytes)
+    throw new CodedError(
+      "InvalidTemplate",
+      `filename ${JSON.stringify(template)}: {${variable}} of the layer is longer than ${maxNameBytes} characters${plainName}`,
+      { details: { suggestion } },
+    );
   return paths.has(variable) ? value : value.replaceAll("/", "-").replaceAll(":", "-");
 }
 

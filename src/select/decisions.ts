@@ -50,9 +50,9 @@ function decisionOf(visit: Visit, manifests: ManifestChoice | undefined): Decisi
 }
 
 function layerDecisions({ node, pool, passed, profile }: Offer, choice: LayerChoice): Decision[] {
-  const chosen = choice.kind === "chosen" ? choice.layers : [];
-  const isTaken = ({ ordinal }: Layer): boolean =>
-    chosen.some((layer) => layer.node === node && layer.ordinal === ordinal);
+  const chosen = choice.kind === "chosen" ? choice.layers.filter((layer) => layer.node === node) : [];
+  const ordinals = new Set(chosen.map(({ ordinal }) => ordinal));
+  const isTaken = ({ ordinal }: Layer): boolean => ordinals.has(ordinal);
   // The config blob is no layer; it is told of where it was taken in the place of one.
   const told = [...pool.filter(({ ordinal }) => ordinal < 0), ...layersOf(node)];
   const clauses = new Map([...passed].map(([{ ordinal }, reason]) => [ordinal, reason]));

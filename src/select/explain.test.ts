@@ -105,7 +105,7 @@ const cases: readonly Case[] = [
     name: "a type with characters of globs",
     make: () => index(manifest("application/a*"), manifest("application/ab")),
     code: "AmbiguousManifest",
-    suggests: { indexSelector: { artifactType: "application/ab" } },
+    suggests: { indexSelector: { artifactType: "application/a\\*" } },
   },
   {
     name: "a platform tells them apart",
@@ -455,11 +455,11 @@ describe("messages", () => {
   });
 
   it("stay short and on their lines whatever a registry sends", async () => {
-    const evil = `\u001b[31m${"x\n".repeat(5000)}\u202e`;
+    const evil = `\u001b[31m${"x\n".repeat(2000)}\u202e`;
     const annotations = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`${at}${evil}`, evil]));
     const type = `application/${"y".repeat(240)}\u0007`;
     const { message, details } = await refusal(
-      index(...Array.from({ length: 30 }, () => on(manifest(type, undefined, annotations), evil, evil))),
+      index(...Array.from({ length: 25 }, () => on(manifest(type, undefined, annotations), evil, evil))),
       {},
     );
     expect(message.length).toBeLessThan(25_000);

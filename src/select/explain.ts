@@ -7,6 +7,7 @@ import type { ManifestChoice } from "./choose-manifests.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import { isStated } from "./manifest-matcher.ts";
 import { printable } from "../text/printable.ts";
+import { firstEntries } from "./first-entries.ts";
 import { suggestLayers } from "./suggest-layer.ts";
 import {
   candidateOf,
@@ -29,7 +30,7 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
   const { suggestion, digest } = narrow(nodes, undecided);
   const message = [
     `${undecided.survey.root.digest} has ${nodes.length} manifests that could be meant, and none is taken on a guess:`,
-    ...list(nodes.map((node) => manifestLine(candidateOf(node)))),
+    ...list(nodes, (node) => manifestLine(candidateOf(node))),
     `to take ${digest}, write`,
     yaml(suggestion),
     "or take them together with indexSelector.match: All",
@@ -53,7 +54,7 @@ function noManifest(undecided: Undecided): CodedError {
   const found = correct(undecided);
   const message = [
     `${asked} of ${survey.root.digest}; there ${candidates.length === 1 ? "is" : "are"}`,
-    ...list(candidates.map(manifestLine)),
+    ...list(candidates, manifestLine),
     ...(found ? [`to take ${found.digest}, write`, yaml(found.suggestion)] : []),
   ];
   return refusal("NoManifestMatch", message, {
@@ -73,7 +74,7 @@ export function layerError(
   const among = layersAmong(choice, nodes);
   const message = [
     headline(choice, nodes, selector),
-    ...list(among.map(layerLine)),
+    ...list(among, layerLine),
     ...(suggestion ? [advice[choice.kind], yaml(suggestion)] : []),
     ...otherwise(choice, suggestion),
   ];
@@ -154,14 +155,14 @@ function layerLine({ descriptor, ordinal }: Layer): string {
 }
 
 function annotationText(annotations: Annotations): string {
-  const entries = Object.entries(annotations);
+  const entries = firstEntries(annotations, maxAnnotations + 1);
   const shown = entries.slice(0, maxAnnotations).map(([key, value]) => `${printable(key, 80)}=${printable(value, 60)}`);
   return [...shown, ...(entries.length > maxAnnotations ? ["…"] : [])].join(" ");
 }
 
-function list(lines: readonly string[]): string[] {
-  const more = lines.length - maxListed;
-  return [...lines.slice(0, maxListed).map((line) => `  ${line}`), ...(more > 0 ? [`  and ${more} more`] : [])];
+function list<T>(items: readonly T[], lineOf: (item: T) => string): string[] {
+  const more = items.length - maxListed;
+  return [...items.slice(0, maxListed).map((item) => `  ${lineOf(item)}`), ...(more > 0 ? [`  and ${more} more`] : [])];
 }
 
 function manifestDetails(candidates: readonly Candidate[]): Record<string, unknown> {

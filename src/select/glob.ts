@@ -15,8 +15,17 @@ export function compileGlob(pattern: string): GlobMatcher {
   if (!/[*?[\\]/.test(pattern)) return (value) => value === pattern;
   const tokens = tokenize(pattern);
   if (tokens.every((token) => token === "run")) return () => true;
+  if (tokens.every((token) => typeof token === "number")) {
+    const literal = tokens.map((unit) => String.fromCharCode(unit)).join("");
+    return (value) => value === literal || value === pattern;
+  }
   const matches = compileWildcard(tokens);
   return (value) => value === pattern || (value.length <= maxValueLength && matches(units(value)));
+}
+
+/** A pattern that matches this text and, but for one that is the pattern itself, nothing else. */
+export function escapeGlob(text: string): string {
+  return text.replace(/[*?[\\]/g, "\\$&");
 }
 
 function units(value: string): Uint16Array {

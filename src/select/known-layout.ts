@@ -1,15 +1,16 @@
 import type { Layer, ManifestNode } from "../oci/types.ts";
 import type { Profile } from "./profile.ts";
 import { profiles } from "./profiles.ts";
+import { remembered } from "./remembered.ts";
 
 /** The known layout of a manifest; one without any of its layout's content layers is of no known layout. */
-export function profileOf(node: ManifestNode): Profile | undefined {
-  return profiles.find(
+export const profileOf: (node: ManifestNode) => Profile | undefined = remembered((node: ManifestNode) =>
+  profiles.find(
     (profile) =>
       profile.matches(node) &&
       (profile.takesConfig === true || node.manifest.layers.some((layer) => profile.isContent?.(layer) ?? true)),
-  );
-}
+  ),
+);
 
 /** How the layouts of the selected layers name raw layers; undefined where none of them does. */
 export function namesOf(layers: readonly Layer[]): ((layer: Layer) => string | undefined) | undefined {

@@ -1,8 +1,10 @@
 import { isIndexType } from "../oci/media-types.ts";
 import { formatPlatform, matchesPlatform, parsePlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, ManifestNode, Platform } from "../oci/types.ts";
+import { annotationPatterns } from "./annotation-pattern.ts";
 import { compileGlob, type GlobMatcher } from "./glob.ts";
 import { printable } from "../text/printable.ts";
+import { remembered } from "./remembered.ts";
 import type { IndexSelector } from "./selection.ts";
 
 /** BuildKit, "attestation-storage.md": the annotation of what an index carries beside its images. */
@@ -20,17 +22,20 @@ export interface ManifestMatcher {
 }
 
 /** @throws InvalidSpec for a platform that is none */
-export function manifestMatcher(selector: IndexSelector = {}): ManifestMatcher {
+export function manifestMatcher(selector: IndexSelector = unconditional): ManifestMatcher {
+  return matcherOf(selector);
+}
+
+const unconditional: IndexSelector = {};
+const matcherOf = remembered(createMatcher);
+
+function createMatcher(selector: IndexSelector): ManifestMatcher {
   const platform = selector.platform === undefined ? undefined : parsePlatform(selector.platform);
   const type =
     selector.artifactType === undefined
       ? undefined
       : { pattern: selector.artifactType, matches: compileGlob(selector.artifactType) };
-  const annotations = Object.entries(selector.annotations ?? {}).map(([key, pattern]) => ({
-    key,
-    pattern,
-    matches: compileGlob(pattern),
-  }));
+  const annotations = annotationPatterns(selector.annotations);
   const wantsAttestations = namesAttestations(selector, type?.matches);
 
   const rejectPlatform = (offered: Platform | undefined): string | undefined =>
@@ -40,9 +45,7 @@ export function manifestMatcher(selector: IndexSelector = {}): ManifestMatcher {
       ? undefined
       : `its type ${printable(offered)} is not ${printable(type.pattern)}`;
   const rejectAnnotations = (offered: Annotations, isComplete: boolean): string | undefined => {
-    const wrong = annotations.find(({ key, matches }) =>
-      Object.hasOwn(offered, key) ? !matches(offered[key]!) : isComplete,
-    );
+    const wrong = annotations.find(({ matches }) => !(matches(offered) ?? !isComplete));
     return wrong && annotationClause(wrong.key, wrong.pattern, offered);
   };
 
@@ -55,11 +58,11 @@ export function manifestMatcher(selector: IndexSelector = {}): ManifestMatcher {
       const known = descriptor.artifactType === undefined ? undefined : rejectType(descriptor.artifactType);
       return rejectPlatform(descriptor.platform) ?? known ?? rejectAnnotations(descriptor.annotations ?? {}, false);
     },
-    reject: (node) => {
+    reject: remembered((node: ManifestNode) => {
       // api.md: where the root is itself a manifest, no index has stated a platform for it.
       const platformReason = node.path.length === 0 ? undefined : rejectPlatform(node.descriptor.platform);
       return platformReason ?? rejectType(node.effectiveType) ?? rejectAnnotations(node.effectiveAnnotations, true);
-    },
+    }),
   };
 }
 

@@ -40,11 +40,27 @@ export function dockerModelName(layer: Descriptor, content: readonly Descriptor[
   const known = filePath(layer);
   const file = modelFiles[layer.mediaType];
   if (known !== undefined || file === undefined) return known;
-  const shards = content.filter(({ mediaType }) => mediaType === layer.mediaType);
-  if (shards.length === 1) return `${file.stem}${file.ext}`;
-  // The same content may stand there twice: its place, not its digest, makes the number.
-  const number = shards.indexOf(layer) + 1;
-  return `${file.stem}-${padded(number)}-of-${padded(shards.length)}${file.ext}`;
+  const shards = shardsOf(content).get(layer.mediaType)!;
+  if (shards.size === 1) return `${file.stem}${file.ext}`;
+  return `${file.stem}-${padded(shards.get(layer)!)}-of-${padded(shards.size)}${file.ext}`;
+}
+
+/** The same content may stand there twice: its place, not its digest, makes the number. */
+type Shards = ReadonlyMap<string, ReadonlyMap<Descriptor, number>>;
+const counted = new WeakMap<readonly Descriptor[], Shards>();
+
+function shardsOf(content: readonly Descriptor[]): Shards {
+  let shards = counted.get(content);
+  if (shards === undefined) {
+    const byType = new Map<string, Map<Descriptor, number>>();
+    for (const layer of content) {
+      const ofType = byType.get(layer.mediaType) ?? new Map<Descriptor, number>();
+      byType.set(layer.mediaType, ofType.set(layer, ofType.size + 1));
+    }
+    shards = byType;
+    counted.set(content, shards);
+  }
+  return shards;
 }
 
 /** In-toto statements: the predicate's type, such as `slsa.dev-provenance-v1.json`. */

@@ -587,3 +587,27 @@ describe("decisions", () => {
     }
   });
 });
+
+describe("a registry that sizes its annotations for the selector's pattern", () => {
+  it("keeps nothing else waiting", async () => {
+    const value = "a".repeat(65_000);
+    const own = { k: value };
+    const layers = Array.from({ length: 3 }, (): [string, Annotations] => ["application/vnd.example.x", { k: value }]);
+    const root = index(...Array.from({ length: 15 }, () => manifest({ own, layers, told: { annotations: own } })));
+    const hostile = { k: `*${"a?".repeat(500)}b*` };
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const started = performance.now();
+    const indexSelector: IndexSelector = { annotations: { made: "*" }, match: "All" };
+    const error = await refusal(root, { indexSelector, layerSelector: { annotations: hostile } });
+    const took = performance.now() - started;
+    clearImmediate(next);
+    expect(error.code).toBe("NoLayerMatch");
+    // However slow the machine is: a turn comes at least every few slices of 10 ms.
+    expect(turns).toBeGreaterThan(took / 200);
+  });
+});

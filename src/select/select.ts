@@ -1,10 +1,13 @@
 import type { Layer, ManifestNode } from "../oci/types.ts";
 import type { Visit } from "../oci/walk.ts";
+import { Turns } from "../turns.ts";
 import { chooseLayers, type LayerChoice } from "./choose-layers.ts";
 import { chooseManifests, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
 import { reportDecisions } from "./decisions.ts";
 import { layerError, manifestError } from "./explain.ts";
 import { namesOf, profileOf } from "./known-layout.ts";
+import { layerMatcher } from "./layer-matcher.ts";
+import { manifestMatcher } from "./manifest-matcher.ts";
 import type { Selection, SelectRequest } from "./selection.ts";
 
 /**
@@ -20,8 +23,12 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
   const visits: Visit[] = [];
   let manifests: ManifestChoice | undefined;
   let layers: LayerChoice | undefined;
+  const turns = new Turns(request.signal);
   try {
-    for await (const visit of survey(request)) visits.push(visit);
+    for await (const visit of survey(request)) {
+      visits.push(visit);
+      if (visit.kind === "manifest") await look(visit.node, request, turns);
+    }
     const met = { root, visits };
     manifests = chooseManifests(nodesOf(met), indexSelector, layerSelector);
     if (manifests.kind !== "chosen") throw manifestError(manifests, { survey: met, indexSelector, layerSelector });
@@ -30,6 +37,18 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
     return selectionOf(layers, layers.layers, request, manifests.note);
   } finally {
     if (onDecision !== undefined) reportDecisions({ visits, manifests, layers }, onDecision);
+  }
+}
+
+/** Matches patterns here, where others have their turn; whoever chooses finds the answers. */
+async function look(node: ManifestNode, { indexSelector, layerSelector }: SelectRequest, turns: Turns): Promise<void> {
+  await turns.next();
+  profileOf(node);
+  const { hasFilters, reject } = layerMatcher(layerSelector);
+  if (manifestMatcher(indexSelector).reject(node) !== undefined || !hasFilters) return;
+  for (const layer of node.manifest.layers) {
+    await turns.next();
+    reject(layer);
   }
 }
 

@@ -1,10 +1,14 @@
 import type { Annotations, Layer, ManifestNode } from "../oci/types.ts";
 import { chooseLayers, configOf, isEmpty, layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
 import { isQuotable } from "../text/printable.ts";
+import { firstEntries } from "./first-entries.ts";
+import { escapeGlob } from "./glob.ts";
 import type { LayerSelector } from "./selection.ts";
 
-/** Of so many layers a suggestion is tried. */
+/** Of so many layers, annotations and manifests a suggestion is tried. */
 const maxTried = 20;
+/** Every suggestion is tried on every layer: so many layers are looked at for all suggestions together. */
+const maxLooks = 200_000;
 const titleKey = "org.opencontainers.image.title";
 /** Types of archives, as far as a name can say; the first bytes decide, but nobody has them yet. */
 export const archiveType = /(?:tar|zip|gz|tgz|zst|zstd|layer\.v1)$/;
@@ -18,10 +22,14 @@ export function suggestLayers(
   nodes: readonly ManifestNode[],
   selector: LayerSelector = {},
 ): LayerSelector | undefined {
-  return variantsFor(choice, nodes, selector).find((variant) => {
-    const tried = chooseLayers(nodes, variant);
-    return tried.kind === "chosen" && (tried.operation === "ExtractAll" || tried.layers.length === 1);
-  });
+  const layers = nodes.reduce((sum, { manifest }) => sum + 1 + manifest.layers.length, 0);
+  const tries = Math.max(3, Math.floor(maxLooks / layers));
+  return variantsFor(choice, nodes, selector)
+    .slice(0, tries)
+    .find((variant) => {
+      const tried = chooseLayers(nodes, variant);
+      return tried.kind === "chosen" && (tried.operation === "ExtractAll" || tried.layers.length === 1);
+    });
 }
 
 function variantsFor(
@@ -40,7 +48,7 @@ function variantsFor(
       // Where all the layers belong together, one of them is hardly what was meant.
       return choice.offer.profile?.operation === "ExtractAll" ? [all] : [...narrowing(choice.offer, kept), all];
     case "none":
-      return nodes.flatMap((node) => correcting(node, kept));
+      return nodes.slice(0, maxTried).flatMap((node) => correcting(node, kept));
   }
 }
 
@@ -78,20 +86,24 @@ function sameType({ descriptor: { mediaType } }: Layer, pool: readonly Layer[]):
 }
 
 function typeOf({ descriptor: { mediaType } }: Layer): { mediaType: string } {
-  return { mediaType };
+  return { mediaType: escapeGlob(mediaType) };
 }
 
 /** Annotations that could tell a layer, its title first. */
 function annotationsOf({ descriptor: { annotations = {} } }: Layer): Annotations[] {
-  const entries = Object.entries(annotations).filter(([key, value]) => isQuotable(key) && isQuotable(value));
+  const title = annotations[titleKey];
+  const others = firstEntries(annotations, maxTried).filter(([key]) => key !== titleKey);
+  const entries = title === undefined ? others : [[titleKey, title] as const, ...others];
   return entries
-    .toSorted(([a], [b]) => Number(b === titleKey) - Number(a === titleKey))
-    .map(([key, value]) => ({ [key]: value }));
+    .filter(([key, value]) => isQuotable(key) && isQuotable(value))
+    .map(([key, value]) => ({ [key]: escapeGlob(value) }));
 }
 
 function isOnly(wanted: Annotations, pool: readonly Layer[]): boolean {
   const [[key, value]] = Object.entries(wanted) as [[string, string]];
-  return pool.filter(({ descriptor: { annotations } }) => annotations?.[key] === value).length === 1;
+  return (
+    pool.filter(({ descriptor: { annotations = {} } }) => escapeGlob(annotations[key] ?? "") === value).length === 1
+  );
 }
 
 /** A layer that looks like a single file has nothing to extract. */

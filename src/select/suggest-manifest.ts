@@ -4,10 +4,14 @@ import type { Annotations, Descriptor, Digest, ManifestNode } from "../oci/types
 import { chooseManifests, nodesOf, type Survey } from "./choose-manifests.ts";
 import { manifestMatcher } from "./manifest-matcher.ts";
 import { isQuotable } from "../text/printable.ts";
+import { firstEntries } from "./first-entries.ts";
+import { escapeGlob } from "./glob.ts";
 import type { IndexSelector, LayerSelector } from "./selection.ts";
 
 /** Of so many manifests, and annotations of each, a suggestion is tried. */
 const maxTried = 20;
+/** Every suggestion is tried on every manifest: so many manifests are looked at for all suggestions together. */
+const maxLooks = 20_000;
 
 /** A fragment of the spec: the fields that decide, together with what already stood beside them. */
 export interface Suggestion {
@@ -54,11 +58,10 @@ export function narrow(
   undecided: Undecided,
 ): { readonly suggestion: Suggestion; readonly digest: Digest } {
   const given = conditionsOf(undecided.indexSelector);
+  const decides = trial(undecided);
   for (const conditionsFor of [typeConditions, platformConditions, annotationConditions]) {
     for (const node of candidates.slice(0, maxTried)) {
-      const found = conditionsFor(candidateOf(node), given).find((selector) =>
-        decides(selector, node.descriptor, undecided),
-      );
+      const found = conditionsFor(candidateOf(node), given).find((selector) => decides(selector, node.descriptor));
       if (found !== undefined) return { suggestion: { indexSelector: found }, digest: node.descriptor.digest };
     }
   }
@@ -71,9 +74,10 @@ export function correct(
   undecided: Undecided,
 ): { readonly suggestion: Suggestion; readonly digest: Digest } | undefined {
   const candidates = candidatesOf(undecided.survey);
+  const decides = trial(undecided);
   for (const candidate of candidates.slice(0, maxTried)) {
     const selector = corrected(candidate, conditionsOf(undecided.indexSelector));
-    if (selector !== undefined && decides(selector, candidate.descriptor, undecided))
+    if (selector !== undefined && decides(selector, candidate.descriptor))
       return { suggestion: { indexSelector: selector }, digest: candidate.descriptor.digest };
   }
   const [first] = candidates;
@@ -83,6 +87,16 @@ export function correct(
       digest: first.descriptor.digest,
     }
   );
+}
+
+/** Tries selectors until that has cost enough; what comes after decides nothing. */
+function trial(undecided: Undecided): (selector: IndexSelector, descriptor: Descriptor) => boolean {
+  const { visits } = undecided.survey;
+  let looks = 0;
+  return (selector, descriptor) => {
+    looks += visits.length;
+    return looks <= Math.max(maxLooks, maxTried * visits.length) && decides(selector, descriptor, undecided);
+  };
 }
 
 /** Whether `selector` takes this manifest alone, as far as everything that was met is concerned. */
@@ -105,17 +119,20 @@ function decides(selector: IndexSelector, { digest }: Descriptor, { survey, laye
 
 /** `given` with this manifest's values; undefined where it lacks one, or has one that cannot be written. */
 function corrected(candidate: Candidate, given: IndexSelector): IndexSelector | undefined {
-  const annotations = Object.keys(given.annotations ?? {}).map((key) => [key, candidate.annotations[key]] as const);
-  if (annotations.some(([, value]) => value === undefined || !isQuotable(value))) return undefined;
-  const withAnnotations =
-    given.annotations === undefined ? {} : { annotations: Object.fromEntries(annotations) as Annotations };
+  const annotations: [string, string][] = [];
+  for (const key of Object.keys(given.annotations ?? {})) {
+    const value = candidate.annotations[key];
+    if (value === undefined || !isQuotable(value)) return undefined;
+    annotations.push([key, escapeGlob(value)]);
+  }
+  const withAnnotations = given.annotations === undefined ? {} : { annotations: Object.fromEntries(annotations) };
   const [withType] = given.artifactType === undefined ? [withAnnotations] : typeConditions(candidate, withAnnotations);
   if (given.platform === undefined || withType === undefined) return withType;
   return platformConditions(candidate, withType)[0];
 }
 
 function typeConditions({ type }: Candidate, given: IndexSelector): IndexSelector[] {
-  return type !== undefined && isQuotable(type) ? [{ ...given, artifactType: type }] : [];
+  return type !== undefined && isQuotable(type) ? [{ ...given, artifactType: escapeGlob(type) }] : [];
 }
 
 function platformConditions({ descriptor: { platform } }: Candidate, given: IndexSelector): IndexSelector[] {
@@ -129,12 +146,10 @@ function platformConditions({ descriptor: { platform } }: Candidate, given: Inde
 const volatile = /(?:^|\.)(?:created|revision|digest)$/;
 
 function annotationConditions({ annotations }: Candidate, given: IndexSelector): IndexSelector[] {
-  const telling = Object.entries(annotations).filter(
-    ([key, value]) => !volatile.test(key) && isQuotable(key) && isQuotable(value),
-  );
-  return telling
+  return firstEntries(annotations, 2 * maxTried)
+    .filter(([key, value]) => !volatile.test(key) && isQuotable(key) && isQuotable(value))
     .slice(0, maxTried)
-    .flatMap(([key, value]) => [{ ...given, annotations: { ...given.annotations, [key]: value } }]);
+    .flatMap(([key, value]) => [{ ...given, annotations: { ...given.annotations, [key]: escapeGlob(value) } }]);
 }
 
 function conditionsOf(selector: IndexSelector = {}): IndexSelector {

@@ -67,7 +67,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/select": {
     holds: "which manifests and layers are meant, known layouts, advice",
-    imports: ["src/errors", "src/oci", "src/text"],
+    imports: ["src/errors", "src/oci", "src/text", "src/turns"],
     types: ["src/operation"],
     packages: ["yaml"],
   },
@@ -85,7 +85,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/operation": {
     holds: "Copy, Extract and ExtractAll: from layers to one file",
-    imports: ["src/archive", "src/errors", "src/oci"],
+    imports: ["src/archive", "src/errors", "src/oci", "src/turns"],
     packages: ["p-limit"],
     reaches: ["fs"],
   },
