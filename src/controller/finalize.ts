@@ -5,7 +5,6 @@ import type { KubeClient } from "../kube/client.ts";
 import { storeOwner, type RawObject } from "../pipeline/object.ts";
 import { parseObject } from "../pipeline/spec.ts";
 import type { Deps } from "./ports.ts";
-import { publishOrder } from "./publish.ts";
 
 /** The object with our finalizer on it. @throws Kube… */
 export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: AbortSignal): Promise<RawObject> {
@@ -33,9 +32,9 @@ export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal):
   if (!finalizers.includes(FINALIZER)) return;
   const owner = { key: { namespace, name }, uid };
   const leaving = { ...owner, object: undefined, previous: raw.status?.published ?? [] };
-  for (const target of publishOrder)
-    if (target !== "oci")
-      await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers[target].withdraw(leaving, signal));
+  const { oci: _, ...companions } = deps.publishers;
+  for (const publisher of Object.values(companions))
+    await ignoring(["CrdMissing", "NotOwned"], deps, () => publisher.withdraw(leaving, signal));
   await withdrawPushed(raw, deps, signal);
   await deps.store.remove(storeOwner(owner));
   const left = finalizers.filter((finalizer) => finalizer !== FINALIZER);

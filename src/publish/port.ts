@@ -1,11 +1,12 @@
 import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
+import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
 import type { Layer } from "../oci/types.ts";
 import type { Identified } from "../pipeline/object.ts";
 import type { Artifact } from "../store/store.ts";
 
 /** Where an artifact can be made known: the fields of `spec.publish`. */
-export type Target = "oci" | "externalArtifact" | "ociRepository";
+export type Target = Exclude<keyof NonNullable<ArtifactRepositorySpec["publish"]>, "commonMetadata">;
 
 /** What is to be made known, and where it was made known before. */
 export interface PublishStep {
@@ -57,5 +58,8 @@ export interface OciPublisher extends Publisher {
   refill(step: Pick<PublishStep, "owner" | "artifact" | "previous">, signal: AbortSignal): Promise<boolean>;
 }
 
-/** A row for each target. */
+/**
+ * A row for each target, in the order in which they are asked. The registry comes first: an OCIRepository must not point at
+ * what is not there yet.
+ */
 export type Publishers = Readonly<Record<Target, Publisher>> & { readonly oci: OciPublisher };

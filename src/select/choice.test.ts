@@ -1,13 +1,15 @@
 import { expect, it } from "vitest";
 import { layerSelectorSchema } from "../../api/v1beta1/selectors.ts";
+import { sha256Of } from "../oci/digest.ts";
+import type { Descriptor } from "../oci/types.ts";
 import { chooseAmong, hasFilters, type ChoosingSelector } from "./choice.ts";
+import { layerMatcher } from "./layer-matcher.ts";
 
 const archive = "application/vnd.example.content.v1.tar+gzip";
 const offers = [{ pool: [0, 1], isConfig: false, usual: "ExtractAll" as const }];
 
-/** A value for every field of the API, other than its default. */
-const stated: Readonly<Record<string, unknown>> = {
-  annotations: { a: "*" },
+/** The fields that say what is done with layers, each with a value other than its default. */
+const combining: Readonly<Record<string, unknown>> = {
   offset: 1,
   operation: "Extract",
   filename: "{title}",
@@ -16,16 +18,24 @@ const stated: Readonly<Record<string, unknown>> = {
   symlinks: "Follow",
 };
 
-it("every field of the API is either a filter, or says what is done", () => {
-  const fields = Object.keys(layerSelectorSchema.shape);
-  expect(Object.keys({ mediaType: archive, ...stated }).toSorted()).toEqual(fields.toSorted());
-  const filters = fields.filter((field) => hasFilters({ [field]: field === "mediaType" ? archive : stated[field] }));
-  expect(filters).toEqual(["mediaType", "annotations"]);
+it("every other field of the API filters, and the matcher knows it", () => {
+  const fields = Object.keys(layerSelectorSchema.shape).filter((field) => !Object.hasOwn(combining, field));
+  const layer: Descriptor = { mediaType: "text/yaml", digest: sha256Of(""), size: 0 };
+  const isKnown = (field: string) =>
+    ["x", { x: "x" }, 7].some((value) => {
+      const { hasFilters, reject } = layerMatcher({ [field]: value });
+      return hasFilters && reject(layer) !== undefined;
+    });
+  expect(fields.filter((field) => !isKnown(field))).toEqual([]);
+  expect(Object.entries(combining).filter(([field, value]) => hasFilters({ [field]: value }))).toEqual([]);
 });
 
 it("a field that an OCIRepository lacks is for the known layout to decide, unless it is listed", () => {
-  const withField = (field: string): ChoosingSelector => ({ mediaType: archive, [field]: stated[field] ?? "x" });
-  const keeping = [...Object.keys(stated), "field-to-come"].filter(
+  const withField = (field: string): ChoosingSelector => ({
+    mediaType: archive,
+    [field]: combining[field] ?? { x: "x" },
+  });
+  const keeping = [...Object.keys(combining), "annotations", "field-to-come"].filter(
     (field) => chooseAmong(offers, withField(field)).operation === "Extract",
   );
   expect(keeping).toEqual(["operation", "onConflict", "symlinks"]);

@@ -101,13 +101,13 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     store,
     verifier: lazyVerifier(),
     publishers: {
+      oci: ociPublisher(sources, store),
       ...companionPublishers(kube, {
         oci: servers.oci,
         store,
         cached: options.cachedExternalArtifact,
         now: () => new Date(),
       }),
-      oci: ociPublisher(sources, store),
     },
     builds: new SharedBuilds(store, sharedBuildEntries),
     scratch: await openScratch(root),
