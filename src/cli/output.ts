@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
-import { stringify } from "yaml";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
+import { message, visibleJson } from "../text/printable.ts";
+import { visibleYaml } from "./visible-yaml.ts";
 import { UsageError } from "./command.ts";
 
 /** What `--output` takes; `text` is for people and may change, the others are for programs. */
@@ -13,21 +14,25 @@ export function parseOutputFormat(value: string | undefined): OutputFormat {
 }
 
 export function printData(out: Writable, format: Exclude<OutputFormat, "text">, value: unknown): void {
-  out.write(format === "json" ? `${JSON.stringify(value, null, 2)}\n` : stringify(value, { lineWidth: 0 }));
+  out.write(format === "json" ? `${visibleJson(JSON.stringify(value, null, 2))}\n` : visibleYaml(value));
 }
+
+/** Of a failure's message and of each cause: longer than any list of candidates. */
+const maxMessageBytes = 16 * 1024;
 
 /** The fixed form of a refusal: `{error: {code, message, candidates?}}`. */
 export function errorDocument(error: unknown): { error: Record<string, unknown> } {
   const details = error instanceof CodedError ? error.details : undefined;
-  return { error: { ...details, code: codeOf(error), message: messageOf(error) } };
+  return { error: { ...details, code: codeOf(error), message: message(messageOf(error), maxMessageBytes) } };
 }
 
 /** Prints a failure for people, with the causes that add something. */
 export function printError(out: Writable, error: unknown): void {
-  out.write(`error: ${messageOf(error)}${error instanceof CodedError ? ` [${error.code}]` : ""}\n`);
+  const code = error instanceof CodedError ? ` [${error.code}]` : "";
+  out.write(`error: ${message(messageOf(error), maxMessageBytes)}${code}\n`);
   let cause = error instanceof Error ? error.cause : undefined;
   for (let depth = 0; cause instanceof Error && depth < 3; depth++) {
-    if (!messageOf(error).includes(cause.message)) out.write(`  because: ${cause.message}\n`);
+    if (!messageOf(error).includes(cause.message)) out.write(`  because: ${message(cause.message, maxMessageBytes)}\n`);
     cause = cause.cause;
   }
 }

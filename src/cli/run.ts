@@ -3,7 +3,10 @@ import { UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
 import { suggestedFlags } from "./suggested-flags.ts";
 import { plain } from "./terminal.ts";
+import { message, printable } from "../text/printable.ts";
 import { errorDocument, printData, printError } from "./output.ts";
+
+const maxUsageBytes = 4096;
 
 /** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
 export async function runCommand(argv: readonly string[], io: CommandIO): Promise<number> {
@@ -13,7 +16,7 @@ export async function runCommand(argv: readonly string[], io: CommandIO): Promis
     return name === undefined ? 2 : 0;
   }
   if (!Object.hasOwn(commands, name)) {
-    io.stderr.write(`strata has no command "${name}"\n\n${overview()}`);
+    io.stderr.write(`strata has no command "${printable(name)}"\n\n${overview()}`);
     return 2;
   }
   const command = await commands[name]!.load();
@@ -29,7 +32,7 @@ async function runLoaded(name: string, command: Command, args: readonly string[]
     return await command.run(args, io);
   } catch (error) {
     if (isUsage(error)) {
-      io.stderr.write(`${error.message}\nSee: strata ${name} --help\n`);
+      io.stderr.write(`${message(error.message, maxUsageBytes)}\nSee: strata ${name} --help\n`);
       return 2;
     }
     const format = formatAsked(args);

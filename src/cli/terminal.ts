@@ -1,17 +1,16 @@
-/** Control characters, bidi overrides and everything else that has no picture of its own. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+import { printable } from "../text/printable.ts";
 
-/**
- * Text from a registry or cluster as one line that a terminal only shows: what would move the cursor, colour, hide or
- * reorder is written as an escape, such as `\u{1b}`.
- */
+/** Longer than any message that a table shows. */
+const maxCell = 4096;
+
+/** Text from a registry or cluster as one line that a terminal only shows. */
 export function plain(text: string): string {
-  return text.replace(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  return printable(text, maxCell);
 }
 
 /** Rows in columns, as `kubectl` and `flux` print them; a cell is made `plain` here. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(plain));
+  const cells = rows.map((row) => row.map((cell) => plain(cell)));
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells
     .map(

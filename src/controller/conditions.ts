@@ -1,10 +1,11 @@
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
 import type { Condition } from "../../api/v1beta1/status.ts";
 import { setCondition, type ConditionContext, type ConditionDraft } from "../kube/conditions.ts";
+import { message as shown } from "../text/printable.ts";
 import type { Verification } from "../verify/verifier.ts";
 
 /** Longer than any list of candidates, and short enough to be read. */
-const maxMessageLength = 8000;
+const maxMessageBytes = 8000;
 
 /** Gives drafts the times of conditions that were already so; those that are not drafted are gone. */
 export function settle(
@@ -13,11 +14,10 @@ export function settle(
   context: ConditionContext,
 ): Condition[] {
   const kept = before.filter(({ type }) => drafts.some((draft) => draft.type === type));
-  const cut = (message: string): string =>
-    message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
   return [
     ...drafts.reduce(
-      (conditions, draft) => setCondition(conditions, { ...draft, message: cut(draft.message) }, context),
+      (conditions, draft) =>
+        setCondition(conditions, { ...draft, message: shown(draft.message, maxMessageBytes) }, context),
       kept as readonly Condition[],
     ),
   ];

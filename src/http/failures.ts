@@ -1,12 +1,6 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
 
-/** Text of a stranger for a log or terminal: one line, no control characters, no endless length. */
-export function printable(text: string, maxLength: number): string {
-  const plain = text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, " ").trim();
-  return plain.length > maxLength ? `${plain.slice(0, maxLength)}…` : plain;
-}
-
 /** At most the first `maxBytes` of a body, as text; for error messages, so it never fails. */
 export async function readStart(body: Readable, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

@@ -1,5 +1,6 @@
 import type { Condition } from "../../api/v1beta1/status.ts";
 import { timestamp } from "../text/kube-text.ts";
+import { message as shown } from "../text/printable.ts";
 
 /** What a controller says of one aspect; when it began to be so is worked out. */
 export type ConditionDraft = Pick<Condition, "type" | "status" | "reason" | "message">;
@@ -11,8 +12,7 @@ export interface ConditionContext {
 }
 
 /** The API server takes no longer message (metav1.Condition). */
-const maxMessageLength = 32_768;
-const cut = "...";
+const maxMessageBytes = 32_768;
 
 /** These lead, in this order; all others follow by name. */
 const leading = ["Stalled", "Reconciling", "Ready"];
@@ -37,10 +37,7 @@ export function setCondition(
     ...(generation !== undefined && { observedGeneration: generation }),
     lastTransitionTime: before?.status === draft.status ? before.lastTransitionTime : timestamp(now),
     reason: draft.reason,
-    message:
-      draft.message.length <= maxMessageLength
-        ? draft.message
-        : draft.message.slice(0, maxMessageLength - cut.length) + cut,
+    message: shown(draft.message, maxMessageBytes),
   };
   if (before !== undefined && isSame(before, condition)) return conditions;
   return [...removeCondition(conditions, draft.type), condition].toSorted(inOrder);

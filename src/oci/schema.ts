@@ -19,7 +19,8 @@ export function parseManifest(bytes: Uint8Array, expectedType: string | undefine
   const fail = (problem: string): CodedError => new CodedError("ManifestInvalid", `${name}: ${problem}`);
   if (body["schemaVersion"] === 1)
     throw fail("is a Docker schema 1 manifest, which no registry should serve any more; push the image again");
-  if (body["schemaVersion"] !== 2) throw fail(`schemaVersion is ${JSON.stringify(body["schemaVersion"])}, not 2`);
+  if (body["schemaVersion"] !== 2)
+    throw fail(`schemaVersion is ${JSON.stringify(body["schemaVersion"])?.slice(0, 40)}, not 2`);
   const mediaType = mediaTypeOf(body, expectedType, fail);
   const isIndex = isIndexType(mediaType);
   const foreign = (isIndex ? ["layers", "config", "fsLayers"] : ["manifests", "fsLayers"]).find((key) => key in body);

@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { SharedRepository } from "../oci/content.ts";
 import type { CredentialTarget } from "../credentials/provider.ts";
 import { CodedError } from "../errors.ts";
-import { printable } from "../http/failures.ts";
+import { printable } from "../text/printable.ts";
 import { parseReference } from "../oci/reference.ts";
 import { Channel, materialKey } from "./channel.ts";
 import type { ConnectionOptions } from "./dispatcher.ts";

@@ -32,7 +32,7 @@ test("the registry's words are shown, on one line and not without end", () => {
     body: JSON.stringify({ errors: [{ code: "DENIED", message }] }),
     retryAfterMs: undefined,
   });
-  expect(error.message).toMatch(/^GET https:\/\/r\/v2\/a: 403 DENIED: denied \[31mx+…$/);
+  expect(error.message).toMatch(/^GET https:\/\/r\/v2\/a: 403 DENIED: denied \\u\{1b\}\[31mx+…$/);
   expect(error.message.length).toBeLessThan(400);
   expect(error.details).toMatchObject({ status: 403, registryCodes: ["DENIED"] });
 });

@@ -1,5 +1,6 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
-import { causeCode, printable, statusOf } from "../http/failures.ts";
+import { causeCode, statusOf } from "../http/failures.ts";
+import { oneLine, printable } from "../text/printable.ts";
 import { parseJson } from "../text/json.ts";
 
 /** What a failed request is called in messages: `GET https://registry.example/v2/app/manifests/v1`, without the query. */
@@ -48,7 +49,7 @@ function registryErrors(body: string): { codes: string[]; text: string } {
   try {
     parsed = parseJson(body);
   } catch {
-    return { codes: [], text: body.trimStart().startsWith("<") ? "" : printable(body, 120) };
+    return { codes: [], text: body.trimStart().startsWith("<") ? "" : printable(oneLine(body)) };
   }
   const list = (parsed as { errors?: unknown } | null)?.errors;
   const rows = (Array.isArray(list) ? list : []).slice(0, 3) as ({ code?: unknown; message?: unknown } | null)[];
@@ -56,7 +57,7 @@ function registryErrors(body: string): { codes: string[]; text: string } {
   const texts = rows.flatMap(
     (row) => [row?.code, row?.message].filter((part) => typeof part === "string").join(": ") || [],
   );
-  return { codes, text: printable(texts.join("; "), 300) };
+  return { codes, text: printable(oneLine(texts.join("; ")), 300) };
 }
 
 /** The error for a request that got no response, or only part of one. */
@@ -65,7 +66,7 @@ export function networkError(name: string, error: unknown): CodedError {
   const root = rootCause(error);
   if (root instanceof CodedError) return root;
   const code = networkCode(root);
-  return new CodedError(code, `${name}: ${tlsProblem(causeCode(root)) ?? printable(messageOf(root), 300)}`, {
+  return new CodedError(code, `${name}: ${tlsProblem(causeCode(root)) ?? printable(oneLine(messageOf(root)), 300)}`, {
     cause: root,
   });
 }

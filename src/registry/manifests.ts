@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
-import { printable } from "../http/failures.ts";
+import { printable } from "../text/printable.ts";
 import type { NextStep } from "../oci/content.ts";
 import { algorithmOf, isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
 import { acceptedTypes } from "../oci/media-types.ts";

@@ -1,6 +1,7 @@
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
-import { printable, readStart } from "../http/failures.ts";
+import { readStart } from "../http/failures.ts";
+import { printable } from "../text/printable.ts";
 import { discard, readBody } from "./body.ts";
 import type { Challenge } from "./challenge.ts";
 import { statusError } from "./errors.ts";

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { CodedError, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
+import { cutMiddle, printable, visibleJson } from "../text/printable.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "error";
 /** Codes, digests, names, numbers. Nobody hands over credentials, so nothing is searched for them. */
@@ -28,8 +29,10 @@ export interface Logger {
 }
 
 const levels: readonly string[] = ["trace", "debug", "info", "error"];
-/** Characters; a message that lists candidates is long, but what somebody put into an annotation may be longer. */
-const maxTextLength = 16_384;
+/** A message that lists candidates is long, but what somebody put into an annotation may be longer. */
+const maxTextBytes = 16_384;
+/** Of a line for people: all facts together. */
+const maxLineLength = 65_536;
 
 /**
  * Logs a JSON object a line, in the shape of Flux's controllers: `level`, `ts`, `msg`, then the object that it is about, then the facts.
@@ -50,12 +53,15 @@ export function createLogger(options: LogOptions): Logger {
       timestamp: () => `,"ts":"${now().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: encoding === "json" ? write : (line) => write(forPeople(line)) },
+    { write: (line) => write(encoding === "json" ? visibleJson(line) : forPeople(line)) },
   );
   return {
     log: (level, message, facts = {}) => {
       if (logger.isLevelEnabled(level))
-        logger[level]({ ...(context.getStore() ?? aboutObject(kind, facts)), ...plain(facts) }, cut(message));
+        logger[level](
+          { ...(context.getStore() ?? aboutObject(kind, facts)), ...plain(facts) },
+          cutMiddle(message, maxTextBytes),
+        );
     },
     within: async (key, work) =>
       await context.run({ ...aboutObject(kind, { ...key }), reconcileID: randomUUID() }, work),
@@ -81,12 +87,8 @@ function plain(facts: LogFacts): LogFacts {
 }
 
 function plainValue(value: unknown): unknown {
-  if (value instanceof Error) return cut(messageOf(value));
-  return typeof value === "string" ? cut(value) : value;
-}
-
-function cut(text: string): string {
-  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength)}...`;
+  if (value instanceof Error) return cutMiddle(messageOf(value), maxTextBytes);
+  return typeof value === "string" ? cutMiddle(value, maxTextBytes) : value;
 }
 
 /** As zap's console encoding: time, level, message and the rest, with nothing in it that a terminal would obey. */
@@ -96,14 +98,6 @@ function forPeople(line: string): string {
     readonly ts: string;
     readonly msg: string;
   };
-  const facts = Object.keys(rest).length === 0 ? [] : [JSON.stringify(rest)];
-  return `${[ts, level.toUpperCase(), msg, ...facts].map(printable).join("\t")}\n`;
-}
-
-function printable(text: string): string {
-  return text.replace(
-    // oxlint-disable-next-line no-control-regex -- they are what is looked for
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const facts = Object.keys(rest).length === 0 ? [] : [visibleJson(JSON.stringify(rest))];
+  return `${[ts, level.toUpperCase(), ...[msg, ...facts].map((text) => printable(text, maxLineLength))].join("\t")}\n`;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "./glob.ts";
-import { isQuotable, printable } from "../text/printable.ts";
 
 describe("globs", () => {
   it.each([
@@ -70,27 +69,5 @@ describe("globs", () => {
     expect(compileGlob("a*")(long)).toBe(false);
     expect(compileGlob("*")(long)).toBe(true);
     expect(compileGlob(long)(long)).toBe(true);
-  });
-});
-
-describe("text of a registry", () => {
-  it.each([
-    { text: "plain", shown: "plain" },
-    { text: "a\u001b[31mb\r\nc", shown: "a�[31mb��c" },
-    { text: "\u202Eevil\u2028", shown: "�evil�" },
-    { text: "x".repeat(200), shown: `${"x".repeat(120)}…` },
-    { text: "\ud800", shown: "�" },
-  ])("$text is shown as $shown", ({ text, shown }) => {
-    expect(printable(text)).toBe(shown);
-  });
-
-  it.each([
-    ["a b", true],
-    ["", false],
-    ["a\nb", false],
-    ["x".repeat(256), true],
-    ["x".repeat(257), false],
-  ])("%j can be quoted: %s", (text, quotable) => {
-    expect(isQuotable(text)).toBe(quotable);
   });
 });

@@ -1,7 +1,8 @@
 import { artifactRepositories } from "../../../api/kinds.ts";
 import { parseArgs } from "node:util";
 import { clusterHelp, type Cluster, type ClusterObject, clusterOptions, getObject, withCluster } from "./session.ts";
-import { booleanText, oneLine, readyOf, shortRevision } from "./text.ts";
+import { oneLine } from "../../text/printable.ts";
+import { booleanText, readyOf, shortRevision } from "./text.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { parseOutputFormat, printData } from "../output.ts";
 import { formatTable } from "../terminal.ts";

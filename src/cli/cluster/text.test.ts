@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ageOf, indented, oneLine, shortRevision } from "./text.ts";
+import { ageOf, indented, shortRevision } from "./text.ts";
 
 const now = Date.parse("2026-11-21T12:00:00Z");
 const before = (seconds: number): string => new Date(now - seconds * 1000).toISOString();
@@ -29,10 +29,6 @@ describe("texts", () => {
     [undefined, ""],
   ])("shorten the revision %s", (revision, expected) => {
     expect(shortRevision(revision)).toBe(expected);
-  });
-
-  it("become one line", () => {
-    expect(oneLine(" a\n  b\t c \n")).toBe("a b c");
   });
 
   it("are indented line by line, without control characters", () => {

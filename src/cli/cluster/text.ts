@@ -11,11 +11,6 @@ export function shortRevision(revision: string | undefined): string {
   return (revision ?? "").replace(/(sha256|sha512):([a-f0-9]{8})[a-f0-9]*/, "$1:$2");
 }
 
-/** A message in one line. */
-export function oneLine(message: string): string {
-  return message.replace(/\s+/g, " ").trim();
-}
-
 /** A message that may have several lines, each made safe and indented. */
 export function indented(message: string, by = "  "): string {
   return message

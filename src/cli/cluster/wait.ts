@@ -4,7 +4,8 @@ import { cliDefaults } from "../../config.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import { CodedError, codeOf } from "../../errors.ts";
 import { type Cluster, type ClusterObject, getObject } from "./session.ts";
-import { oneLine, readyOf } from "./text.ts";
+import { oneLine } from "../../text/printable.ts";
+import { readyOf } from "./text.ts";
 import { UsageError } from "../command.ts";
 
 export interface WaitOptions {

@@ -34,7 +34,7 @@ describe("messages", () => {
       status: 500,
       body: JSON.stringify({ message: `a\nb\u001B[31m${"x".repeat(5000)}` }),
     });
-    expect(message).toMatch(/^get Widget apps\/one: 500 a b \[31mx+…$/u);
+    expect(message).toMatch(/^get Widget apps\/one: 500 a b\\u\{1b\}\[31mx+…$/u);
     expect(message.length).toBeLessThan(600);
   });
 

@@ -1,5 +1,6 @@
 import { CodedError, type ErrorCode, messageOf } from "../../errors.ts";
-import { causeCode, printable, statusOf } from "../../http/failures.ts";
+import { causeCode, statusOf } from "../../http/failures.ts";
+import { oneLine, printable } from "../../text/printable.ts";
 import { parseJsonObject } from "../../text/json.ts";
 
 /** An answer that is no success: the status, the first bytes of the body, and for how long to stay away. */
@@ -45,7 +46,7 @@ export function statusError(call: string, { status, body, retryAfterMs }: Refusa
     code === "CrdMissing"
       ? " (the API server does not have this kind in this version; is its CustomResourceDefinition installed?)"
       : "";
-  return new CodedError(code, `${call}: ${printable(`${status} ${said.replace(/^404 /, "")}`, 500)}${hint}`, {
+  return new CodedError(code, `${call}: ${printable(oneLine(`${status} ${said.replace(/^404 /, "")}`), 500)}${hint}`, {
     details: { status, reason },
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   });
@@ -87,7 +88,7 @@ export function networkError(call: string, error: unknown, signal: AbortSignal):
   const untrusted = /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(causeCode(cause));
   const message = untrusted
     ? "the API server's certificate is signed by another authority than the one that is configured"
-    : printable(messageOf(cause), 300);
+    : printable(oneLine(messageOf(cause)), 300);
   return new CodedError("KubeUnreachable", `${call}: ${message}`, { cause });
 }
 

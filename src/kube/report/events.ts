@@ -4,7 +4,8 @@ import { codeOf } from "../../errors.ts";
 import type { KubeClient, KubeObject } from "../client.ts";
 import { systemClock, type Clock } from "../clock.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
-import { cutBytes, timestamp } from "../../text/kube-text.ts";
+import { timestamp } from "../../text/kube-text.ts";
+import { message as shown } from "../../text/printable.ts";
 
 export const eventResource: ResourceType = Object.freeze({ group: "", version: "v1", plural: "events", kind: "Event" });
 
@@ -96,7 +97,7 @@ export class EventRecorder {
   record(object: ObjectReference, draft: EventDraft): void {
     if (!this.#mayRecord(object)) return;
     const { type, reason } = draft;
-    const message = cutBytes(draft.message, maxMessageBytes);
+    const message = shown(draft.message, maxMessageBytes);
     const key = JSON.stringify([object, type, reason, message]);
     this.#outbox.put(key, (waiting) => ({
       key,

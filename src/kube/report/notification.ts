@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../clock.ts";
 import type { ObjectReference } from "./events.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { timestamp } from "../../text/kube-text.ts";
+import { message as shown } from "../../text/printable.ts";
 
 export interface Notification {
   /**
@@ -46,7 +47,7 @@ interface Message {
 
 const eventGroup = "event.toolkit.fluxcd.io/";
 /** Characters that notification-controller takes. */
-const maxMessageLength = 39_000;
+const maxMessageBytes = 39_000;
 
 /** Sends events to Flux's notification-controller in the background, for its Alerts. */
 export class Notifier {
@@ -78,7 +79,7 @@ export class Notifier {
   send(notification: Notification): void {
     const { object, severity, reason } = notification;
     const metadata = metadataOf(notification);
-    const message = notification.message.slice(0, maxMessageLength);
+    const message = shown(notification.message, maxMessageBytes);
     // What notification-controller tells duplicates by.
     const { revision, originRevision, token } = notification.metadata ?? {};
     const key = JSON.stringify([object.kind, object.namespace, object.name, message, originRevision, revision, token]);

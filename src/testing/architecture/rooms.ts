@@ -60,6 +60,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/publish/external-artifact",
       "src/select/select",
       "src/store/store",
+      "src/text",
     ],
     types: [
       "src/kube/client",
@@ -75,7 +76,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   "src/runtime": {
     holds: "logs, metrics, the heartbeat",
-    imports: ["src/errors"],
+    imports: ["src/errors", "src/text"],
     types: ["src/kube/client", "src/kube/run/queue"],
     packages: ["pino", "prom-client"],
     reaches: ["fs"],
