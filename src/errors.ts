@@ -35,6 +35,11 @@ export type ErrorCode =
   | "NoLayerMatch"
   | "AmbiguousLayer"
   | "OffsetOutOfRange"
+  // OCM component versions
+  | "ComponentInvalid"
+  | "NoResourceMatch"
+  | "AmbiguousResource"
+  | "AccessUnsupported"
   // Archives and operations
   | "NotAnArchive"
   | "ArchiveInvalid"

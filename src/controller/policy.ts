@@ -55,6 +55,11 @@ export const failurePolicies = {
   AmbiguousLayer: spec("AmbiguousLayer"),
   OffsetOutOfRange: spec("OffsetOutOfRange"),
 
+  ComponentInvalid: spec("ComponentInvalid"),
+  NoResourceMatch: spec("NoResourceMatch"),
+  AmbiguousResource: spec("AmbiguousResource"),
+  AccessUnsupported: spec("AccessUnsupported"),
+
   NotAnArchive: content,
   ArchiveInvalid: content,
   ArchiveUnsupported: content,

@@ -76,6 +76,11 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     imports: ["src/errors", "src/oci", "src/select"],
     packages: ["p-limit"],
   },
+  "src/component": {
+    holds: "OCM: component descriptors, identities, where resources are, the form that is signed",
+    imports: ["src/archive/scanner", "src/errors", "src/oci", "src/text"],
+    packages: ["canonicalize", "yaml", "zod"],
+  },
   "src/archive": {
     holds: "reads, checks, merges and writes archives",
     imports: ["src/errors", "src/text", "src/turns"],

@@ -176,6 +176,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "api",
       "src/archive",
       "src/cli",
+      "src/component",
       "src/config",
       "src/controller",
       "src/errors",
