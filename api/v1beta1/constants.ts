@@ -16,6 +16,9 @@ export const RECONCILE_REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt";
 /** Keys of `status.artifact.metadata` besides the manifest's own annotations. */
 export const UPSTREAM_DIGEST_ANNOTATION = `${GROUP}/upstream-digest`;
 export const UPSTREAM_URL_ANNOTATION = `${GROUP}/upstream-url`;
+/** The component version that a resource was taken from, `NAME:VERSION`, and the resource's identity as JSON. */
+export const COMPONENT_ANNOTATION = "software.ocm.component";
+export const RESOURCE_ANNOTATION = "software.ocm.resource";
 /** What upstream says its revision is, such as `main@sha1:…`. */
 export const UPSTREAM_REVISION_ANNOTATION = "org.opencontainers.image.revision";
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { componentSchema, signedComponent } from "./component.ts";
 import { DURATION_PATTERN, TIMEOUT_PATTERN } from "./duration.ts";
 import { registryAccess } from "./fields.ts";
 import { aliasesElsewhere, publishSchema } from "./publish.ts";
@@ -36,6 +37,7 @@ const fields = z
       .optional(),
     verify: verifySchema.optional(),
     suspend: z.boolean().describe("Stop reconciling; what was published stays.").optional(),
+    component: componentSchema.optional(),
     indexSelector: indexSelectorSchema.optional(),
     layerSelector: layerSelectorSchema.optional(),
     publish: publishSchema.optional(),
@@ -43,5 +45,5 @@ const fields = z
   .describe("What to read, what to take from it and where to put the result.");
 
 /** `spec`: a superset of Flux's OCIRepository v1. */
-export const specSchema = withRules(fields, [aliasesElsewhere]);
+export const specSchema = withRules(fields, [aliasesElsewhere, signedComponent]);
 export type ArtifactRepositorySpec = z.output<typeof specSchema>;

@@ -64,6 +64,32 @@ const upstreamSchema = z
   })
   .describe("What the reference resolved to.");
 
+const elementSchema = {
+  name: line("Its name."),
+  version: line("Its version.").optional(),
+  extraIdentity: z.record(z.string(), z.string()).describe("Further attributes of its identity.").optional(),
+};
+
+const componentStatusSchema = z
+  .object({
+    name: line("Name of the component."),
+    version: line("Version of the component."),
+    path: z
+      .array(
+        z
+          .object({ ...elementSchema, componentName: line("Name of the component that it refers to.") })
+          .describe("One component reference."),
+      )
+      .max(16)
+      .describe("The component references that were followed.")
+      .optional(),
+    resource: z
+      .object({ ...elementSchema, type: line("Its type.").optional() })
+      .describe("The resource that was taken."),
+    digest: digest("Digest of the resource's content: of a manifest or index, or of a blob."),
+  })
+  .describe("The OCM component version and the resource in it.");
+
 const selectedLayerSchema = z
   .object({
     digest: digest("Digest of the layer."),
@@ -148,11 +174,13 @@ export const statusSchema = z
     artifact: artifactSchema.optional(),
     url: line("A stable address that always serves the latest artifact.").optional(),
     upstream: upstreamSchema.optional(),
+    component: componentStatusSchema.optional(),
     selected: selectedSchema.optional(),
     published: z.array(publishedSchema).max(128).describe("Where the artifact was published.").optional(),
   })
   .describe("What the controller did last.");
 export type ArtifactRepositoryStatus = z.output<typeof statusSchema>;
+export type ComponentStatus = z.output<typeof componentStatusSchema>;
 export type UpstreamStatus = z.output<typeof upstreamSchema>;
 export type SelectedStatus = z.output<typeof selectedSchema>;
 export type PublishedStatus = z.output<typeof publishedSchema>;

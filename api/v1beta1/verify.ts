@@ -13,11 +13,22 @@ const oidcIdentity = z
 export const verifySchema = withRules(
   z
     .strictObject({
-      provider: z.enum(["cosign", "notation"]).default("cosign").describe("The technology that signed the artifact."),
+      provider: z
+        .enum(["cosign", "notation", "ocm"])
+        .default("cosign")
+        .describe(
+          "The technology that signed the artifact. `ocm`: the signatures in the descriptor of the component version, see `component`.",
+        ),
       secretRef: localRef(
         "A Secret with the trusted keys. cosign: every `*.pub` is a key, any may have signed. " +
-          "notation: certificates `*.pem` or `*.crt` and `trustpolicy.json`. Without it, cosign verifies keyless.",
+          "notation: certificates `*.pem` or `*.crt` and `trustpolicy.json`. ocm: every `*.pub` is an RSA key, any may have signed. Without it, cosign verifies keyless.",
       ).optional(),
+      signature: text(
+        "ocm: name of the signature that counts, such as `default`. When absent: any that one of the keys has made.",
+        256,
+      )
+        .min(1)
+        .optional(),
       matchOIDCIdentity: list(oidcIdentity, "Keyless: who may have signed. One matching entry is enough.").optional(),
       trustedRootSecretRef: localRef(
         "Keyless: a Secret with the `trusted_root.json` of a private Sigstore. Without it, the public one is trusted.",
@@ -25,6 +36,16 @@ export const verifySchema = withRules(
     })
     .describe("Accepts only what carries a good signature. It is checked before any child of an index is fetched."),
   [
+    {
+      cel: "self.provider != 'ocm' || has(self.secretRef)",
+      holds: ({ provider, secretRef }) => provider !== "ocm" || isSet(secretRef),
+      message: "ocm needs secretRef, a Secret whose *.pub are the signers' public keys",
+    },
+    {
+      cel: "!has(self.signature) || self.provider == 'ocm'",
+      holds: ({ provider, signature }) => !isSet(signature) || provider === "ocm",
+      message: "signature names a signature of an OCM component version; write provider: ocm beside it, or remove it",
+    },
     {
       cel: "self.provider != 'notation' || has(self.secretRef)",
       holds: ({ provider, secretRef }) => provider !== "notation" || isSet(secretRef),

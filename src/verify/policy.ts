@@ -8,13 +8,16 @@ import type {
   CosignKeyPolicy,
   IdentityRule,
   NotationPolicy,
+  OcmPolicy,
   TrustedKey,
   VerifyPolicy,
 } from "./verifier.ts";
 
 /** The fields of `spec.verify`. */
 export interface VerifySpec {
-  readonly provider: "cosign" | "notation";
+  readonly provider: "cosign" | "notation" | "ocm";
+  /** ocm: name of the signature that counts. */
+  readonly signature?: string | undefined;
   readonly secretRef?: { readonly name: string } | undefined;
   readonly matchOIDCIdentity?: readonly { readonly issuer: string; readonly subject: string }[] | undefined;
   readonly trustedRootSecretRef?: { readonly name: string } | undefined;
@@ -37,19 +40,26 @@ const maxPatternLength = 1000;
 export async function readVerifyPolicy(spec: VerifySpec, read: ReadSecretValues): Promise<VerifyPolicy> {
   const { provider, secretRef, matchOIDCIdentity = [], trustedRootSecretRef } = spec;
   if (secretRef !== undefined) {
-    const toPolicy = provider === "notation" ? notationPolicy : cosignKeyPolicy;
-    return toPolicy(await read(secretRef.name, "verify.secretRef"), `Secret ${secretRef.name}`);
+    const values = await read(secretRef.name, "verify.secretRef");
+    const place = `Secret ${secretRef.name}`;
+    if (provider === "ocm") return ocmPolicy(values, place, spec.signature);
+    return provider === "notation" ? notationPolicy(values, place) : cosignKeyPolicy(values, place);
   }
-  if (provider === "notation")
+  if (provider !== "cosign")
     throw new CodedError(
       "InvalidSpec",
-      "verify with the provider notation needs secretRef: a Secret with trustpolicy.json and certificates *.crt or *.pem",
+      `verify with the provider ${provider} needs secretRef: a Secret with ${neededValues[provider]}`,
     );
   return keylessPolicy(
     matchOIDCIdentity,
     trustedRootSecretRef && (await readTrustedRoot(trustedRootSecretRef.name, read)),
   );
 }
+
+const neededValues = {
+  notation: "trustpolicy.json and certificates *.crt or *.pem",
+  ocm: "public keys *.pub",
+} as const;
 
 async function readTrustedRoot(name: string, read: ReadSecretValues): Promise<string> {
   const json = (await read(name, "verify.trustedRootSecretRef")).get("trusted_root.json")?.toString("utf8");
@@ -59,12 +69,39 @@ async function readTrustedRoot(name: string, read: ReadSecretValues): Promise<st
 
 /** @param values every `*.pub` is a key @param place for messages @throws SecretInvalid */
 export function cosignKeyPolicy(values: ReadonlyMap<string, Buffer>, place: string): CosignKeyPolicy {
+  const keys = publicKeys(values, place, "cosign.pub");
+  return { provider: "cosign", method: "keys", keys, fingerprint: fingerprint("keys", keys.map(keyBytes).sort()) };
+}
+
+/**
+ * @param values every `*.pub` is a key
+ * @param signature name of the one that counts; undefined: any
+ * @throws SecretInvalid also where a key is not RSA, with which alone OCM signs
+ */
+export function ocmPolicy(
+  values: ReadonlyMap<string, Buffer>,
+  place: string,
+  signature: string | undefined,
+): OcmPolicy {
+  const keys = publicKeys(values, place, "ocm.pub");
+  const other = keys.find(({ key }) => !key.asymmetricKeyType?.startsWith("rsa"));
+  if (other !== undefined)
+    throw new CodedError("SecretInvalid", `${place}: ${other.name} is no RSA key, and OCM signs with RSA alone`);
+  return {
+    provider: "ocm",
+    keys,
+    signature,
+    fingerprint: fingerprint("ocm", [signature ?? "", String(signature === undefined), ...keys.map(keyBytes).sort()]),
+  };
+}
+
+/** @param example how a key may be called, for the message */
+function publicKeys(values: ReadonlyMap<string, Buffer>, place: string, example: string): TrustedKey[] {
   const keys = [...values]
     .filter(([name]) => name.endsWith(".pub"))
     .flatMap(([name, bytes]) => parsePublicKeys(bytes.toString("utf8"), name, place));
-  if (keys.length === 0)
-    throw new CodedError("SecretInvalid", `${place} has no key *.pub; store the public key as cosign.pub`);
-  return { provider: "cosign", method: "keys", keys, fingerprint: fingerprint("keys", keys.map(keyBytes).sort()) };
+  if (keys.length > 0) return keys;
+  throw new CodedError("SecretInvalid", `${place} has no key *.pub; store the public key as ${example}`);
 }
 
 /** @param trustedRoot undefined for the public Sigstore @throws InvalidPattern */

@@ -4,11 +4,12 @@ import { withBudget } from "./content.ts";
 import { verifyCosign } from "./cosign/cosign.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
+import { verifyOcm } from "./ocm/ocm.ts";
 import { TrustedRoots } from "./cosign/trusted-root.ts";
 import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
 
 /**
- * Verifies cosign and notation signatures. A good result is kept by access, digest and policy, since none can change without
+ * Verifies signatures by cosign, by notation and of OCM component versions. A good result is kept by access, digest and policy, since none can change without
  * changing its name; a refusal is not kept, since a signature may be added at any time. By access, because what a lenient
  * policy lets pass depends on the signatures that were shown.
  *
@@ -45,6 +46,7 @@ async function verify(
 ): Promise<Verification> {
   const { policy, signal } = request;
   if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
+  if (policy.provider === "ocm") return await verifyOcm(request, policy, limits);
   const metered = { ...request, repository: withBudget(request.repository, limits.maxTotalBytes) };
   return policy.provider === "notation"
     ? await verifyNotation(metered, policy, limits, now)

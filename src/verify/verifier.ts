@@ -18,7 +18,7 @@ export interface IdentityRule {
 }
 
 /** What an artifact is checked against; made by `readVerifyPolicy` or by the command line. */
-export type VerifyPolicy = CosignKeyPolicy | CosignKeylessPolicy | NotationPolicy;
+export type VerifyPolicy = CosignKeyPolicy | CosignKeylessPolicy | NotationPolicy | OcmPolicy;
 
 interface CommonPolicy {
   /** Equal for policies that accept the same signatures: part of the key under which results are kept. */
@@ -51,6 +51,15 @@ export interface NotationPolicy extends CommonPolicy {
   readonly certificates: readonly X509Certificate[];
 }
 
+/** A signature in the descriptor of an OCM component version. */
+export interface OcmPolicy extends CommonPolicy {
+  readonly provider: "ocm";
+  /** RSA; any of them may have signed. */
+  readonly keys: readonly TrustedKey[];
+  /** Name of the signature that counts; undefined: any. */
+  readonly signature: string | undefined;
+}
+
 export interface VerifyRequest {
   /** Where the artifact and its signatures are. */
   readonly repository: Repository;
@@ -61,7 +70,7 @@ export interface VerifyRequest {
 }
 
 export interface Verification {
-  readonly provider: "cosign" | "notation";
+  readonly provider: VerifyPolicy["provider"];
   /**
    * `ignored` where a notation trust policy says to skip verification, or only logs that the signer is not trusted: the
    * artifact may be used, but is not verified.
@@ -69,7 +78,7 @@ export interface Verification {
   readonly result: "verified" | "ignored";
   /** Who signed, for the condition: `key cosign.pub`, `subject … by issuer …`, `CN=…`. */
   readonly identity: string;
-  /** Manifest of the signature; undefined where verification was skipped. */
+  /** Manifest of the signature, or with the descriptor that it is in; undefined where verification was skipped. */
   readonly signature: Digest | undefined;
   /** What the policy says to log instead of to enforce. */
   readonly warnings: readonly string[];

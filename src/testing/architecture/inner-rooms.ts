@@ -126,8 +126,8 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     reaches: ["child_process", "fs"],
   },
   "src/verify": {
-    holds: "signatures: cosign and notation",
-    imports: ["src/errors", "src/oci", "src/sharing", "src/text"],
+    holds: "signatures: cosign, notation, OCM",
+    imports: ["src/component", "src/errors", "src/oci", "src/sharing", "src/text"],
     packages: [
       "@sigstore/bundle",
       "@sigstore/protobuf-specs",
