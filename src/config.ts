@@ -38,6 +38,7 @@ export const registryDefaults = Object.freeze({
   connectTimeoutMs: 10_000,
   keepAliveMs: 60_000,
   retry: Object.freeze({ attempts: 5, baseMs: 200, maxMs: 10_000, maxWaitMs: 15_000 }),
+  pace: Object.freeze({ leastBytesPerSecond: 4096, windowMs: 15_000, graceMs: 60_000 }),
   maxRedirects: 8,
   uploadChunkBytes: 64 * MiB,
   maxMaterials: 256,

@@ -34,7 +34,7 @@ const of = (all: CloudCredentials, namespace = "apps", name = "puller") =>
   all.ofServiceAccount("aws", source(namespace), name, requestToken);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
   requests = [];
   annotations = { role: "a" };
   respond = async () => ({
@@ -50,6 +50,30 @@ it("keeps a credential until shortly before it expires", async () => {
   vi.advanceTimersByTime(0.79 * hour);
   expect(await provider.resolve({ ...target, repository: "other" }, signal)).toEqual({ kind: "bearer", token: "1" });
   vi.advanceTimersByTime(0.02 * hour);
+  expect(await provider.resolve(target, signal)).toEqual({ kind: "bearer", token: "2" });
+});
+
+it.each([
+  ["forward", 100 * hour],
+  ["back", -100 * hour],
+])("is not led astray by a clock that is set %s", async (_, step) => {
+  const provider = credentials().ofController("aws");
+  await provider.resolve(target, signal);
+  vi.setSystemTime(Date.now() + step);
+  vi.advanceTimersByTime(0.5 * hour);
+  expect(await provider.resolve(target, signal)).toEqual({ kind: "bearer", token: "1" });
+  vi.advanceTimersByTime(0.4 * hour);
+  expect(await provider.resolve(target, signal)).toEqual({ kind: "bearer", token: "2" });
+});
+
+it("asks again one day where the clock is years behind", async () => {
+  respond = async () => ({
+    credential: { kind: "bearer", token: String(requests.length) },
+    expiresAt: Date.now() + 1_000_000 * hour,
+  });
+  const provider = credentials().ofController("aws");
+  await provider.resolve(target, signal);
+  vi.advanceTimersByTime(12 * hour);
   expect(await provider.resolve(target, signal)).toEqual({ kind: "bearer", token: "2" });
 });
 

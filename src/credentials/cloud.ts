@@ -52,9 +52,12 @@ export interface CloudCredentialsOptions {
 
 /** A credential is renewed when this part of its life is over, as by Flux. */
 const usableLife = 0.8;
+/** Amazon's live longest. */
+const longestLifeMs = 12 * 60 * 60_000;
 
 interface Entry {
   readonly credential: Credential;
+  /** By performance.now. */
   readonly renewAt: number;
 }
 
@@ -116,7 +119,7 @@ export class CloudCredentials {
       ],
     ]);
     const known = this.#known.get(key);
-    if (known !== undefined && Date.now() < known.renewAt) return known.credential;
+    if (known !== undefined && performance.now() < known.renewAt) return known.credential;
     let pending = this.#pending.get(key);
     if (pending === undefined) {
       pending = this.#exchange(cloud, target, account).finally(() => this.#pending.delete(key));
@@ -129,7 +132,7 @@ export class CloudCredentials {
   }
 
   async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
-    const startedAt = Date.now();
+    const [startedAt, date] = [performance.now(), Date.now()];
     trustSystemRoots();
     try {
       // Shared by all who wait for the same identity, so no single caller's signal ends it.
@@ -138,7 +141,8 @@ export class CloudCredentials {
         account,
         signal: AbortSignal.timeout(this.#options.timeoutMs),
       });
-      return { credential, renewAt: startedAt + (expiresAt - startedAt) * usableLife };
+      // The clock on the wall may be wrong, or be moved while the credential is kept.
+      return { credential, renewAt: startedAt + Math.min(expiresAt - date, longestLifeMs) * usableLife };
     } catch (cause) {
       if (cause instanceof CodedError) throw cause;
       const who = account === undefined ? "the controller" : `ServiceAccount ${account.namespace}/${account.name}`;

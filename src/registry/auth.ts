@@ -106,7 +106,8 @@ export class Authorizer {
       [...challenge.scopes].sort(),
     ]);
     const cached = this.#tokens.get(key);
-    if (cached && `Bearer ${cached.value}` !== rejected && Date.now() < cached.renewAt) return `Bearer ${cached.value}`;
+    if (cached && `Bearer ${cached.value}` !== rejected && performance.now() < cached.renewAt)
+      return `Bearer ${cached.value}`;
     this.#tokens.delete(key);
     let pending = this.#pending.get(key);
     if (!pending) {

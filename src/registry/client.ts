@@ -7,6 +7,7 @@ import { parseReference } from "../oci/reference.ts";
 import { Channel, materialKey } from "./channel.ts";
 import type { ConnectionOptions } from "./dispatcher.ts";
 import type { ProxySettings } from "./proxy.ts";
+import type { PaceLimits } from "./pace.ts";
 import { openRepository } from "./repository.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { type Access, Session } from "./session.ts";
@@ -15,6 +16,7 @@ import type { OnRequest } from "./transport.ts";
 export interface RegistryClientOptions extends ConnectionOptions {
   readonly userAgent: string;
   readonly retry: RetryPolicy;
+  readonly pace: PaceLimits;
   readonly maxRedirects: number;
   /** Blobs up to this size are pushed in one request, larger ones in chunks of it. */
   readonly uploadChunkBytes: number;
@@ -55,6 +57,7 @@ export class RegistryClient {
       maxRedirects,
       onRequest,
       retry,
+      pace,
       uploadChunkBytes,
       onBytes,
     } = this.#options;
@@ -68,7 +71,14 @@ export class RegistryClient {
     };
     const transport = { userAgent, maxRedirects, onRequest };
     return openRepository(
-      new Session(officialImage(target), origin, access, { transport, retry, uploadChunkBytes, onBytes, channel }),
+      new Session(officialImage(target), origin, access, {
+        transport,
+        retry,
+        pace,
+        uploadChunkBytes,
+        onBytes,
+        channel,
+      }),
     );
   }
 

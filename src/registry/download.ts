@@ -1,6 +1,7 @@
 import { CodedError } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { abortError, isTransient, networkError } from "./errors.ts";
+import { Pace, wasSlow } from "./pace.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { RegistryRequest, Session } from "./session.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
@@ -13,6 +14,7 @@ export class Download {
   readonly #session: Session;
   readonly #descriptor: Descriptor;
   readonly #signal: AbortSignal;
+  readonly #pace: Pace;
   #response: HttpResponse;
   #received = 0;
   /** Bytes at the head of the response that are already here. */
@@ -22,6 +24,7 @@ export class Download {
     this.#session = session;
     this.#descriptor = descriptor;
     this.#signal = signal;
+    this.#pace = new Pace(session.shared.pace, descriptor.size);
     this.#response = first;
   }
 
@@ -47,9 +50,10 @@ export class Download {
     for (let stalls = 0, progressAt = 0; ;) {
       const broken = yield* this.#part();
       if (this.#received >= this.#descriptor.size) return;
-      stalls += 1;
+      // One that was slow may be better elsewhere, but not again and again.
+      stalls += wasSlow(broken) ? attempts / 2 : 1;
       if (this.#received - progressAt >= progressBytes) [stalls, progressAt] = [0, this.#received];
-      if (stalls >= attempts || !isTransient(broken)) throw broken;
+      if (stalls >= attempts || this.#pace.isOver || !isTransient(broken)) throw broken;
       await pause(backoffMs(this.#session.shared.retry, stalls), this.#signal);
       await this.#resume();
     }
@@ -58,16 +62,22 @@ export class Download {
   /** What the present response brings; returns the reason why that is not the whole. */
   async *#part(): AsyncGenerator<Buffer, CodedError> {
     const response = this.#response;
+    const watch = this.#pace.watch(response.name, (error) => response.body.destroy(error));
+    watch.waits();
     try {
       for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        watch.got(chunk.length);
         const fresh = chunk.subarray(this.#skip);
         this.#skip -= chunk.length - fresh.length;
         this.#received += fresh.length;
         this.#session.shared.onBytes?.(response.url.host, chunk.length);
         if (fresh.length > 0) yield fresh;
+        watch.waits();
       }
     } catch (error) {
       return this.#signal.aborted ? abortError(this.#signal) : networkError(response.name, error);
+    } finally {
+      watch.stop();
     }
     return this.#endedEarly("RegistryUnreachable");
   }

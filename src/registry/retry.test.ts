@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import { backoffMs, HostGate, retryAfterMs, withRetry } from "./retry.ts";
 
@@ -78,6 +78,32 @@ test("Retry-After holds back every request with the same key, and no other", asy
   expect(other - started).toBeLessThan(30);
   expect(same - started).toBeGreaterThan(40);
   expect((await first) - started).toBeGreaterThan(40);
+});
+
+afterEach(() => vi.useRealTimers());
+
+test.each([
+  ["back", -3_600_000],
+  ["forward", 3_600_000],
+])("Retry-After means the time that passes, also where the clock is set %s", async (_, step) => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const gate = new HostGate();
+  gate.block("h", 60);
+  vi.setSystemTime(Date.now() + step);
+  const started = performance.now();
+  await gate.pass("h", 1000, signal);
+  expect(performance.now() - started).toBeGreaterThan(40);
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test("what failed is told where another attempt would be too late", async () => {
+  const context = { policy: { ...policy, baseMs: 1000, maxMs: 1000 }, gate: new HostGate(), key: "h", signal };
+  const failed = failing("RegistryUnavailable", { status: 503 });
+  const started = performance.now();
+  await expect(withRetry({ ...context, leftMs: () => 0 }, async () => await Promise.reject(failed))).rejects.toBe(
+    failed,
+  );
+  expect(performance.now() - started).toBeLessThan(500);
 });
 
 test("a long Retry-After is reported instead of waited for", async () => {

@@ -35,13 +35,13 @@ export class HostGate {
   readonly #until = new LRUCache<string, number>({ max: 1000 });
 
   block(key: string, ms: number): void {
-    this.#until.set(key, Math.max(this.#until.get(key) ?? 0, Date.now() + ms));
+    this.#until.set(key, Math.max(this.#until.get(key) ?? 0, performance.now() + ms));
   }
 
   /** @throws RateLimited when the wait would be longer than `maxWaitMs` */
   async pass(key: string, maxWaitMs: number, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const left = (this.#until.get(key) ?? 0) - Date.now();
+      const left = (this.#until.get(key) ?? 0) - performance.now();
       if (left <= 0) return;
       if (left > maxWaitMs)
         throw new CodedError("RateLimited", "the registry has asked to be left alone for a while", {
@@ -58,21 +58,26 @@ interface RetryContext {
   /** Requests with the same key are held back together. */
   readonly key: string;
   readonly signal: AbortSignal;
+  /** How much time there is for all attempts together. */
+  readonly leftMs?: () => number;
 }
 
 /** Runs `attempt` until it succeeds, fails for good, or has failed too often. */
 export async function withRetry<T>(context: RetryContext, attempt: () => Promise<T>): Promise<T> {
-  const { policy, gate, key, signal } = context;
+  const { policy, gate, key, signal, leftMs = () => Infinity } = context;
+  const patienceMs = (): number => Math.min(policy.maxWaitMs, leftMs());
   for (let tried = 1; ; tried++) {
-    await gate.pass(key, policy.maxWaitMs, signal);
+    await gate.pass(key, patienceMs(), signal);
     try {
       return await attempt();
     } catch (error) {
       if (!isTransient(error)) throw error;
       const { retryAfterMs } = error;
       if (retryAfterMs !== undefined) gate.block(key, retryAfterMs);
-      if (tried >= policy.attempts || (retryAfterMs ?? 0) > policy.maxWaitMs) throw error;
-      await pause(backoffMs(policy, tried - 1), signal);
+      const pauseMs = backoffMs(policy, tried - 1);
+      // What has failed says more than that the time is over.
+      if (tried >= policy.attempts || (retryAfterMs ?? 0) > patienceMs() || pauseMs > leftMs()) throw error;
+      await pause(pauseMs, signal);
     }
   }
 }

@@ -1,12 +1,15 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
+import { CodedError } from "../errors.ts";
+import { Deadline, seconds, type TimeLimit } from "../http/deadline.ts";
 import { readStart } from "../http/failures.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { AuthRequest } from "./auth.ts";
 import { discard, readBody } from "./body.ts";
 import type { Channel, Material, Traffic } from "./channel.ts";
-import { statusError } from "./errors.ts";
+import { requestName, statusError } from "./errors.ts";
+import { pacedBody, type PaceLimits } from "./pace.ts";
 import { retryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
 import { exchange, type Headers, type HttpResponse, type Method, type TransportOptions } from "./transport.ts";
 
@@ -15,7 +18,7 @@ export interface Access extends Material {
   readonly credentials?: CredentialProvider | undefined;
   /** Plain HTTP. There is no way to switch the verification of certificates off. */
   readonly insecure?: boolean;
-  /** For a response's head, between two parts of a body, and for the whole of a small response. */
+  /** For an answer, all retries together; of content for its head alone, see `PaceLimits`. */
   readonly timeoutMs: number;
   readonly limits: Limits;
 }
@@ -24,6 +27,7 @@ export interface Access extends Material {
 export interface Shared {
   readonly transport: TransportOptions;
   readonly retry: RetryPolicy;
+  readonly pace: PaceLimits;
   readonly uploadChunkBytes: number;
   readonly onBytes: ((host: string, bytes: number) => void) | undefined;
   channel(): Channel;
@@ -46,7 +50,17 @@ export interface RegistryRequest {
   readonly retry?: boolean;
 }
 
+/** One request with its retries. */
+interface Attempt {
+  readonly request: RegistryRequest;
+  readonly url: URL;
+  readonly signal: AbortSignal;
+  readonly leftMs?: () => number;
+}
+
 const maxErrorBytes = 8192;
+/** Of all that wait for the same token, each waits as long as its own `timeout` says. */
+const tokenTimeoutMs = 30_000;
 /** Fingerprints mean nothing outside of this process. */
 const fingerprintKey = randomBytes(32);
 
@@ -86,13 +100,31 @@ export class Session {
     consume: (response: HttpResponse) => Promise<T>,
   ): Promise<T> {
     const url = typeof request.path === "string" ? this.url(request.path) : request.path;
+    // How long it may take to send content depends on its size, see `pacedBody`.
+    if (isUpload(request)) return await this.#attempt({ request, url, signal }, consume);
+    const deadline = new Deadline(answerWithin(requestName(request.method, url), this.access.timeoutMs), signal);
+    const leftMs = (): number => deadline.leftMs;
+    try {
+      return await this.#attempt({ request, url, signal: deadline.signal, leftMs }, async (response) => {
+        // What follows the head of content is watched by its reader, see `Download`.
+        if (request.traffic === "bulk") deadline.lift();
+        return await consume(response);
+      });
+    } finally {
+      deadline.lift();
+    }
+  }
+
+  async #attempt<T>(
+    { request, url, signal, leftMs }: Attempt,
+    consume: (response: HttpResponse) => Promise<T>,
+  ): Promise<T> {
     const { fingerprint } = await this.#resolve(signal);
     const policy = request.retry === false ? { ...this.shared.retry, attempts: 1 } : this.shared.retry;
-    const context = { policy, gate: this.shared.channel().gate, key: `${url.host} ${fingerprint}`, signal };
-    return await withRetry(context, async () => {
-      const bounded =
-        request.traffic === "bulk" ? signal : AbortSignal.any([signal, AbortSignal.timeout(this.access.timeoutMs)]);
-      const response = await this.#authorized(request, url, bounded);
+    const { gate } = this.shared.channel();
+    const key = `${url.host} ${fingerprint}`;
+    return await withRetry({ policy, gate, key, signal, ...(leftMs && { leftMs }) }, async () => {
+      const response = await this.#authorized(request, url, signal);
       if (request.accept.includes(response.status)) return await consume(response);
       throw await this.#refusal(response);
     });
@@ -159,24 +191,31 @@ export class Session {
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const { method, body, traffic = "metadata" } = request;
+    const { method, traffic = "metadata" } = request;
+    const { timeoutMs } = this.access;
     const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) };
-    return await exchange(this.shared.channel(), this.shared.transport, {
-      method,
-      url,
-      headers,
-      body,
-      traffic,
-      timeoutMs: this.access.timeoutMs,
-      signal,
-    });
+    const body = this.#body(request, url);
+    const exchanged = { method, url, headers, body, traffic, timeoutMs, signal };
+    const response = await exchange(this.shared.channel(), this.shared.transport, exchanged);
+    if (isUpload(request)) cutLate(response, timeoutMs);
+    return response;
+  }
+
+  #body(request: RegistryRequest, url: URL): RegistryRequest["body"] {
+    const { body, headers, method } = request;
+    if (!body || !isUpload(request)) return body;
+    const sending = { name: requestName(method, url), bytes: Number(headers?.["content-length"] ?? 0) };
+    return () => {
+      const content = body();
+      return content instanceof Uint8Array ? content : pacedBody(content, this.shared.pace, sending);
+    };
   }
 
   async #authRequest(request: RegistryRequest, signal: AbortSignal): Promise<AuthRequest> {
     const { repository } = this.target;
     const scopes = [`repository:${repository}:${actions[request.needs]}`];
     if (request.mountFrom !== undefined) scopes.push(`repository:${request.mountFrom}:pull`);
-    const { timeoutMs, insecure = false } = this.access;
+    const { insecure = false } = this.access;
     return {
       origin: this.origin,
       scopes,
@@ -192,8 +231,8 @@ export class Session {
           body: form === undefined ? undefined : () => Buffer.from(form, "utf8"),
           secretBody: true,
           traffic: "metadata",
-          timeoutMs,
-          signal: AbortSignal.timeout(timeoutMs),
+          timeoutMs: tokenTimeoutMs,
+          signal: AbortSignal.timeout(tokenTimeoutMs),
         }),
     };
   }
@@ -226,6 +265,23 @@ export class Session {
         : response.name;
     return statusError(name, response.status, { body, retryAfterMs: wait });
   }
+}
+
+const isUpload = ({ traffic, body }: RegistryRequest): boolean => traffic === "bulk" && body !== undefined;
+
+const answerWithin = (name: string, ms: number): TimeLimit => ({
+  ms,
+  late: () =>
+    new CodedError(
+      "RegistryTimeout",
+      `${name}: no answer in ${seconds(ms)}; the registry hangs, or timeout is too short`,
+    ),
+});
+
+/** The rest of an answer that does not come in time is cut off. */
+function cutLate({ body }: HttpResponse, ms: number): void {
+  const timer = setTimeout(() => body.destroy(), ms);
+  body.once("close", () => clearTimeout(timer));
 }
 
 /** Removes our own secrets from what a registry says, should it repeat them. */
