@@ -20,13 +20,17 @@ const fields = z
       .string("write a duration such as 10m or 1h30m")
       .max(64)
       .regex(DURATION_PATTERN, "write a duration such as 10m or 1h30m")
-      .describe("How often upstream is asked for something new, give or take the controller's jitter."),
+      .describe(
+        "How often upstream is asked for something new, give or take the controller's jitter; at most once a second. `0s`: only after a change, or on request.",
+      ),
     timeout: z
       .string()
       .max(64)
       .regex(TIMEOUT_PATTERN, "write a duration in minutes, seconds or milliseconds, such as 60s")
       .default("60s")
-      .describe("How long one operation with the registry may take."),
+      .describe(
+        "How long the registry may take to answer, for each phase with all its retries: resolving, signatures, manifests. Content may take as long as its size asks for. `0s`: 10m, which is also the longest.",
+      ),
     ...registryAccess,
     ignore: z
       .string()

@@ -10,7 +10,7 @@ import { failurePolicies } from "./policy.ts";
 import type { Deps, Next } from "./ports.ts";
 import { tellProgress, withProgress, type Working } from "./progress.ts";
 import { Run, type Waiting } from "./run.ts";
-import { intervalMs, parseObject, timeoutMs } from "../pipeline/spec.ts";
+import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
 import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
@@ -137,7 +137,8 @@ class Attempt {
       }),
     );
     this.#announceSuccess();
-    return { kind: "after", milliseconds: jittered(intervalMs(spec), deps) };
+    this.#tellInterval();
+    return routine(spec, deps);
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
@@ -172,10 +173,7 @@ class Attempt {
       deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
     if (next === "retry")
       return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
-    return {
-      kind: "after",
-      milliseconds: next === "wait" ? deps.settings.requeueDependencyMs : jittered(intervalMs(spec), deps),
-    };
+    return next === "wait" ? { kind: "after", milliseconds: deps.settings.requeueDependencyMs } : routine(spec, deps);
   }
 
   async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
@@ -189,6 +187,15 @@ class Attempt {
     if (written !== undefined) memory.statuses.remember(this.#owner.uid, this.#seen, written);
     else if (raw !== this.#raw) memory.statuses.remember(this.#owner.uid, this.#seen, raw);
     return written !== undefined;
+  }
+
+  /** Once for each edit. */
+  #tellInterval(): void {
+    const { spec } = this.#owner.object;
+    if (!isTooOften(spec) || this.#basis.before.observedGeneration === this.#owner.generation) return;
+    const message = `interval is ${spec.interval}; the shortest is ${shortestIntervalMs} ms, which is used`;
+    this.#context.deps.announce.event(this.#owner, { type: "Warning", reason: "IntervalTooShort", message });
+    this.#context.deps.log("info", message, { ...this.#owner.key });
   }
 
   #announceSuccess(): void {
@@ -222,6 +229,12 @@ class Attempt {
 
 function requestOf(raw: RawObject): string | undefined {
   return raw.metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
+}
+
+/** The next reconcile that nobody has to ask for; `interval: 0s` wants none, as in Flux. */
+function routine(spec: ArtifactRepository["spec"], deps: Deps): Next {
+  const ms = intervalMs(spec);
+  return ms === 0 ? { kind: "forget" } : { kind: "after", milliseconds: jittered(ms, deps) };
 }
 
 /** Spread, so that objects made together do not ask together for ever. */

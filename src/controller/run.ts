@@ -11,9 +11,9 @@ import { buildArtifact, selectRequest, type BuildContext } from "../pipeline/bui
 import { sourceVerified } from "./conditions.ts";
 import { imageFormOf } from "../pipeline/image-form.ts";
 import type { ReconcileContext } from "./memory.ts";
+import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Freshness } from "../pipeline/ports.ts";
-import type { Deps } from "./ports.ts";
 import { publishEverywhere } from "./publish.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
 import type { BuildKey, RunningBuild, SharedBuild } from "../pipeline/shared-builds.ts";
@@ -38,6 +38,9 @@ export class Waiting {
   }
 }
 
+/** Objects, aliases and old manifests that are looked at besides the content, generously. */
+const maxPublishedParts = 300;
+
 /** One reconcile under way: what is known so far, also where it ends in an error. */
 export class Run {
   readonly owner: Identified;
@@ -53,6 +56,7 @@ export class Run {
   /** Why something was built; undefined where nothing was. */
   built: string | undefined;
   readonly #context: RunContext;
+  readonly #phases: Phases;
 
   constructor(owner: Identified, before: ArtifactRepositoryStatus, context: RunContext) {
     this.owner = owner;
@@ -60,19 +64,25 @@ export class Run {
     this.checksum = contentChecksum(owner.object.spec);
     this.selected = before.selected;
     this.#context = context;
+    this.#phases = new Phases(owner.object.spec, context);
   }
 
   /** The phases, in order; what has to be waited for, where that keeps the last of them off. @throws whatever any of them throws */
   async execute(): Promise<Waiting | undefined> {
-    const { deps, signal } = this.#context;
+    const { deps } = this.#context;
     const { spec } = this.owner.object;
     this.stored = await storedArtifact(this.owner, this.before, this.#context);
-    const repository = await deps.sources.open(spec, this.owner.key.namespace, this.#freshness(), signal);
-    const rule = await tagRule(spec, this.owner.key.namespace, deps.kube, signal);
-    this.resolved = await this.#timed("resolve", () => resolveRoot(rule, repository, this.#nextStep(), signal));
-    const layer = await this.#buildUnlessCurrent(repository, this.resolved);
+    const { namespace } = this.owner.key;
+    const { repository, resolved } = await this.#phases.asking("resolve", "resolving", async (within) => {
+      const opened = await deps.sources.open(spec, namespace, this.#freshness(), within);
+      const rule = await tagRule(spec, namespace, deps.kube, within);
+      return { repository: opened, resolved: await resolveRoot(rule, opened, this.#nextStep(), within) };
+    });
+    this.resolved = resolved;
+    const layer = await this.#buildUnlessCurrent(repository, resolved);
     if (layer instanceof Waiting) return layer;
-    this.published = await this.#timed("publish", () => this.#publish(layer));
+    const size = { bytes: this.stored!.size, parts: maxPublishedParts };
+    this.published = await this.#phases.moving("publish", size, (within) => this.#publish(layer, within));
     // Storing something has cleaned up already.
     if (this.built === undefined) await deps.store.collect(storeOwner(this.owner));
     return undefined;
@@ -106,19 +116,13 @@ export class Run {
   async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
     const { spec } = this.owner.object;
     if (spec.verify === undefined) return undefined;
-    const { deps, signal } = this.#context;
-    const policy = await deps.sources.verifyPolicy(spec, this.owner.key.namespace, signal);
-    const select = selectRequest({
-      spec,
-      repository,
-      resolved,
-      repositoryPath: "",
-      limits: deps.settings.limits,
-      signal,
+    const { deps } = this.#context;
+    const { limits } = deps.settings;
+    const verified = await this.#phases.asking("verify", "verifying", async (signal) => {
+      const policy = await deps.sources.verifyPolicy(spec, this.owner.key.namespace, signal);
+      const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits, signal });
+      return await verifySource({ verifier: deps.verifier, policy, repository, select });
     });
-    const verified = await this.#timed("verify", () =>
-      verifySource({ verifier: deps.verifier, policy, repository, select }),
-    );
     this.verification = verified.verification;
     for (const warning of verified.verification?.warnings ?? []) deps.log("info", warning, {});
     return verified.selection;
@@ -177,12 +181,19 @@ export class Run {
   }
 
   async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
-    const selection = known ?? (await this.#timed("select", () => selectLayers(selectRequest(context))));
+    const selection =
+      known ??
+      (await this.#phases.asking("select", "reading the manifests of", (signal) =>
+        selectLayers(selectRequest({ ...context, signal })),
+      ));
     const bytes = selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-    const built = await this.#context.transfer(bytes, () =>
-      this.#timed("operate", () => buildArtifact(context, selection)),
+    const size = { bytes, parts: selection.layers.length };
+    const { built, image } = await this.#context.transfer(bytes, () =>
+      this.#phases.moving("operate", size, async (signal) => {
+        const made = await buildArtifact({ ...context, signal }, selection);
+        return { built: made, image: await imageFormOf({ ...context, signal }, made) };
+      }),
     );
-    const image = await imageFormOf(context, built);
     const { result, revision, metadata } = built;
     const { path: _, ...content } = result.blob;
     const build = {
@@ -202,7 +213,7 @@ export class Run {
     const { memory, deps, signal } = this.#context;
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#timed("store", () =>
+    this.stored = await this.#phases.timed("store", () =>
       deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, signal),
     );
     this.selected = build.selected;
@@ -224,8 +235,8 @@ export class Run {
     return { since: askedAt, tagsSince: isRoutine ? askedAt - intervalMs(this.owner.object.spec) / 2 : askedAt };
   }
 
-  async #publish(layer: PushedLayer | undefined): Promise<Published> {
-    const { deps, transfer, signal } = this.#context;
+  async #publish(layer: PushedLayer | undefined, signal: AbortSignal): Promise<Published> {
+    const { deps, transfer } = this.#context;
     const previous: readonly PublishedStatus[] = this.before.published ?? [];
     const sourceVerified = this.#sourceVerified();
     return await publishEverywhere(
@@ -244,16 +255,5 @@ export class Run {
         observedGeneration: this.owner.generation,
       }
     );
-  }
-
-  /** A phase; none begins after the object was edited or deleted. */
-  async #timed<T>(stage: Parameters<Deps["meter"]["stage"]>[0], work: () => Promise<T>): Promise<T> {
-    this.#context.signal.throwIfAborted();
-    const start = performance.now();
-    try {
-      return await work();
-    } finally {
-      this.#context.deps.meter.stage(stage, performance.now() - start);
-    }
   }
 }

@@ -41,13 +41,42 @@ export function tagQueryOf({ ref, layerSelector }: ArtifactRepositorySpec): TagQ
   return { ...(query as TagQuery), chart: HELM_TYPE.test(layerSelector?.mediaType ?? "") };
 }
 
-/** The schema has checked both durations. */
-export function intervalMs(spec: ArtifactRepositorySpec): number {
-  return parseDuration(spec.interval) ?? 0;
+/** No object asks its registry more often than that. */
+export const shortestIntervalMs = 1000;
+
+/** Milliseconds between routine reconciles; 0 where there are none. The schema has checked the duration. */
+export function intervalMs({ interval }: Pick<ArtifactRepositorySpec, "interval">): number {
+  return isZero(interval) ? 0 : Math.max(shortestIntervalMs, parseDuration(interval) ?? 0);
 }
 
-export function timeoutMs(spec: ArtifactRepositorySpec): number {
-  return parseDuration(spec.timeout) ?? 0;
+/** Whether `interval` asks for more than there is. */
+export function isTooOften({ interval }: Pick<ArtifactRepositorySpec, "interval">): boolean {
+  return !isZero(interval) && (parseDuration(interval) ?? 0) < shortestIntervalMs;
+}
+
+const longestTimeoutMs = 10 * 60_000;
+
+/** How long a phase of questions and answers may take, retries together. `0s` is no limit of one's own: ours remains. */
+export function timeoutMs({ timeout }: Pick<ArtifactRepositorySpec, "timeout">): number {
+  return isZero(timeout) ? longestTimeoutMs : Math.min(longestTimeoutMs, Math.max(1, parseDuration(timeout) ?? 0));
+}
+
+const isZero = (duration: string): boolean => !/[1-9]/.test(duration);
+
+/** What is to be moved. */
+export interface Size {
+  readonly bytes: number;
+  /** In so many pieces, each with requests of its own. */
+  readonly parts: number;
+}
+
+/** Registries have to be faster, see `registryDefaults.pace`: this is for all pieces together, and for our own work on them. */
+const leastBytesPerSecond = 4096;
+const ownWorkMs = 5 * 60_000;
+
+/** How long moving content may take in all. */
+export function transferMs({ bytes, parts }: Size, answerMs: number): number {
+  return Math.min(2 ** 31 - 1, answerMs + ownWorkMs + 1000 * parts + Math.ceil((1000 * bytes) / leastBytesPerSecond));
 }
 
 /** How the selected layers are combined. */

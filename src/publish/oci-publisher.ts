@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError } from "../errors.ts";
+import { seconds, stoppedInTime } from "../http/deadline.ts";
 import type { SharedRepository } from "../oci/content.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
 import type { RegistryReference } from "../oci/reference.ts";
@@ -62,11 +63,16 @@ export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciP
       const target = object?.spec.publish?.oci;
       // Where no target is named any more, nobody says with whose credentials to ask.
       if (object === undefined || target === undefined) return;
-      const { repository } = await open({ key, object }, target, signal);
       const owner = storeOwner({ key });
       const pushed = pushedDigests(previous, target.url);
       const preexisting = preexistingIn(previous, target.url);
-      await prunePushed({ repository, owner, pushed, preexisting, retain: 0, aliases: [] }, signal);
+      const ms = timeoutMs(object.spec) + 1000 * pushed.length;
+      const late = (): CodedError => new CodedError("PublishFailed", `${target.url} does not answer in ${seconds(ms)}`);
+      const withdraw = async (within: AbortSignal): Promise<void> => {
+        const { repository } = await open({ key, object }, target, within);
+        await prunePushed({ repository, owner, pushed, preexisting, retain: 0, aliases: [] }, within);
+      };
+      await stoppedInTime({ ms, late }, withdraw, signal);
     },
     refill: async ({ owner, artifact, previous }, signal) => {
       const target = targetOf(owner);

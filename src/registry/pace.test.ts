@@ -97,7 +97,7 @@ describe("a download", () => {
       (request, response) => {
         requests++;
         void sleep(150).then(() => {
-          sender(10, 2)(request, response as never);
+          sender(10, 2)(request, response);
           setTimeout(() => response.destroy(), 20);
         });
       },
@@ -170,9 +170,7 @@ describe("an answer", () => {
     const repository = await repositoryOf(answer, { timeoutMs: 300 });
     for (const ask of [
       () => repository.resolve("v1", never, "read"),
-      async () => {
-        for await (const __ of repository.tags(never));
-      },
+      () => Array.fromAsync(repository.tags(never)),
       () => repository.referrers(blob.digest, undefined, never),
     ]) {
       const started = performance.now();

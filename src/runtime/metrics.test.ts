@@ -54,6 +54,14 @@ describe("reconciles", () => {
   });
 });
 
+describe("the process", () => {
+  it("tells how late its event loop is", async () => {
+    const lag = await samples(metricsOf(), /^nodejs_eventloop_lag_(p99|max)_seconds /);
+    expect(lag).toHaveLength(2);
+    for (const sample of lag) expect(Number(sample.split(" ")[1])).toBeGreaterThanOrEqual(0);
+  });
+});
+
 describe("the queue", () => {
   it("is shown as client-go shows it", async () => {
     const metrics = metricsOf();

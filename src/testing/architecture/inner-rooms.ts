@@ -97,7 +97,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
 
   // Adapters: each knows the model and its own outside world, never another adapter.
   "src/http": {
-    holds: "what everything that speaks HTTP shares: aborting, failures, certificates of the system",
+    holds: "what everything that speaks HTTP shares: aborting, deadlines, failures, certificates of the system",
     imports: ["src/errors"],
     reaches: ["tls"],
   },
@@ -191,6 +191,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     imports: [
       "api",
       "src/errors",
+      "src/http/deadline",
       "src/kube/conditions",
       "src/oci",
       "src/pipeline/object",

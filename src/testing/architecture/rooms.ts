@@ -45,6 +45,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "api",
       "src/config",
       "src/errors",
+      "src/http/deadline",
       "src/kube/conditions",
       "src/kube/run/informer",
       "src/kube/run/permits",
