@@ -58,7 +58,7 @@ export const serverLimits = Object.freeze({
 } satisfies ServerLimits);
 
 /** What the reconciler is not told by flags. */
-export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000 });
+export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000, orphanPauseMs: 5000 });
 
 /** How many builds are remembered for objects that ask for the same. */
 export const sharedBuildEntries = 1000;

@@ -29,7 +29,12 @@ export interface Listener {
   wake(key: ObjectKey, why: "start" | "event" | "edit"): void;
   /** The cache has it in this state now. */
   changed(object: RawObject): void;
+  /** The cache has it no more: it is gone, or its labels have changed. */
   deleted(object: RawObject): void;
+  /** The ExternalArtifact of an object that the cache does not have has come, changed or gone. */
+  published(owner: ObjectKey & { readonly uid: string }, artifact: ExternalArtifact): void;
+  /** The cache is whole: a list has succeeded. */
+  listed(): void;
 }
 
 /** The caches of one process. They fill whether it leads or not, so that a standby can take over at once. */
@@ -46,8 +51,10 @@ export class Caches {
     this.#options = options;
     this.#signal = signal;
     const { labelSelector } = options;
-    this.objects = this.#watch<RawObject>(artifactRepositories, { labelSelector }, (kind, object, old) =>
-      this.#objectChanged(kind, object, old),
+    this.objects = this.#watch<RawObject>(
+      artifactRepositories,
+      { labelSelector, onListed: () => this.#listener?.listed() },
+      (kind, object, old) => this.#objectChanged(kind, object, old),
     );
     this.externalArtifacts = this.#watch<ExternalArtifact>(externalArtifacts, {}, (kind, object, old) =>
       this.#artifactChanged(kind, object, old),
@@ -63,13 +70,25 @@ export class Caches {
   /** Sends what changes from now on, and everything that is there, to a listener; undefined: to nobody. */
   feed(listener: Listener | undefined): void {
     this.#listener = listener;
+    if (listener === undefined) return;
     // In another order each time: should this process end early again and again, it is not for the same ones' benefit.
-    if (listener) for (const { metadata } of shuffled(this.objects.list())) listener.wake(metadata, "start");
+    for (const { metadata } of shuffled(this.objects.list())) listener.wake(metadata, "start");
+    if (this.objects.available) listener.listed();
+  }
+
+  /** Whether objects may exist that the cache leaves out because of their labels. */
+  get isSelective(): boolean {
+    return this.#options.labelSelector !== undefined;
+  }
+
+  /** Whether the cache would have an object in this namespace. */
+  watches({ namespace }: ObjectKey): boolean {
+    return this.#options.namespace === undefined || this.#options.namespace === namespace;
   }
 
   #watch<T extends KubeObject>(
     type: ResourceType,
-    selection: { labelSelector?: string | undefined; metadataOnly?: boolean },
+    selection: { labelSelector?: string | undefined; metadataOnly?: boolean; onListed?: () => void },
     onChange: (kind: "added" | "modified" | "deleted", object: T, old: T | undefined) => void,
   ): Informer<T> {
     const { kube, namespace, log } = this.#options;
@@ -94,7 +113,8 @@ export class Caches {
 
   #artifactChanged(kind: string, object: ExternalArtifact, old: ExternalArtifact | undefined): void {
     const owner = ownerOf(object, KIND);
-    if (owner === undefined || this.objects.get(owner) === undefined) return;
+    if (owner === undefined) return;
+    if (this.objects.get(owner) === undefined) return this.#listener?.published(owner, object);
     const isRequest =
       readRequestedAt(object) !== undefined && (old === undefined || readRequestedAt(object) !== readRequestedAt(old));
     if (kind === "deleted" || isRequest) this.#listener?.wake(owner, "event");

@@ -43,7 +43,7 @@ export function objectKey(key: string): ObjectKey {
 }
 
 /** Our owner of a published object, where it has one. */
-export function ownerOf(object: KubeObject, kind: string): ObjectKey | undefined {
+export function ownerOf(object: KubeObject, kind: string): (ObjectKey & { readonly uid: string }) | undefined {
   const owner = object.metadata.ownerReferences?.find((reference) => reference.kind === kind);
-  return owner && { namespace: object.metadata.namespace, name: owner.name };
+  return owner && { namespace: object.metadata.namespace, name: owner.name, uid: owner.uid };
 }

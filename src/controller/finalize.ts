@@ -4,14 +4,24 @@ import { codeOf, messageOf } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { storeOwner, type RawObject } from "../pipeline/object.ts";
 import { parseObject } from "../pipeline/spec.ts";
+import type { Target } from "../publish/port.ts";
 import type { Deps } from "./ports.ts";
 
-/** The object with our finalizer on it. @throws Kube… */
-export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: AbortSignal): Promise<RawObject> {
+/** What is known of an object that is gone, or seems to be. */
+export type Departed = Pick<RawObject, "metadata" | "spec" | "status">;
+
+/**
+ * The object with our finalizer where something outside the cluster is to be taken back one day, and without it otherwise:
+ * what is inside goes with its owner, and a controller that is gone holds nobody up.
+ * @throws Kube…
+ */
+export async function settleFinalizer(raw: RawObject, kube: KubeClient, signal: AbortSignal): Promise<RawObject> {
   const { finalizers = [], resourceVersion, namespace, name } = raw.metadata;
-  if (finalizers.includes(FINALIZER)) return raw;
+  const isNeeded = pushes(raw);
+  if (finalizers.includes(FINALIZER) === isNeeded) return raw;
+  const others = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   // The list is replaced as a whole, so it must be the one that was read.
-  const patch = { metadata: { finalizers: [...finalizers, FINALIZER], resourceVersion } };
+  const patch = { metadata: { finalizers: isNeeded ? [...others, FINALIZER] : others, resourceVersion } };
   const patched = await kube.patch<RawObject>(
     artifactRepositories,
     { namespace, name },
@@ -19,7 +29,17 @@ export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: 
     { fieldManager: FIELD_MANAGER },
     signal,
   );
-  return { ...raw, metadata: { ...raw.metadata, finalizers: patched.metadata.finalizers ?? [] } };
+  const { finalizers: left = [], resourceVersion: version } = patched.metadata;
+  return {
+    ...raw,
+    metadata: { ...raw.metadata, finalizers: left, ...(version !== undefined && { resourceVersion: version }) },
+  };
+}
+
+/** Whether the spec, which may not make sense, says `publish.oci`. */
+function pushes({ spec }: RawObject): boolean {
+  const { publish } = (spec ?? {}) as { readonly publish?: { readonly oci?: object | null } | null };
+  return publish?.oci !== undefined && publish.oci !== null;
 }
 
 /**
@@ -28,25 +48,45 @@ export async function ensureFinalizer(raw: RawObject, kube: KubeClient, signal: 
  * @throws Kube…, StorageFailed: it is tried again
  */
 export async function finalize(raw: RawObject, deps: Deps, signal: AbortSignal): Promise<void> {
-  const { finalizers = [], namespace, name, uid = "", resourceVersion } = raw.metadata;
+  const { finalizers = [], namespace, name, resourceVersion } = raw.metadata;
   if (!finalizers.includes(FINALIZER)) return;
-  const owner = { key: { namespace, name }, uid };
-  const leaving = { ...owner, object: undefined, previous: raw.status?.published ?? [] };
-  const { oci: _, ...companions } = deps.publishers;
-  for (const publisher of Object.values(companions))
-    await ignoring(["CrdMissing", "NotOwned"], deps, () => publisher.withdraw(leaving, signal));
   await withdrawPushed(raw, deps, signal);
-  await deps.store.remove(storeOwner(owner));
+  await takeBack(raw, deps, signal);
   const left = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   await ignoring(["NotFound"], deps, async () => {
     await deps.kube.patch(
       artifactRepositories,
-      owner.key,
+      { namespace, name },
       { metadata: { finalizers: left, resourceVersion } },
       { fieldManager: FIELD_MANAGER },
       signal,
     );
   });
+}
+
+/**
+ * Removes what is stored and published in the cluster for this very object, and nothing of another of its name.
+ * @param raw as it was last, as far as that is known
+ * @throws Kube…, StorageFailed
+ */
+export async function takeBack(raw: Departed, deps: Deps, signal: AbortSignal): Promise<void> {
+  const { namespace, name, uid } = raw.metadata;
+  const key = { namespace, name };
+  await deps.store.remove(storeOwner({ key }), uid);
+  // Only files are known without it.
+  if (uid === undefined) return;
+  const leaving = { key, uid, object: undefined, previous: raw.status?.published ?? [] };
+  const targets: readonly Target[] = hasOciRepository(raw)
+    ? ["externalArtifact", "ociRepository"]
+    : ["externalArtifact"];
+  for (const target of targets)
+    await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers[target].withdraw(leaving, signal));
+}
+
+function hasOciRepository({ spec, status }: Departed): boolean {
+  const { publish } = (spec ?? {}) as { readonly publish?: { readonly ociRepository?: object | null } | null };
+  const isWanted = publish?.ociRepository !== undefined && publish.ociRepository !== null;
+  return isWanted || status?.published?.some(({ kind }) => kind === "OCIRepository") === true;
 }
 
 /** What was pushed is deleted where the registry allows and can be reached; a dead registry must not keep the object. */

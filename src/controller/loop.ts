@@ -3,7 +3,10 @@ import type { ObjectKey } from "../kube/client.ts";
 import { Permits } from "../kube/run/permits.ts";
 import { Queue, type QueueEvent } from "../kube/run/queue.ts";
 import type { ReconcileResult } from "../runtime/metrics.ts";
-import type { Caches } from "./caches.ts";
+import type { Caches, Listener } from "./caches.ts";
+import { Departures } from "./departures.ts";
+import type { Departed } from "./finalize.ts";
+import { collectOrphans, isServedHere } from "./orphans.ts";
 import { objectKey, queueKey } from "./dependents.ts";
 import { ReconcileMemory } from "./memory.ts";
 import type { Deps, Next } from "./ports.ts";
@@ -38,46 +41,61 @@ export interface Loop {
 /** Reconciles what the caches show, until it is stopped. */
 export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loop {
   const memory = new ReconcileMemory();
-  const queue = makeQueue(caches, { deps, memory, options });
-  feed(caches, { queue, memory, onDeleted: options.onDeleted });
+  const departures = new Departures(caches);
+  const queue = makeQueue({ caches, deps, memory, departures, options });
+  const stopping = new AbortController();
+  caches.feed(listener(queue, { caches, deps, memory, departures, options }, stopping.signal));
   queue.start();
   return {
     queue,
     stop: async (graceMs) => {
       caches.feed(undefined);
+      stopping.abort(new CodedError("Aborted", "the controller is stopping"));
       return await queue.stop(graceMs);
     },
   };
 }
 
-function feed(
-  caches: Caches,
-  { queue, memory, onDeleted }: Pick<LoopOptions, "onDeleted"> & { queue: Queue; memory: ReconcileMemory },
-): void {
-  caches.feed({
-    wake: (key, why) => {
-      // What has changed is worth a first try, whatever happened before.
-      queue.forget(queueKey(key));
-      queue.add(queueKey(key), why !== "start");
-      if (why === "edit") queue.interrupt(queueKey(key), outdated);
-    },
+interface Parts {
+  readonly caches: Caches;
+  readonly deps: Deps;
+  readonly memory: ReconcileMemory;
+  readonly departures: Departures;
+  readonly options: LoopOptions;
+}
+
+/** Queues what the caches tell. */
+function listener(queue: Queue, { caches, deps, memory, departures, options }: Parts, signal: AbortSignal): Listener {
+  const wake: Listener["wake"] = (key, why) => {
+    // What has changed is worth a first try, whatever happened before.
+    queue.forget(queueKey(key));
+    queue.add(queueKey(key), why !== "start");
+    if (why === "edit") queue.interrupt(queueKey(key), outdated);
+  };
+  const depart = (object: Departed): void => {
+    departures.add(object);
+    wake(object.metadata, "start");
+  };
+  return {
+    wake,
     changed: (object) => memory.statuses.caughtUp(object),
     deleted: (object) => {
       queue.interrupt(queueKey(object.metadata), outdated);
       memory.forget(object.metadata.uid ?? "");
-      onDeleted?.(object);
+      depart(object);
+      options.onDeleted?.(object);
     },
-  });
-}
-
-interface Parts {
-  readonly deps: Deps;
-  readonly memory: ReconcileMemory;
-  readonly options: LoopOptions;
+    published: (owner, artifact) => {
+      if (departures.has(owner)) wake(owner, "event");
+      // Made at the very moment that its owner went.
+      else if (!caches.isSelective || isServedHere(artifact, deps.store)) depart({ metadata: owner });
+    },
+    listed: () => void collectOrphans(caches, deps, depart, signal),
+  };
 }
 
 /** Its groups are namespaces: however many objects one has, the others have their turns. */
-function makeQueue(caches: Caches, { deps, memory, options }: Parts): Queue {
+function makeQueue({ caches, deps, memory, departures, options }: Parts): Queue {
   const { concurrent, backoff, onQueueEvent, within = async (_, work) => await work() } = options;
   const transfers = new Permits(room.transfers(concurrent));
   const queue: Queue = new Queue({
@@ -88,15 +106,17 @@ function makeQueue(caches: Caches, { deps, memory, options }: Parts): Queue {
     backoff,
     process: async (key, turn) => {
       const at = objectKey(key);
-      const object = caches.objects.get(at);
-      if (object === undefined) return queue.forget(key);
-      const start = performance.now();
       const { signal, addedAt: askedAt } = turn;
+      const isSettled = await departures.settle(at, deps, signal);
+      const object = caches.objects.get(at);
+      if (object === undefined) return isSettled ? queue.forget(key) : queue.retry(key);
+      const start = performance.now();
       const context = { memory, deps, askedAt, transfer: inTurn(transfers, at.namespace, turn), signal };
       const next = await within(at, async () => await reconcile(object, context).catch(endedBy(deps, signal)));
       // One that is gone by now has no series any more, and must not get a new one.
       if (caches.objects.get(at) !== undefined) options.onReconciled?.(at, resultOf(next), performance.now() - start);
       schedule(queue, key, next);
+      if (!isSettled) queue.addAfter(key, backoff.baseMs);
     },
     onError: (key, error) => deps.log("error", messageOf(error), { code: codeOf(error), ...objectKey(key) }),
     ...(onQueueEvent && { onEvent: onQueueEvent }),
@@ -112,8 +132,8 @@ function endedBy({ log }: Deps, signal: AbortSignal): (error: unknown) => Next {
   return (error) => {
     const code = codeOf(error);
     if (signal.aborted || code === "Aborted") return forget;
-    // Somebody else has changed the object meanwhile; the cache is about to show it.
-    log(code === "KubeConflict" ? "debug" : "error", messageOf(error), { code });
+    // Somebody else has changed or deleted the object meanwhile; the cache is about to show it.
+    log(code === "KubeConflict" || code === "NotFound" ? "debug" : "error", messageOf(error), { code });
     return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
   };
 }

@@ -34,6 +34,8 @@ export interface Settings {
   /** Percent of the interval, both ways. */
   readonly intervalJitterPercentage: number;
   readonly requeueDependencyMs: number;
+  /** How long to wait before a storage is believed to have lost most of its objects. */
+  readonly orphanPauseMs: number;
   /** After how long a reconcile that still runs says so in the status. */
   readonly progressAfterMs: number;
 }

@@ -42,7 +42,6 @@ describe("a new object", () => {
     await controller.apply("app", spec("flux/app"));
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["GET manifests", "GET blobs"]);
     expect(controller.writes().map(({ verb, type }) => `${verb} ${type.kind}`)).toEqual([
-      "patch ArtifactRepository",
       "create ExternalArtifact",
       "apply ExternalArtifact",
       "patch ArtifactRepository",
@@ -55,7 +54,7 @@ describe("a new object", () => {
     await controller.apply("app", spec("flux/app"));
     expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 600_000 });
     const object = await controller.get("app");
-    expect(object?.metadata.finalizers).toEqual([FINALIZER]);
+    expect(object?.metadata.finalizers).toBeUndefined();
     expect(object?.status).toMatchObject({
       observedGeneration: 1,
       artifact: {
@@ -371,9 +370,18 @@ describe("objects that ask for the same", () => {
   });
 });
 
-describe("a deletion", () => {
+describe("the deletion of an object that has a finalizer", () => {
+  const held = async (more: object = {}): Promise<void> => {
+    await controller.apply("app", spec("flux/app", more));
+    const patch = { metadata: { finalizers: [FINALIZER] } };
+    await controller.kube.patch(artifactRepositories, key, patch, { fieldManager: "test" }, never);
+  };
+  const oci = (): object => ({
+    publish: { externalArtifact: {}, oci: { url: `oci://${registry.host}/published/app`, insecure: true } },
+  });
+
   it("leaves no file, no ExternalArtifact and no finalizer", async () => {
-    await controller.apply("app", spec("flux/app"));
+    await controller.apply("app", spec("flux/app", oci()));
     await controller.reconcile("app");
     const path = (await controller.get("app"))!.status!.artifact!.url;
     await controller.kube.delete(artifactRepositories, key, {}, never);
@@ -385,10 +393,18 @@ describe("a deletion", () => {
   });
 
   it("happens also where the spec makes no sense any more", async () => {
-    await controller.apply("app", spec("flux/app"));
+    await controller.apply("app", spec("flux/app", oci()));
     await controller.reconcile("app");
-    await controller.apply("app", spec("flux/app", { interval: "soon" }));
+    await held({ interval: "soon", ...oci() });
     await controller.kube.delete(artifactRepositories, key, {}, never);
+    await controller.reconcile("app");
+    expect(await controller.get("app")).toBeUndefined();
+  });
+
+  it("happens also where an earlier version has set it for nothing", async () => {
+    await held();
+    await controller.kube.delete(artifactRepositories, key, {}, never);
+    expect((await controller.get("app"))?.metadata.deletionTimestamp).toBeDefined();
     await controller.reconcile("app");
     expect(await controller.get("app")).toBeUndefined();
   });

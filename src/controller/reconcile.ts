@@ -4,14 +4,14 @@ import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.t
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
-import { ensureFinalizer, finalize } from "./finalize.ts";
+import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Next } from "./ports.ts";
-import { tellProgress, withProgress, type Working } from "./progress.ts";
+import { withProgress } from "./progress.ts";
 import { Run, type Waiting } from "./run.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
-import { failureStatus, successStatus, type StatusBasis } from "./status.ts";
+import { failureStatus, progressConditions, successStatus, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
 import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
 
@@ -31,15 +31,16 @@ export async function reconcile(cached: RawObject, context: ReconcileContext): P
     memory.forget(uid);
     return { kind: "forget" };
   }
+  const raw = await settleFinalizer(known, deps.kube, signal);
+  if (raw !== known) memory.statuses.remember(uid, cached.metadata.resourceVersion, raw);
   const identity = { key, uid, generation: cached.metadata.generation ?? 0 };
   let object: ArtifactRepository;
   try {
     object = parseObject({ ...cached, metadata: { ...cached.metadata, managedFields: undefined } });
   } catch (error) {
-    return await refuse({ ...identity, object: known as unknown as ArtifactRepository }, known, error, context);
+    return await refuse({ ...identity, object: raw as unknown as ArtifactRepository }, raw, error, context);
   }
   if (object.spec.suspend === true) return { kind: "forget" };
-  const raw = await ensureFinalizer(known, deps.kube, signal);
   return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, context).run();
 }
 
@@ -60,7 +61,7 @@ async function refuse(
     isStored: before.artifact !== undefined,
     stored: {},
   });
-  const written = await writeStatus({ kube: deps.kube, owner, before, after }, signal);
+  const written = await writeStatus({ kube: deps.kube, owner, known, after }, signal);
   if (written === undefined) return { kind: "forget" };
   memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
   deps.announce.event(owner, {
@@ -73,18 +74,19 @@ async function refuse(
 
 class Attempt {
   readonly #owner: Identified;
-  readonly #raw: RawObject;
   readonly #seen: string | undefined;
   readonly #basis: StatusBasis;
   readonly #context: ReconcileContext;
   readonly #run: Run;
+  /** The object with what was written to it. */
+  #known: RawObject;
 
   /** @param seen resourceVersion of the cached object */
-  constructor(owner: Identified, raw: RawObject, seen: string | undefined, context: ReconcileContext) {
-    const before = raw.status ?? {};
-    const requestedAt = requestOf(raw);
+  constructor(owner: Identified, known: RawObject, seen: string | undefined, context: ReconcileContext) {
+    const before = known.status ?? {};
+    const requestedAt = requestOf(known);
     this.#owner = owner;
-    this.#raw = raw;
+    this.#known = known;
     this.#seen = seen;
     this.#context = context;
     this.#basis = { before, generation: owner.generation, requestedAt, now: context.deps.now() };
@@ -97,7 +99,11 @@ class Attempt {
   async run(): Promise<Next> {
     let waiting: Waiting | undefined;
     try {
-      waiting = await withProgress(this.#working(), () => this.#run.execute());
+      waiting = await withProgress(
+        this.#context.deps.settings.progressAfterMs,
+        () => this.#tell(`fetching and building the artifact of ${this.#owner.object.spec.url}`),
+        () => this.#run.execute(),
+      );
     } catch (error) {
       return await this.#fail(error);
     }
@@ -109,13 +115,17 @@ class Attempt {
     const { spec } = this.#owner.object;
     const { progressAfterMs } = this.#context.deps.settings;
     const isLong = patienceMs <= timeoutMs(spec) - progressAfterMs;
-    if (isLong)
-      await tellProgress(this.#working(), `waiting for the artifact of ${spec.url}, which another object is building`);
+    if (isLong) await this.#tell(`waiting for the artifact of ${spec.url}, which another object is building`);
     return { kind: "wait", until: build, milliseconds: isLong ? patienceMs : Math.min(patienceMs, progressAfterMs) };
   }
 
-  #working(): Working {
-    return { owner: this.#owner, basis: this.#basis, context: this.#context };
+  /** Says in the status what the object is at. Only for the eyes, so it does not fail: the final status says what matters. */
+  async #tell(message: string): Promise<void> {
+    try {
+      await this.#write({ ...this.#basis.before, conditions: progressConditions(this.#basis, message) });
+    } catch (error) {
+      this.#context.deps.log("debug", `progress was not written: ${messageOf(error)}`, { code: codeOf(error) });
+    }
   }
 
   async #succeed(): Promise<Next> {
@@ -178,15 +188,12 @@ class Attempt {
 
   async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
     const { deps, memory, signal } = this.#context;
-    // Progress may have been written meanwhile: what counts is what the server has.
-    const raw = memory.statuses.latest(this.#owner.uid, {
-      ...this.#raw,
-      metadata: { ...this.#raw.metadata, ...(this.#seen !== undefined && { resourceVersion: this.#seen }) },
-    });
-    const written = await writeStatus({ kube: deps.kube, owner: this.#owner, before: raw.status ?? {}, after }, signal);
-    if (written !== undefined) memory.statuses.remember(this.#owner.uid, this.#seen, written);
-    else if (raw !== this.#raw) memory.statuses.remember(this.#owner.uid, this.#seen, raw);
-    return written !== undefined;
+    const change = { kube: deps.kube, owner: this.#owner, known: this.#known, after };
+    const written = await writeStatus(change, signal);
+    if (written === undefined) return false;
+    this.#known = written;
+    memory.statuses.remember(this.#owner.uid, this.#seen, written);
+    return true;
   }
 
   /** Once for each edit. */

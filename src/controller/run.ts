@@ -214,7 +214,10 @@ export class Run {
     const owner = storeOwner(this.owner);
     const { revision, metadata, image } = build;
     this.stored = await this.#phases.timed("store", () =>
-      deps.store.publish({ owner, blob, revision, metadata, image, keep: this.#announced() }, signal),
+      deps.store.publish(
+        { owner, uid: this.owner.uid, blob, revision, metadata, image, keep: this.#announced() },
+        signal,
+      ),
     );
     this.selected = build.selected;
     memory.intact(this.owner.uid, this.stored.digest);

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { artifactRepositories } from "../../api/kinds.ts";
 import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import { CodedError, codeOf } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Identified, RawObject } from "../pipeline/object.ts";
 
@@ -40,25 +41,55 @@ export class StatusMemory {
 
 export interface StatusChange {
   readonly kube: KubeClient;
-  readonly owner: Identified;
-  readonly before: ArtifactRepositoryStatus;
+  readonly owner: Pick<Identified, "key" | "uid">;
+  /** The object as it is known to be. */
+  readonly known: RawObject;
   readonly after: ArtifactRepositoryStatus;
 }
 
-/** Writes the fields that differ, in one request. Returns the object as it is then; undefined where there was nothing to write. */
+/** Somebody who edits an object again and again is waited for by the next reconcile. */
+const attempts = 3;
+
+/**
+ * Writes the fields that differ, in one request. Returns the object as it is then; undefined where there was nothing to write.
+ * The API server compares no uid where a status is written, so it is told the version: what was made meanwhile under the same
+ * name keeps its own status.
+ *
+ * @throws NotFound where the object is gone, be there another of its name or not; other Kube… errors
+ */
 export async function writeStatus(
-  { kube, owner, before, after }: StatusChange,
+  { kube, owner, known, after }: StatusChange,
   signal: AbortSignal,
 ): Promise<RawObject | undefined> {
-  const patch = statusPatch(before, after);
-  if (patch === undefined) return undefined;
-  return await kube.patch<RawObject>(
-    artifactRepositories,
-    owner.key,
-    { status: patch },
-    { fieldManager: FIELD_MANAGER, subresource: "status" },
-    signal,
-  );
+  let before = known;
+  for (let attempt = 1; ; attempt++) {
+    const status = statusPatch(before.status ?? {}, after);
+    if (status === undefined) return before === known ? undefined : before;
+    const { resourceVersion } = before.metadata;
+    try {
+      return await kube.patch<RawObject>(
+        artifactRepositories,
+        owner.key,
+        { ...(resourceVersion !== undefined && { metadata: { resourceVersion } }), status },
+        { fieldManager: FIELD_MANAGER, subresource: "status" },
+        signal,
+      );
+    } catch (error) {
+      if (codeOf(error) !== "KubeConflict" || attempt === attempts) throw error;
+      before = await readLive(kube, owner, signal);
+    }
+  }
+}
+
+/** @throws NotFound where the API server has no object with this uid */
+async function readLive(
+  kube: KubeClient,
+  { key, uid }: StatusChange["owner"],
+  signal: AbortSignal,
+): Promise<RawObject> {
+  const live = await kube.get<RawObject>(artifactRepositories, key, signal);
+  if (live?.metadata.uid === uid) return live;
+  throw new CodedError("NotFound", `ArtifactRepository ${key.namespace}/${key.name} was deleted meanwhile`);
 }
 
 /** A JSON merge patch; maps are replaced as a whole, so keys that are gone are named. */

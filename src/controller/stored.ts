@@ -18,8 +18,11 @@ export async function storedArtifact(
   { memory, deps, transfer, signal }: ReconcileContext,
 ): Promise<Artifact | undefined> {
   const artifact = artifactOf(status);
-  if (artifact === undefined) return undefined;
   const place = storeOwner(owner);
+  if (artifact === undefined) {
+    await deps.store.removeOther(place, owner.uid);
+    return undefined;
+  }
   const current = { ...artifact, url: deps.store.url(artifact.path) };
   if (memory.isIntact(owner.uid, artifact.digest) && (await deps.store.has(place, artifact))) return current;
   const verdict = await deps.store.verify(place, artifact, signal);

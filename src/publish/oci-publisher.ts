@@ -79,7 +79,7 @@ export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciP
       const [digest] = pushedDigests(previous, target.url);
       if (digest === undefined) return false;
       const { repository } = await open(owner, target, signal);
-      await refill({ repository, digest, owner: storeOwner(owner), artifact, store }, signal);
+      await refill({ repository, digest, owner: storeOwner(owner), uid: owner.uid, artifact, store }, signal);
       return true;
     },
   };

@@ -11,6 +11,7 @@ export interface RefillRequest {
   /** Digest of the pushed manifest, as the status remembers it. */
   readonly digest: Digest;
   readonly owner: Owner;
+  readonly uid?: string | undefined;
   /** As `status.artifact` has it. */
   readonly artifact: Artifact;
   readonly store: ArtifactStore;
@@ -25,7 +26,7 @@ const maxConfigBytes = 1024 * 1024;
  * @throws NotFound, DigestMismatch, SizeMismatch, ManifestInvalid, StorageFailed, …
  */
 export async function refill(
-  { repository, digest, owner, artifact, store }: RefillRequest,
+  { repository, digest, owner, uid, artifact, store }: RefillRequest,
   signal: AbortSignal,
 ): Promise<Artifact> {
   const { layers, config, annotations = {} } = await fetchPushed(repository, digest, signal);
@@ -49,7 +50,13 @@ export async function refill(
     }),
   };
   return await store.restore(
-    { owner, artifact, open: () => repository.fetch(layer, signal), image: { ...form, annotations } },
+    {
+      owner,
+      uid,
+      artifact,
+      open: () => repository.fetch(layer, signal),
+      image: { ...form, annotations },
+    },
     signal,
   );
 }

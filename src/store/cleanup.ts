@@ -4,15 +4,22 @@ import { dirname, join } from "node:path";
 import { ownerOfDirectory } from "./artifact-path.ts";
 import { findDirectory, hasErrno, isTempName, syncDirectory } from "./durable.ts";
 import type { Owner } from "./store.ts";
-import { namesIn } from "./state.ts";
+import { namesIn, readState } from "./state.ts";
 
 /** Where a directory is put before it is deleted, so that none is ever seen half deleted. */
 const removedPrefix = ".removed-";
 
-/** Deletes the directory of an owner, and the namespace's where it was the last. */
-export async function removeOwner(root: string, relative: string): Promise<void> {
+/**
+ * Deletes the directory of an owner, and the namespace's where it was the last.
+ * @param isMeant asked with the uid of the object that it was stored for, where that is known
+ */
+export async function removeOwner(
+  root: string,
+  relative: string,
+  isMeant: (uid: string | undefined) => boolean = () => true,
+): Promise<void> {
   const directory = await findDirectory(root, relative);
-  if (directory === undefined) return;
+  if (directory === undefined || !isMeant((await readState(directory))?.uid)) return;
   const parent = dirname(directory);
   const doomed = join(parent, `${removedPrefix}${randomBytes(8).toString("hex")}`);
   await rename(directory, doomed);
@@ -49,24 +56,18 @@ async function removeTemps(directory: string): Promise<void> {
   }
 }
 
-export async function collectOrphans(
-  root: string,
-  isKnown: (owner: Owner) => boolean,
-  signal: AbortSignal,
-): Promise<Owner[]> {
-  const removed: Owner[] = [];
+/** Everybody who has a directory. What is not of our making (lost+found, somebody's notes) is passed over. */
+export async function storedOwners(root: string, signal: AbortSignal): Promise<Owner[]> {
+  const owners: Owner[] = [];
   for (const namespace of await namespaceDirectories(root)) {
     for (const name of await namesIn(join(root, namespace))) {
       signal.throwIfAborted();
       const directory = `${namespace}/${name}`;
       const owner = ownerOfDirectory(directory);
-      // What is not of our making (lost+found, somebody's notes) stays.
-      if (owner === undefined || isKnown(owner) || !(await isDirectory(join(root, directory)))) continue;
-      await removeOwner(root, directory);
-      removed.push(owner);
+      if (owner !== undefined && (await isDirectory(join(root, directory)))) owners.push(owner);
     }
   }
-  return removed;
+  return owners;
 }
 
 /** `<kind>/<namespace>` of everything that may be ours. */

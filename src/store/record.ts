@@ -31,6 +31,8 @@ export interface SupersededRecord extends ArtifactRecord {
 /** What `state.json` holds: one for each owner, replaced as a whole. */
 export interface OwnerState {
   readonly version: 1;
+  /** Of the object that it belongs to: a later one of the same name has another. States of earlier versions do not say. */
+  readonly uid?: string;
   readonly current: ArtifactRecord;
   /** Newest first. */
   readonly superseded: readonly SupersededRecord[];
@@ -52,6 +54,7 @@ export function parseState(text: string): OwnerState | undefined {
   }
   if (!isObject(value) || value["version"] !== 1 || !isRecord(value["current"]) || !Array.isArray(value["superseded"]))
     return undefined;
+  if (value["uid"] !== undefined && typeof value["uid"] !== "string") return undefined;
   return value["superseded"].every(
     (record) => isRecord(record) && isTime((record as Partial<SupersededRecord>).supersededAt),
   )

@@ -46,12 +46,18 @@ async function stage(content: string | Buffer, contentDigest = sha256Of(content)
 async function publish(
   store: ArtifactStore,
   content: string | Buffer,
-  options: { tag?: string; contentDigest?: StagedBlob["digest"]; owner?: Owner; created?: string } = {},
+  options: { tag?: string; contentDigest?: StagedBlob["digest"]; owner?: Owner; created?: string; uid?: string } = {},
 ): Promise<Artifact> {
   const blob = await stage(content, options.contentDigest);
   const metadata = { "org.opencontainers.image.created": options.created ?? "2026-01-01T00:00:00Z" };
   return await store.publish(
-    { owner: options.owner ?? owner, blob, revision: `${options.tag ?? "1.0.0"}@${blob.contentDigest}`, metadata },
+    {
+      owner: options.owner ?? owner,
+      uid: options.uid,
+      blob,
+      revision: `${options.tag ?? "1.0.0"}@${blob.contentDigest}`,
+      metadata,
+    },
     signal,
   );
 }
@@ -356,17 +362,43 @@ describe("cleaning up", () => {
     expect(await readdir(join(dir, "data/artifactrepository"))).toEqual([]);
   });
 
-  test("orphans go, known owners and strangers' files stay", async () => {
+  test("owners are told, strangers' files are passed over", async () => {
     const store = await openStore();
     await publish(store, "one");
     await publish(store, "one", { owner: { ...owner, name: "gone" } });
     await publish(store, "one", { owner: { ...owner, namespace: "gone" } });
     await mkdir(join(dir, "data/lost+found"));
     await writeFile(join(dir, "data/README"), "mine");
-    const isKnown = ({ namespace, name }: Owner): boolean => namespace === "apps" && name === "podinfo";
-    const removed = await store.collectOrphans(isKnown, signal);
-    expect(removed.map(({ namespace, name }) => `${namespace}/${name}`).sort()).toEqual(["apps/gone", "gone/podinfo"]);
+    const owners = await store.owners(signal);
+    expect(owners.map(({ namespace, name }) => `${namespace}/${name}`).sort()).toEqual([
+      "apps/gone",
+      "apps/podinfo",
+      "gone/podinfo",
+    ]);
+    await store.remove({ ...owner, namespace: "gone" });
     expect((await readdir(join(dir, "data"))).sort()).toEqual(["README", "artifactrepository", "lost+found"]);
+    expect((await store.current(owner))?.size).toBe(3);
+  });
+
+  test.each<[string, string | undefined, string, "remove" | "removeOther", boolean]>([
+    ["its own files", "1", "1", "remove", true],
+    ["what another object of its name has", "1", "2", "remove", false],
+    ["what nobody knows the uid of", undefined, "1", "remove", true],
+    ["what an earlier object of its name has left", "1", "2", "removeOther", true],
+    ["its own files as an earlier one's", "1", "1", "removeOther", false],
+    ["what nobody knows the uid of as an earlier one's", undefined, "1", "removeOther", false],
+  ])("an object removes %s or leaves it", async (_, stored, uid, method, isRemoved) => {
+    const store = await openStore();
+    await publish(store, "one", stored === undefined ? {} : { uid: stored });
+    await store[method](owner, uid);
+    expect((await store.current(owner)) === undefined).toBe(isRemoved);
+  });
+
+  test("the same content belongs to who has published it last", async () => {
+    const store = await openStore();
+    await publish(store, "one", { uid: "1" });
+    await publish(store, "one", { uid: "2" });
+    await store.remove(owner, "1");
     expect((await store.current(owner))?.size).toBe(3);
   });
 });
@@ -407,7 +439,6 @@ describe("kill -9 at any moment", () => {
     const store = await openStorage({ root: ${JSON.stringify(root)}, advertisedAddress: "x", retention: { ttlMs: 20, records: 3 }, verifyConcurrency: 1 });
     const from = ${JSON.stringify(from)};
     const owner = ${JSON.stringify(owner)};
-    console.log("ready");
     for (let at = 0; ; at++) {
       const path = from[at % from.length] + "/staged";
       const bytes = randomBytes(400_000 + at % 7);
@@ -415,6 +446,7 @@ describe("kill -9 at any moment", () => {
       const digest = "sha256:" + createHash("sha256").update(bytes).digest("hex");
       const blob = { path, digest, size: bytes.length, contentDigest: digest, verbatim: false };
       await store.publish({ owner, blob, revision: "v@" + digest, metadata: {} }, new AbortController().signal);
+      if (at === 0) console.log("under way");
     }`;
 
   test("every visible file is whole, and the newest state leads to one", async () => {
@@ -442,7 +474,7 @@ describe("kill -9 at any moment", () => {
       if (current) expect(await store.verify(owner, current, signal)).toBe("ok");
       seen += names.length;
     }
-    expect(seen).toBeGreaterThan(15);
+    expect(seen).toBeGreaterThanOrEqual(15);
     const store = await openStore();
     await store.sweep(signal);
     expect((await readdir(directory)).filter((name) => name.endsWith(".tmp"))).toEqual([]);

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
 import pLimit from "p-limit";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
-import { collectOrphans, removeOwner, sweep } from "./cleanup.ts";
+import { removeOwner, storedOwners, sweep } from "./cleanup.ts";
 import { createFile, storageError, syncDirectory, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./write.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./store.ts";
@@ -38,13 +38,18 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
     current: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentArtifact(storage, owner)),
     image: (owner) => guarded(`reading ${nameOf(owner)}`, () => currentImage(storage.root, owner)),
     collect: (owner) => guarded(`cleaning up ${nameOf(owner)}`, () => collect(storage, owner)),
-    remove: (owner) => guarded(`removing ${nameOf(owner)}`, () => removeOwner(storage.root, ownerDirectory(owner))),
+    remove: (owner, uid) =>
+      removal(storage, owner, (stored) => uid === undefined || stored === undefined || stored === uid),
+    removeOther: (owner, uid) => removal(storage, owner, (stored) => stored !== undefined && stored !== uid),
     sweep: (signal) => guarded("cleaning up the storage", () => sweep(storage.root, signal)),
-    collectOrphans: (isKnown, signal) =>
-      guarded("cleaning up the storage", () => collectOrphans(storage.root, isKnown, signal)),
+    owners: (signal) => guarded("listing the storage", () => storedOwners(storage.root, signal)),
     url: storage.url,
     latestUrl: (owner) => storage.url(`${ownerDirectory(owner)}/${latestName}`),
   };
+}
+
+function removal({ root }: Storage, owner: Owner, isMeant: (uid: string | undefined) => boolean): Promise<void> {
+  return guarded(`removing ${nameOf(owner)}`, () => removeOwner(root, ownerDirectory(owner), isMeant));
 }
 
 async function currentImage(root: string, owner: Owner): Promise<StoredImage | undefined> {

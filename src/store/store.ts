@@ -34,6 +34,8 @@ export interface ImageForm {
 /** What a publisher needs to know besides the bytes. */
 export interface PublishRequest {
   readonly owner: Owner;
+  /** Of the owner, as the API server has made it. */
+  readonly uid?: string | undefined;
   readonly blob: StagedBlob;
   /** `<tag>@<content digest>`, see `revisionOf`. */
   readonly revision: string;
@@ -65,6 +67,7 @@ export interface StoredImage {
 /** What is to be brought back into an empty storage, and from where. */
 export interface RestoreRequest {
   readonly owner: Owner;
+  readonly uid?: string | undefined;
   /** As `status.artifact` has it. */
   readonly artifact: Artifact;
   /** The whole file; checked against the artifact's digest and size. */
@@ -100,12 +103,14 @@ export interface ArtifactStore {
   image(owner: Owner): Promise<StoredImage | undefined>;
   /** Deletes superseded files whose time has come. */
   collect(owner: Owner): Promise<void>;
-  /** Deletes everything stored for an owner. */
-  remove(owner: Owner): Promise<void>;
+  /** Deletes everything stored for an owner; with a uid only where it was not stored for another object of that name. */
+  remove(owner: Owner, uid?: string): Promise<void>;
+  /** Deletes what was stored for an earlier object of that name. */
+  removeOther(owner: Owner, uid: string): Promise<void>;
   /** Removes what a killed process has left behind. To be called before the first `publish`. */
   sweep(signal: AbortSignal): Promise<void>;
-  /** Deletes what belongs to owners that are not known; returns them. */
-  collectOrphans(isKnown: (owner: StoredOwner) => boolean, signal: AbortSignal): Promise<StoredOwner[]>;
+  /** Everybody for whom something is stored. */
+  owners(signal: AbortSignal): Promise<StoredOwner[]>;
   /** `http://<advertised address>/<path>` */
   url(path: string): string;
   /** Where the current artifact is always to be found. */

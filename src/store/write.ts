@@ -27,7 +27,11 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   };
   const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
   const record = { digest, size, contentDigest, revision, metadata, image };
-  return artifactOf(storage, owner, await store(storage, { ...place, record, fill, signal, keep: request.keep }));
+  return artifactOf(
+    storage,
+    owner,
+    await store(storage, { ...place, record, fill, signal, keep: request.keep, uid: request.uid }),
+  );
 }
 
 /** Puts back what `status.artifact` says was stored, as if nothing had happened. */
@@ -41,7 +45,7 @@ export async function restore(storage: Storage, request: RestoreRequest, signal:
   const record = { digest, size, contentDigest, revision, metadata, image, lastUpdateTime };
   const fill: Fill = async (temp) =>
     await writeStream(await request.open(), temp, { expected: artifact, createFile: storage.createFile, signal });
-  const stored = await store(storage, { ...place, record, fill, signal });
+  const stored = await store(storage, { ...place, record, fill, signal, uid: request.uid });
   return artifactOf(storage, owner, stored);
 }
 
@@ -64,19 +68,20 @@ interface Storing extends Place {
   readonly fill: Fill | undefined;
   readonly signal: AbortSignal;
   readonly keep?: readonly Digest[] | undefined;
+  readonly uid: string | undefined;
 }
 
 /** First the file, then the state that points at it, then what nobody points at any more is deleted. */
 async function store(
   storage: Storage,
-  { directory, isNew, before, record, fill, signal, keep = [] }: Storing,
+  { directory, isNew, before, record, fill, signal, keep = [], uid }: Storing,
 ): Promise<ArtifactRecord> {
   const path = join(directory, artifactFile(record.digest));
   const placed = fill !== undefined && (isNew || (await matches(path, record, signal)) !== true);
   if (placed) await placeFile(path, fill);
   const current = { ...record, lastUpdateTime: record.lastUpdateTime ?? updateTime(before, record, storage.now()) };
   try {
-    await point({ ...storage, retention: { ...storage.retention, keep } }, directory, before, current);
+    await point({ ...storage, retention: { ...storage.retention, keep } }, { directory, before, current, uid });
   } catch (error) {
     if (placed && !(await isNamed(directory, record.digest))) await rm(path, { force: true }).catch(() => {});
     throw error;
@@ -97,15 +102,18 @@ async function isNamed(directory: string, digest: Digest): Promise<boolean> {
 /** Makes `current` what `latest.tar.gz` stands for. */
 async function point(
   storage: Storage,
-  directory: string,
-  before: OwnerState | undefined,
-  current: ArtifactRecord,
+  {
+    directory,
+    before,
+    current,
+    uid = before?.uid,
+  }: Pick<Storing, "directory" | "before" | "uid"> & { readonly current: ArtifactRecord },
 ): Promise<void> {
-  if (before !== undefined && JSON.stringify(before.current) === JSON.stringify(current))
+  if (before !== undefined && before.uid === uid && JSON.stringify(before.current) === JSON.stringify(current))
     return await syncDirectory(directory);
   const now = storage.now();
   const { state, expired } = retain(
-    succeed(before, current, now),
+    { ...succeed(before, current, now), ...(uid !== undefined && { uid }) },
     before === undefined ? [] : await listFiles(directory),
     storage.retention,
     now,

@@ -184,7 +184,6 @@ class Controller {
     });
     const tell = this.#announcer();
     const deps = await this.#deps({ registry, servers, caches, announce: tell.announce }, ending);
-    await deps.store.collectOrphans((owner) => caches.objects.get(owner) !== undefined, ending);
     startHeartbeat(flags["storage-path"], this.#identity, AbortSignal.any([ending, this.#stopping.signal]));
     this.#leads = true;
     metrics.leading(true);

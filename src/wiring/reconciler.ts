@@ -114,7 +114,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     announce: options.announce,
     meter: options.meter,
     log: options.log,
-    settings: { ...options.settings, limits: defaultLimits, progressAfterMs: reconcileDefaults.progressAfterMs },
+    settings: { ...reconcileDefaults, ...options.settings, limits: defaultLimits },
     now: () => new Date(),
     random: Math.random,
   };

@@ -97,8 +97,6 @@ async function reconcileDirectory(
   const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log: options.log }, running);
   await caches.synced;
   const deps = await standaloneDeps({ options, kube, servers, caches }, running);
-  const isKnown = (owner: { namespace: string; name: string }): boolean => caches.objects.get(owner) !== undefined;
-  await deps.store.collectOrphans(isKnown, running);
   const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
   return {
     servers,

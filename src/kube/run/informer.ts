@@ -16,6 +16,8 @@ export interface InformerOptions<T extends KubeObject> extends InformerTuning, L
   readonly transform?: (object: T) => T;
   /** Told of every change, in order; `old` is what was kept before. What it throws is reported to `onError`. */
   readonly onChange?: (kind: "added" | "modified" | "deleted", object: T, old: T | undefined) => void;
+  /** Told after a list that has succeeded where there was none before, or where the kind was missing. */
+  readonly onListed?: () => void;
   /** Told of every failure, after each of which the informer goes on. */
   readonly onError?: (error: CodedError) => void;
   readonly clock?: Clock;
@@ -23,9 +25,9 @@ export interface InformerOptions<T extends KubeObject> extends InformerTuning, L
 
 /** The objects of one type as the API server has them, a moment ago; while it cannot be reached, as it had them last. */
 export interface Informer<T extends KubeObject> {
-  /** Resolves with the first list, or once it is known that the kind is missing. @throws Aborted */
+  /** Resolves with the first list, or where it is answered that the kind is missing, which proves nothing. @throws Aborted */
   readonly synced: Promise<void>;
-  /** Whether the API server has the kind. False before the first list. */
+  /** Whether a list has succeeded, and the kind has not been found missing since. */
   readonly available: boolean;
   readonly size: number;
   get(key: ObjectKey): T | undefined;
@@ -146,7 +148,6 @@ class Reflector<T extends KubeObject> implements Informer<T> {
 
   async #relist(): Promise<void> {
     const { items, resourceVersion } = await this.#client.list<T>(this.#type, this.#options, this.#signal);
-    this.#available = true;
     this.#missing = 0;
     const vanished = new Map(this.#objects);
     for (const item of items) {
@@ -155,7 +156,10 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     }
     for (const [name, object] of vanished) this.#remove(name, object);
     this.#version = resourceVersion;
+    const isNews = !this.#available;
+    this.#available = true;
     this.#sync.resolve();
+    if (isNews) this.#call(() => this.#options.onListed?.());
   }
 
   /** Watches until the server ends it; whether that took so long that what failed before is forgiven. */
@@ -206,8 +210,12 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   #tell(kind: "added" | "modified" | "deleted", object: T, old: T | undefined): void {
+    this.#call(() => this.#options.onChange?.(kind, object, old));
+  }
+
+  #call(told: () => void): void {
     try {
-      this.#options.onChange?.(kind, object, old);
+      told();
     } catch (error) {
       this.#report(error);
     }

@@ -57,7 +57,7 @@ export async function startTestReconciler(
 ): Promise<TestReconciler> {
   const requests: KubeRequest[] = [];
   const kube = new MemoryKube({ ...options, onRequest: (request) => void requests.push(request) });
-  const { deps, root, events, close } = await startParts(kube, options.ociEndpoint ?? false);
+  const { deps, root, events, close } = await startParts(kube, { ociEndpoint: options.ociEndpoint ?? false });
   let memory = new ReconcileMemory();
   const read = async <T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> =>
     await kube.get<T>(type, { namespace, name }, never);
@@ -99,17 +99,21 @@ async function put(kube: MemoryKube, named: KubeObject["metadata"], spec: object
     : kube.update(artifactRepositories, object, never));
 }
 
-/** The real parts, over that API. */
-async function startParts(
+/** The real parts, over that API; `root` is a storage that is there already, which stays, `address` one to serve it at. */
+export async function startParts(
   kube: MemoryKube,
-  ociEndpoint: boolean,
+  {
+    ociEndpoint = false,
+    root: given,
+    address = "127.0.0.1:0",
+  }: { readonly ociEndpoint?: boolean; readonly root?: string; readonly address?: string } = {},
 ): Promise<Pick<TestReconciler, "deps" | "root" | "events" | "close">> {
-  const root = await mkdtemp(join(tmpdir(), "strata-reconciler-"));
+  const root = given ?? (await mkdtemp(join(tmpdir(), "strata-reconciler-")));
   const registry = testClient();
   const events: TestEvent[] = [];
   const clouds = cloudCredentials({});
   const sources = clusterSources({ registry, kube, clouds, limits: defaultLimits, defaultServiceAccount: "" });
-  const servers = await localServers(root, ociEndpoint);
+  const servers = await localServers(root, address, ociEndpoint);
   const stopping = new AbortController();
   const artifacts = startInformer<ExternalArtifact>(kube, externalArtifacts, informerDefaults, stopping.signal);
   await artifacts.synced;
@@ -132,19 +136,18 @@ async function startParts(
     stopping.abort();
     await servers.close(0);
     await registry.close();
-    await rm(root, { recursive: true, force: true });
+    if (given === undefined) await rm(root, { recursive: true, force: true });
   };
   return { deps, root, events, close };
 }
 
-async function localServers(root: string, ociEndpoint: boolean): Promise<Servers> {
-  const address = "127.0.0.1:0";
+async function localServers(root: string, address: string, ociEndpoint: boolean): Promise<Servers> {
   return await startServers({
     root,
     address,
     advertised: "",
     hostname: "127.0.0.1",
-    oci: ociEndpoint ? { address, advertised: "" } : undefined,
+    oci: ociEndpoint ? { address: "127.0.0.1:0", advertised: "" } : undefined,
     ready: () => true,
     onError: (error) => {
       throw error;

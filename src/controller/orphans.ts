@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { KIND } from "../../api/v1beta1/constants.ts";
+import type { ExternalArtifact } from "../../api/flux/source.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import type { ObjectKey } from "../kube/client.ts";
+import type { Caches } from "./caches.ts";
+import type { Departed } from "./finalize.ts";
+import { ownerOf } from "./dependents.ts";
+import type { Deps } from "./ports.ts";
+
+/**
+ * Hands over who is stored or published without an object, until that has succeeded once. To be called when a list has.
+ * Ends with the signal.
+ */
+export async function collectOrphans(
+  caches: Caches,
+  deps: Deps,
+  depart: (orphan: Departed) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return (await findOrphans(caches, deps, signal)).forEach(depart);
+    } catch (error) {
+      if (signal.aborted) return;
+      deps.log("error", `the storage was not cleaned up: ${messageOf(error)}`, { code: codeOf(error) });
+      await sleep(6 * deps.settings.orphanPauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/**
+ * Who is stored, or published as an ExternalArtifact, without an object in the cache: what was deleted while nobody watched. To
+ * be called once a list has succeeded. Where it is more than half of what is stored, the cache is given time to prove it.
+ *
+ * @throws StorageFailed, Aborted
+ */
+async function findOrphans(caches: Caches, deps: Deps, signal: AbortSignal): Promise<readonly Departed[]> {
+  const owners: readonly (ObjectKey & { readonly kind: string; readonly uid?: string })[] =
+    await deps.store.owners(signal);
+  const stored = owners.filter(({ kind }) => kind === KIND.toLowerCase());
+  const isOrphan = (key: ObjectKey): boolean => caches.watches(key) && caches.objects.get(key) === undefined;
+  const found = stored.filter(isOrphan).length;
+  if (found * 2 > stored.length) {
+    deps.log(
+      "info",
+      `${found} of ${stored.length} stored artifacts seem to have no object; that is looked at again`,
+      {},
+    );
+    await sleep(deps.settings.orphanPauseMs, undefined, { signal });
+  }
+  const published = caches.externalArtifacts.list().flatMap((artifact) => ownerServedHere(artifact, deps));
+  return [...stored, ...published].filter(isOrphan).map(({ namespace, name, uid }) => ({
+    metadata: { namespace, name, ...(uid !== undefined && { uid }) },
+  }));
+}
+
+function ownerServedHere(artifact: ExternalArtifact, { store }: Deps): (ObjectKey & { readonly uid?: string })[] {
+  const owner = ownerOf(artifact, KIND);
+  return owner !== undefined && isServedHere(artifact, store) ? [owner] : [];
+}
+
+/** Whether consumers are sent to this storage. Objects of other shards have theirs elsewhere. */
+export function isServedHere({ status }: ExternalArtifact, store: Deps["store"]): boolean {
+  const artifact = status?.artifact;
+  return artifact !== undefined && artifact.url === store.url(artifact.path);
+}
