@@ -1,8 +1,9 @@
-import { LRUCache } from "lru-cache";
-import { unlessAborted } from "../http/abort.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
 import { trustSystemRoots } from "../http/system-roots.ts";
+import { accessKey } from "../sharing/access-key.ts";
+import { SharedCache } from "../sharing/shared-cache.ts";
+import { SharedWork } from "../sharing/shared-work.ts";
 import { readServiceAccount, type SecretSource } from "./secret-data.ts";
 
 export type CloudName = "aws" | "azure" | "gcp";
@@ -19,6 +20,7 @@ export type RequestToken = (
 export interface CloudAccount {
   readonly namespace: string;
   readonly name: string;
+  readonly uid?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   token(audience: string): Promise<string>;
 }
@@ -64,12 +66,14 @@ interface Entry {
 /** Credentials out of workload identities, kept for each identity and registry until shortly before they expire. */
 export class CloudCredentials {
   readonly #options: CloudCredentialsOptions;
-  readonly #known: LRUCache<string, Entry>;
-  readonly #pending = new Map<string, Promise<Entry>>();
+  readonly #known: SharedCache<Entry>;
+  readonly #exchanging = new SharedWork<Entry>(
+    () => new CodedError("Aborted", "getting cloud credentials was aborted"),
+  );
 
   constructor(options: CloudCredentialsOptions) {
     this.#options = options;
-    this.#known = new LRUCache({ max: options.cacheEntries });
+    this.#known = new SharedCache({ max: options.cacheEntries });
   }
 
   /** The controller's own identity. Errors of the provider: InvalidSpec (another's registry), CloudAuthFailed, Aborted. */
@@ -92,7 +96,7 @@ export class CloudCredentials {
         return await this.#resolve(
           cloud,
           target,
-          { namespace: source.namespace, name, annotations: metadata?.annotations ?? {}, token },
+          { namespace: source.namespace, name, uid: metadata?.uid, annotations: metadata?.annotations ?? {}, token },
           signal,
         );
       },
@@ -106,36 +110,22 @@ export class CloudCredentials {
     signal: AbortSignal,
   ): Promise<Credential> {
     const scope = this.#options.clouds[cloud].scopeOf(target);
-    // An edited annotation is another identity.
-    const key = JSON.stringify([
-      cloud,
-      scope,
-      account && [
-        account.namespace,
-        account.name,
-        Object.keys(account.annotations)
-          .sort()
-          .map((name) => [name, account.annotations[name]]),
-      ],
-    ]);
-    const known = this.#known.get(key);
+    const access = accessKey({ cloud, account: account && identityOf(account) });
+    const known = this.#known.get(access, scope);
     if (known !== undefined && performance.now() < known.renewAt) return known.credential;
-    let pending = this.#pending.get(key);
-    if (pending === undefined) {
-      pending = this.#exchange(cloud, target, account).finally(() => this.#pending.delete(key));
-      this.#pending.set(key, pending);
-      void pending.then((entry) => this.#known.set(key, entry)).catch(() => undefined);
-    }
-    return (
-      await unlessAborted(pending, signal, () => new CodedError("Aborted", "getting cloud credentials was aborted"))
-    ).credential;
+    const exchange = async (): Promise<Entry> => {
+      const entry = await this.#exchange(cloud, target, account);
+      this.#known.set(access, scope, entry);
+      return entry;
+    };
+    const asker = { patienceMs: this.#options.timeoutMs, signal };
+    return (await this.#exchanging.run(access, scope, exchange, asker)).credential;
   }
 
   async #exchange(cloud: CloudName, target: CredentialTarget, account: CloudAccount | undefined): Promise<Entry> {
     const [startedAt, date] = [performance.now(), Date.now()];
     trustSystemRoots();
     try {
-      // Shared by all who wait for the same identity, so no single caller's signal ends it.
       const { credential, expiresAt } = await this.#options.clouds[cloud].exchange({
         target,
         account,
@@ -153,6 +143,11 @@ export class CloudCredentials {
       );
     }
   }
+}
+
+/** An edited annotation is another identity, and so is an account that was made anew. */
+function identityOf({ namespace, name, uid, annotations }: CloudAccount): unknown {
+  return [namespace, name, uid, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))];
 }
 
 /** The clouds' SDKs name what failed, never a token; their longer explanations are for consoles. */

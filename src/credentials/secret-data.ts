@@ -10,7 +10,9 @@ export interface Secret {
 
 /** The parts of a Kubernetes ServiceAccount that are read. */
 export interface ServiceAccount {
-  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | undefined } | undefined;
+  readonly metadata?:
+    | { readonly uid?: string | undefined; readonly annotations?: Readonly<Record<string, string>> | undefined }
+    | undefined;
   readonly imagePullSecrets?: readonly { readonly name?: string | undefined }[] | undefined;
 }
 

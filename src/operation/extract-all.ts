@@ -81,6 +81,7 @@ async function readLayers(
   let special = 0;
   const names = { ...nameOptions(options), isOnly: unnamed <= 1 };
   const readOne = async (layer: Layer, index: number): Promise<Part> => {
+    signal.throwIfAborted();
     const here = { ...io, signal };
     const onFile = options.layout === "Merge" ? io.onFile : undefined;
     const unpacked = await unpackLayer({
@@ -97,13 +98,13 @@ async function readLayers(
     special += unpacked.counts.special;
     return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };
   };
+  const reading = layers.map((layer, index) => limit(() => readOne(layer, index)));
   try {
-    const parts = await Promise.all(layers.map((layer, index) => limit(() => readOne(layer, index))));
-    return { parts, special };
+    return { parts: await Promise.all(reading), special };
   } catch (error) {
-    // The other downloads are of no use any more, and must not write into a directory that is being removed.
+    // The others are of no use any more. They have to have ended before the directory is somebody else's.
     abort.abort(error);
-    limit.clearQueue();
+    await Promise.allSettled(reading);
     throw error;
   }
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
@@ -327,6 +328,34 @@ describe("ExtractAll", () => {
     const bad = shelf.layer("b", { title: "b", ordinal: 1 });
     shelf.contents.delete(bad.descriptor.digest);
     await expect(extractAll([good, bad], options, io(shelf))).rejects.toThrow("no sha256:");
+  });
+});
+
+describe("ExtractAll of a layer that fails", () => {
+  it("ends when the other layers have ended: the directory is somebody else's then", async () => {
+    const shelf = new Shelf();
+    const [broken, late, queued] = ["broken", "late", "queued"].map((content) => shelf.layer(content)) as [
+      Layer,
+      Layer,
+      Layer,
+    ];
+    const ended: string[] = [];
+    const fetcher: Fetcher = {
+      fetch: async ({ digest }) => {
+        if (digest === broken.descriptor.digest) throw new Error("the layer is gone");
+        await setTimeout(100);
+        return Readable.from(late.descriptor.digest === digest ? [tar({ "late.txt": "late" })] : [Buffer.from("x")], {
+          objectMode: false,
+        }).on("close", () => ended.push("closed"));
+      },
+    };
+    await expect(extractAll([broken, late, queued], options, io(fetcher))).rejects.toThrow("the layer is gone");
+    expect(ended).not.toEqual([]);
+    const left = await readdir(dir);
+    await rm(dir, { recursive: true });
+    await mkdir(dir);
+    await setTimeout(150);
+    expect([await readdir(dir), left.length <= 2]).toEqual([[], true]);
   });
 });
 

@@ -29,8 +29,9 @@ export async function openScratch(root: string): Promise<() => Promise<Scratch>>
       remove: async () => {
         // Mostly all there was has become the artifact.
         const left = await readdir(dir).catch(() => ["?"]);
-        if (left.length > 0) await rm(dir, { recursive: true, force: true });
-        idle.push(dir);
+        if (left.length === 0) idle.push(dir);
+        // Whatever left something behind may still be at it: nobody else gets a directory of that name.
+        else await rm(dir, { recursive: true, force: true });
       },
     };
   };

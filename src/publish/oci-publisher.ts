@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError } from "../errors.ts";
@@ -10,6 +9,8 @@ import type { Digest } from "../oci/types.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { RegistryAccess } from "../pipeline/ports.ts";
 import { timeoutMs } from "../pipeline/spec.ts";
+import { accessKey } from "../sharing/access-key.ts";
+import { SharedCache } from "../sharing/shared-cache.ts";
 import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
 import { renderAliases } from "./alias.ts";
 import type { OciPublisher, Published, PublishStep, PushedLayer, Transfer } from "./port.ts";
@@ -47,13 +48,13 @@ type OpenTarget = (
 interface Parts {
   readonly open: OpenTarget;
   readonly store: ArtifactStore;
-  /** Manifests that this process has brought to a repository, where the status may not say so yet. By the object's uid. */
-  readonly made: LRUCache<string, true>;
+  /** Manifests that this process has brought to a repository, where the status may not say so yet. */
+  readonly made: SharedCache<object>;
 }
 
 /** Pushes the stored artifact to `publish.oci.url`. */
 export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciPublisher {
-  const made: Parts["made"] = new LRUCache({ max: maxMade });
+  const made: Parts["made"] = new SharedCache({ max: maxMade });
   const open: OpenTarget = async ({ key: { namespace }, object }, target, signal) =>
     await sources.openTarget(target.url, target, { namespace, timeoutMs: timeoutMs(object.spec) }, signal);
   return {
@@ -114,14 +115,14 @@ async function push(
     throw new CodedError("StorageFailed", `the artifact of ${namespace}/${name} is gone from the storage`);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
   const { digest } = stored.image.descriptor;
-  const id = JSON.stringify([owner.uid, target.url, digest]);
+  const object = accessKey({ uid: owner.uid, url: target.url });
   const mount = mountSource(layer, reference, artifact);
   const common = { repository, owner: storeOwner(owner), aliases };
-  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => void made.set(id, true) };
+  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => void made.set(object, digest, {}) };
   await pushArtifact({ ...common, ...mount, stored, ...uploading }, signal);
   const known = pushedDigests(previous, target.url);
   const preexisting = preexistingIn(previous, target.url);
-  if (made.has(id)) preexisting.delete(digest);
+  if (made.has(object, digest)) preexisting.delete(digest);
   else if (!known.includes(digest)) preexisting.add(digest);
   const pushed = [digest, ...known.filter((other) => other !== digest)];
   const { remaining, refused } = await pruned(target, { ...common, pushed, preexisting }, signal);

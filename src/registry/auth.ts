@@ -1,9 +1,11 @@
 import { LRUCache } from "lru-cache";
-import { unlessAborted } from "../http/abort.ts";
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
-import { type Challenge, parseChallenges } from "./challenge.ts";
 import { abortError } from "./errors.ts";
+import { accessKey } from "../sharing/access-key.ts";
+import { SharedCache } from "../sharing/shared-cache.ts";
+import { SharedWork } from "../sharing/shared-work.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
 import {
   type AskEndpoint,
   basicHeader,
@@ -25,6 +27,8 @@ export interface AuthRequest {
   /** Whether a token endpoint over plain HTTP is acceptable. */
   readonly insecure: boolean;
   readonly ask: AskEndpoint;
+  /** Longest wait for a token that another asks for, in ms. */
+  readonly patienceMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -40,8 +44,9 @@ export class Authorizer {
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
   /** The exact scopes a registry has asked for, by origin and the scopes we would have named. */
   readonly #scopes = new LRUCache<string, readonly string[]>({ max: 10_000 });
-  readonly #tokens = new LRUCache<string, Token>({ max: 10_000 });
-  readonly #pending = new Map<string, Promise<Token>>();
+  /** By registry and credential: a token goes to no registry that did not ask for it. */
+  readonly #tokens = new SharedCache<Token>({ max: 10_000 });
+  readonly #fetching = new SharedWork<Token>(abortError);
 
   /** The `Authorization` to send along at once, or undefined where nothing is known yet. */
   async preempt(request: AuthRequest): Promise<string | undefined> {
@@ -99,27 +104,18 @@ export class Authorizer {
   async #bearer(request: AuthRequest, challenge: BearerChallenge, rejected: string | undefined): Promise<string> {
     const { credential } = request;
     if (credential?.kind === "bearer") return `Bearer ${credential.token}`;
-    const key = JSON.stringify([
-      request.fingerprint,
-      challenge.realm.href,
-      challenge.service,
-      [...challenge.scopes].sort(),
-    ]);
-    const cached = this.#tokens.get(key);
+    const access = accessKey({ origin: request.origin, credential: request.fingerprint });
+    const name = JSON.stringify([challenge.realm.href, challenge.service, [...challenge.scopes].sort()]);
+    const cached = this.#tokens.get(access, name);
     if (cached && `Bearer ${cached.value}` !== rejected && performance.now() < cached.renewAt)
       return `Bearer ${cached.value}`;
-    this.#tokens.delete(key);
-    let pending = this.#pending.get(key);
-    if (!pending) {
-      pending = fetchToken({ ...challenge, credential }, request.ask);
-      this.#pending.set(key, pending);
-      void pending
-        .then((token) => this.#tokens.set(key, token))
-        .catch(() => undefined)
-        .finally(() => this.#pending.delete(key));
-    }
-    // One waiter's abort must not take the token away from the others.
-    const { value } = await unlessAborted(pending, request.signal, abortError);
+    this.#tokens.delete(access, name);
+    const fetching = async (): Promise<Token> => {
+      const token = await fetchToken({ ...challenge, credential }, request.ask);
+      this.#tokens.set(access, name, token);
+      return token;
+    };
+    const { value } = await this.#fetching.run(access, name, fetching, request);
     return `Bearer ${value}`;
   }
 }

@@ -5,6 +5,7 @@ import { CodedError } from "../errors.ts";
 import { Deadline, seconds, type TimeLimit } from "../http/deadline.ts";
 import { readStart } from "../http/failures.ts";
 import type { Limits } from "../oci/limits.ts";
+import { patienceFor } from "../sharing/shared-work.ts";
 import type { AuthRequest } from "./auth.ts";
 import { discard, readBody } from "./body.ts";
 import type { Channel, Material, Traffic } from "./channel.ts";
@@ -122,7 +123,7 @@ export class Session {
     const { fingerprint } = await this.#resolve(signal);
     const policy = request.retry === false ? { ...this.shared.retry, attempts: 1 } : this.shared.retry;
     const { gate } = this.shared.channel();
-    const key = `${url.host} ${fingerprint}`;
+    const key = `${this.origin} ${url.host} ${fingerprint}`;
     return await withRetry({ policy, gate, key, signal, ...(leftMs && { leftMs }) }, async () => {
       const response = await this.#authorized(request, url, signal);
       if (request.accept.includes(response.status)) return await consume(response);
@@ -222,7 +223,8 @@ export class Session {
       ...(await this.#resolve(signal)),
       insecure,
       signal,
-      // Shared by all who wait for the same token, so no single caller's signal ends it.
+      patienceMs: patienceFor(timeoutMs),
+      // The token may be for others as well, so the signal of this work does not end it.
       ask: async (url, headers, form) =>
         await exchange(this.shared.channel(), this.shared.transport, {
           method: form === undefined ? "GET" : "POST",

@@ -6,6 +6,7 @@ import { patienceFor, SharedWork } from "./shared-work.ts";
 const { signal } = new AbortController();
 const [alice, bob] = [accessKey({ who: "alice" }), accessKey({ who: "bob" })];
 const patient = { patienceMs: 60_000, signal };
+const stopped = (): Error => new Error("stopped");
 const never = async (): Promise<never> => await new Promise(() => undefined);
 
 describe("an access", () => {
@@ -56,7 +57,7 @@ describe("a shared cache", () => {
 
 describe("shared work", () => {
   it("is done once for those with the same access", async () => {
-    const shared = new SharedWork<string>();
+    const shared = new SharedWork<string>(stopped);
     const work = vi.fn<() => Promise<string>>(async () => await Promise.resolve("done"));
     expect(await Promise.all([1, 2, 3].map(() => shared.run(alice, "x", work, patient)))).toEqual(
       Array(3).fill("done"),
@@ -65,7 +66,7 @@ describe("shared work", () => {
   });
 
   it("is done by each of those with different accesses", async () => {
-    const shared = new SharedWork<string>();
+    const shared = new SharedWork<string>(stopped);
     void shared.run(bob, "x", never, patient);
     expect(await shared.run(alice, "x", async () => await Promise.resolve("own"), patient)).toBe("own");
   });
@@ -74,21 +75,29 @@ describe("shared work", () => {
     ["fails", async () => await Promise.reject(new Error("1 ms was not enough")), patient],
     ["takes too long", never, { patienceMs: 1, signal }],
   ])("that %s for another is done by the one who waits", async (_, others, asker) => {
-    const shared = new SharedWork<string>();
+    const shared = new SharedWork<string>(stopped);
     shared.run(alice, "x", others, patient).catch(() => undefined);
     expect(await shared.run(alice, "x", async () => await Promise.resolve("own"), asker)).toBe("own");
   });
 
-  it("is begun by a waiter who is aborted, so that it fails as its own does", async () => {
-    const shared = new SharedWork<string>();
-    void shared.run(alice, "x", never, patient);
-    const aborted = AbortSignal.abort(new Error("stopped"));
-    const own = async () => await Promise.resolve().then(() => (aborted.throwIfAborted(), "own"));
-    await expect(shared.run(alice, "x", own, { patienceMs: 60_000, signal: aborted })).rejects.toThrow("stopped");
+  it("ends for whoever is aborted, waiter or doer, and goes on for the others", async () => {
+    const shared = new SharedWork<string>(stopped);
+    const abort = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const work = vi.fn<() => Promise<string>>(async () => await promise);
+    const aborted = { patienceMs: 60_000, signal: abort.signal };
+    const given = [aborted, patient, aborted].map((asker) => shared.run(alice, "x", work, asker));
+    abort.abort();
+    await expect(given[0]).rejects.toThrow("stopped");
+    await expect(given[2]).rejects.toThrow("stopped");
+    resolve("done");
+    expect(await given[1]).toBe("done");
+    await expect(shared.run(alice, "x", work, aborted)).rejects.toThrow("stopped");
+    expect(work).toHaveBeenCalledTimes(1);
   });
 
   it("that has ended is done anew", async () => {
-    const shared = new SharedWork<number>();
+    const shared = new SharedWork<number>(stopped);
     let runs = 0;
     const work = async () => await Promise.resolve(++runs);
     expect([await shared.run(alice, "x", work, patient), await shared.run(alice, "x", work, patient)]).toEqual([1, 2]);

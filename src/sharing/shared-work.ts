@@ -1,3 +1,4 @@
+import { unlessAborted } from "../http/abort.ts";
 import type { AccessKey } from "./access-key.ts";
 import { entryKey } from "./shared-cache.ts";
 
@@ -44,6 +45,12 @@ export async function givenByAnother<T>(
 /** Work that is done once for all with the same access who want it at the same time. */
 export class SharedWork<T> {
   readonly #running = new Map<string, Promise<T>>();
+  readonly #errorOf: (signal: AbortSignal) => Error;
+
+  /** @param errorOf what an asker is told who was aborted; the work has bounds of its own and goes on for the others */
+  constructor(errorOf: (signal: AbortSignal) => Error) {
+    this.#errorOf = errorOf;
+  }
 
   /** @throws what the asker's own work fails with, never another's failure */
   async run(access: AccessKey, name: string, work: () => Promise<T>, asker: Asker): Promise<T> {
@@ -51,12 +58,11 @@ export class SharedWork<T> {
     const others = this.#running.get(key);
     const given = others && (await givenByAnother(others, asker));
     if (given) return given.value;
+    if (asker.signal.aborted) throw this.#errorOf(asker.signal);
     const own = work();
     this.#running.set(key, own);
-    try {
-      return await own;
-    } finally {
-      if (this.#running.get(key) === own) this.#running.delete(key);
-    }
+    const end = (): void => void (this.#running.get(key) === own && this.#running.delete(key));
+    void own.then(end, end);
+    return await unlessAborted(own, asker.signal, this.#errorOf);
   }
 }

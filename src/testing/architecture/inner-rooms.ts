@@ -103,26 +103,20 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/sharing": {
     holds: "what objects share, by the access that each has proved",
-    imports: [],
+    imports: ["src/http"],
     packages: ["lru-cache"],
   },
   "src/registry": {
     holds: "the client of the distribution spec, and layouts on disk",
-    imports: ["src/errors", "src/http", "src/oci", "src/text"],
+    imports: ["src/errors", "src/http", "src/oci", "src/sharing", "src/text"],
     types: ["src/credentials/provider"],
     packages: ["ipaddr.js", "lru-cache", "undici"],
     reaches: ["dns", "fs", "net", "tls"],
   },
   "src/credentials": {
     holds: "who asks: Secrets, Docker's config, the clouds",
-    imports: ["src/errors", "src/http", "src/text"],
-    packages: [
-      "@aws-sdk/client-ecr",
-      "@aws-sdk/client-ecr-public",
-      "@azure/identity",
-      "google-auth-library",
-      "lru-cache",
-    ],
+    imports: ["src/errors", "src/http", "src/sharing", "src/text"],
+    packages: ["@aws-sdk/client-ecr", "@aws-sdk/client-ecr-public", "@azure/identity", "google-auth-library"],
     reaches: ["child_process", "fs"],
   },
   "src/verify": {
@@ -196,10 +190,10 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "src/oci",
       "src/pipeline/object",
       "src/pipeline/spec",
+      "src/sharing",
       "src/store/image-manifest",
       "src/store/store",
     ],
     types: ["src/kube/client", "src/pipeline/ports"],
-    packages: ["lru-cache"],
   },
 };
