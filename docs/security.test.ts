@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { parseArtifactRepository } from "../api/v1beta1/parse.ts";
-import { verifyLimits } from "../src/config.ts";
+import { credentialDefaults, verifyLimits } from "../src/config.ts";
+import { patienceFor } from "../src/sharing/shared-work.ts";
 import { parseTrustPolicy, statementFor } from "../src/verify/notation/trust-policy.ts";
 
 const page = readFileSync(join(import.meta.dirname, "security.md"), "utf8");
@@ -29,4 +30,34 @@ it("its table of contents leads somewhere", () => {
   const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
   expect(links.length).toBeGreaterThan(0);
   expect(links.filter((anchor) => !headings.has(anchor ?? ""))).toEqual([]);
+});
+
+describe("the list of what objects share", () => {
+  const root = join(import.meta.dirname, "..");
+  const section = page.slice(page.indexOf("\n## What objects share"), page.indexOf("\n## ", page.indexOf("\n## What objects share") + 1));
+  const listed = new Set([...section.matchAll(/`(src\/[^`]+\.ts)`/g)].map(([, file]) => file));
+  /** What outlives one piece of work: caches, work in common, room, and fields that gather. */
+  const lasting =
+    /new (?:LRUCache|SharedCache|SharedWork|Permits)\b|\bpLimit\(|^ {2}(?:readonly )?#\w+[^=\n]* = new (?:Map|Set)\b|^(?:let|const) \w+ = new (?:Map|Set|WeakMap)(?:<[^\n]*>)?\(\);|const idle: string\[\] = \[\]/m;
+  /** Parts of the controller that live as long as it does. The rest computes, or belongs to the command line. */
+  const parts = ["controller", "credentials", "http", "kube", "pipeline", "publish", "registry", "serve", "store", "verify", "wiring"];
+  const own = /\.test\.ts$|^src\/kube\/local\//;
+  const files = parts
+    .flatMap((part) => readdirSync(join(root, "src", part), { recursive: true, encoding: "utf8" }).map((name) => `src/${part}/${name}`))
+    .filter((file) => file.endsWith(".ts") && !own.test(file));
+  const found = files.filter((file) => lasting.test(readFileSync(join(root, file), "utf8")));
+
+  it("names every file that keeps something", () => {
+    expect(found.length).toBeGreaterThan(15);
+    expect(found.filter((file) => !listed.has(file))).toEqual([]);
+  });
+
+  it("names no file that keeps nothing", () => {
+    expect([...listed].filter((file) => !found.includes(file ?? ""))).toEqual([]);
+  });
+
+  it("has its numbers from the code", () => {
+    expect([patienceFor(60_000), patienceFor(1)]).toEqual([5000, 0.5]);
+    expect(credentialDefaults.cloud.timeoutMs).toBe(30_000);
+  });
 });

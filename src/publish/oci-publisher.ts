@@ -118,7 +118,7 @@ async function push(
   const object = accessKey({ uid: owner.uid, url: target.url });
   const mount = mountSource(layer, reference, artifact);
   const common = { repository, owner: storeOwner(owner), aliases };
-  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => void made.set(object, digest, {}) };
+  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => made.set(object, digest, {}) };
   await pushArtifact({ ...common, ...mount, stored, ...uploading }, signal);
   const known = pushedDigests(previous, target.url);
   const preexisting = preexistingIn(previous, target.url);

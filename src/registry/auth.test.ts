@@ -125,6 +125,42 @@ test("one waiter's abort does not take the token from the others", async () => {
   expect(asked(registry).filter((line) => line.includes("token"))).toHaveLength(1);
 });
 
+test("one tenant's timeout does not fail another who waits for the same token", async () => {
+  const registry = await start();
+  registry.faults.add({ path: /^\/token/, delayMs: 300 });
+  const one = client();
+  const [b, a] = [40, 5000].map((timeoutMs) =>
+    testRepository(registry, "a", { client: one, credentials: provide(ann()), timeoutMs })
+      .resolve("v1", signal)
+      .then(
+        () => "resolved",
+        (error: unknown) => (error as { code: string }).code,
+      ),
+  );
+  expect(await a).toBe("resolved");
+  expect(["resolved", "RegistryTimeout"]).toContain(await b);
+});
+
+test("a token is shown to no registry that did not ask for it, though it names the same token endpoint", async () => {
+  const [registry, other] = [await start(), await start()];
+  const one = client();
+  const open = (at: TestRegistry): ReturnType<typeof testRepository> =>
+    testRepository(at, "a", { client: one, credentials: provide(ann()) });
+  await open(registry).resolve("v1", signal);
+  const scope = 'scope="repository:a:pull"';
+  other.faults.add({
+    path: /manifests/,
+    status: 401,
+    headers: { "www-authenticate": `Bearer realm="${registry.url}/token",service="${registry.host}",${scope}` },
+    times: 2,
+  });
+  await open(other)
+    .resolve("v1", signal)
+    .catch(() => undefined);
+  const tokens = registry.requests.filter(({ path }) => path.startsWith("/token"));
+  expect(tokens).toHaveLength(2);
+});
+
 test("a token is renewed before it expires", async () => {
   const registry = await start({ ttlSeconds: 300, statedTtlSeconds: 0.05 });
   const one = client();

@@ -223,7 +223,7 @@ export class Session {
       ...(await this.#resolve(signal)),
       insecure,
       signal,
-      patienceMs: patienceFor(timeoutMs),
+      patienceMs: patienceFor(this.access.timeoutMs),
       // The token may be for others as well, so the signal of this work does not end it.
       ask: async (url, headers, form) =>
         await exchange(this.shared.channel(), this.shared.transport, {
