@@ -146,9 +146,7 @@ describe("referrers", () => {
       expect(result["referrers"]).toBeGreaterThan(0);
       expectComplete(target, "copy", tag);
       const there = async (registry: TestRegistry, name: string): Promise<Set<string>> =>
-        new Set(
-          (await testRepository(registry, name).referrers(digest, undefined, signal)).map((found) => found.digest),
-        );
+        new Set((await testRepository(registry, name).referrers(digest, signal)).map((found) => found.digest));
       expect(await there(target, "copy")).toEqual(await there(source, repository));
       const signature = source.store.manifest(repository, legacyTag(digest)!);
       expect(target.store.manifest("copy", legacyTag(digest)!)?.digest).toBe(signature?.digest);
@@ -168,9 +166,9 @@ describe("referrers", () => {
         layers: [{ mediaType: "text/plain", bytes: Buffer.from("b") }],
       });
       await copied("--referrers", at(source, "app:1"), at(old, "copy"));
-      expect(
-        (await testRepository(old, "copy").referrers(subject.digest, undefined, signal)).map(({ digest }) => digest),
-      ).toEqual([sbom.digest]);
+      expect((await testRepository(old, "copy").referrers(subject.digest, signal)).map(({ digest }) => digest)).toEqual(
+        [sbom.digest],
+      );
     } finally {
       await old.close();
     }

@@ -69,7 +69,7 @@ export function checkedBlob(repository: Repository, blob: Descriptor, stated: Di
     name: repository.name,
     resolve: async (reference, signal, next) => await repository.resolve(reference, signal, next),
     tags: (signal) => repository.tags(signal),
-    referrers: async (subject, type, signal) => await repository.referrers(subject, type, signal),
+    referrers: async (subject, signal) => await repository.referrers(subject, signal),
     fetch: async (descriptor, signal) => {
       const stream = await repository.fetch(descriptor, signal);
       if (descriptor.digest !== blob.digest) return stream;

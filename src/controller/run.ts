@@ -2,6 +2,7 @@ import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStat
 import { codeOf } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
 import { isDigest } from "../oci/digest.ts";
+import { settled } from "../oci/fetch-all.ts";
 import type { Digest, StagedBlob } from "../oci/types.ts";
 import type { Artifact } from "../store/store.ts";
 import { selectLayers } from "../select/select.ts";
@@ -113,6 +114,12 @@ export class Run {
     }
   }
 
+  /** What is built has the size and type that were read, not those that a HEAD has stated. */
+  async #settled(repository: Repository, resolved: Resolved): Promise<Resolved> {
+    const { settings } = this.#context.deps;
+    return { ...resolved, root: await settled(repository, resolved.root, settings.limits, this.#context.signal) };
+  }
+
   async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
     const { spec } = this.owner.object;
     if (spec.verify === undefined) return undefined;
@@ -131,7 +138,8 @@ export class Run {
   async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer | Waiting> {
     const { registry, repository: repositoryPath } = repositoryOf(this.owner.object.spec);
     const { memory, deps } = this.#context;
-    const { root, tag } = this.resolved!;
+    this.resolved = await this.#settled(repository, this.resolved!);
+    const { root, tag } = this.resolved;
     const key = {
       access: repository.access,
       what: JSON.stringify([registry, repositoryPath, root.digest, tag, this.checksum]),

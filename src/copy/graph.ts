@@ -160,10 +160,11 @@ export class GraphCopy {
 
   async #referrersOf(subject: Descriptor, depth: number, signal: AbortSignal): Promise<void> {
     const { source } = this.#options;
-    for (const { mediaType, digest, size } of await source.referrers(subject.digest, undefined, signal)) {
+    for (const { mediaType, digest, size, isHint } of await source.referrers(subject.digest, signal)) {
       if (this.#manifests.has(digest)) continue;
       this.counts.referrers += 1;
-      await this.#manifest({ mediaType, digest, size }, { depth, reference: digest }, signal);
+      const listed = { mediaType, digest, size, ...(isHint && { isHint }) };
+      await this.#manifest(listed, { depth, reference: digest }, signal);
     }
     for (const tag of cosignTags(subject.digest)) {
       const found = await resolveOptional(source, tag, signal);

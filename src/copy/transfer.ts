@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
-import { codeOf } from "../errors.ts";
+import { isAbsence } from "../oci/absence.ts";
 import type { Fetcher, Resolver } from "../oci/content.ts";
-import { parseManifest } from "../oci/schema.ts";
+import { parseDocument, settledBy } from "../oci/fetch-all.ts";
 import type { Descriptor, Index, Manifest } from "../oci/types.ts";
 
 /** A manifest or index as it is stored, and what it says. */
@@ -20,10 +20,11 @@ export async function fetchDocument(
   const chunks: Buffer[] = [];
   for await (const chunk of (await repository.fetch(descriptor, signal)) as AsyncIterable<Buffer>) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  return { descriptor, bytes, content: parseManifest(bytes, descriptor.mediaType, descriptor.digest) };
+  const content = parseDocument(bytes, descriptor, descriptor.digest);
+  return { descriptor: settledBy(descriptor, bytes, content), bytes, content };
 }
 
-/** What a tag or digest names; undefined where there is no such thing. */
+/** What a tag or digest names; undefined where there is no such thing, as far as the registry lets one know. */
 export async function resolveOptional(
   repository: Resolver,
   reference: string,
@@ -32,7 +33,7 @@ export async function resolveOptional(
   try {
     return await repository.resolve(reference, signal);
   } catch (error) {
-    if (codeOf(error) === "NotFound") return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }

@@ -78,7 +78,10 @@ export class CloudCredentials {
 
   /** The controller's own identity. Errors of the provider: InvalidSpec (another's registry), CloudAuthFailed, Aborted. */
   ofController(cloud: CloudName): CredentialProvider {
-    return { resolve: async (target, signal) => await this.#resolve(cloud, target, undefined, signal) };
+    return {
+      resolve: async (target, signal) => await this.#resolve(cloud, target, undefined, signal),
+      explain: () => Promise.resolve(`the credentials shown are those that ${cloud} gives the controller`),
+    };
   }
 
   /** The identity of a ServiceAccount. Errors of the provider: as of the controller's, and SecretNotFound. */
@@ -100,6 +103,10 @@ export class CloudCredentials {
           signal,
         );
       },
+      explain: () =>
+        Promise.resolve(
+          `the credentials shown are those that ${cloud} gives ServiceAccount ${source.namespace}/${name}`,
+        ),
     };
   }
 

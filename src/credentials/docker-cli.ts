@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { CodedError } from "../errors.ts";
-import { canonicalHost, type DockerConfig, findCredential, parseDockerConfig } from "./docker-config.ts";
+import { canonicalHost, type DockerConfig, explainAuths, findCredential, parseDockerConfig } from "./docker-config.ts";
 import { askHelper } from "./docker-helper.ts";
 import type { Credential, CredentialProvider } from "./provider.ts";
 
@@ -29,6 +29,18 @@ export function dockerCliProvider(options: DockerCliOptions): CredentialProvider
         config && ((await fromHelper(config, target.registry, options, signal)) ?? findCredential(config.auths, target))
       );
     },
+    explain: async (target, signal) => {
+      const config = await readConfig(options.configDir);
+      const login = `"docker login ${target.registry}" makes an entry`;
+      if (config === undefined || config.auths.length + config.credHelpers.size === 0)
+        return config?.credsStore === undefined
+          ? `no credentials were shown: ${join(options.configDir, "config.json")} holds none; ${login}`
+          : `the credentials shown are those of the helper docker-credential-${config.credsStore}, if it has any`;
+      if ((await fromHelper(config, target.registry, options, signal)) !== undefined)
+        return `the credentials shown are those of the helper docker-credential-${helperOf(config, target.registry)}`;
+      const found = explainAuths(config.auths, target);
+      return findCredential(config.auths, target) === undefined ? `${found}; ${login}` : found;
+    },
   };
 }
 
@@ -51,13 +63,16 @@ async function fromHelper(
   signal: AbortSignal,
 ): Promise<Credential | undefined> {
   const host = canonicalHost(registry);
-  const helper = config.credHelpers.get(host) ?? config.credsStore;
+  const helper = helperOf(config, registry);
   if (helper === undefined) return undefined;
   // Docker keeps the Hub's credentials under the URL of its former API.
   const server = host === "docker.io" ? "https://index.docker.io/v1/" : registry;
   const program = await findHelper(helper, options.path);
   return await askHelper({ program, server, timeoutMs: options.helperTimeoutMs }, signal);
 }
+
+const helperOf = ({ credHelpers, credsStore }: DockerConfig, registry: string): string | undefined =>
+  credHelpers.get(canonicalHost(registry)) ?? credsStore;
 
 async function findHelper(name: string, path: string): Promise<string> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(name)) {

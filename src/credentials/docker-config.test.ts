@@ -109,7 +109,13 @@ describe("parseDockerConfig", () => {
 
   it("reads .dockercfg, which has no auths", () => {
     expect(parseDockerCfg(bytes({ "https://r.example/v1/": auth("u:p") }), "Secret a/b")).toEqual([
-      { host: "r.example", path: "", credential: basic("u", "p") },
+      {
+        host: "r.example",
+        path: "",
+        credential: basic("u", "p"),
+        source: "Secret a/b",
+        entry: "https://r.example/v1/",
+      },
     ]);
   });
 

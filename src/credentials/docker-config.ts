@@ -1,4 +1,5 @@
 import { CodedError, messageOf } from "../errors.ts";
+import { printable } from "../text/printable.ts";
 import type { Credential, CredentialTarget } from "./provider.ts";
 import { isObject, type Json, parseJsonObject } from "../text/json.ts";
 
@@ -10,6 +11,10 @@ export interface DockerAuth {
   readonly path: string;
   /** Undefined for an entry that names a host and no credentials: anonymous access. */
   readonly credential: Credential | undefined;
+  /** Where it stands, for messages: `Secret apps/regcred, key .dockerconfigjson`. */
+  readonly source: string;
+  /** The entry as it is written, for messages. */
+  readonly entry: string;
 }
 
 /** The parts of Docker's config.json that concern credentials. */
@@ -21,6 +26,7 @@ export interface DockerConfig {
 }
 
 const maxConfigBytes = 1024 * 1024;
+const maxShownEntries = 10;
 
 /**
  * Parses a Docker configuration (`.dockerconfigjson`, `~/.docker/config.json`).
@@ -58,10 +64,30 @@ export function parseDockerCfg(bytes: Uint8Array, name: string): readonly Docker
  * @returns undefined for anonymous access
  */
 export function findCredential(auths: readonly DockerAuth[], target: CredentialTarget): Credential | undefined {
+  return findAuth(auths, target)?.credential;
+}
+
+/** A clause for messages: which entry the credentials for `target` are in, or which ones there are instead. */
+export function explainAuths(auths: readonly DockerAuth[], target: CredentialTarget): string {
+  const found = findAuth(auths, target);
+  if (found !== undefined) {
+    const where = `${found.source}, entry "${found.entry}"`;
+    return found.credential === undefined
+      ? `no credentials were shown: ${where} holds none`
+      : `the credentials shown are those of ${where}`;
+  }
+  const shownEntries = auths.slice(0, maxShownEntries).map(({ entry }) => `"${entry}"`);
+  const more = auths.length > maxShownEntries ? ` and ${auths.length - maxShownEntries} more` : "";
+  const there = auths.length === 0 ? "no entries" : `entries for ${shownEntries.join(", ")}${more}`;
+  const sources = [...new Set(auths.map(({ source }) => source))].join(" and ") || "what is named";
+  return `no credentials were shown: ${sources} has ${there}, and none for "${target.registry}"`;
+}
+
+function findAuth(auths: readonly DockerAuth[], target: CredentialTarget): DockerAuth | undefined {
   const host = canonicalHost(target.registry);
   const matches = auths.filter((auth) => hostMatches(auth.host, host) && pathMatches(auth.path, target.repository));
   const exactness = (auth: DockerAuth): number => (auth.host.includes("*") ? 0 : 1);
-  return matches.toSorted((a, b) => b.path.length - a.path.length || exactness(b) - exactness(a))[0]?.credential;
+  return matches.toSorted((a, b) => b.path.length - a.path.length || exactness(b) - exactness(a))[0];
 }
 
 /** Docker Hub goes by several names; Docker's own configuration files use the second. */
@@ -117,6 +143,8 @@ function authsOf(value: unknown, name: string): DockerAuth[] {
     return {
       host,
       path,
+      source: name,
+      entry: shown(key),
       credential: credentialOf(entry, () =>
         invalid(name, `the auth of "${shown(key)}" is not the base64 of user:password`),
       ),
@@ -134,11 +162,11 @@ function credentialOf(entry: Json, badAuth: () => CodedError): Credential | unde
   if (text("registrytoken") !== "") return { kind: "bearer", token: text("registrytoken") };
   if (text("identitytoken") !== "") return { kind: "identityToken", token: text("identitytoken") };
   if (text("auth") !== "") return decodeAuth(text("auth"), badAuth);
-  const [username, password] = [text("username"), text("password")];
-  return username === "" && password === "" ? undefined : { kind: "basic", username, password };
+  return basicOf(text("username"), text("password"));
 }
 
-function decodeAuth(auth: string, badAuth: () => CodedError): Credential {
+/** Tools write ":" for an anonymous login; empty is empty, as in the two fields. */
+function decodeAuth(auth: string, badAuth: () => CodedError): Credential | undefined {
   const compact = auth.replace(/\s+/g, "");
   const decoded = Buffer.from(compact, "base64");
   // Buffer skips what is no base64; the length shows whether it did.
@@ -146,8 +174,11 @@ function decodeAuth(auth: string, badAuth: () => CodedError): Credential {
   const plain = decoded.toString("utf8").replace(/\0+$/, "");
   const colon = plain.indexOf(":");
   if (!wellFormed || colon < 0) throw badAuth();
-  return { kind: "basic", username: plain.slice(0, colon), password: plain.slice(colon + 1) };
+  return basicOf(plain.slice(0, colon), plain.slice(colon + 1));
 }
+
+const basicOf = (username: string, password: string): Credential | undefined =>
+  username === "" && password === "" ? undefined : { kind: "basic", username, password };
 
 function parseJson(bytes: Uint8Array, name: string): Json {
   if (bytes.length > maxConfigBytes) throw invalid(name, `is ${bytes.length} bytes, more than ${maxConfigBytes}`);
@@ -159,7 +190,7 @@ function parseJson(bytes: Uint8Array, name: string): Json {
 }
 
 /** A key may carry credentials of its own, `https://user:password@host`. */
-const shown = (key: string): string => key.replace(/\/\/[^/]*@/, "//***@").slice(0, 120);
+const shown = (key: string): string => printable(key.replace(/\/\/[^/]*@/, "//***@"), 120);
 
 function invalid(name: string, problem: string): CodedError {
   return new CodedError(

@@ -21,4 +21,9 @@ export interface CredentialProvider {
    * @throws SecretNotFound, SecretInvalid, CloudAuthFailed, …
    */
   resolve(target: CredentialTarget, signal: AbortSignal): Promise<Credential | undefined>;
+  /**
+   * A clause for the message of a refusal: where the credentials for `target` come from, or why there are none, and what
+   * to write. It names Secrets, files and entries, never what is in them.
+   */
+  explain?(target: CredentialTarget, signal: AbortSignal): Promise<string | undefined>;
 }

@@ -1,4 +1,4 @@
-import { type DockerAuth, findCredential, parseDockerCfg, parseDockerConfig } from "./docker-config.ts";
+import { type DockerAuth, explainAuths, findCredential, parseDockerCfg, parseDockerConfig } from "./docker-config.ts";
 import type { CredentialProvider } from "./provider.ts";
 import { readSecret, readServiceAccount, type SecretData, secretInvalid, type SecretSource } from "./secret-data.ts";
 
@@ -66,5 +66,21 @@ export function objectCredentials(
       const auths = await readPullSecrets(source, refs, signal);
       return auths === undefined ? await cloud?.resolve(target, signal) : findCredential(auths, target);
     },
+    explain: async (target, signal) => {
+      const auths = await readPullSecrets(source, refs, signal);
+      if (auths === undefined && cloud !== undefined) return await cloud.explain?.(target, signal);
+      if (auths === undefined) return "no credentials were shown: neither secretRef nor serviceAccountName is set";
+      return auths.length === 0
+        ? `no credentials were shown: ${named(source, refs)} holds no entries`
+        : explainAuths(auths, target);
+    },
   };
+}
+
+function named({ namespace }: SecretSource, { secretRef, serviceAccountName }: PullSecretRefs): string {
+  const names = [
+    secretRef && `Secret ${namespace}/${secretRef.name}`,
+    serviceAccountName && `ServiceAccount ${namespace}/${serviceAccountName}`,
+  ];
+  return names.filter(Boolean).join(" and ");
 }

@@ -68,9 +68,9 @@ describe("referrers", () => {
     repository.manifest({ config, layers: [], subject: good });
     const referrers = repository.referrers.bind(repository);
     const abort = new AbortController();
-    repository.referrers = async (subject: Digest, type: string | undefined) => {
+    repository.referrers = async (subject: Digest) => {
       if (subject === bad.digest) throw new CodedError("Forbidden", "no");
-      return await referrers(subject, type);
+      return await referrers(subject);
     };
     const { bySubject, problems } = await findReferrers(repository, [bad.digest, good.digest], never);
     expect([...bySubject.keys()]).toEqual([good.digest]);

@@ -1,6 +1,8 @@
 import pLimit from "p-limit";
 import { codeOf, messageOf } from "../errors.ts";
+import { isAbsence } from "../oci/absence.ts";
 import type { Repository } from "../oci/content.ts";
+import { isVague, readReferrer } from "../oci/referrer.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 
 const concurrency = 8;
@@ -8,6 +10,10 @@ const concurrency = 8;
 const maxSubjects = 100;
 /** After so many failures nothing better is to be expected of a registry. */
 const maxFailures = 3;
+
+/** Entries of one list whose manifests are read, and how large those may be. */
+const maxVague = 20;
+const maxVagueBytes = 256 * 1024;
 
 /** Something that refers to a manifest: a signature, an SBOM, a scan. */
 export interface Referrer {
@@ -59,13 +65,29 @@ export async function findReferrers(
 
 async function referrersOf(repository: Repository, subject: Digest, signal: AbortSignal): Promise<Referrer[]> {
   const [listed, ...tagged] = await Promise.all([
-    repository.referrers(subject, undefined, signal),
+    listedOf(repository, subject, signal),
     ...legacyTags(subject).map(async (tag) => ({ tag, descriptor: await resolveOptional(repository, tag, signal) })),
   ]);
   return [
     ...listed.map((descriptor) => ({ descriptor })),
     ...tagged.flatMap(({ tag, descriptor }) => (descriptor === undefined ? [] : [{ tag, descriptor }])),
   ];
+}
+
+/** Where the list does not say what something is, its manifest does; one that cannot be read stays as it is listed. */
+async function listedOf(repository: Repository, subject: Digest, signal: AbortSignal): Promise<Descriptor[]> {
+  const listed = await repository.referrers(subject, signal);
+  return await Promise.all(
+    listed.map(async (entry, at) => {
+      if (!isVague(entry) || at >= maxVague) return entry;
+      try {
+        return await readReferrer(repository, entry, { maxManifestBytes: maxVagueBytes }, signal);
+      } catch {
+        signal.throwIfAborted();
+        return entry;
+      }
+    }),
+  );
 }
 
 /** A sha512 digest would be too long for a tag. */
@@ -83,7 +105,7 @@ async function resolveOptional(
   try {
     return await repository.resolve(tag, signal);
   } catch (error) {
-    if (codeOf(error) === "NotFound") return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }

@@ -32,8 +32,11 @@ export interface TagLister {
 
 /** Lists what refers to a manifest (distribution-spec v1.1, referrers API, with the fallback tag schema). */
 export interface ReferrerLister {
-  /** @param artifactType keep only referrers of this type, also where the registry does not filter */
-  referrers(subject: Digest, artifactType: string | undefined, signal: AbortSignal): Promise<readonly Descriptor[]>;
+  /**
+   * All of them: what a list says of type and size is a hint (`Descriptor.isHint`), so nobody but the manifests themselves
+   * can tell which are of some type.
+   */
+  referrers(subject: Digest, signal: AbortSignal): Promise<readonly Descriptor[]>;
 }
 
 /** Writes content; used by publishers and by `strata copy`. */

@@ -1,7 +1,7 @@
 import { CodedError } from "../errors.ts";
 import type { Fetcher } from "./content.ts";
 import type { Limits } from "./limits.ts";
-import { parseManifest } from "./schema.ts";
+import { parseHinted, parseManifest } from "./schema.ts";
 import type { Descriptor, Index, Manifest } from "./types.ts";
 
 /**
@@ -16,13 +16,19 @@ export async function fetchAll(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { digest, size, data } = descriptor;
-  if (size > maxBytes)
+  const { digest, size, data, isHint } = descriptor;
+  if (size > maxBytes && !isHint)
     throw new CodedError("ManifestTooLarge", `${digest} is ${size} bytes; at most ${maxBytes} are read here`);
   signal.throwIfAborted();
   if (data !== undefined) return Buffer.from(data, "base64");
   const chunks: Buffer[] = [];
-  for await (const chunk of (await fetcher.fetch(descriptor, signal)) as AsyncIterable<Buffer>) chunks.push(chunk);
+  let read = 0;
+  for await (const chunk of (await fetcher.fetch(descriptor, signal)) as AsyncIterable<Buffer>) {
+    read += chunk.length;
+    if (read > maxBytes)
+      throw new CodedError("ManifestTooLarge", `${digest} has more than the ${maxBytes} bytes read here`);
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }
 
@@ -34,5 +40,28 @@ export async function fetchManifest(
   signal: AbortSignal,
 ): Promise<Manifest | Index> {
   const bytes = await fetchAll(fetcher, descriptor, limits.maxManifestBytes, signal);
-  return parseManifest(bytes, descriptor.mediaType, descriptor.digest);
+  return parseDocument(bytes, descriptor, descriptor.digest);
+}
+
+/** Parses what was fetched by `descriptor`. @throws ManifestInvalid naming `name` */
+export function parseDocument(bytes: Uint8Array, descriptor: Descriptor, name: string): Manifest | Index {
+  return (descriptor.isHint ? parseHinted : parseManifest)(bytes, descriptor.mediaType, name);
+}
+
+/** `descriptor` with the size and the type that its content really has. @throws what `fetchManifest` throws */
+export async function settled(
+  fetcher: Fetcher,
+  descriptor: Descriptor,
+  limits: Pick<Limits, "maxManifestBytes">,
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  if (!descriptor.isHint) return descriptor;
+  const bytes = await fetchAll(fetcher, descriptor, limits.maxManifestBytes, signal);
+  return settledBy(descriptor, bytes, parseDocument(bytes, descriptor, descriptor.digest));
+}
+
+/** The same, where the content is at hand. */
+export function settledBy(descriptor: Descriptor, bytes: Uint8Array, { mediaType }: Manifest | Index): Descriptor {
+  const { isHint, ...rest } = descriptor;
+  return isHint ? { ...rest, mediaType, size: bytes.length } : descriptor;
 }

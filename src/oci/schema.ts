@@ -28,6 +28,13 @@ export function parseManifest(bytes: Uint8Array, expectedType: string | undefine
   return isIndex ? indexOf(body, mediaType, fail) : manifestOf(body, mediaType, fail);
 }
 
+/** The same where `hint` is only what a registry said of it: the body's own media type goes before. */
+export function parseHinted(bytes: Uint8Array, hint: string | undefined, name: string): Manifest | Index {
+  const own = parseObject(bytes, name)["mediaType"];
+  const isOwn = typeof own === "string" && own !== "";
+  return parseManifest(bytes, isOwn ? own : hint, name);
+}
+
 type Fail = (problem: string) => CodedError;
 
 function parseObject(bytes: Uint8Array, name: string): Json {

@@ -23,6 +23,11 @@ export interface Descriptor {
   readonly platform?: Platform;
   /** Inline content, still base64; already checked to be of `size` and `digest` when present. */
   readonly data?: string;
+  /**
+   * `mediaType` and `size` are what a registry said of the manifest, in headers or in a list, and not what was read: the
+   * digest alone decides. `settled` in `fetch-all.ts` makes them sure.
+   */
+  readonly isHint?: true;
 }
 
 /** OCI image-spec v1.1, manifest.md; also Docker image manifest V2 schema 2. */

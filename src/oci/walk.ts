@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { isAbsence } from "./absence.ts";
 import type { Fetcher } from "./content.ts";
 import { fetchManifest } from "./fetch-all.ts";
 import type { Limits } from "./limits.ts";
@@ -15,6 +16,13 @@ export type Visit =
       readonly kind: "manifest";
       readonly descriptor: Descriptor;
       readonly node: ManifestNode;
+      readonly path: readonly Digest[];
+    }
+  /** Listed by its index, and not in the registry: mirrors and caches hold the platforms that somebody wanted. */
+  | {
+      readonly kind: "missing";
+      readonly descriptor: Descriptor;
+      readonly error: CodedError;
       readonly path: readonly Digest[];
     }
   /** `isForeign`: it is of a media type that no walk enters. */
@@ -35,7 +43,7 @@ export interface WalkOptions {
 
 /**
  * Everything below `root`, itself included: depth first, in index order, each digest once. What an index says of itself
- * is not handed down to its children.
+ * is not handed down to its children. A child that the registry does not have is told of, and does not end the walk.
  *
  * @throws IndexTooDeep, TooManyManifests, ManifestTooLarge, ManifestInvalid, what the fetcher throws, the reason of `signal`
  */
@@ -66,8 +74,12 @@ class Walker {
   async *enter(descriptor: Descriptor, path: readonly Digest[]): AsyncGenerator<Visit> {
     if (this.#entered.has(descriptor.digest)) return;
     this.#entered.add(descriptor.digest);
-    const body = await this.#load(descriptor);
+    const body = await this.#load(descriptor).catch((error: unknown) => missingChild(error, path));
     this.#pending.delete(descriptor.digest);
+    if (body instanceof CodedError) {
+      yield { kind: "missing", descriptor, error: body, path };
+      return;
+    }
     if (body.kind === "manifest") {
       yield { kind: "manifest", descriptor, node: nodeOf(descriptor, body, path), path };
       return;
@@ -142,6 +154,12 @@ class Walker {
       );
     return await fetchManifest(this.#fetcher, descriptor, limits, signal);
   }
+}
+
+/** A root that is not there is an error. */
+function missingChild(error: unknown, path: readonly Digest[]): CodedError {
+  if (path.length > 0 && error instanceof CodedError && isAbsence(error)) return error;
+  throw error;
 }
 
 /** OCI image-spec v1.1, image-index.md: an unknown media type must not be an error. */

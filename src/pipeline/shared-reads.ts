@@ -63,7 +63,7 @@ export class SharedReads {
       resolve: async (reference, signal, next) => await this.#resolved(asker, reference, next, signal),
       tags: (signal) => this.#listed(asker, signal),
       fetch: async (descriptor, signal) => await this.#fetched(asker, descriptor, signal),
-      referrers: async (subject, artifactType, signal) => await repository.referrers(subject, artifactType, signal),
+      referrers: async (subject, signal) => await repository.referrers(subject, signal),
     };
   }
 

@@ -126,7 +126,8 @@ async function asked(
     isOnly &&= isDeepStrictEqual(renewed, first);
     return renewed;
   };
-  return { credentials: { resolve }, first, holds: () => isOnly };
+  const explain: CredentialProvider["explain"] = async (wanted, within) => await provider.explain?.(wanted, within);
+  return { credentials: { resolve, explain }, first, holds: () => isOnly };
 }
 
 function credentialsOf(

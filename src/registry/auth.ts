@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
+import { discard } from "./body.ts";
 import { abortError } from "./errors.ts";
 import { accessKey } from "../sharing/access-key.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
@@ -32,82 +33,154 @@ export interface AuthRequest {
   readonly signal: AbortSignal;
 }
 
+/** What one request has come up with so far, and what became of it. */
+export interface Tried {
+  /** Values of `Authorization` that were refused; none is sent again. */
+  readonly values: string[];
+  /** Scopes that a new token was asked for: another one for the same would fare no better. */
+  readonly scopes: Set<string>;
+  /** The token endpoint's refusal to the first guess. */
+  refusal?: { readonly scopes: string; readonly error: unknown };
+}
+
+export const nothingTried = (): Tried => ({ values: [], scopes: new Set() });
+
 type Known =
   | { readonly scheme: "basic" }
   | { readonly scheme: "bearer"; readonly challenge: BearerChallenge; readonly regular: boolean };
 
+/** How long a registry counts as open that asked for nothing at `/v2/`. */
+const openForMs = 300_000;
+/** The work goes on without an answer of `/v2/` then. */
+const versionWaitMs = 5000;
+
 /**
  * Knows which registries want which kind of authorization, and keeps their tokens. What a registry wants is learnt from
- * its first 401, so that no request is spent on asking.
+ * its first 401, so that no request is spent on asking; from `/v2/` where a refusal asks for nothing, since registries that
+ * serve anybody hide from strangers what is private, behind a 404 or a 403.
  */
 export class Authorizer {
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
+  /** Origins that asked for nothing at `/v2/`. */
+  readonly #open = new LRUCache<string, true>({ max: 10_000, ttl: openForMs });
+  readonly #asking = new SharedWork<void>(abortError);
   /** The exact scopes a registry has asked for, by origin and the scopes we would have named. */
   readonly #scopes = new LRUCache<string, readonly string[]>({ max: 10_000 });
   /** By registry and credential: a token goes to no registry that did not ask for it. */
   readonly #tokens = new SharedCache<Token>({ max: 10_000 });
   readonly #fetching = new SharedWork<Token>(abortError);
 
-  /** The `Authorization` to send along at once, or undefined where nothing is known yet. */
-  async preempt(request: AuthRequest): Promise<string | undefined> {
+  /** The `Authorization` to send along at once, or undefined where the registry asks for none, as far as is known. */
+  async preempt(request: AuthRequest, tried: Tried): Promise<string | undefined> {
     const known = this.#known.get(request.origin);
     if (!known) return undefined;
     if (known.scheme === "basic") return basicOf(request.credential);
     const scopes = this.#scopes.get(scopeKey(request)) ?? (known.regular ? request.scopes : undefined);
     if (!scopes) return undefined;
     try {
-      return await this.#bearer(request, { ...known.challenge, scopes }, undefined);
+      return await this.#bearer(request, { ...known.challenge, scopes }, tried);
     } catch (error) {
+      if (!isRefused(error)) throw error;
       // The scopes were a guess from another repository; the registry's own challenge decides.
-      if (error instanceof CodedError && (error.code === "Unauthorized" || error.code === "Forbidden"))
-        return undefined;
-      throw error;
+      tried.refusal = { scopes: scopes.join(" "), error };
+      return undefined;
     }
   }
 
   /**
-   * The `Authorization` that answers a 401, or undefined where there is none to try.
+   * The `Authorization` that answers a refusal, or undefined where there is none to try.
    *
-   * @param rejected what the refused request had carried
+   * @param header `WWW-Authenticate` of the refusal; registries leave it out, or name Basic for a token that is too narrow
    */
-  async answer(
-    request: AuthRequest,
-    header: string | undefined,
-    rejected: string | undefined,
-  ): Promise<string | undefined> {
+  async answer(request: AuthRequest, header: string | undefined, tried: Tried): Promise<string | undefined> {
     const challenges = parseChallenges(header);
     const bearer = challenges.find((challenge) => challenge.scheme === "bearer");
-    if (bearer) return await this.#answerBearer(request, bearer, rejected);
-    if (!challenges.some((challenge) => challenge.scheme === "basic")) return undefined;
-    this.#known.set(request.origin, { scheme: "basic" });
-    const answer = basicOf(request.credential);
-    return answer === rejected ? undefined : answer;
+    if (bearer) return await this.#answerBearer(request, bearer, tried);
+    if (challenges.some(({ scheme }) => scheme === "basic")) {
+      const token = tried.values.length > 0 ? await this.#another(request, tried) : undefined;
+      return token ?? this.#answerBasic(request, tried);
+    }
+    const known = this.#known.get(request.origin) ?? (await this.#learn(request));
+    return known?.scheme === "basic" ? this.#answerBasic(request, tried) : await this.#another(request, tried);
   }
 
-  async #answerBearer(
-    request: AuthRequest,
-    found: Challenge,
-    rejected: string | undefined,
-  ): Promise<string | undefined> {
+  #answerBasic({ origin, credential }: AuthRequest, tried: Tried): string | undefined {
+    this.#known.set(origin, { scheme: "basic" });
+    const answer = basicOf(credential);
+    return answer === undefined || tried.values.includes(answer) ? undefined : answer;
+  }
+
+  /** A token as the registry has asked for one before; undefined where it never has. */
+  async #another(request: AuthRequest, tried: Tried): Promise<string | undefined> {
+    const known = this.#known.get(request.origin);
+    if (known?.scheme !== "bearer") return undefined;
+    const scopes = union(this.#scopes.get(scopeKey(request)) ?? [], request.scopes);
+    return await this.#fresh(request, { ...known.challenge, scopes }, tried);
+  }
+
+  /** Asks `/v2/`, which every registry has, without credentials. What goes wrong there leaves everything as it is. */
+  async #learn(request: AuthRequest): Promise<Known | undefined> {
+    const { origin, patienceMs } = request;
+    if (this.#open.has(origin)) return undefined;
+    const access = accessKey({ origin, credential: "" });
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(versionWaitMs)]);
+    try {
+      await this.#asking.run(access, "/v2/", async () => await this.#askVersion(request), { patienceMs, signal });
+    } catch (error) {
+      if (request.signal.aborted) throw error;
+    }
+    return this.#known.get(origin);
+  }
+
+  async #askVersion({ origin, insecure, ask }: AuthRequest): Promise<void> {
+    const response = await ask(new URL(`${origin}/v2/`), {}, undefined);
+    await discard(response.body);
+    if (response.status >= 500 || this.#known.has(origin)) return;
+    const isAsking = response.status === 401 && response.url.origin === origin;
+    const challenges = isAsking ? parseChallenges(response.header("www-authenticate")) : [];
+    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+    if (bearer) {
+      const challenge = bearerChallenge(bearer, origin, insecure);
+      this.#known.set(origin, { scheme: "bearer", challenge, regular: true });
+    } else if (challenges.some(({ scheme }) => scheme === "basic")) this.#known.set(origin, { scheme: "basic" });
+    else this.#open.set(origin, true);
+  }
+
+  async #answerBearer(request: AuthRequest, found: Challenge, tried: Tried): Promise<string | undefined> {
     const challenge = bearerChallenge(found, request.origin, request.insecure);
-    const scopes = challenge.scopes.length > 0 ? withMissing(challenge.scopes, request.scopes) : request.scopes;
     this.#known.set(request.origin, {
       scheme: "bearer",
       challenge,
-      regular: scopes.every((scope) => covers(request.scopes, scope)),
+      regular: challenge.scopes.every((scope) => covers(request.scopes, scope)),
     });
-    this.#scopes.set(scopeKey(request), scopes);
-    const answer = await this.#bearer(request, { ...challenge, scopes }, rejected);
-    return answer === rejected ? undefined : answer;
+    const scopes = union(challenge.scopes, request.scopes);
+    try {
+      return await this.#fresh(request, { ...challenge, scopes }, tried);
+    } catch (error) {
+      // There are token endpoints that refuse a scope whole for one action that they do not know.
+      if (!isRefused(error) || challenge.scopes.length === 0 || isEqual(scopes, challenge.scopes)) throw error;
+      return await this.#fresh(request, challenge, tried);
+    }
   }
 
-  async #bearer(request: AuthRequest, challenge: BearerChallenge, rejected: string | undefined): Promise<string> {
+  /** A token that was not refused yet, once for the same scopes. */
+  async #fresh(request: AuthRequest, challenge: BearerChallenge, tried: Tried): Promise<string | undefined> {
+    const scopes = challenge.scopes.join(" ");
+    if (tried.refusal?.scopes === scopes) throw tried.refusal.error;
+    if (tried.scopes.has(scopes)) return undefined;
+    tried.scopes.add(scopes);
+    const token = await this.#bearer(request, challenge, tried);
+    this.#scopes.set(scopeKey(request), challenge.scopes);
+    return tried.values.includes(token) ? undefined : token;
+  }
+
+  async #bearer(request: AuthRequest, challenge: BearerChallenge, tried: Tried): Promise<string> {
     const { credential } = request;
     if (credential?.kind === "bearer") return `Bearer ${credential.token}`;
     const access = accessKey({ origin: request.origin, credential: request.fingerprint });
     const name = JSON.stringify([challenge.realm.href, challenge.service, [...challenge.scopes].sort()]);
     const cached = this.#tokens.get(access, name);
-    if (cached && `Bearer ${cached.value}` !== rejected && performance.now() < cached.renewAt)
+    if (cached && !tried.values.includes(`Bearer ${cached.value}`) && performance.now() < cached.renewAt)
       return `Bearer ${cached.value}`;
     this.#tokens.delete(access, name);
     const fetching = async (): Promise<Token> => {
@@ -120,25 +193,48 @@ export class Authorizer {
   }
 }
 
+const isRefused = (error: unknown): boolean =>
+  error instanceof CodedError && (error.code === "Unauthorized" || error.code === "Forbidden");
+
 const scopeKey = ({ origin, scopes }: AuthRequest): string => `${origin} ${scopes.join(" ")}`;
 
 const basicOf = (credential: Credential | undefined): string | undefined =>
   credential?.kind === "basic" ? basicHeader(credential) : undefined;
 
-/** Adds what a challenge leaves out: registries name the repository written to, not always the one mounted from. */
-function withMissing(challenged: readonly string[], wanted: readonly string[]): readonly string[] {
+/**
+ * What the work needs together with what the challenge names, so that a token serves for all of it: a challenge to the
+ * first look names `pull` alone, and not every registry says properly that this is too little for what comes next.
+ * A registry that calls our repository by another name is answered in its own words.
+ */
+function union(challenged: readonly string[], wanted: readonly string[]): readonly string[] {
+  const [own = "", ...mounted] = wanted;
+  const same = challenged.findIndex((scope) => repositoryOf(scope) === repositoryOf(own));
+  const isAlone = challenged.length === 1 && challenged[0]?.startsWith("repository:") === true;
+  const at = same < 0 && isAlone ? 0 : same;
   const named = new Set(challenged.map(repositoryOf));
-  return [...challenged, ...wanted.slice(1).filter((scope) => !named.has(repositoryOf(scope)))];
+  return [
+    ...(at < 0 ? [own] : []),
+    ...challenged.map((scope, position) => (position === at ? withActions(scope, actionsOf(own)) : scope)),
+    ...mounted.filter((scope) => !named.has(repositoryOf(scope))),
+  ];
+}
+
+function withActions(scope: string, wanted: readonly string[]): string {
+  const actions = actionsOf(scope);
+  const missing = actions.includes("*") ? [] : wanted.filter((action) => !actions.includes(action));
+  return missing.length === 0 ? scope : `${repositoryOf(scope)}:${[...actions, ...missing].join(",")}`;
 }
 
 const repositoryOf = (scope: string): string => scope.slice(0, scope.lastIndexOf(":"));
 
+const actionsOf = (scope: string): string[] => scope.slice(scope.lastIndexOf(":") + 1).split(",");
+
+const isEqual = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((scope, at) => scope === b[at]);
+
 /** Whether `scope` asks for no more than one of `scopes`, whatever the order of its actions. */
 function covers(scopes: readonly string[], scope: string): boolean {
   const own = scopes.find((candidate) => repositoryOf(candidate) === repositoryOf(scope));
-  const actions = own?.slice(repositoryOf(own).length + 1).split(",") ?? [];
-  return scope
-    .slice(repositoryOf(scope).length + 1)
-    .split(",")
-    .every((action) => actions.includes(action));
+  const actions = own === undefined ? [] : actionsOf(own);
+  return actionsOf(scope).every((action) => actions.includes(action));
 }

@@ -3,7 +3,8 @@ import type { Descriptor } from "../oci/types.ts";
 import { abortError, isTransient, networkError } from "./errors.ts";
 import { Pace, wasSlow } from "./pace.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
-import type { RegistryRequest, Session } from "./session.ts";
+import type { RegistryRequest } from "./request.ts";
+import type { Session } from "./session.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
 
 /**

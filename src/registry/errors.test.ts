@@ -40,7 +40,8 @@ test("the registry's words are shown, on one line and not without end", () => {
 test.each([
   ["Client sent an HTTP request to an HTTPS server.\n", "GET x: 400 Client sent an HTTP request to an HTTPS server."],
   ["<html><body>Bad Request", "GET x: 400"],
-  ['{"error":"other"}', "GET x: 400"],
+  ['{"error":"other"}', "GET x: 400 other"],
+  ['{"details":"incorrect username or password"}', "GET x: 400 incorrect username or password"],
 ])("the body %j becomes the message %j", (body, message) => {
   expect(statusError("GET x", 400, { body, retryAfterMs: undefined }).message).toBe(message);
 });

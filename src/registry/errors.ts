@@ -14,6 +14,8 @@ const byStatus: Readonly<Record<number, ErrorCode>> = {
   404: "NotFound",
   405: "RegistryUnsupported",
   408: "RegistryUnavailable",
+  425: "RegistryUnavailable",
+  499: "RegistryUnavailable",
   429: "RateLimited",
   501: "RegistryUnsupported",
 };
@@ -25,39 +27,42 @@ const byRegistryCode: Readonly<Record<string, ErrorCode>> = {
   DIGEST_INVALID: "DigestMismatch",
 };
 
-const retriedStatuses = new Set([408, 429, 502, 503, 504]);
-
-/** The error for a response that is not what was asked for; `body` are its first bytes. */
+/** The error for a response that is not what was asked for; `body` are its first bytes, `who` a clause about who asked. */
 export function statusError(
   name: string,
   status: number,
-  response: { body: string; retryAfterMs: number | undefined },
+  response: { body: string; retryAfterMs: number | undefined; who?: string },
 ): CodedError {
   const { codes, text } = registryErrors(response.body);
   const special = codes.map((code) => byRegistryCode[code]).find((code) => code !== undefined);
   const code = special ?? byStatus[status] ?? (status >= 500 ? "RegistryUnavailable" : "RegistryResponseInvalid");
-  const message = `${name}: ${status}${text ? ` ${text}` : ""}`;
+  const message = `${name}: ${status}${text ? ` ${text}` : ""}${response.who ?? ""}`;
   return new CodedError(code, message, {
     details: { status, registryCodes: codes },
     ...(response.retryAfterMs !== undefined && { retryAfterMs: response.retryAfterMs }),
   });
 }
 
+/** Where registries and token endpoints that have no `errors` say in words what is wrong. */
+const wordKeys = ["error", "error_description", "message", "details", "detail"] as const;
+
 /** distribution-spec, "Error Codes": `{"errors": [{"code", "message"}]}`; or plain text. Web pages are left out. */
-function registryErrors(body: string): { codes: string[]; text: string } {
+export function registryErrors(body: string): { codes: string[]; text: string } {
   let parsed: unknown;
   try {
     parsed = parseJson(body);
   } catch {
     return { codes: [], text: body.trimStart().startsWith("<") ? "" : printable(oneLine(body)) };
   }
-  const list = (parsed as { errors?: unknown } | null)?.errors;
+  const answer = (typeof parsed === "object" && parsed !== null ? parsed : {}) as Record<string, unknown>;
+  const list = answer["errors"];
   const rows = (Array.isArray(list) ? list : []).slice(0, 3) as ({ code?: unknown; message?: unknown } | null)[];
   const codes = rows.flatMap((row) => (typeof row?.code === "string" ? [printable(row.code, 40)] : []));
   const texts = rows.flatMap(
     (row) => [row?.code, row?.message].filter((part) => typeof part === "string").join(": ") || [],
   );
-  return { codes, text: printable(oneLine(texts.join("; ")), 300) };
+  const words = wordKeys.map((key) => answer[key]).filter((word) => typeof word === "string" && word !== "");
+  return { codes, text: printable(oneLine((texts.length > 0 ? texts : words).join("; ")), 300) };
 }
 
 /** The error for a request that got no response, or only part of one. */
@@ -106,11 +111,19 @@ function networkCode(error: unknown): ErrorCode {
 /** A name that does not exist, and a proxy that refuses (407 and others), stay so longer than anybody wants to wait here. */
 const lasting = new Set(["ENOTFOUND", "UND_ERR_ABORTED", "UND_ERR_INVALID_ARG"]);
 
+/**
+ * Statuses that are about the moment: of servers that are overloaded or starting, and of the proxies in front of them
+ * (nginx's 499, Cloudflare's 52x). 501 and 505 are about the request.
+ */
+export function isPassing(status: number): boolean {
+  return [408, 425, 429, 499].includes(status) || (status >= 500 && status !== 501 && status !== 505);
+}
+
 /** Whether the same request may well succeed in a moment. */
 export function isTransient(error: unknown): error is CodedError {
   if (!(error instanceof CodedError)) return false;
   if (error.code === "RegistryTimeout" || error.code === "RateLimited") return true;
-  if (error.code === "RegistryUnavailable") return retriedStatuses.has(statusOf(error));
+  if (error.code === "RegistryUnavailable") return isPassing(statusOf(error));
   // A body after a HEAD, which some servers send, spoils the next response on that connection.
   if (isParserError(error.cause)) return true;
   return error.code === "RegistryUnreachable" && !lasting.has(causeCode(error.cause));

@@ -5,12 +5,12 @@ import type { WritableRepository } from "../oci/content.ts";
 import { matchesDigest, parseDigest } from "../oci/digest.ts";
 import type { Limits } from "../oci/limits.ts";
 import { acceptedTypes } from "../oci/media-types.ts";
+import { referrerEntry } from "../oci/referrer.ts";
 import { parseManifest } from "../oci/schema.ts";
 import type { Descriptor, Digest, Index, Manifest } from "../oci/types.ts";
 import { blobPath, fileError, openFile, readSmall, sizeOf } from "./layout-file.ts";
 import { type Layout, readIndex, refNameKey } from "./layout-index.ts";
 import { LayoutWriter } from "./layout-write.ts";
-import { referrerEntry } from "./referrer-entry.ts";
 import { fallbackTag } from "./referrers.ts";
 import { chunkBytes, verifiedStream } from "./verified.ts";
 
@@ -31,10 +31,7 @@ export function openLayout(dir: string, limits: Limits): WritableRepository {
       ];
       if (names.length > 0) yield names;
     },
-    referrers: async (subject, artifactType) => {
-      const found = await referrers(layout, subject);
-      return artifactType === undefined ? found : found.filter((entry) => entry.artifactType === artifactType);
-    },
+    referrers: async (subject) => await referrers(layout, subject),
     exists: async ({ digest, size }) => (await sizeOf(blobPath(dir, digest))) === size,
     // All content of a layout is in one place already: there is nothing to mount from.
     mount: () => Promise.resolve(false),

@@ -2,10 +2,10 @@ import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
 import { printable } from "../text/printable.ts";
 import type { NextStep } from "../oci/content.ts";
-import { algorithmOf, isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
+import { isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
 import { acceptedTypes } from "../oci/media-types.ts";
 import { isTag } from "../oci/reference.ts";
-import { parseManifest } from "../oci/schema.ts";
+import { parseHinted } from "../oci/schema.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import type { Session } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -27,8 +27,8 @@ export interface ResolveRequest {
 }
 
 /**
- * The descriptor of a tag or digest, by HEAD; by GET where its bytes are wanted next, or where the registry answers HEAD
- * without saying enough.
+ * The descriptor of a tag or digest, by HEAD; by GET where its bytes are wanted next, or where the registry refuses HEAD
+ * or does not say enough. What a HEAD says of size and type is a hint: proxies compress, and count what they cannot know.
  *
  * @throws InvalidReference, InvalidDigest, NotFound, DigestMismatch, ManifestTooLarge, RegistryResponseInvalid, …
  */
@@ -40,10 +40,10 @@ export async function resolveManifest(
   const path = `manifests/${reference}`;
   if (next === undefined) {
     const head = await session.ask(
-      { method: "HEAD", path, headers: { accept }, needs: "pull", accept: [200, 400, 404, 405, 501] },
+      { method: "HEAD", path, headers: { accept }, needs: "pull", accept: "settled" },
       signal,
     );
-    const described = head.status === 200 ? describe(session, head, digest) : undefined;
+    const described = head.status === 200 ? describe(head, digest, session.access.limits.maxManifestBytes) : undefined;
     if (described) return described;
   }
   const got = await session.fetchManifestBytes(
@@ -63,23 +63,13 @@ export function digestIn(reference: string): Digest | undefined {
   throw new CodedError("InvalidReference", `"${printable(reference, 130)}" is neither a tag nor a digest`);
 }
 
-/** What a HEAD says, or undefined where it leaves something out. */
-function describe(session: Session, response: HttpResponse, wanted: Digest | undefined): Descriptor | undefined {
+/** What a HEAD says, or undefined where it leaves something out or cannot be: then GET decides. */
+function describe(response: HttpResponse, wanted: Digest | undefined, maxBytes: number): Descriptor | undefined {
   const mediaType = mediaTypeOf(response);
   const size = Number(response.header("content-length") ?? "0");
   const stated = statedDigest(response) ?? wanted;
-  if (!acceptedTypes.includes(mediaType) || !(size > 0) || stated === undefined) return undefined;
-  if (wanted !== undefined && stated !== wanted) {
-    if (algorithmOf(stated) !== algorithmOf(wanted)) return undefined;
-    throw new CodedError("DigestMismatch", `${response.name}: the registry answers with ${stated}`);
-  }
-  assertSize(response, size, session.access.limits.maxManifestBytes);
-  return { mediaType, digest: stated, size };
-}
-
-function assertSize(response: HttpResponse, size: number, max: number): void {
-  if (size > max)
-    throw new CodedError("ManifestTooLarge", `${response.name}: a manifest of ${size} bytes; at most ${max} are read`);
+  if (!acceptedTypes.includes(mediaType) || !(size > 0 && size <= maxBytes) || stated === undefined) return undefined;
+  return wanted !== undefined && stated !== wanted ? undefined : { mediaType, digest: stated, size, isHint: true };
 }
 
 /** `Docker-Content-Digest`; one in a form that nobody knows counts as absent. */
@@ -92,26 +82,36 @@ const mediaTypeOf = (response: HttpResponse): string =>
   (response.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 
 function checkBody(response: HttpResponse, body: Buffer, wanted: Digest | undefined): Descriptor {
-  const stated = statedDigest(response);
-  const wrong = [wanted, stated].find((digest) => digest !== undefined && !matchesDigest(body, digest));
-  if (wrong) throw new CodedError("DigestMismatch", `${response.name}: the manifest is not ${wrong}`);
-  return { mediaType: manifestType(response, body), digest: wanted ?? stated ?? sha256Of(body), size: body.length };
+  // Where a digest was asked for, a header beside it says nothing more.
+  const digest = wanted ?? statedDigest(response) ?? sha256Of(body);
+  if (!matchesDigest(body, digest))
+    throw new CodedError("DigestMismatch", `${response.name}: the manifest is not ${digest}`);
+  return { mediaType: manifestType(response, body), digest, size: body.length };
 }
 
-/** The Content-Type, or what the body says of itself where a proxy has lost it. */
+/** What the body says of itself, else the Content-Type: proxies lose it, and caches hand out another one. */
 function manifestType(response: HttpResponse, body: Buffer): string {
   const stated = mediaTypeOf(response);
-  if (acceptedTypes.includes(stated)) return stated;
-  const generic = stated === "" || /^(text\/plain|application\/(json|octet-stream))$/.test(stated);
-  if (generic) return parseManifest(body, undefined, response.name).mediaType;
-  const schema1 = stated.includes("manifest.v1+")
-    ? "; Docker's schema 1 is not supported, push the image again with a current tool"
-    : "";
-  throw new CodedError(
-    "RegistryResponseInvalid",
-    `${response.name}: "${printable(stated, 100)}" is no manifest or index${schema1}`,
-  );
+  if (stated.includes("docker.distribution.manifest.v1+"))
+    throw new CodedError(
+      "RegistryResponseInvalid",
+      `${response.name}: "${printable(stated, 100)}" is Docker's schema 1, which is not supported; push the image again with a current tool`,
+    );
+  const isKnown = acceptedTypes.includes(stated);
+  try {
+    return parseHinted(body, isKnown ? stated : undefined, response.name).mediaType;
+  } catch (error) {
+    if (isKnown || isGeneric(stated)) throw error;
+    throw new CodedError(
+      "RegistryResponseInvalid",
+      `${response.name}: what came is not a manifest or index but "${printable(stated, 100)}"`,
+      { cause: error },
+    );
+  }
 }
+
+const isGeneric = (type: string): boolean =>
+  type === "" || /^(text\/plain|application\/(json|octet-stream))$/.test(type);
 
 /**
  * The bytes of a manifest or index, checked.
@@ -124,12 +124,12 @@ export async function fetchManifest(
   descriptor: Descriptor,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { digest, size, mediaType } = descriptor;
+  const { digest, size, mediaType, isHint } = descriptor;
   const known = memo.get(digest);
   if (known) return known;
   const path = `manifests/${digest}`;
   const { maxManifestBytes } = session.access.limits;
-  if (size > maxManifestBytes)
+  if (size > maxManifestBytes && !isHint)
     throw new CodedError(
       "ManifestTooLarge",
       `${session.name}@${digest} has ${size} bytes; at most ${maxManifestBytes} are read`,
@@ -143,7 +143,7 @@ export async function fetchManifest(
   } as const;
   const { response, body } = await session.fetchManifestBytes(request, signal);
   session.shared.onBytes?.(response.url.host, body.length);
-  if (body.length !== size)
+  if (body.length !== size && !isHint)
     throw new CodedError("SizeMismatch", `${response.name}: ${body.length} bytes, not ${size} as its descriptor says`);
   if (!matchesDigest(body, digest))
     throw new CodedError("DigestMismatch", `${response.name}: the bytes are not those of the digest`);

@@ -171,7 +171,7 @@ describe("an answer", () => {
     for (const ask of [
       () => repository.resolve("v1", never, "read"),
       () => Array.fromAsync(repository.tags(never)),
-      () => repository.referrers(blob.digest, undefined, never),
+      () => repository.referrers(blob.digest, never),
     ]) {
       const started = performance.now();
       await expect(ask()).rejects.toMatchObject({ code: expect.stringMatching(/^Registry(Timeout|Unavailable)$/) });

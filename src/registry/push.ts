@@ -5,18 +5,21 @@ import { parseManifest } from "../oci/schema.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { isManifest } from "./content-kind.ts";
+import { referrerEntry } from "../oci/referrer.ts";
 import { digestIn, statedDigest } from "./manifests.ts";
-import { descriptorJson, referrerEntry } from "./referrer-entry.ts";
-import { fallbackTag } from "./referrers.ts";
-import type { RegistryRequest, Session } from "./session.ts";
+import { descriptorJson } from "./referrer-entry.ts";
+import { fallbackTag, readFallbackTag } from "./referrers.ts";
+import type { RegistryRequest } from "./request.ts";
+import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
 
+/** A registry that will not say is taken for one that has not got it: to push once more does no harm. */
 export async function contentExists(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<boolean> {
   const manifest = isManifest(descriptor);
   const path = `${manifest ? "manifests" : "blobs"}/${descriptor.digest}`;
   const headers = { accept: manifest ? descriptor.mediaType : "*/*" };
   // With the scope of the upload that follows, so that one token does for both.
-  const response = await session.ask({ method: "HEAD", path, headers, needs: "push", accept: [200, 404] }, signal);
+  const response = await session.ask({ method: "HEAD", path, headers, needs: "push", accept: "settled" }, signal);
   return response.status === 200;
 }
 
@@ -28,9 +31,8 @@ export async function mountBlob(
   signal: AbortSignal,
 ): Promise<boolean> {
   const path = `blobs/uploads/?${new URLSearchParams({ mount: descriptor.digest, from }).toString()}`;
-  const refusals = [400, 401, 403, 404, 405];
   const response = await session.ask(
-    { method: "POST", path, needs: "push", mountFrom: from, accept: [201, 202, ...refusals] },
+    { method: "POST", path, needs: "push", mountFrom: from, accept: "settled" },
     signal,
   );
   const location = response.header("location");
@@ -57,6 +59,9 @@ interface ManifestToPut {
   /** Preconditions (RFC 9110, 13.1). */
   readonly condition?: Headers;
 }
+
+/** What registries answer to who asks for a tag that is not there. */
+const absences = [200, 401, 403, 404, 405, 501];
 
 /** How a registry says that a precondition does not hold, or that it knows none. */
 const conditionRefusals = [400, 412, 501];
@@ -125,10 +130,10 @@ interface TagNow {
 
 async function tagNow(session: Session, tag: string, signal: AbortSignal): Promise<TagNow> {
   const headers = { accept: acceptedTypes.join(", ") };
-  // A registry that does not know HEAD answers 404 or 405.
+  // HEAD is a hint. Where GET is refused too, the tag is not there as far as one may know; the precondition guards it.
   for (const method of ["HEAD", "GET"] as const) {
     const response = await session.ask(
-      { method, path: `manifests/${tag}`, headers, needs: "push", accept: [200, 404, 405, 501] },
+      { method, path: `manifests/${tag}`, headers, needs: "push", accept: method === "HEAD" ? "settled" : absences },
       signal,
     );
     if (response.status !== 200) continue;
@@ -147,20 +152,11 @@ async function addToFallbackTag(
   signal: AbortSignal,
 ): Promise<void> {
   const tag = fallbackTag(subject);
-  const request = {
-    method: "GET",
-    path: `manifests/${tag}`,
-    headers: { accept: ociIndexType },
-    needs: "push",
-    accept: [200, 404],
-  } as const;
-  const { response, body } = await session.fetchManifestBytes(request, signal);
-  const index = response.status === 200 ? parseManifest(body, ociIndexType, response.name) : undefined;
-  const listed = index?.kind === "index" ? index.manifests : [];
-  if (listed.some((entry) => entry.digest === content.descriptor.digest)) return;
+  const listed = await readFallbackTag(session, subject, "push", signal);
   const { descriptor, bytes } = content;
+  if (listed.some((entry) => entry["digest"] === descriptor.digest)) return;
   const entry = referrerEntry(descriptor, parseManifest(bytes, descriptor.mediaType, descriptor.digest));
-  const manifests = [...listed, entry].map(descriptorJson);
+  const manifests = [...listed, descriptorJson(entry)];
   const updated = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }));
   const root = { mediaType: ociIndexType, digest: sha256Of(updated), size: updated.length };
   await putManifest(session, { descriptor: root, bytes: updated, reference: tag }, signal);

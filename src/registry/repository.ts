@@ -22,7 +22,7 @@ export function openRepository(session: Session): SharedRepository {
       return oneChunk(await fetchManifest(session, memo, descriptor, signal));
     },
     tags: (signal) => listTags(session, signal),
-    referrers: (subject, artifactType, signal) => listReferrers(session, subject, artifactType, signal),
+    referrers: (subject, signal) => listReferrers(session, subject, signal),
     exists: (descriptor, signal) => contentExists(session, descriptor, signal),
     mount: (descriptor, from, signal) => mountBlob(session, descriptor, from, signal),
     pushBlob: (descriptor, open, signal) => pushBlob(session, descriptor, open, signal),

@@ -37,9 +37,13 @@ test("back-off doubles up to its limit, and is spread out", () => {
   ).toBeLessThanOrEqual(300);
 });
 
-test.each<[string, CodedError, number]>([
+test.each([
   ["503", failing("RegistryUnavailable", { status: 503 }), 4],
-  ["500", failing("RegistryUnavailable", { status: 500 }), 1],
+  ...[408, 425, 499, 500, 502, 504, 507, 520, 522, 524, 529].map(
+    (status) => [String(status), failing("RegistryUnavailable", { status }), 4] as const,
+  ),
+  ["505", failing("RegistryUnavailable", { status: 505 }), 1],
+  ["501", failing("RegistryUnsupported", { status: 501 }), 1],
   ["429", failing("RateLimited"), 4],
   ["404", failing("NotFound"), 1],
   [
@@ -53,7 +57,7 @@ test.each<[string, CodedError, number]>([
     1,
   ],
   ["a bad certificate", failing("TlsFailed"), 1],
-])("%s is tried %#", async (_, error, times) => {
+] as [string, CodedError, number][])("%s is tried %#", async (_, error, times) => {
   let tried = 0;
   const attempt = async (): Promise<never> => {
     tried++;

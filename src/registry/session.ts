@@ -1,18 +1,19 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { Readable } from "node:stream";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
 import { CodedError } from "../errors.ts";
-import { Deadline, seconds, type TimeLimit } from "../http/deadline.ts";
+import { Deadline } from "../http/deadline.ts";
 import { readStart } from "../http/failures.ts";
 import type { Limits } from "../oci/limits.ts";
 import { patienceFor } from "../sharing/shared-work.ts";
-import type { AuthRequest } from "./auth.ts";
+import { type AuthRequest, nothingTried } from "./auth.ts";
 import { discard, readBody } from "./body.ts";
-import type { Channel, Material, Traffic } from "./channel.ts";
+import type { Channel, Material } from "./channel.ts";
 import { requestName, statusError } from "./errors.ts";
 import { pacedBody, type PaceLimits } from "./pace.ts";
+import { redact } from "./redact.ts";
+import { answerWithin, cutLate, isAnswer, isUpload, type RegistryRequest } from "./request.ts";
 import { retryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
-import { exchange, type Headers, type HttpResponse, type Method, type TransportOptions } from "./transport.ts";
+import { exchange, type HttpResponse, type TransportOptions } from "./transport.ts";
 
 /** How one repository is reached. */
 export interface Access extends Material {
@@ -34,23 +35,6 @@ export interface Shared {
   channel(): Channel;
 }
 
-/** A request to the repository. */
-export interface RegistryRequest {
-  readonly method: Method;
-  /** Below `/v2/<repository>/`, or the URL that the registry gave. */
-  readonly path: string | URL;
-  readonly headers?: Headers;
-  readonly body?: () => Readable | Uint8Array;
-  readonly needs: "pull" | "push" | "delete";
-  /** Repository that a blob is mounted from. */
-  readonly mountFrom?: string;
-  readonly traffic?: Traffic;
-  /** Statuses that are an answer; any other is an error. */
-  readonly accept: readonly number[];
-  /** False for requests whose repetition is the caller's business. */
-  readonly retry?: boolean;
-}
-
 /** One request with its retries. */
 interface Attempt {
   readonly request: RegistryRequest;
@@ -62,6 +46,8 @@ interface Attempt {
 const maxErrorBytes = 8192;
 /** Of all that wait for the same token, each waits as long as its own `timeout` says. */
 const tokenTimeoutMs = 30_000;
+/** A token with the scopes that were asked for, one for what the work needs, and a password. */
+const maxAnswers = 3;
 /** Fingerprints mean nothing outside of this process. */
 const fingerprintKey = randomBytes(32);
 
@@ -126,8 +112,8 @@ export class Session {
     const key = `${this.origin} ${url.host} ${fingerprint}`;
     return await withRetry({ policy, gate, key, signal, ...(leftMs && { leftMs }) }, async () => {
       const response = await this.#authorized(request, url, signal);
-      if (request.accept.includes(response.status)) return await consume(response);
-      throw await this.#refusal(response);
+      if (isAnswer(request.accept, response.status)) return await consume(response);
+      throw await this.#refusal(response, signal);
     });
   }
 
@@ -164,19 +150,36 @@ export class Session {
   }
 
   async #authorized(request: RegistryRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
-    const { authorizer } = this.shared.channel();
     // A registry may send uploads to another host; its credentials stay here.
     if (url.origin !== this.origin) return await this.#exchange(request, url, undefined, signal);
-    const auth = await this.#authRequest(request, signal);
-    const sent = await authorizer.preempt(auth);
-    const response = await this.#exchange(request, url, sent, signal);
-    if (response.status !== 401 || response.url.origin !== this.origin) return response;
-    const header = response.header("www-authenticate");
-    const renewed = sent === undefined ? auth : await this.#renewed(request, auth, signal);
-    const answer = await authorizer.answer(renewed, header, renewed === auth ? sent : undefined);
-    if (answer === undefined) return response;
-    await discard(response.body);
-    return await this.#exchange(request, url, answer, signal);
+    let auth = await this.#authRequest(request, signal);
+    const tried = nothingTried();
+    let sent = await this.#asNamed(this.shared.channel().authorizer.preempt(auth, tried), signal);
+    for (;;) {
+      const response = await this.#exchange(request, url, sent, signal);
+      if (tried.values.length >= maxAnswers || !this.#mayBeAnswered(response, sent, auth)) return response;
+      if (sent !== undefined) {
+        tried.values.push(sent);
+        auth = await this.#renewed(request, auth, signal);
+      }
+      const header = response.header("www-authenticate");
+      const answer = this.shared.channel().authorizer.answer(auth, header, tried);
+      sent = await this.#asNamed(answer, signal).catch((error: unknown) => {
+        response.body.destroy();
+        throw error;
+      });
+      if (sent === undefined) return response;
+      await discard(response.body);
+    }
+  }
+
+  /** A registry that serves strangers too answers them 404, or 403, where something is private. */
+  #mayBeAnswered(response: HttpResponse, sent: string | undefined, { credential }: AuthRequest): boolean {
+    const { status } = response;
+    if (response.url.origin !== this.origin) return false;
+    if (status === 401) return true;
+    if (status === 403 && response.header("www-authenticate") !== undefined) return true;
+    return sent === undefined && credential !== undefined && (status === 403 || status === 404);
   }
 
   /** Asks the provider again after a refusal: a rotated secret or an expired cloud token shows as another fingerprint. */
@@ -184,6 +187,27 @@ export class Session {
     this.#credential = undefined;
     const renewed = await this.#authRequest(request, signal);
     return renewed.fingerprint === auth.fingerprint ? auth : renewed;
+  }
+
+  /** A token endpoint's refusal, with where the credentials came from. */
+  async #asNamed<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!(error instanceof CodedError) || (error.code !== "Unauthorized" && error.code !== "Forbidden")) throw error;
+      const { code, message, details, retryAfterMs, cause } = error;
+      throw new CodedError(code, `${message}${await this.#whoAsked(signal)}`, {
+        cause,
+        ...(details && { details }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+    }
+  }
+
+  /** A clause for messages: whose credentials were shown, or why none were. */
+  async #whoAsked(signal: AbortSignal): Promise<string> {
+    const found = await this.access.credentials?.explain?.(this.target, signal).catch(() => undefined);
+    return found === undefined ? "" : `; ${found}`;
   }
 
   async #exchange(
@@ -257,41 +281,19 @@ export class Session {
     }
   }
 
-  async #refusal(response: HttpResponse): Promise<Error> {
+  async #refusal(response: HttpResponse, signal: AbortSignal): Promise<Error> {
+    const { status } = response;
     const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
     const credential = (await this.#credential)?.credential;
     const body = redact(await readStart(response.body, maxErrorBytes), credential);
+    const isAnonymous = credential === undefined;
     const name =
-      response.status === 401
-        ? `${response.name} ${credential ? "with the credentials given" : "without credentials"}`
+      status === 401
+        ? `${response.name} ${isAnonymous ? "without credentials" : "with the credentials given"}`
         : response.name;
-    return statusError(name, response.status, { body, retryAfterMs: wait });
+    // To strangers, what is private may look as if it did not exist.
+    const isAccess = status === 401 || status === 403 || (status === 404 && isAnonymous);
+    const who = isAccess && response.url.origin === this.origin ? await this.#whoAsked(signal) : "";
+    return statusError(name, status, { body, retryAfterMs: wait, who });
   }
-}
-
-const isUpload = ({ traffic, body }: RegistryRequest): boolean => traffic === "bulk" && body !== undefined;
-
-const answerWithin = (name: string, ms: number): TimeLimit => ({
-  ms,
-  late: () =>
-    new CodedError(
-      "RegistryTimeout",
-      `${name}: no answer in ${seconds(ms)}; the registry hangs, or timeout is too short`,
-    ),
-});
-
-/** The rest of an answer that does not come in time is cut off. */
-function cutLate({ body }: HttpResponse, ms: number): void {
-  const timer = setTimeout(() => body.destroy(), ms);
-  body.once("close", () => clearTimeout(timer));
-}
-
-/** Removes our own secrets from what a registry says, should it repeat them. */
-function redact(text: string, credential: Credential | undefined): string {
-  if (!credential) return text;
-  const secrets =
-    credential.kind === "basic"
-      ? [credential.password, Buffer.from(`${credential.username}:${credential.password}`, "utf8").toString("base64")]
-      : [credential.token];
-  return secrets.filter(Boolean).reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
 }

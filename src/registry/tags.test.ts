@@ -92,6 +92,48 @@ test("a Link to another host is not followed, and no tag is lost for it", async 
   expect(registry.requests[1]?.path).toBe("/v2/a/tags/list?n=1000&last=b");
 });
 
+test.each<[string, number | undefined]>([
+  ["a page size that is refused", undefined],
+  ["a page size that is refused, and pages of its own", 50],
+])("%s: it is left out", async (_, pageSize) => {
+  await start(120, pageSize ?? 1000);
+  registry.faults.guard = ({ url }) =>
+    Number(new URL(url, registry.url).searchParams.get("n") ?? 0) > 100
+      ? { status: 400, body: '{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}' }
+      : undefined;
+  expect(await list()).toHaveLength(120);
+});
+
+test.each([400, 401, 403, 404, 410])(
+  "a Link to a page that is not there (%i) is replaced by `last`",
+  async (status) => {
+    await start(120, 50);
+    registry.faults.guard = ({ url }) => {
+      if (url.startsWith("/elsewhere")) return { status };
+      return { headers: { link: '</elsewhere?last=x>; rel="next"' } };
+    };
+    expect(await list()).toHaveLength(120);
+  },
+);
+
+test.each(["", "last=t000049", '</v2/a/tags/list?last=t000049>; rel="next'])(
+  "a Link that cannot be understood (%j) means that there is more, or that there may be",
+  async (link) => {
+    await start(120, 50);
+    registry.faults.guard = () => ({ headers: { link } });
+    expect(await list()).toHaveLength(120);
+  },
+);
+
+test("a registry that announces more and gives it in no way has an incomplete list", async () => {
+  await start(1);
+  registry.faults.add({ times: 9, ...page(["a", "b"], '<https://internal.example/>; rel="next"') });
+  await expect(list()).rejects.toThrow(/incomplete: it begins anew when asked for what is after "b"/);
+  registry.faults.clear();
+  registry.faults.add(page(["a", "b"], '<https://internal.example/>; rel="next"'), { times: 9, status: 400 });
+  await expect(list()).rejects.toThrow(/incomplete: it refuses to go on after "b"/);
+});
+
 test("what is no tag is passed over", async () => {
   await start(1);
   registry.faults.add(page(["ok", 7, "../x", "", null, "-x", "v1.0"]));

@@ -11,51 +11,124 @@ const maxPageBytes = 32 * 1024 * 1024;
 const maxTagValues = 1_000_000;
 /** No registry pages by fewer tags than this for long. */
 const leastTagsOnAPage = 50;
+/** Pages that registries make of their own accord are of 50, 100, 200 or 1,000 tags. */
+const roundSize = 50;
+/** What registries answer to a page size beyond their own, or to a page that they have announced and cannot find. */
+const pageRefusals = [400, 401, 403, 404, 405, 410, 413, 414, 416, 422];
 
 /**
- * Tags, page by page (distribution-spec, "Listing Tags"). Pages are followed by `Link`; where a full page comes without
- * one, by `last`, which ends when a page brings nothing new.
+ * Tags, page by page (distribution-spec, "Listing Tags"): the whole list, or an error. Pages are followed by `Link`, as it
+ * stands. Where it leads elsewhere or nowhere, and where a full page comes without one, the next page is asked for by
+ * `last`; a page size that the registry refuses is left out.
  *
- * @throws RegistryResponseInvalid for more tags than allowed, and for pages that go round in circles
+ * @throws RegistryResponseInvalid for more tags than allowed, for pages that go round in circles, and where there is more
+ * that cannot be got at
  */
 export async function* listTags(session: Session, signal: AbortSignal): AsyncGenerator<readonly string[]> {
-  const { maxTags } = session.access.limits;
-  const seen = new Set<string>();
-  let count = 0;
-  let previous: readonly string[] = [];
-  for (let url: URL | undefined = session.url(`tags/list?n=${pageSize}`); url;) {
-    if (seen.has(url.href) || seen.size > 1 + maxTags / leastTagsOnAPage) {
-      throw new CodedError("RegistryResponseInvalid", `${session.name}: the registry's list of tags has no end`);
-    }
-    seen.add(url.href);
-    const request = {
-      method: "GET",
-      path: url,
-      headers: { accept: "application/json" },
-      needs: "pull",
-      accept: [200],
-    } as const;
-    const { response, body } = await session.fetchBytes(request, maxPageBytes, signal);
-    const page = parseTags(response, body);
-    if (page.length > 0 && page[0] === previous[0]) return;
-    count += page.length;
-    if (count > maxTags)
-      throw new CodedError(
-        "RegistryResponseInvalid",
-        `${session.name} has more than ${maxTags} tags; name one in ref.tag instead`,
-      );
-    if (page.length > 0) yield page;
-    previous = page;
-    const next = nextPage(response.header("link"), response.url);
-    url = next instanceof URL ? next : pageAfter(session, page, next === "elsewhere");
-  }
+  const list = new TagList(session, signal);
+  for (let page = await list.first(); page !== undefined; page = await list.next(page))
+    if (page.tags.length > 0) yield page.tags;
 }
 
-/** Where a page is exactly full, there may be more although no Link says so. */
-function pageAfter(session: Session, page: readonly string[], announced: boolean): URL | undefined {
-  const last = page.at(-1);
-  if (last === undefined || (page.length !== pageSize && !announced)) return undefined;
-  return session.url(`tags/list?n=${pageSize}&last=${encodeURIComponent(last)}`);
+interface Page {
+  readonly response: HttpResponse;
+  readonly tags: readonly string[];
+}
+
+class TagList {
+  readonly #session: Session;
+  readonly #signal: AbortSignal;
+  readonly #seen = new Set<string>();
+  #query = `n=${pageSize}&`;
+  #count = 0;
+  /** Whether the pages that links have led to were there. */
+  #links: "good" | "broken" | undefined;
+
+  constructor(session: Session, signal: AbortSignal) {
+    this.#session = session;
+    this.#signal = signal;
+  }
+
+  async first(): Promise<Page | undefined> {
+    const sized = await this.#read(this.#url(undefined), [400, 413, 416, 422]);
+    if (sized !== undefined) return sized;
+    this.#query = "";
+    return await this.#read(this.#url(undefined), []);
+  }
+
+  /** The page after `page`; undefined where that was the last. */
+  async next(page: Page): Promise<Page | undefined> {
+    const link = nextPage(page.response.header("link"), page.response.url);
+    if (link instanceof URL && this.#links !== "broken") {
+      const linked = await this.#read(link, pageRefusals);
+      this.#links = linked === undefined ? "broken" : "good";
+      if (linked !== undefined) return linked;
+    }
+    const last = page.tags.at(-1);
+    if (link === undefined && !this.#mayBeFull(page)) return undefined;
+    if (last === undefined) {
+      if (link === undefined) return undefined;
+      throw this.#incomplete(page, "it announces another page that cannot be read");
+    }
+    return await this.#after(page, last, link !== undefined);
+  }
+
+  /** The page after the tag `last`, which a registry that does not know the parameter answers with what it has sent already. */
+  async #after(page: Page, last: string, isAnnounced: boolean): Promise<Page | undefined> {
+    const more = await this.#read(this.#url(last), isAnnounced ? pageRefusals : []);
+    if (more === undefined) throw this.#incomplete(page, `it refuses to go on after "${last}"`);
+    if (more.tags.length === 0) return undefined;
+    const isRepeated = more.tags[0] === page.tags[0] || more.tags[0] === last;
+    if (!isRepeated) return more;
+    if (isAnnounced) throw this.#incomplete(page, `it begins anew when asked for what is after "${last}"`);
+    this.#count -= more.tags.length;
+    return undefined;
+  }
+
+  /** By our size, or by one that a registry may have of its own and does not say a word about. */
+  #mayBeFull({ tags }: Page): boolean {
+    return tags.length === pageSize || (this.#links === undefined && tags.length % roundSize === 0);
+  }
+
+  #url(last: string | undefined): URL {
+    const after = last === undefined ? "" : `last=${encodeURIComponent(last)}`;
+    return this.#session.url(`tags/list?${this.#query}${after}`.replace(/[?&]$/, ""));
+  }
+
+  /** Undefined where the registry refuses the page by one of `refusals`. */
+  async #read(url: URL, refusals: readonly number[]): Promise<Page | undefined> {
+    const { maxTags } = this.#session.access.limits;
+    if (this.#seen.has(url.href) || this.#seen.size > 1 + maxTags / leastTagsOnAPage)
+      throw new CodedError("RegistryResponseInvalid", `${this.#session.name}: the registry's list of tags has no end`);
+    this.#seen.add(url.href);
+    const { response, body } = await this.#session.fetchBytes(
+      {
+        method: "GET",
+        path: url,
+        headers: { accept: "application/json" },
+        needs: "pull",
+        accept: [200, ...refusals],
+      },
+      maxPageBytes,
+      this.#signal,
+    );
+    if (response.status !== 200) return undefined;
+    const tags = parseTags(response, body);
+    this.#count += tags.length;
+    if (this.#count > maxTags)
+      throw new CodedError(
+        "RegistryResponseInvalid",
+        `${this.#session.name} has more than ${maxTags} tags; name one in ref.tag instead`,
+      );
+    return { response, tags };
+  }
+
+  #incomplete({ response }: Page, problem: string): CodedError {
+    return new CodedError(
+      "RegistryResponseInvalid",
+      `${response.name}: the registry's list of tags is incomplete: ${problem}; name a tag in ref.tag instead`,
+    );
+  }
 }
 
 function parseTags(response: HttpResponse, body: Buffer): string[] {

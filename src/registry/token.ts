@@ -4,7 +4,8 @@ import { readStart } from "../http/failures.ts";
 import { printable } from "../text/printable.ts";
 import { discard, readBody } from "./body.ts";
 import type { Challenge } from "./challenge.ts";
-import { statusError } from "./errors.ts";
+import { registryErrors, statusError } from "./errors.ts";
+import { redact } from "./redact.ts";
 import { retryAfterMs } from "./retry.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
 import { type Json, parseJsonObject } from "../text/json.ts";
@@ -67,12 +68,16 @@ export function bearerChallenge({ params }: Challenge, registry: string, insecur
 export async function fetchToken(request: TokenRequest, ask: AskEndpoint): Promise<Token> {
   const { credential } = request;
   if (credential?.kind === "identityToken")
-    return await readToken(await post(request, { grant_type: "refresh_token", refresh_token: credential.token }, ask));
+    return await readToken(
+      await post(request, { grant_type: "refresh_token", refresh_token: credential.token }, ask),
+      credential,
+    );
   const answer = await get(request, ask);
-  if (credential?.kind !== "basic" || ![404, 405, 501].includes(answer.status)) return await readToken(answer);
+  if (credential?.kind !== "basic" || ![404, 405, 501].includes(answer.status))
+    return await readToken(answer, credential);
   await discard(answer.body);
   const { username, password } = credential;
-  return await readToken(await post(request, { grant_type: "password", username, password }, ask));
+  return await readToken(await post(request, { grant_type: "password", username, password }, ask), credential);
 }
 
 async function get({ realm, service, scopes, credential }: TokenRequest, ask: AskEndpoint): Promise<HttpResponse> {
@@ -100,9 +105,9 @@ export function basicHeader({ username, password }: { username: string; password
   return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 }
 
-async function readToken(response: HttpResponse): Promise<Token> {
+async function readToken(response: HttpResponse, credential: Credential | undefined): Promise<Token> {
   const receivedAt = performance.now();
-  if (response.status !== 200) throw await tokenError(response);
+  if (response.status !== 200) throw await tokenError(response, credential);
   const body = await readBody(response, maxTokenResponseBytes, "RegistryResponseInvalid");
   const { token, access_token, expires_in } = parse(body) ?? {};
   const value = [token, access_token].find((candidate) => typeof candidate === "string" && candidate !== "");
@@ -122,12 +127,18 @@ function parse(body: Buffer): Json | undefined {
   }
 }
 
-/** Only codes of the answer are shown: its text is a stranger's, who was just sent a password. */
-async function tokenError(response: HttpResponse): Promise<CodedError> {
+/** In the endpoint's own words, without the password it was sent. */
+async function tokenError(response: HttpResponse, credential: Credential | undefined): Promise<CodedError> {
+  const { status } = response;
   const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
-  const start = await readStart(response.body, 8192);
-  const refused = response.status === 400 || response.status === 401;
-  if (!refused) return statusError(response.name, response.status, { body: "", retryAfterMs: wait });
-  const reason = /"(?:error|code)"\s*:\s*"(\w{1,40})"/.exec(start)?.[1] ?? String(response.status);
-  return new CodedError("Unauthorized", `${response.name}: the token endpoint refuses the credentials (${reason})`);
+  const body = redact(await readStart(response.body, 8192), credential);
+  if (status !== 400 && status !== 401 && status !== 403)
+    return statusError(response.name, status, { body, retryAfterMs: wait });
+  const { text } = registryErrors(body);
+  const what = credential === undefined ? "gives nothing without credentials" : "refuses the credentials";
+  return new CodedError(
+    status === 403 ? "Forbidden" : "Unauthorized",
+    `${response.name}: the token endpoint ${what}: ${status}${text === "" ? "" : ` ${text}`}`,
+    { details: { status } },
+  );
 }

@@ -1,13 +1,16 @@
 import type { Readable } from "node:stream";
-import { CodedError } from "../errors.ts";
+import { CodedError, codeOf } from "../errors.ts";
 import { statusOf } from "../http/failures.ts";
-import type { Descriptor } from "../oci/types.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
 import { isTransient } from "./errors.ts";
 import { pullStream } from "./pull.ts";
 import { contentExists } from "./push.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
+
+/** Smaller requests than this no proxy asks for. */
+const leastChunkBytes = 256 * 1024;
 
 /** Opens the content anew, from a byte offset to its end. */
 type Open = (offset: number) => Readable;
@@ -24,12 +27,15 @@ interface Job {
   readonly descriptor: Descriptor;
   readonly open: Open;
   readonly signal: AbortSignal;
+  /** Larger blobs go in chunks of this size; Infinity where the registry takes none. */
   chunkBytes: number;
+  /** The whole in one PATCH and an empty PUT after it, as Docker sends it, where one PUT is refused. */
+  isStreamed: boolean;
 }
 
 /**
  * Pushes a blob (distribution-spec, "Pushing blobs"): in one request, or in chunks when it is large. After a cut the
- * registry is asked what it has received, and the rest is sent.
+ * registry is asked what it has received, and the rest is sent. A registry that refuses one way is tried in another.
  *
  * @throws DigestMismatch when the content is not what the descriptor says, …
  */
@@ -39,21 +45,25 @@ export async function pushBlob(
   open: Open,
   signal: AbortSignal,
 ): Promise<void> {
-  const job: Job = { session, descriptor, open, signal, chunkBytes: session.shared.uploadChunkBytes };
   const { attempts } = session.shared.retry;
+  const chunkBytes = session.shared.uploadChunkBytes;
+  const job: Job = { session, descriptor, open, signal, chunkBytes, isStreamed: false };
   let at: Upload | "new" | "done" = "new";
-  for (let failures = 0, progressAt = 0; at !== "done";) {
+  for (let failures = 0, restarts = 0, furthest = 0; at !== "done";) {
     const upload: Upload = at === "new" ? await start(job) : at;
     try {
       at = await sendPart(job, upload);
-      failures = 0;
     } catch (error) {
       if (++failures >= attempts) throw error;
       // Before the registry is asked: what was sent last may still be on its way.
       await pause(backoffMs(session.shared.retry, failures - 1), signal);
-      at = await recover(job, upload, error);
-      if (typeof at === "object" && at.offset - progressAt >= progressBytes) [failures, progressAt] = [0, at.offset];
+      const isLast = failures >= attempts - 1;
+      at = await recover(job, upload, { error, isLast });
+      // Over the whole push: whoever forgets every upload after its first chunk would have it begun for ever.
+      if (at === "new" && ++restarts >= attempts) throw error;
     }
+    // Progress is only what no upload had reached before.
+    if (typeof at === "object" && at.offset - furthest >= progressBytes) [failures, furthest] = [0, at.offset];
   }
 }
 
@@ -76,16 +86,31 @@ function locationOf(response: HttpResponse): URL {
 async function sendPart(job: Job, upload: Upload): Promise<Upload | "done"> {
   const { descriptor, session, signal } = job;
   const left = descriptor.size - upload.offset;
-  if (left > job.chunkBytes) return await sendChunk(job, upload);
-  const url = new URL(upload.url);
-  url.searchParams.set("digest", descriptor.digest);
+  if (job.isStreamed && left > 0) return await sendPatch(job, upload, { length: left, headers: {} });
+  if (left > job.chunkBytes) {
+    const length = job.chunkBytes;
+    return await sendPatch(job, upload, { length, headers: rangeHeader(upload.offset, length) });
+  }
   const headers = { ...lengthHeaders(left), ...(upload.offset > 0 && left > 0 && rangeHeader(upload.offset, left)) };
+  const url = withDigest(upload.url, descriptor.digest);
   const request = { method: "PUT", path: url, headers, needs: "push", accept: [201, 204], retry: false } as const;
   await session.ask({ ...request, traffic: "bulk", body: () => part(job, upload.offset, left) }, signal);
   return "done";
 }
 
-async function sendChunk(job: Job, upload: Upload): Promise<Upload> {
+/** The registry's own query stays as it is, letter for letter: it may be signed. */
+function withDigest(upload: URL, digest: Digest): URL {
+  const url = new URL(upload);
+  url.search = `${url.search === "" ? "?" : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+/** An accepted part is stored, whatever a Range header beside it says: those of ECR and zot stay behind. */
+async function sendPatch(
+  job: Job,
+  upload: Upload,
+  { length, headers }: { length: number; headers: Headers },
+): Promise<Upload> {
   const request = {
     method: "PATCH",
     path: upload.url,
@@ -93,13 +118,16 @@ async function sendChunk(job: Job, upload: Upload): Promise<Upload> {
     accept: [201, 202, 204],
     retry: false,
     traffic: "bulk",
+    headers: { ...lengthHeaders(length), ...headers },
+    body: () => part(job, upload.offset, length),
   } as const;
-  const headers = { ...lengthHeaders(job.chunkBytes), ...rangeHeader(upload.offset, job.chunkBytes) };
-  const response = await job.session.ask(
-    { ...request, headers, body: () => part(job, upload.offset, job.chunkBytes) },
-    job.signal,
-  );
-  return { url: locationOf(response), offset: receivedOf(response) ?? upload.offset + job.chunkBytes };
+  const response = await job.session.ask(request, job.signal);
+  return { url: nextLocation(response, upload), offset: upload.offset + length };
+}
+
+/** Where a registry names no further location, the present one stays good. */
+function nextLocation(response: HttpResponse, upload: Upload): URL {
+  return response.header("location") === undefined ? upload.url : locationOf(response);
 }
 
 const lengthHeaders = (length: number): Headers => ({
@@ -134,22 +162,53 @@ async function* take(open: () => Readable, length: number): AsyncGenerator<Buffe
   if (left > 0) throw new CodedError("SizeMismatch", `the content to push ends ${left} bytes early`);
 }
 
+/** What registries answer to a form of upload that they do not know, or have lost track of. */
+const refusals: ReadonlySet<number> = new Set([400, 404, 405, 411, 415, 416, 501]);
+
 /** Where to go on after `error`: the same upload from what has arrived, or a new one. Errors that will not pass are thrown. */
-async function recover(job: Job, upload: Upload, error: unknown): Promise<Upload | "new" | "done"> {
+async function recover(
+  job: Job,
+  upload: Upload,
+  { error, isLast }: { error: unknown; isLast: boolean },
+): Promise<Upload | "new" | "done"> {
   const status = statusOf(error);
-  const firstChunk = upload.offset === 0 && job.descriptor.size > job.chunkBytes;
-  // Not every registry takes chunks; in one request it is, then.
-  if (firstChunk && [400, 404, 405, 416, 501].includes(status)) job.chunkBytes = Infinity;
-  else if (isTransient(error)) return (await received(job, upload)) ?? (await arrived(job));
-  else if (status === 416) return (await corrected(job, upload)) ?? "new";
-  else if (status !== 404) throw error;
-  return "new";
+  // Some break over chunks instead of refusing them, every time.
+  if (isLast && status >= 500 && simplify(job)) return "new";
+  if (isTransient(error)) return (await received(job, upload)) ?? (await arrived(job));
+  const corrected = status === 416 ? await moved(job, upload) : undefined;
+  if (corrected) return corrected;
+  if (tryOtherwise(job, upload, error) || status === 404) return "new";
+  throw error;
 }
 
-/** More had arrived before a cut than the registry knew when it was asked. */
-async function corrected(job: Job, upload: Upload): Promise<Upload | undefined> {
+/** The upload where the registry sees it, if that is elsewhere. */
+async function moved(job: Job, upload: Upload): Promise<Upload | undefined> {
   const now = await received(job, upload);
   return now?.offset === upload.offset ? undefined : now;
+}
+
+/** Whether there is another way to send the blob, now that this one was refused. */
+function tryOtherwise(job: Job, upload: Upload, error: unknown): boolean {
+  const status = statusOf(error);
+  if (status === 413) return makeSmaller(job);
+  // Parts that were put together wrongly are not the content's fault.
+  const isRefused = refusals.has(status) || (codeOf(error) === "DigestMismatch" && upload.offset > 0);
+  return isRefused && simplify(job);
+}
+
+/** The next simpler way to send the blob: without chunks, then as one stream. False where none is left. */
+function simplify(job: Job): boolean {
+  if (job.descriptor.size > job.chunkBytes) job.chunkBytes = Infinity;
+  else if (!job.isStreamed && job.descriptor.size > 0) job.isStreamed = true;
+  else return false;
+  return true;
+}
+
+/** A proxy in front of the registry takes only so much in one request. False where chunks are refused or small already. */
+function makeSmaller(job: Job): boolean {
+  if (job.isStreamed || job.chunkBytes === Infinity || job.chunkBytes <= leastChunkBytes) return false;
+  job.chunkBytes = Math.max(leastChunkBytes, Math.floor(Math.min(job.chunkBytes, job.descriptor.size) / 8));
+  return true;
 }
 
 /** The last answer may have been lost after the registry had everything. */
@@ -166,7 +225,7 @@ async function received(job: Job, upload: Upload): Promise<Upload | undefined> {
     );
     const offset = receivedOf(response) ?? 0;
     // "0-0" means nothing, or one byte: nothing is the safe reading.
-    return offset <= 1 || offset > job.descriptor.size ? undefined : { url: locationOf(response), offset };
+    return offset <= 1 || offset > job.descriptor.size ? undefined : { url: nextLocation(response, upload), offset };
   } catch (error) {
     if (job.signal.aborted) throw error;
     return undefined;

@@ -17,10 +17,21 @@ export type ManifestChoice = { readonly reasons: ReadonlyMap<ManifestNode, strin
   | { readonly kind: "chosen"; readonly nodes: readonly ManifestNode[]; readonly note?: string }
   | { readonly kind: "none" }
   | { readonly kind: "ambiguous"; readonly nodes: readonly ManifestNode[] }
+  /** What is wanted, or may be, is listed and not in the registry. */
+  | { readonly kind: "missing"; readonly missing: Missing }
 );
+
+/** A child that the registry does not have; `before` is how many manifests the walk had met by then. */
+export interface Missing {
+  readonly descriptor: Descriptor;
+  readonly error: Error;
+  readonly before: number;
+}
 
 /** As Flux: what an image without further word is taken for. */
 const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
+
+const emptyReason = "it has no layers to take";
 
 const platformNote = "linux/amd64 was taken, since indexSelector.platform is absent";
 
@@ -47,6 +58,52 @@ export async function* survey({
 
 export function nodesOf({ visits }: Survey): ManifestNode[] {
   return visits.flatMap((visit) => (visit.kind === "manifest" ? [visit.node] : []));
+}
+
+export function missingOf({ visits }: Survey): Missing[] {
+  let before = 0;
+  return visits.flatMap((visit) => {
+    if (visit.kind === "manifest") before += 1;
+    return visit.kind === "missing" ? [{ descriptor: visit.descriptor, error: visit.error, before }] : [];
+  });
+}
+
+/**
+ * Chooses among what the walk has met, where some of it is missing: what is left is taken only where nothing that is
+ * missing could have been meant instead, or as well.
+ */
+export function choosePresent(
+  nodes: readonly ManifestNode[],
+  missing: readonly Missing[],
+  selector: IndexSelector | undefined,
+  layerSelector: LayerSelector | undefined,
+): ManifestChoice {
+  const choice = chooseManifests(nodes, selector, layerSelector);
+  const [first] = missing;
+  if (first === undefined) return choice;
+  if (selector?.match === "First" && choice.kind === "chosen" && nodes.indexOf(choice.nodes[0]!) < first.before)
+    return choice;
+  const { hasConditions } = manifestMatcher(selector);
+  // What a descriptor rules out is never fetched, so whatever is missing here may well match.
+  if (hasConditions || selector?.match !== undefined)
+    return { kind: "missing", missing: first, reasons: choice.reasons };
+  return usualAmong(nodes, missing, choice.reasons) ?? { kind: "missing", missing: first, reasons: choice.reasons };
+}
+
+/** The manifest for linux/amd64 among what is there and what is not, where the index tells all of them apart by platform. */
+function usualAmong(
+  nodes: readonly ManifestNode[],
+  missing: readonly Missing[],
+  known: ReadonlyMap<ManifestNode, string>,
+): ManifestChoice | undefined {
+  const reasons = new Map(known);
+  const matching = nodes.filter((node) => known.get(node) !== emptyReason);
+  const effectiveType = matching[0]?.effectiveType ?? "";
+  const usual = defaultAmong([...matching, ...missing.map((one) => ({ ...one, effectiveType }))])?.descriptor;
+  const node = matching.find(({ descriptor }) => descriptor === usual);
+  const absent = missing.find(({ descriptor }) => descriptor === usual);
+  if (absent !== undefined) return { kind: "missing", missing: absent, reasons };
+  return node && taken(matching, [node], platformNote, reasons);
 }
 
 /** Chooses among what the walk has met; pure, so that a suggestion can be tried before it is made. */
@@ -83,7 +140,7 @@ function judge(
   });
   if (matcher.hasConditions) return { matching, reasons };
   const considered = consideredOf(matching, (node) => hasContent(node, layerSelector));
-  for (const node of matching) if (!considered.includes(node)) reasons.set(node, "it has no layers to take");
+  for (const node of matching) if (!considered.includes(node)) reasons.set(node, emptyReason);
   return { matching: considered, reasons };
 }
 
@@ -103,7 +160,9 @@ function onlyReason({ path }: ManifestNode, { hasConditions }: ManifestMatcher):
 }
 
 /** The manifest for linux/amd64 where the candidates differ in nothing but their platform. */
-function defaultAmong(nodes: readonly ManifestNode[]): ManifestNode | undefined {
+function defaultAmong<T extends Pick<ManifestNode, "descriptor" | "effectiveType">>(
+  nodes: readonly T[],
+): T | undefined {
   const types = new Set(nodes.map(({ effectiveType }) => effectiveType));
   const platforms = nodes.flatMap(({ descriptor: { platform } }) =>
     isStated(platform) ? [formatPlatform(platform)] : [],

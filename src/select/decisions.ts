@@ -1,6 +1,6 @@
 import { isIndexType } from "../oci/media-types.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import type { Descriptor, Layer } from "../oci/types.ts";
+import type { Descriptor, Digest, Layer, ManifestNode } from "../oci/types.ts";
 import type { Visit } from "../oci/walk.ts";
 import { layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
 import type { ManifestChoice } from "./choose-manifests.ts";
@@ -36,17 +36,25 @@ function decisionOf(visit: Visit, manifests: ManifestChoice | undefined): Decisi
       taken: true,
       reason: path.length === 0 ? "it is what the reference names" : "its children are looked at",
     };
-  if (visit.kind === "passed")
+  if (visit.kind === "passed" || visit.kind === "missing")
     return {
       ...common,
       kind: isIndexType(descriptor.mediaType) ? "index" : "manifest",
       label: labelOf(descriptor.artifactType, descriptor),
       taken: false,
-      reason: visit.reason,
+      reason: visit.kind === "passed" ? visit.reason : "the registry does not have it",
     };
-  const taken = manifests?.kind === "chosen" && manifests.nodes.includes(visit.node);
-  const reason = manifests?.reasons.get(visit.node) ?? "the walk ended before the choice";
-  return { ...common, kind: "manifest", label: labelOf(visit.node.effectiveType, descriptor), taken, reason };
+  return nodeDecision(visit.node, manifests, common);
+}
+
+function nodeDecision(
+  node: ManifestNode,
+  manifests: ManifestChoice | undefined,
+  common: { readonly digest: Digest; readonly depth: number },
+): Decision {
+  const taken = manifests?.kind === "chosen" && manifests.nodes.includes(node);
+  const reason = manifests?.reasons.get(node) ?? "the walk ended before the choice";
+  return { ...common, kind: "manifest", label: labelOf(node.effectiveType, node.descriptor), taken, reason };
 }
 
 function layerDecisions({ node, pool, passed, profile }: Offer, choice: LayerChoice): Decision[] {

@@ -3,7 +3,7 @@ import { CodedError } from "../errors.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Annotations, Layer, ManifestNode } from "../oci/types.ts";
 import { configOf, isEmpty, layersOf, type LayerChoice } from "./choose-layers.ts";
-import type { ManifestChoice } from "./choose-manifests.ts";
+import type { ManifestChoice, Missing } from "./choose-manifests.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import { isStated } from "./manifest-matcher.ts";
 import { printable } from "../text/printable.ts";
@@ -26,6 +26,7 @@ const maxAnnotations = 4;
 /** What a refused selection found, and the lines that decide it: AmbiguousManifest or NoManifestMatch. */
 export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }>, undecided: Undecided): CodedError {
   if (choice.kind === "none") return noManifest(undecided);
+  if (choice.kind === "missing") return missingManifest(choice.missing, undecided);
   const { nodes } = choice;
   const { suggestion, digest } = narrow(nodes, undecided);
   const message = [
@@ -36,6 +37,21 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
     "or take them together with indexSelector.match: All",
   ];
   return refusal("AmbiguousManifest", message, { ...manifestDetails(nodes.map(candidateOf)), suggestion });
+}
+
+/** Sparse indexes: the platform and the digest are what one mirrors by. */
+function missingManifest({ descriptor, error }: Missing, { survey }: Undecided): CodedError {
+  const { platform, digest } = descriptor;
+  const candidates = candidatesOf(survey);
+  const what = `${digest}${isStated(platform) ? ` for ${printable(formatPlatform(platform))}` : ""}`;
+  const message = [
+    `${survey.root.digest} lists ${what}, which the registry does not have: ${error.message}`,
+    ...(candidates.length === 0
+      ? ["nothing else that it lists can be taken"]
+      : ["what can be taken is", ...list(candidates, manifestLine)]),
+    "mirror what is missing, or name what is wanted by indexSelector.platform or ref.digest",
+  ];
+  return new CodedError("NotFound", message.join("\n"), { cause: error, details: manifestDetails(candidates) });
 }
 
 function noManifest(undecided: Undecided): CodedError {

@@ -68,6 +68,83 @@ async function refusal(root: Descriptor, selectors: Partial<SelectRequest> = {})
 const digests = ({ nodes }: Selection): Digest[] => nodes.map(({ descriptor }) => descriptor.digest);
 const ordinals = ({ layers }: Selection): number[] => layers.map(({ ordinal }) => ordinal);
 
+/** Listed by an index and in no registry. */
+let gone = 0;
+const absent = (told: Partial<Descriptor> = {}): Descriptor => ({
+  ...manifest(),
+  digest: `sha256:${String(++gone).padStart(64, "0")}`,
+  ...told,
+});
+
+describe("an index that lists what the registry does not have", () => {
+  const [amd, arm, s390] = ["linux/amd64", "linux/arm64", "linux/s390x"];
+
+  it.each<[string, () => Descriptor[], Partial<SelectRequest>, number]>([
+    ["another platform than the usual", () => [image(amd), absent(platform(arm))], {}, 0],
+    ["a platform before the usual", () => [absent(platform(arm)), absent(platform(s390)), image(amd)], {}, 2],
+    [
+      "a platform that is not asked for",
+      () => [absent(platform(amd)), image(arm)],
+      { indexSelector: { platform: arm } },
+      1,
+    ],
+    [
+      "what an attestation is about",
+      () => [image(amd), absent({ annotations: { "vnd.docker.reference.type": "x" } })],
+      {},
+      0,
+    ],
+    [
+      "something of another type",
+      () => [manifest({ type: "a/b" }), absent({ artifactType: "c/d" })],
+      { indexSelector: { artifactType: "a/*" } },
+      0,
+    ],
+    [
+      "something behind the first",
+      () => [manifest({ type: "a/b" }), absent()],
+      { indexSelector: { artifactType: "a/*", match: "First" } },
+      0,
+    ],
+  ])("serves where that is %s", async (_, children, selectors, taken) => {
+    const made = children();
+    expect(digests(await select(index(...made), selectors))).toEqual([made[taken]!.digest]);
+  });
+
+  it.each<[string, () => Descriptor[], Partial<SelectRequest>, number]>([
+    ["the usual platform", () => [absent(platform(amd)), image(arm)], {}, 0],
+    [
+      "the platform that is asked for",
+      () => [image(amd), absent(platform(arm))],
+      { indexSelector: { platform: arm } },
+      1,
+    ],
+    [
+      "one of two that could be meant",
+      () => [manifest({ type: "a/b" }), absent()],
+      { indexSelector: { artifactType: "a/*" } },
+      1,
+    ],
+    ["of no stated platform", () => [image(amd), absent()], {}, 1],
+    ["one of all", () => [image(amd), absent(platform(arm))], { indexSelector: { match: "All" } }, 1],
+    [
+      "in front of the first",
+      () => [absent(), manifest({ type: "a/b" })],
+      { indexSelector: { artifactType: "a/*", match: "First" } },
+      0,
+    ],
+    ["everything", () => [absent(platform(arm))], {}, 0],
+    ["one of several platforms without the usual", () => [image(s390), absent(platform(arm))], {}, 1],
+  ])("is refused where that is %s, with digest and platform", async (_, children, selectors, missing) => {
+    const made = children();
+    const error = await refusal(index(...made), selectors);
+    expect(error.code).toBe("NotFound");
+    const { digest, platform: stated } = made[missing]!;
+    expect(error.message).toContain(digest);
+    if (stated) expect(error.message).toContain(`${digest} for ${stated.os}/${stated.architecture}`);
+  });
+});
+
 describe("manifests of an index", () => {
   it("takes the only one, however deep it lies", async () => {
     const only = manifest();
@@ -573,7 +650,8 @@ describe("decisions", () => {
     const missing: Descriptor = { ...manifest(), digest: `sha256:${"0".repeat(64)}` };
     expect(await decisionsOf(index(manifest({ type: "application/x" }), missing))).toEqual([
       "0 index + application/vnd.oci.image.index.v1+json: it is what the reference names",
-      "1 manifest - application/x: the walk ended before the choice",
+      "1 manifest - application/x: it is the only manifest to take",
+      "1 manifest - application/vnd.oci.image.manifest.v1+json: the registry does not have it",
     ]);
   });
 

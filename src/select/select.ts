@@ -2,7 +2,7 @@ import type { Layer, ManifestNode } from "../oci/types.ts";
 import type { Visit } from "../oci/walk.ts";
 import { Turns } from "../turns.ts";
 import { chooseLayers, type LayerChoice } from "./choose-layers.ts";
-import { chooseManifests, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
+import { choosePresent, missingOf, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
 import { reportDecisions } from "./decisions.ts";
 import { layerError, manifestError } from "./explain.ts";
 import { namesOf, profileOf } from "./known-layout.ts";
@@ -30,7 +30,7 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
       if (visit.kind === "manifest") await look(visit.node, request, turns);
     }
     const met = { root, visits };
-    manifests = chooseManifests(nodesOf(met), indexSelector, layerSelector);
+    manifests = choosePresent(nodesOf(met), missingOf(met), indexSelector, layerSelector);
     if (manifests.kind !== "chosen") throw manifestError(manifests, { survey: met, indexSelector, layerSelector });
     layers = chooseLayers(manifests.nodes, layerSelector);
     if (layers.kind !== "chosen") throw layerError(layers, manifests.nodes, layerSelector);

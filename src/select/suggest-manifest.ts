@@ -37,7 +37,8 @@ export function candidatesOf({ visits }: Survey): Candidate[] {
   return visits.flatMap((visit): Candidate[] => {
     if (visit.kind === "manifest") return [candidateOf(visit.node)];
     const { descriptor } = visit;
-    if (visit.kind === "index" || visit.isForeign || isIndexType(descriptor.mediaType)) return [];
+    if (visit.kind === "index" || visit.kind === "missing" || visit.isForeign || isIndexType(descriptor.mediaType))
+      return [];
     return [{ descriptor, type: descriptor.artifactType, annotations: descriptor.annotations ?? {} }];
   });
 }

@@ -240,7 +240,7 @@ describe("the OCI endpoint", () => {
     expect(root).toEqual(image.descriptor);
     expect((await buffer(await repository.fetch(root, signal))).equals(image.bytes)).toBe(true);
     expect((await buffer(await repository.fetch(image.layer, signal))).equals(content)).toBe(true);
-    expect(await repository.referrers(root.digest, undefined, signal)).toEqual([]);
+    expect(await repository.referrers(root.digest, signal)).toEqual([]);
     const tags: string[] = [];
     for await (const page of repository.tags(signal)) tags.push(...page);
     expect(tags).toEqual(["1.0.0", "latest"]);

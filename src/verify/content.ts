@@ -1,6 +1,7 @@
+import { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
-import { fetchManifest } from "../oci/fetch-all.ts";
+import { fetchAll, fetchManifest } from "../oci/fetch-all.ts";
 import type { Descriptor, Manifest } from "../oci/types.ts";
 
 /**
@@ -12,9 +13,15 @@ export function withBudget(repository: Repository, maxBytes: number): Repository
   return {
     name: repository.name,
     resolve: async (reference, signal, next) => await repository.resolve(reference, signal, next),
-    referrers: async (subject, artifactType, signal) => await repository.referrers(subject, artifactType, signal),
+    referrers: async (subject, signal) => await repository.referrers(subject, signal),
     tags: (signal) => repository.tags(signal),
     fetch: async (descriptor, signal) => {
+      if (descriptor.isHint) {
+        // Its size is not known before it was read.
+        const bytes = await fetchAll(repository, descriptor, left, signal);
+        left -= bytes.length;
+        return Readable.from([bytes], { objectMode: false });
+      }
       if (descriptor.size > left)
         throw new CodedError(
           "VerificationFailed",

@@ -28,6 +28,9 @@ const findingCodes = new Set<ErrorCode>([
   "Internal",
 ]);
 
+/** Whether `error` is about the one thing that was read. */
+export const isFinding = (error: unknown): boolean => findingCodes.has(codeOf(error));
+
 /** What was found wrong with each signature that was looked at. */
 export class Findings {
   readonly #reasons: string[] = [];

@@ -296,7 +296,7 @@ describe("notation: what is malformed never hides a good signature", () => {
         layers: [descriptor],
       }),
     );
-    const referrer = { ...artifact.root, size: manifest.length };
+    const referrer = { ...artifact.root, artifactType: notationType, size: manifest.length };
     return await verify(byCertificate, {
       referrers: async () => await Promise.resolve([referrer]),
       fetch: async ({ mediaType }) =>

@@ -2,6 +2,7 @@ import { CodedError } from "../errors.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
 import { withBudget } from "./content.ts";
 import { verifyCosign } from "./cosign/cosign.ts";
+import { settled } from "../oci/fetch-all.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
 import { verifyOcm } from "./ocm/ocm.ts";
@@ -27,8 +28,7 @@ export function signatureVerifier(limits: VerifyLimits, clock: () => number = Da
         policy.provider === "cosign" ? policy.annotations : undefined,
         repository.name,
         root.digest,
-        root.size,
-        root.mediaType,
+        ...(root.isHint ? [] : [root.size, root.mediaType]),
       ]);
       const cached = repository.access && known.get(repository.access, key);
       if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return cached;
@@ -44,11 +44,12 @@ async function verify(
   limits: VerifyLimits,
   { roots, now }: { roots: TrustedRoots; now: number },
 ): Promise<Verification> {
-  const { policy, signal } = request;
+  const { policy, repository, signal } = request;
   if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
   if (policy.provider === "ocm") return await verifyOcm(request, policy, limits);
-  const metered = { ...request, repository: withBudget(request.repository, limits.maxTotalBytes) };
-  return policy.provider === "notation"
-    ? await verifyNotation(metered, policy, limits, now)
-    : await verifyCosign(metered, policy, limits, roots);
+  const metered = { ...request, repository: withBudget(repository, limits.maxTotalBytes) };
+  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, roots);
+  // notation signs the size and the type along. How much is read is for the repository to cap.
+  const root = await settled(repository, request.root, { maxManifestBytes: Infinity }, signal);
+  return await verifyNotation({ ...metered, root }, policy, limits, now);
 }

@@ -316,8 +316,17 @@ describe("a registry that fails", () => {
     );
   });
 
+  it("is asked for the tag of something newer by one HEAD, and then by GET as often as the client tries", async () => {
+    put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    registry.faults.add({ path: /manifests\/1/, status: 503, times: 1000 });
+    registry.requests.length = 0;
+    expect(await controller.reconcile("app")).toMatchObject({ kind: "retry" });
+    const get = Array.from({ length: attempts }, () => "GET app/manifests/1.0.0");
+    expect(lines(registry.requests)).toEqual(["HEAD app/manifests/1.0.0", ...get]);
+  });
+
   it.each<[string, RegExp, number]>([
-    ["the tag", /manifests\/1/, 0],
     ["the manifest", /manifests\/sha256/, 1],
     ["the layer", /blobs/, 2],
   ])("is asked for %s of something newer as often as the client tries, too", async (_, path, failing) => {

@@ -156,6 +156,9 @@ describe("strata tree", () => {
   });
 });
 
+/** Longer than anybody waits. */
+const retryLater = { "retry-after": "600" };
+
 describe("referrers", () => {
   async function withServer(options: RegistryOptions, use: (server: TestRegistry) => Promise<void>): Promise<void> {
     await using server = await startRegistry({ fixtures: true, ...options });
@@ -201,7 +204,12 @@ describe("referrers", () => {
 
   it("that cannot be looked up are a sentence below the tree", async () => {
     await withServer({}, async (server) => {
-      server.faults.add({ path: /\/referrers\//, status: 403, times: 1000 });
+      server.faults.add({
+        path: /\/(referrers|manifests)\/sha256[-:]\w+(\?|$)/,
+        status: 429,
+        headers: retryLater,
+        times: 1000,
+      });
       expect((await json(at("product:1.0.0", server))).problems).toEqual([
         expect.stringContaining("Not every signature"),
       ]);
@@ -218,7 +226,12 @@ describe("referrers", () => {
         Array.from({ length: 60 }, (_, at) => child(String(at))),
         { tag: "1" },
       );
-      server.faults.add({ path: /\/referrers\//, status: 403, times: 1000 });
+      server.faults.add({
+        path: /\/(referrers|manifests)\/sha256[-:]\w+(\?|$)/,
+        status: 429,
+        headers: retryLater,
+        times: 1000,
+      });
       await json(at("many:1", server));
       expect(server.requests.filter(({ path }) => path.includes("/referrers/")).length).toBeLessThan(20);
     });

@@ -66,13 +66,19 @@ export class Auth {
     const valid = issued && issued.expiresAt > Date.now();
     if (valid && needs.every(({ repository, action }) => issued.scopes.includes(`${repository}:${action}`)))
       return undefined;
-    const scopes = Map.groupBy(needs, (need) => need.repository);
-    const scope = [...scopes]
-      .map(([name, list]) => `repository:${name}:${list.map((need) => need.action).join(",")}`)
-      .join(" ");
-    const realm = this.#options.realm ?? `${request.origin}/token`;
     const error = token === undefined ? "" : `,error="${valid ? "insufficient_scope" : "invalid_token"}"`;
-    return challenge(`Bearer realm="${realm}",service="${service}",scope="${scope}"${error}`);
+    const realm = this.#options.realm ?? `${request.origin}/token`;
+    return challenge(`Bearer realm="${realm}",service="${service}"${scopeParam(needs)}${error}`);
+  }
+
+  /** `/v2/`: who may do anything at all. */
+  checkVersion(request: Request): Reply | undefined {
+    if (this.#options.kind === "token") {
+      const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
+      return this.issued.has(token ?? "") ? undefined : this.#checkToken({ ...request, headers: {} }, []);
+    }
+    const account = this.#basicAccount(request.headers.authorization);
+    return account === undefined ? challenge('Basic realm="test, registry"') : undefined;
   }
 
   /** The token endpoint: GET with Basic credentials, or POST with a grant. */
@@ -130,6 +136,13 @@ export class Auth {
     if (account === undefined) return this.#options.anonymous?.(repository, action) ?? false;
     return this.#options.accounts[account]?.allows?.(repository, action) ?? true;
   }
+}
+
+function scopeParam(needs: readonly { repository: string; action: Action }[]): string {
+  const scopes = [...Map.groupBy(needs, (need) => need.repository)].map(
+    ([name, list]) => `repository:${name}:${list.map(({ action }) => action).join(",")}`,
+  );
+  return scopes.length === 0 ? "" : `,scope="${scopes.join(" ")}"`;
 }
 
 function challenge(value: string): Reply {

@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from "node:http";
+
 /** Something that goes wrong with a response; several may be given in one fault. */
 export interface Fault {
   /** Only requests with this method. */
@@ -33,9 +35,19 @@ interface Armed {
   left: number;
 }
 
+/** What stands in front of the registry: answers instead of it, or lets the request go on. */
+export type Guard = (request: {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+}) => Fault | undefined;
+
 /** The faults a test has armed, used up in the order they were added. */
 export class Faults {
   readonly #armed: Armed[] = [];
+  /** Asked where no fault is armed. */
+  guard: Guard = () => undefined;
 
   add(...faults: Fault[]): void {
     for (const fault of faults) this.#armed.push({ fault, after: fault.after ?? 0, left: fault.times ?? 1 });
@@ -46,7 +58,7 @@ export class Faults {
   }
 
   /** The fault that spoils this request, if any; counts it as used. */
-  take(method: string, url: string): Fault | undefined {
+  take(method: string, url: string, headers: IncomingHttpHeaders = {}): Fault | undefined {
     for (const armed of this.#armed) {
       const { fault } = armed;
       if (armed.left === 0 || (fault.method && fault.method !== method) || (fault.path && !fault.path.test(url)))
@@ -58,6 +70,6 @@ export class Faults {
       armed.left--;
       return fault;
     }
-    return undefined;
+    return this.guard({ method, url, headers });
   }
 }

@@ -60,15 +60,13 @@ export class MemoryRepository implements Repository {
     yield await Promise.resolve([...this.#tags.keys()]);
   }
 
-  referrers(subject: Digest, artifactType: string | undefined): Promise<readonly Descriptor[]> {
+  referrers(subject: Digest): Promise<readonly Descriptor[]> {
     const referrers = [...this.#contents].flatMap(([digest, { bytes, mediaType }]) => {
       if (!isManifestType(mediaType) && !isIndexType(mediaType)) return [];
       const body = parseManifest(bytes, mediaType, digest);
       return body.subject?.digest === subject ? [referrerOf({ mediaType, digest, size: bytes.length }, body)] : [];
     });
-    return Promise.resolve(
-      referrers.filter((found) => artifactType === undefined || found.artifactType === artifactType),
-    );
+    return Promise.resolve(referrers);
   }
 
   #notFound(reference: string): CodedError {

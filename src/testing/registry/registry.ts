@@ -168,7 +168,7 @@ interface Shared {
 async function answer(incoming: IncomingMessage, response: ServerResponse, shared: Shared): Promise<void> {
   const method = incoming.method ?? "";
   const path = incoming.url ?? "";
-  const fault = shared.faults.take(method, path);
+  const fault = shared.faults.take(method, path, incoming.headers);
   const record: RequestRecord = {
     method,
     path,

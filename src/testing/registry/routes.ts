@@ -41,7 +41,7 @@ export async function route(request: Request, routes: Routes): Promise<Reply | u
 }
 
 async function fixedRoute(pathname: "/token" | "/v2/", request: Request, auth: Auth | undefined): Promise<Reply> {
-  if (pathname === "/v2/") return auth?.check(request, []) ?? json(200, {});
+  if (pathname === "/v2/") return auth?.checkVersion(request) ?? json(200, {});
   return (await auth?.token(request)) ?? errorReply(404, "NOT_FOUND", "no token endpoint");
 }
 

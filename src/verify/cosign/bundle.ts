@@ -5,6 +5,7 @@ import { fetchAll } from "../../oci/fetch-all.ts";
 import { readSignatureManifest } from "../content.ts";
 import { artifactName, type Findings, refused } from "../findings.ts";
 import { parseObject } from "../json.ts";
+import { candidatesOf } from "../referrers.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { SignatureMaterial } from "./signature-material.ts";
 import { assertStatement, inTotoPayloadType, preAuthEncoding } from "./statement.ts";
@@ -29,12 +30,13 @@ export async function* bundleMaterial(
   limits: VerifyLimits,
   findings: Findings,
 ): AsyncGenerator<SignatureMaterial> {
-  const { repository, root, signal } = request;
   // Others may have written the list; what is wrong with it hides no signature under the tag.
-  const list = async (): Promise<readonly Descriptor[]> =>
-    await repository.referrers(root.digest, bundleArtifactType, signal);
-  const referrers = (await findings.attempt("list of referrers", list)) ?? [];
-  for (const referrer of referrers.slice(0, limits.maxSignatures)) {
+  const found = await findings.attempt(
+    "list of referrers",
+    async () => await candidatesOf(request, bundleArtifactType, limits),
+  );
+  const { listed, more } = found ?? { listed: [], more: 0 };
+  for await (const referrer of listed) {
     const where = `bundle ${referrer.digest}`;
     const material = await findings.attempt(
       where,
@@ -42,10 +44,10 @@ export async function* bundleMaterial(
     );
     if (material !== undefined) yield { ...material, where, manifest: referrer.digest };
   }
-  if (referrers.length > limits.maxSignatures)
+  if (more > 0)
     findings.add(
-      artifactName(repository, root),
-      `has ${referrers.length} bundles, of which only ${limits.maxSignatures} were looked at`,
+      artifactName(request.repository, request.root),
+      `has ${limits.maxSignatures + more} bundles, of which only ${limits.maxSignatures} were looked at`,
     );
 }
 

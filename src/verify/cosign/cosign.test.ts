@@ -361,13 +361,15 @@ describe("an artifact without a good signature", () => {
   });
 
   it("is told from a registry that does not answer", async () => {
-    const down = (code: "RegistryUnreachable" | "Forbidden") => async () =>
+    const down = (code: "RegistryUnreachable" | "RegistryUnavailable") => async () =>
       await Promise.reject(new CodedError(code, "down"));
     await expect(
       verify(policy, { ...artifact.repository, referrers: down("RegistryUnreachable") }),
     ).rejects.toMatchObject({ code: "RegistryUnreachable" });
-    await expect(verify(policy, { ...artifact.repository, resolve: down("Forbidden") })).rejects.toMatchObject({
-      code: "Forbidden",
+    await expect(
+      verify(policy, { ...artifact.repository, resolve: down("RegistryUnavailable") }),
+    ).rejects.toMatchObject({
+      code: "RegistryUnavailable",
     });
     await bundle(dsseBundle(statement(digest()), make));
     await expect(verify(policy, { ...artifact.repository, fetch: down("RegistryUnreachable") })).rejects.toMatchObject({

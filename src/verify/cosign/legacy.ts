@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { CodedError } from "../../errors.ts";
+import { isAbsence } from "../../oci/absence.ts";
 import { hexOf } from "../../oci/digest.ts";
 import type { Annotations, Descriptor, Digest } from "../../oci/types.ts";
 import { fetchAll } from "../../oci/fetch-all.ts";
@@ -63,7 +63,7 @@ async function resolveTag({ repository, signal }: VerifyRequest, tag: string): P
   try {
     return await repository.resolve(tag, signal, "read");
   } catch (error) {
-    if (error instanceof CodedError && error.code === "NotFound") return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }

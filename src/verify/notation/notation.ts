@@ -6,6 +6,7 @@ import { readSignatureManifest } from "../content.ts";
 import { artifactName, Findings, refused } from "../findings.ts";
 import { objectOf } from "../../text/json.ts";
 import { parseObject, show } from "../json.ts";
+import { candidatesOf } from "../referrers.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { NotationPolicy, Verification, VerifyRequest } from "../verifier.ts";
 import { assertSigningChain, namesRevocation, subjectOf } from "./certificate.ts";
@@ -35,9 +36,9 @@ export async function verifyNotation(
   const statement = statementFor(policy.trustPolicy, repository.name);
   if (statement.actions === undefined) return skipped(statement);
   const findings = new Findings(signal);
-  const referrers = await repository.referrers(root.digest, notationArtifactType, signal);
+  const { listed, more } = await candidatesOf(request, notationArtifactType, limits);
   let ignored: Verification | undefined;
-  for (const referrer of referrers.slice(0, limits.maxSignatures)) {
+  for await (const referrer of listed) {
     const found = await findings.attempt(`signature ${referrer.digest}`, async () => {
       const envelope = await readEnvelope(request, referrer, limits);
       return judge(envelope, { statement, trusted: policy.certificates, root, now, signature: referrer.digest });
@@ -46,10 +47,10 @@ export async function verifyNotation(
     ignored ??= found;
   }
   if (ignored !== undefined) return ignored;
-  if (referrers.length > limits.maxSignatures)
+  if (more > 0)
     findings.add(
       artifactName(repository, root),
-      `has ${referrers.length} signatures, of which only ${limits.maxSignatures} were looked at`,
+      `has ${limits.maxSignatures + more} signatures, of which only ${limits.maxSignatures} were looked at`,
     );
   throw findings.failure(
     artifactName(repository, root),

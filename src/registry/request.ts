@@ -1,0 +1,49 @@
+import { CodedError } from "../errors.ts";
+import { seconds, type TimeLimit } from "../http/deadline.ts";
+import type { Readable } from "node:stream";
+import type { Traffic } from "./channel.ts";
+import { isPassing } from "./errors.ts";
+import type { Headers, HttpResponse, Method } from "./transport.ts";
+
+/** A request to the repository. */
+export interface RegistryRequest {
+  readonly method: Method;
+  /** Below `/v2/<repository>/`, or the URL that the registry gave. */
+  readonly path: string | URL;
+  readonly headers?: Headers;
+  readonly body?: () => Readable | Uint8Array;
+  readonly needs: "pull" | "push" | "delete";
+  /** Repository that a blob is mounted from. */
+  readonly mountFrom?: string;
+  readonly traffic?: Traffic;
+  /**
+   * Statuses that are an answer; any other is an error. `settled`: whatever is not about the moment, for questions whose
+   * refusal is answer enough.
+   */
+  readonly accept: readonly number[] | "settled";
+  /** False for requests whose repetition is the caller's business. */
+  readonly retry?: boolean;
+}
+
+/** Whether a status is what the request was made for. */
+export function isAnswer(accept: RegistryRequest["accept"], status: number): boolean {
+  return accept === "settled" ? status >= 500 || !isPassing(status) : accept.includes(status);
+}
+
+/** How long it may take depends on its size. */
+export const isUpload = ({ traffic, body }: RegistryRequest): boolean => traffic === "bulk" && body !== undefined;
+
+export const answerWithin = (name: string, ms: number): TimeLimit => ({
+  ms,
+  late: () =>
+    new CodedError(
+      "RegistryTimeout",
+      `${name}: no answer in ${seconds(ms)}; the registry hangs, or timeout is too short`,
+    ),
+});
+
+/** The rest of an answer that does not come in time is cut off. */
+export function cutLate({ body }: HttpResponse, ms: number): void {
+  const timer = setTimeout(() => body.destroy(), ms);
+  body.once("close", () => clearTimeout(timer));
+}
