@@ -8,8 +8,13 @@ import type { Transfer } from "../publish/port.ts";
  */
 export const room = Object.freeze({
   asideAfterMs: 1000,
-  underWay: (concurrent: number) => Math.max(8, 4 * concurrent),
+  underWay: (concurrent: number): number => Math.max(8, 4 * concurrent),
   transfers: (concurrent: number) => 2 * Math.max(1, concurrent),
+  /**
+   * Connections to one host, of each kind: more than everything under way can use, each with the four layers that are read at
+   * once, so that nobody waits for a connection that another's slow content holds.
+   */
+  connections: (concurrent: number): number => 4 * room.underWay(concurrent),
   /** What is no larger waits for no other transfer. */
   smallBytes: 4 * 1024 * 1024,
 });

@@ -10,6 +10,7 @@ const hour = 3_600_000;
 let requests: CloudRequest[];
 let respond: (request: CloudRequest) => Promise<CloudToken>;
 let annotations: Record<string, string>;
+let uid: string;
 const fake: Cloud = {
   scopeOf: ({ registry }) => {
     if (registry === "other.example") throw new CodedError("InvalidSpec", registry);
@@ -26,7 +27,7 @@ const source = (namespace: string): SecretSource => ({
   namespace,
   secrets: async () => await Promise.reject(new CodedError("NotFound", "")),
   serviceAccounts: async (_, name) =>
-    name === "puller" ? { metadata: { annotations } } : await Promise.reject(new CodedError("NotFound", name)),
+    name === "puller" ? { metadata: { uid, annotations } } : await Promise.reject(new CodedError("NotFound", name)),
 });
 const requestToken = async (namespace: string, name: string, audience: string): Promise<string> =>
   `${namespace}/${name} for ${audience}`;
@@ -37,6 +38,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date", "performance"] });
   requests = [];
   annotations = { role: "a" };
+  uid = "1";
   respond = async () => ({
     credential: { kind: "bearer", token: String(requests.length) },
     expiresAt: Date.now() + hour,
@@ -98,6 +100,26 @@ it("shares nothing between clouds, registries, accounts, namespaces and roles", 
   annotations = { role: "a" };
   await of(all).resolve(target, signal);
   expect(requests).toHaveLength(6);
+});
+
+it("keeps nothing for an account that was made anew under the same name", async () => {
+  const all = credentials();
+  expect(await of(all).resolve(target, signal)).toEqual({ kind: "bearer", token: "1" });
+  uid = "2";
+  expect(await of(all).resolve(target, signal)).toEqual({ kind: "bearer", token: "2" });
+});
+
+it("lets whoever waits for another's exchange that fails do it itself", async () => {
+  const all = credentials();
+  const { promise, reject } = Promise.withResolvers<CloudToken>();
+  respond = async () => await promise;
+  const failing = of(all).resolve(target, signal);
+  await vi.waitUntil(() => requests.length === 1);
+  respond = async () => ({ credential: { kind: "bearer", token: "x" }, expiresAt: Date.now() + hour });
+  const waiting = of(all).resolve(target, signal);
+  reject(new CodedError("CloudAuthFailed", "the other's"));
+  await expect(failing).rejects.toMatchObject({ code: "CloudAuthFailed" });
+  expect(await waiting).toEqual({ kind: "bearer", token: "x" });
 });
 
 it("hands the account over with its annotations and a token for the wanted audience", async () => {

@@ -67,6 +67,19 @@ it("asks again for other keys, annotations, artifacts and repositories", async (
   expect(requests).toBeGreaterThan(asked);
 });
 
+it("keeps a result for those with the same access alone, and none where the access is not known", async () => {
+  await sign();
+  const verifier = signatureVerifier(verifyLimits);
+  const asks = async (access: Repository["access"]): Promise<boolean> => {
+    const before = requests;
+    await verifier.verify({ repository: { ...repository, access }, root: artifact.root, policy, signal });
+    return requests > before;
+  };
+  const [alice, bob] = [accessKey({ who: "alice" }), accessKey({ who: "bob" })];
+  expect([await asks(alice), await asks(alice), await asks(bob)]).toEqual([true, false, true]);
+  expect([await asks(undefined), await asks(undefined)]).toEqual([true, true]);
+});
+
 it("does not remember a refusal: a signature may be added", async () => {
   const verifier = signatureVerifier(verifyLimits);
   const request = { repository, root: artifact.root, policy, signal };

@@ -13,6 +13,7 @@ import {
 import { announcer } from "../controller/announcer.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
+import { room } from "../controller/room.ts";
 import type { Deps } from "../controller/ports.ts";
 import { aborted } from "../http/abort.ts";
 import { connectKube, type KubeConnection } from "../kube/http/connect.ts";
@@ -179,6 +180,7 @@ class Controller {
     if (ending.aborted) return;
     const registry = new RegistryClient({
       ...registryDefaults,
+      connectionsPerHost: room.connections(flags.concurrent),
       environmentProxy: this.#config.proxy,
       onRequest: ({ method, status }) => metrics.registryRequest({ method, status }),
     });
