@@ -1,19 +1,20 @@
-import { RECONCILE_REQUEST_ANNOTATION, UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
-import { Reason } from "../../api/v1beta1/conditions.ts";
 import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
+import { Reason } from "../../api/v1beta1/conditions.ts";
+import { RECONCILE_REQUEST_ANNOTATION, UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
+import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
+import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Deps, Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
-import { Run, type Waiting } from "./run.ts";
-import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
+import type { Done, Known, Waiting } from "./run-result.ts";
+import { Run } from "./run.ts";
 import { failureStatus, progressConditions, successStatus, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
-import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
 
 /**
  * One reconcile (api.md): gates, phases, status. It writes the status at most once, besides saying that it takes long.
@@ -97,17 +98,19 @@ class Attempt {
   }
 
   async run(): Promise<Next> {
-    let waiting: Waiting | undefined;
-    try {
-      waiting = await withProgress(
-        this.#context.deps.settings.progressAfterMs,
-        () => this.#tell(`fetching and building the artifact of ${this.#owner.object.spec.url}`),
-        () => this.#run.execute(),
-      );
-    } catch (error) {
-      return await this.#fail(error);
+    const result = await withProgress(
+      this.#context.deps.settings.progressAfterMs,
+      () => this.#tell(`fetching and building the artifact of ${this.#owner.object.spec.url}`),
+      () => this.#run.execute(),
+    );
+    switch (result.kind) {
+      case "waiting":
+        return await this.#wait(result);
+      case "failed":
+        return await this.#fail(result.error, result.known);
+      case "done":
+        return await this.#succeed(result);
     }
-    return waiting ? await this.#wait(waiting) : await this.#succeed();
   }
 
   /** Leaves the worker to others. A wait that takes long is told; it has to come back for that. */
@@ -128,42 +131,41 @@ class Attempt {
     }
   }
 
-  async #succeed(): Promise<Next> {
+  async #succeed(done: Done): Promise<Next> {
     const { deps } = this.#context;
     const { spec } = this.#owner.object;
-    const { resolved, stored, published, selected, verification, checksum } = this.#run;
+    const { resolved, artifact, published, built, verification } = done;
     await this.#write(
       successStatus(this.#basis, {
         url: spec.url,
-        resolved: resolved!,
-        artifact: stored!,
+        resolved,
+        artifact,
         latestUrl: deps.store.latestUrl(storeOwner(this.#owner)),
-        selected,
+        selected: built?.selected ?? this.#basis.before.selected,
         verification,
-        published: published?.rows ?? [],
-        publishedNote: published?.note,
-        checksum,
+        published: published.rows,
+        publishedNote: published.note,
+        checksum: this.#run.checksum,
         ignore: spec.ignore,
       }),
     );
-    this.#announceSuccess();
+    this.#announceSuccess(done);
     this.#tellInterval();
     return routine(spec, deps);
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
-  async #fail(error: unknown): Promise<Next> {
+  async #fail(error: unknown, { resolved, stored, verification, built }: Known): Promise<Next> {
     const { deps, signal } = this.#context;
     if (signal.aborted) throw error;
     const { spec } = this.#owner.object;
-    const { resolved, stored, selected, verification, built, checksum } = this.#run;
     const fresh: Partial<ArtifactRepositoryStatus> =
       built === undefined
         ? {}
         : {
-            artifact: stored!,
-            selected: selected!,
-            observedContentConfigChecksum: checksum,
+            artifact: built.artifact,
+            selected: built.selected,
+            observedContentConfigChecksum: this.#run.checksum,
             url: deps.store.latestUrl(storeOwner(this.#owner)),
           };
     const wrote = await this.#write(
@@ -205,19 +207,18 @@ class Attempt {
     this.#context.deps.log("info", message, { ...this.#owner.key });
   }
 
-  #announceSuccess(): void {
+  #announceSuccess({ artifact, built, published }: Done): void {
     const { deps } = this.#context;
-    const { stored, built, published } = this.#run;
     const wasReady =
       this.#basis.before.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
     if (built === undefined && wasReady) return;
     const { spec } = this.#owner.object;
-    const upstream = stored!.metadata?.[UPSTREAM_REVISION_ANNOTATION];
+    const upstream = artifact.metadata?.[UPSTREAM_REVISION_ANNOTATION];
     const message =
       built === undefined
-        ? `recovered: stored artifact for revision '${stored!.revision}'`
-        : `stored artifact with revision '${stored!.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
-    const metadata = { revision: stored!.revision, digest: stored!.digest };
+        ? `recovered: stored artifact for revision '${artifact.revision}'`
+        : `stored artifact with revision '${artifact.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
+    const metadata = { revision: artifact.revision, digest: artifact.digest };
     deps.announce.event(this.#owner, {
       type: "Normal",
       reason: built === undefined ? Reason.Succeeded : Reason.NewArtifact,
@@ -226,9 +227,9 @@ class Attempt {
     });
     deps.log("info", message, {
       ...this.#owner.key,
-      because: built,
-      digest: stored!.digest,
-      published: published?.rows.length,
+      because: built?.reason,
+      digest: artifact.digest,
+      published: published.rows.length,
       targets: Object.keys(publishWanted(spec)),
     });
   }

@@ -1,113 +1,134 @@
-import type { ArtifactRepositoryStatus, Condition, PublishedStatus, SelectedStatus } from "../../api/v1beta1/status.ts";
+import type { ArtifactRepositoryStatus, Condition } from "../../api/v1beta1/status.ts";
 import { codeOf } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
 import { isDigest } from "../oci/digest.ts";
 import { settled } from "../oci/fetch-all.ts";
 import type { Digest, StagedBlob } from "../oci/types.ts";
-import type { Artifact } from "../store/store.ts";
+import { buildArtifact, selectRequest, type BuildContext } from "../pipeline/build.ts";
+import { imageFormOf } from "../pipeline/image-form.ts";
+import { storeOwner, type Identified } from "../pipeline/object.ts";
+import type { Freshness } from "../pipeline/ports.ts";
+import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
+import { selectedStatus } from "../pipeline/selected.ts";
+import type { BuildKey, SharedBuild } from "../pipeline/shared-builds.ts";
+import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
+import { verifySource } from "../pipeline/verify.ts";
+import type { Published, PushedLayer } from "../publish/port.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Selection } from "../select/selection.ts";
-import type { Verification } from "../verify/verifier.ts";
-import { buildArtifact, selectRequest, type BuildContext } from "../pipeline/build.ts";
+import type { Artifact } from "../store/store.ts";
 import { sourceVerified } from "./conditions.ts";
-import { imageFormOf } from "../pipeline/image-form.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
-import type { Freshness } from "../pipeline/ports.ts";
 import { publishEverywhere } from "./publish.ts";
-import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
-import type { BuildKey, RunningBuild, SharedBuild } from "../pipeline/shared-builds.ts";
-import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
+import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
 import { reasonToBuild, storedArtifact } from "./stored.ts";
-import { verifySource } from "../pipeline/verify.ts";
-import { type Identified, storeOwner } from "../pipeline/object.ts";
-import type { PushedLayer, Published } from "../publish/port.ts";
-import { selectedStatus } from "../pipeline/selected.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & { readonly forced: boolean };
 
-/** The same is being built for another object: to be waited for outside of any worker, for a while. */
-export class Waiting {
-  readonly build: RunningBuild;
-  readonly patienceMs: number;
-
-  constructor(build: RunningBuild, patienceMs: number) {
-    this.build = build;
-    this.patienceMs = patienceMs;
-  }
+/** What there is to publish. */
+interface Current {
+  readonly kind: "current";
+  /** With the size and type of the root as they were read, where it was. */
+  readonly resolved: Resolved;
+  readonly artifact: Artifact;
+  readonly built: Built | undefined;
+  readonly layer: PushedLayer | undefined;
 }
 
 /** Objects, aliases and old manifests that are looked at besides the content, generously. */
 const maxPublishedParts = 300;
 
-/** One reconcile under way: what is known so far, also where it ends in an error. */
+/** Where a build takes its content from. */
+interface Upstream {
+  readonly repository: Repository;
+  readonly resolved: Resolved;
+}
+
+interface Stored {
+  readonly build: SharedBuild;
+  readonly artifact: Artifact;
+}
+
+/** One reconcile under way. */
 export class Run {
-  readonly owner: Identified;
-  readonly before: ArtifactRepositoryStatus;
   readonly checksum: string;
-  resolved: Resolved | undefined;
-  verification: Verification | undefined;
-  /** The artifact that is stored and served. */
-  stored: Artifact | undefined;
-  /** What was selected for it, where that is known. */
-  selected: SelectedStatus | undefined;
-  published: Published | undefined;
-  /** Why something was built; undefined where nothing was. */
-  built: string | undefined;
+  readonly #owner: Identified;
+  readonly #before: ArtifactRepositoryStatus;
   readonly #context: RunContext;
   readonly #phases: Phases;
+  #known: Known = {};
 
   constructor(owner: Identified, before: ArtifactRepositoryStatus, context: RunContext) {
-    this.owner = owner;
-    this.before = before;
+    this.#owner = owner;
+    this.#before = before;
     this.checksum = contentChecksum(owner.object.spec);
-    this.selected = before.selected;
     this.#context = context;
     this.#phases = new Phases(owner.object.spec, context);
   }
 
-  /** The phases, in order; what has to be waited for, where that keeps the last of them off. @throws whatever any of them throws */
-  async execute(): Promise<Waiting | undefined> {
+  async execute(): Promise<RunResult> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      return { kind: "failed", error, known: this.#known };
+    }
+  }
+
+  /** In order; what has to be waited for keeps the last of them off. @throws whatever any of them throws */
+  async #run(): Promise<Done | Waiting> {
     const { deps } = this.#context;
-    const { spec } = this.owner.object;
-    this.stored = await storedArtifact(this.owner, this.before, this.#context);
-    const { namespace } = this.owner.key;
+    const { spec } = this.#owner.object;
+    const { namespace } = this.#owner.key;
+    const stored = await storedArtifact(this.#owner, this.#before, this.#context);
+    this.#learn({ stored });
     const { repository, resolved } = await this.#phases.asking("resolve", "resolving", async (within) => {
       const opened = await deps.sources.open(spec, namespace, this.#freshness(), within);
       const rule = await tagRule(spec, namespace, deps.kube, within);
-      return { repository: opened, resolved: await resolveRoot(rule, opened, this.#nextStep(), within) };
+      return { repository: opened, resolved: await resolveRoot(rule, opened, this.#nextStep(stored), within) };
     });
-    this.resolved = resolved;
-    const layer = await this.#buildUnlessCurrent(repository, resolved);
-    if (layer instanceof Waiting) return layer;
-    const size = { bytes: this.stored!.size, parts: maxPublishedParts };
-    this.published = await this.#phases.moving("publish", size, (within) => this.#publish(layer, within));
+    this.#learn({ resolved });
+    const current = await this.#buildUnlessCurrent(repository, resolved, stored);
+    if (current.kind === "waiting") return current;
+    const { artifact, built } = current;
+    const { verification } = this.#known;
+    const size = { bytes: artifact.size, parts: maxPublishedParts };
+    const published = await this.#phases.moving("publish", size, (within) => this.#publish(current, within));
     // Storing something has cleaned up already.
-    if (this.built === undefined) await deps.store.collect(storeOwner(this.owner));
-    return undefined;
+    if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
+    return { kind: "done", resolved: current.resolved, verification, artifact, built, published };
+  }
+
+  #learn(more: Known): void {
+    this.#known = { ...this.#known, ...more };
   }
 
   /** What is known to be built reads the manifest at once; what has failed may fail again, and HEAD counts for no pull. */
-  #nextStep(): NextStep {
-    const isNeeded = reasonToBuild(this.stored, this.before, undefined, this.checksum) !== undefined;
-    return isNeeded && !this.#context.memory.hasStalled(this.owner.uid, this.owner.generation) ? "read" : undefined;
+  #nextStep(stored: Artifact | undefined): NextStep {
+    const isNeeded = reasonToBuild(stored, this.#before, undefined, this.checksum) !== undefined;
+    return isNeeded && !this.#context.memory.hasStalled(this.#owner.uid, this.#owner.generation) ? "read" : undefined;
   }
 
-  async #buildUnlessCurrent(repository: Repository, resolved: Resolved): Promise<PushedLayer | Waiting | undefined> {
+  async #buildUnlessCurrent(
+    repository: Repository,
+    resolved: Resolved,
+    stored: Artifact | undefined,
+  ): Promise<Current | Waiting> {
     const { memory, deps, forced } = this.#context;
-    const { uid, generation } = this.owner;
+    const { uid, generation } = this.#owner;
     const { digest } = resolved.root;
-    const reason = reasonToBuild(this.stored, this.before, resolved, this.checksum);
+    const reason = reasonToBuild(stored, this.#before, resolved, this.checksum);
     const repeated = reason === undefined || forced ? undefined : memory.stalled(uid, generation, digest);
     if (repeated !== undefined) throw repeated;
     try {
       const selection = await this.#verify(repository, resolved);
-      if (reason !== undefined) return await this.#build(reason, repository, selection);
-      deps.meter.reused(this.stored?.size ?? 0);
+      if (reason !== undefined || stored === undefined)
+        return await this.#build(reason ?? "nothing is stored", { repository, resolved }, selection);
+      deps.meter.reused(stored.size);
       memory.unstall(uid);
-      return undefined;
+      return { kind: "current", resolved, artifact: stored, built: undefined, layer: undefined };
     } catch (error) {
       if (failurePolicies[codeOf(error)].next === "stall") memory.stall(uid, { generation, upstream: digest, error });
       throw error;
@@ -121,36 +142,38 @@ export class Run {
   }
 
   async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
-    const { spec } = this.owner.object;
+    const { spec } = this.#owner.object;
     if (spec.verify === undefined) return undefined;
     const { deps } = this.#context;
     const { limits } = deps.settings;
     const verified = await this.#phases.asking("verify", "verifying", async (signal) => {
-      const policy = await deps.sources.verifyPolicy(spec, this.owner.key.namespace, signal);
+      const policy = await deps.sources.verifyPolicy(spec, this.#owner.key.namespace, signal);
       const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits, signal });
       return await verifySource({ verifier: deps.verifier, policy, repository, select });
     });
-    this.verification = verified.verification;
+    this.#learn({ verification: verified.verification });
     for (const warning of verified.verification?.warnings ?? []) deps.log("info", warning, {});
     return verified.selection;
   }
 
-  async #build(reason: string, repository: Repository, known: Selection | undefined): Promise<PushedLayer | Waiting> {
-    const { registry, repository: repositoryPath } = repositoryOf(this.owner.object.spec);
+  async #build(reason: string, from: Upstream, known: Selection | undefined): Promise<Current | Waiting> {
+    const { registry, repository } = repositoryOf(this.#owner.object.spec);
     const { memory, deps } = this.#context;
-    this.resolved = await this.#settled(repository, this.resolved!);
-    const { root, tag } = this.resolved;
+    const resolved = await this.#settled(from.repository, from.resolved);
+    this.#learn({ resolved });
+    const { root, tag } = resolved;
     const key = {
-      access: repository.access,
-      what: JSON.stringify([registry, repositoryPath, root.digest, tag, this.checksum]),
+      access: from.repository.access,
+      what: JSON.stringify([registry, repository, root.digest, tag, this.checksum]),
     };
     const waiting = this.#waiting(key);
     if (waiting) return waiting;
-    const build = await deps.builds.run(key, () => this.#takeOrMake(key, repository, known));
-    this.built = reason;
-    memory.unstall(this.owner.uid);
-    memory.stopWaiting(this.owner.uid);
-    return { registry, repository: repositoryPath, layer: build.layer };
+    const { build, artifact } = await deps.builds.run(key, () => this.#takeOrMake(key, { ...from, resolved }, known));
+    const built = { reason, artifact, selected: build.selected };
+    this.#learn({ built });
+    memory.unstall(this.#owner.uid);
+    memory.stopWaiting(this.#owner.uid);
+    return { kind: "current", resolved, artifact, built, layer: { registry, repository, layer: build.layer } };
   }
 
   /** Each build is waited for once, no longer than the object's own `timeout`; then the object builds for itself. */
@@ -158,15 +181,15 @@ export class Run {
     const { memory, deps } = this.#context;
     const running = deps.builds.running(key);
     if (running === undefined) return undefined;
-    const patienceMs = memory.patience(this.owner.uid, running, {
+    const patienceMs = memory.patience(this.#owner.uid, running, {
       what: key.what,
-      mostMs: timeoutMs(this.owner.object.spec),
+      mostMs: timeoutMs(this.#owner.object.spec),
     });
-    return patienceMs > 0 ? new Waiting(running, patienceMs) : undefined;
+    return patienceMs > 0 ? { kind: "waiting", build: running, patienceMs } : undefined;
   }
 
-  async #takeOrMake(key: BuildKey, repository: Repository, known: Selection | undefined): Promise<SharedBuild> {
-    const { spec } = this.owner.object;
+  async #takeOrMake(key: BuildKey, from: Upstream, known: Selection | undefined): Promise<Stored> {
+    const { spec } = this.#owner.object;
     const { deps, signal } = this.#context;
     const { meter, settings } = deps;
     const scratch = await deps.scratch();
@@ -177,7 +200,7 @@ export class Run {
         return await this.#store(taken.build, taken.blob);
       }
       const { repository: repositoryPath } = repositoryOf(spec);
-      const common = { spec, repository, repositoryPath, resolved: this.resolved!, limits: settings.limits, signal };
+      const common = { ...from, spec, repositoryPath, limits: settings.limits, signal };
       const made = await this.#make(
         { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
         known,
@@ -205,7 +228,7 @@ export class Run {
     const { result, revision, metadata } = built;
     const { path: _, ...content } = result.blob;
     const build = {
-      owner: storeOwner(this.owner),
+      owner: storeOwner(this.#owner),
       ...content,
       revision,
       metadata,
@@ -216,25 +239,25 @@ export class Run {
     return { build, blob: result.blob };
   }
 
-  /** Makes it the object's artifact. Returns the build as the object's own. */
-  async #store(build: SharedBuild, blob: StagedBlob): Promise<SharedBuild> {
+  /** Makes it the object's artifact, and the build the object's own. */
+  async #store(build: SharedBuild, blob: StagedBlob): Promise<Stored> {
     const { memory, deps, signal } = this.#context;
-    const owner = storeOwner(this.owner);
+    const owner = storeOwner(this.#owner);
     const { revision, metadata, image } = build;
-    this.stored = await this.#phases.timed("store", () =>
+    const artifact = await this.#phases.timed("store", () =>
       deps.store.publish(
-        { owner, uid: this.owner.uid, blob, revision, metadata, image, keep: this.#announced() },
+        { owner, uid: this.#owner.uid, blob, revision, metadata, image, keep: this.#announced() },
         signal,
       ),
     );
-    this.selected = build.selected;
-    memory.intact(this.owner.uid, this.stored.digest);
-    return { ...build, owner };
+    this.#learn({ stored: artifact });
+    memory.intact(this.#owner.uid, artifact.digest);
+    return { build: { ...build, owner }, artifact };
   }
 
   /** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
   #announced(): readonly Digest[] {
-    return (this.before.published ?? []).flatMap(({ kind, digest }) =>
+    return (this.#before.published ?? []).flatMap(({ kind, digest }) =>
       kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : [],
     );
   }
@@ -242,28 +265,25 @@ export class Run {
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
   #freshness(): Freshness {
     const { forced, askedAt } = this.#context;
-    const isRoutine = !forced && this.before.observedGeneration === this.owner.generation;
-    return { since: askedAt, tagsSince: isRoutine ? askedAt - intervalMs(this.owner.object.spec) / 2 : askedAt };
+    const isRoutine = !forced && this.#before.observedGeneration === this.#owner.generation;
+    return { since: askedAt, tagsSince: isRoutine ? askedAt - intervalMs(this.#owner.object.spec) / 2 : askedAt };
   }
 
-  async #publish(layer: PushedLayer | undefined, signal: AbortSignal): Promise<Published> {
+  async #publish({ artifact, layer }: Current, signal: AbortSignal): Promise<Published> {
     const { deps, transfer } = this.#context;
-    const previous: readonly PublishedStatus[] = this.before.published ?? [];
+    const previous = this.#before.published ?? [];
     const sourceVerified = this.#sourceVerified();
-    return await publishEverywhere(
-      { owner: this.owner, artifact: this.stored!, sourceVerified, previous, layer, transfer },
-      deps.publishers,
-      signal,
-    );
+    const step = { owner: this.#owner, artifact, sourceVerified, previous, layer, transfer };
+    return await publishEverywhere(step, deps.publishers, signal);
   }
 
   #sourceVerified(): Condition | undefined {
-    const [draft] = sourceVerified(this.verification);
+    const [draft] = sourceVerified(this.#known.verification);
     return (
       draft && {
         ...draft,
         lastTransitionTime: `${this.#context.deps.now().toISOString().slice(0, 19)}Z`,
-        observedGeneration: this.owner.generation,
+        observedGeneration: this.#owner.generation,
       }
     );
   }

@@ -68,16 +68,16 @@ export class SharedBuilds {
   }
 
   /** Runs `work` and remembers what it has built. Others who come meanwhile see that it is running. */
-  async run(buildKey: BuildKey, work: () => Promise<SharedBuild>): Promise<SharedBuild> {
+  async run<T extends { readonly build: SharedBuild }>(buildKey: BuildKey, work: () => Promise<T>): Promise<T> {
     const { access, what } = buildKey;
     if (access === undefined) return await work();
     const key = entryKey(access, what);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
     try {
-      const build = await work();
-      this.#known.set(access, what, build);
-      return build;
+      const made = await work();
+      this.#known.set(access, what, made.build);
+      return made;
     } finally {
       if (this.#running.get(key) === promise) this.#running.delete(key);
       resolve();

@@ -1,0 +1,42 @@
+import type { SelectedStatus } from "../../api/v1beta1/status.ts";
+import type { Resolved } from "../pipeline/resolve.ts";
+import type { RunningBuild } from "../pipeline/shared-builds.ts";
+import type { Published } from "../publish/port.ts";
+import type { Artifact } from "../store/store.ts";
+import type { Verification } from "../verify/verifier.ts";
+
+/** The same is being built for another object: to be waited for outside of any worker, for a while. */
+export interface Waiting {
+  readonly kind: "waiting";
+  readonly build: RunningBuild;
+  readonly patienceMs: number;
+}
+
+/** What a run has stored, and why it was built. */
+export interface Built {
+  readonly reason: string;
+  readonly artifact: Artifact;
+  readonly selected: SelectedStatus;
+}
+
+/** What a run has found out, also where it fails then. */
+export interface Known {
+  readonly resolved?: Resolved;
+  readonly verification?: Verification | undefined;
+  /** The artifact that is stored and served. */
+  readonly stored?: Artifact | undefined;
+  readonly built?: Built;
+}
+
+/** The artifact is stored, and known wherever the spec says. */
+export interface Done {
+  readonly kind: "done";
+  readonly resolved: Resolved;
+  readonly verification: Verification | undefined;
+  readonly artifact: Artifact;
+  /** Undefined where this run has built nothing. */
+  readonly built: Built | undefined;
+  readonly published: Published;
+}
+
+export type RunResult = Done | Waiting | { readonly kind: "failed"; readonly error: unknown; readonly known: Known };
