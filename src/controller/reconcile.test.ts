@@ -1,4 +1,5 @@
 import { artifactRepositories, externalArtifacts, imagePolicies, ociRepositories, secrets } from "../../api/kinds.ts";
+import { generateKeyPairSync } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -205,20 +206,54 @@ describe("a failure", () => {
     expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("True");
   });
 
-  it("of the signature publishes nothing", async () => {
-    await controller.kube.create(
-      secrets,
-      {
-        apiVersion: "v1",
-        kind: "Secret",
-        metadata: { namespace: "default", name: "keys" },
-        data: { "cosign.pub": Buffer.from("no key").toString("base64") },
-      } as never,
-      never,
-    );
+  it("of the signature publishes nothing, and keeps what was published before", async () => {
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = publicKey.export({ type: "spki", format: "pem" });
+    const keys = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "keys" },
+      data: { "cosign.pub": Buffer.from(pem).toString("base64") },
+    };
+    await controller.kube.create(secrets, keys, never);
+    const verified = spec("flux/app", { verify: { provider: "cosign", secretRef: { name: "keys" } } });
+    await controller.apply("app", verified);
+    expect(await controller.reconcile("app")).toMatchObject({ kind: "retry", code: "VerificationFailed" });
+    expect(conditionOf(await controller.get("app"), "SourceVerified")).toMatchObject({
+      status: "False",
+      reason: "VerificationError",
+    });
+    expect(await controller.externalArtifact("app")).toBeUndefined();
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    const before = await revision();
+    await controller.apply("app", verified);
+    await controller.reconcile("app");
+    expect(conditionOf(await controller.get("app"), "Ready")).toMatchObject({
+      status: "False",
+      reason: "VerificationError",
+    });
+    expect([await revision(), (await controller.externalArtifact("app"))?.status?.artifact?.revision]).toEqual([
+      before,
+      before,
+    ]);
+  });
+
+  it("to read the keys is said of the Secret", async () => {
+    const keys = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "keys" },
+      data: { "cosign.pub": Buffer.from("no key").toString("base64") },
+    };
+    await controller.kube.create(secrets, keys, never);
     await controller.apply("app", spec("flux/app", { verify: { provider: "cosign", secretRef: { name: "keys" } } }));
     await controller.reconcile("app");
-    expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("False");
+    expect(conditionOf(await controller.get("app"), "Ready")).toMatchObject({
+      status: "False",
+      reason: "AuthenticationFailed",
+      message: expect.stringContaining("Secret keys"),
+    });
     expect(await controller.externalArtifact("app")).toBeUndefined();
   });
 });
