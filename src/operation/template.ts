@@ -50,8 +50,9 @@ export function safePath(text: string, what: string): string {
   if (text.startsWith("/")) throw refuse("an absolute path");
   const parts = text
     .split("/")
-    .filter((part) => part !== "" && part !== ".")
-    .map(cleanPart);
+    .filter((part) => part !== "")
+    .map(cleanPart)
+    .filter((part) => part !== ".");
   if (parts.includes("..")) throw refuse("a path with '..'");
   if (parts.length === 0) throw refuse("which names nothing");
   const path = parts.join("/");
