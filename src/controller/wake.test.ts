@@ -65,6 +65,8 @@ beforeEach(async () => {
   caches.feed({
     wake,
     changed: () => undefined,
+    published: () => undefined,
+    listed: () => undefined,
     deleted: ({ metadata }) => void woken.push(`deleted ${metadata.name}`),
   });
   expect(woken.toSorted()).toEqual(
