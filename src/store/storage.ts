@@ -1,12 +1,12 @@
 import { createReadStream } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
-import pLimit from "p-limit";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
 import { removeOwner, storedOwners, sweep } from "./cleanup.ts";
 import { createFile, storageError, syncDirectory, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./write.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./store.ts";
 import type { RetentionPolicy } from "./retention.ts";
+import { readingTurns } from "./reading-turns.ts";
 import { reuse } from "./reuse.ts";
 import { currentArtifact, hasArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
 import { SharedSyncs } from "./shared-syncs.ts";
@@ -74,7 +74,7 @@ async function prepare(options: StorageOptions): Promise<Storage> {
     directories: { root, seen: new Set(), sync: (directory) => syncs.sync(directory) },
     url: (path) => `${base}/${path}`,
     retention: options.retention,
-    verifying: pLimit(options.verifyConcurrency),
+    readInTurn: readingTurns(options.verifyConcurrency),
     now: options.now ?? Date.now,
     createFile: options.createFile ?? createFile,
   };

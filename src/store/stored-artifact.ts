@@ -1,10 +1,10 @@
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { LimitFunction } from "p-limit";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
 import { findDirectory, hasErrno, type CreateFile, type Directories } from "./durable.ts";
 import type { Artifact, Owner, StoredVerdict } from "./store.ts";
 import type { ArtifactRecord } from "./record.ts";
+import type { ReadInTurn } from "./reading-turns.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { matches } from "./stage.ts";
 import { readState } from "./state.ts";
@@ -16,7 +16,7 @@ export interface Storage {
   readonly directories: Directories;
   readonly url: (path: string) => string;
   readonly retention: RetentionPolicy;
-  readonly verifying: LimitFunction;
+  readonly readInTurn: ReadInTurn;
   readonly now: () => number;
   readonly createFile: CreateFile;
 }
@@ -43,7 +43,7 @@ export async function verifyArtifact(
 ): Promise<StoredVerdict> {
   if (!(await isCurrent(storage, owner, artifact))) return "missing";
   const path = join(storage.root, ownerDirectory(owner), artifactFile(artifact.digest));
-  return await storage.verifying(async () => {
+  return await storage.readInTurn(artifact.size, async () => {
     signal.throwIfAborted();
     const intact = await matches(path, artifact, signal);
     if (intact === undefined) return "missing";
