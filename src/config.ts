@@ -54,7 +54,25 @@ export const serverLimits = Object.freeze({
   keepAliveTimeoutMs: 95_000,
   slowClientMs: 30_000,
   minBytesPerSecond: 1024,
-  maxConnections: 10_000,
+  maxConnections: 4096,
+  maxConnectionsPerAddress: 2048,
+  maxAhead: 32,
+  maxAheadInAll: 1024,
+  maxHeaderBytes: 8 * 1024,
+  maxRequestsPerConnection: 1000,
+} satisfies ServerLimits);
+
+/** The same for probes and metrics, which a few clients ask for small answers. */
+export const probeLimits = Object.freeze({
+  ...serverLimits,
+  headersTimeoutMs: 5000,
+  requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 15_000,
+  slowClientMs: 10_000,
+  maxConnections: 128,
+  maxConnectionsPerAddress: 96,
+  maxAhead: 4,
+  maxAheadInAll: 64,
 } satisfies ServerLimits);
 
 /** What the reconciler is not told by flags. */

@@ -1,9 +1,10 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { probeLimits } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import { serveMetrics, serveProbes, type SmallServer } from "./health.ts";
 
-const loopback = { host: "127.0.0.1", port: 0 };
+const loopback = "127.0.0.1:0";
 const open: SmallServer[] = [];
 
 afterEach(async () => {
@@ -23,7 +24,7 @@ async function get(url: string, init: RequestInit = {}): Promise<string> {
 describe("serveProbes", () => {
   it("answers as the process stands", async () => {
     let ready = false;
-    const url = await opened(serveProbes(loopback, () => ready));
+    const url = await opened(serveProbes(loopback, probeLimits, () => ready));
     expect([await get(`${url}/healthz`), await get(`${url}/readyz`)]).toEqual(["200 ok", "503 not ready"]);
     ready = true;
     expect(await get(`${url}/readyz?verbose`)).toBe("200 ok");
@@ -36,13 +37,13 @@ describe("serveProbes", () => {
     ["a path that only looks like one", "/healthz/../metrics", {}, "404 not found"],
     ["a property of objects", "/constructor", {}, "404 not found"],
   ])("answers %s", async (_, path, init, expected) => {
-    const url = await opened(serveProbes(loopback, () => true));
+    const url = await opened(serveProbes(loopback, probeLimits, () => true));
     expect(await get(`${url}${path}`, init)).toBe(expected);
   });
 
   it("answers 500 where the question itself fails", async () => {
     const url = await opened(
-      serveProbes(loopback, () => {
+      serveProbes(loopback, probeLimits, () => {
         throw new Error("s3cret");
       }),
     );
@@ -51,7 +52,7 @@ describe("serveProbes", () => {
   });
 
   it("closes at once, whoever is connected", async () => {
-    const server = await serveProbes(loopback, () => true);
+    const server = await serveProbes(loopback, probeLimits, () => true);
     const socket = connect(server.port, "127.0.0.1");
     await new Promise((done) => socket.once("connect", done));
     const cut = new Promise((done) => socket.once("close", done).once("error", done).resume());
@@ -61,8 +62,8 @@ describe("serveProbes", () => {
   });
 
   it("says where it cannot listen", async () => {
-    await opened(serveProbes(loopback, () => true));
-    expect(await serveProbes({ host: "127.0.0.1", port: open[0]!.port }, () => true).catch(codeOf)).toBe("InvalidSpec");
+    await opened(serveProbes(loopback, probeLimits, () => true));
+    expect(await serveProbes(`127.0.0.1:${open[0]!.port}`, probeLimits, () => true).catch(codeOf)).toBe("InvalidSpec");
   });
 });
 
@@ -72,6 +73,7 @@ describe("serveMetrics", () => {
     const url = await opened(
       serveMetrics(
         loopback,
+        probeLimits,
         async () => await Promise.resolve({ contentType: "text/plain; version=0.0.4", body: `scrapes ${++scrapes}\n` }),
       ),
     );
@@ -86,7 +88,7 @@ describe("serveMetrics", () => {
   });
 
   it("answers 500 where rendering fails", async () => {
-    const url = await opened(serveMetrics(loopback, async () => await Promise.reject(new Error("no"))));
+    const url = await opened(serveMetrics(loopback, probeLimits, async () => await Promise.reject(new Error("no"))));
     expect(await get(`${url}/metrics`)).toBe("500 failed");
   });
 });

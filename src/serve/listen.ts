@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { CodedError, messageOf } from "../errors.ts";
+import { Connections, type ConnectionLimits } from "./connections.ts";
 
 // An import of it would load its WebSocket client as well: 7 MB.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -15,7 +16,11 @@ export interface Certificate {
 }
 
 /** What protects a server from its clients. Times are ms. */
-export interface ServerLimits {
+export interface ServerLimits extends ConnectionLimits {
+  /** Request line and headers together. */
+  readonly maxHeaderBytes: number;
+  /** A connection is closed after so many. */
+  readonly maxRequestsPerConnection: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** Longer than the 90 s after which Go's clients drop an idle connection, so that they never meet a closing one. */
@@ -23,7 +28,6 @@ export interface ServerLimits {
   /** A client has to take `minBytesPerSecond`, averaged over this time. */
   readonly slowClientMs: number;
   readonly minBytesPerSecond: number;
-  readonly maxConnections: number;
 }
 
 export interface ListenOptions {
@@ -42,19 +46,26 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
+/** Connections that wait to be accepted; the kernel may allow fewer. */
+const backlog = 4096;
+
 /** @throws InvalidSpec where the address is none, or cannot be listened on */
 export async function listen(handler: Handler, options: ListenOptions): Promise<HttpServer> {
   const { host, port } = parseListenAddress(options.address);
   let closing = false;
+  const connections = new Connections(options.limits);
   const server = createListener(options, (request, response) => {
-    if (closing) response.setHeader("connection", "close");
-    dropSlowClient(response, options.limits);
-    void answer(handler, request, response, options.onError);
+    void connections.inTurn(request, response, async () => {
+      if (closing || hasBody(request)) response.setHeader("connection", "close");
+      dropSlowClient(response, options.limits);
+      await answer(handler, request, response, options.onError);
+    });
   });
+  server.prependListener("connection", (socket: Socket) => connections.admit(socket));
   await new Promise<void>((done, fail) => {
     const refused = (cause: Error): void =>
       fail(new CodedError("InvalidSpec", `cannot listen on ${options.address}: ${messageOf(cause)}`, { cause }));
-    server.once("error", refused).listen(port, host, () => {
+    server.once("error", refused).listen({ port, host, backlog }, () => {
       server.off("error", refused);
       done();
     });
@@ -77,10 +88,11 @@ function createListener(
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 2),
+    maxHeaderSize: limits.maxHeaderBytes,
   };
   const server =
     certificate === undefined ? createServer(timeouts, handler) : createRotatingServer(certificate, timeouts, handler);
-  server.maxConnections = limits.maxConnections;
+  server.maxRequestsPerSocket = limits.maxRequestsPerConnection;
   return server;
 }
 
@@ -104,6 +116,11 @@ function createRotatingServer(
   });
   server.on("tlsClientError", (_, socket) => socket.destroy());
   return server;
+}
+
+/** Bodies are not read; a request that has one does not get to send another. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
 async function answer(

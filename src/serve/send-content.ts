@@ -1,20 +1,16 @@
+import { read } from "node:fs";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { CodedError } from "../errors.ts";
 import type { Digest } from "../oci/types.ts";
-import { isFresh, parseRange, type ByteRange } from "./byte-range.ts";
+import { isFresh, parseRange } from "./byte-range.ts";
+import { pump, type Read } from "./pump.ts";
 import { openRegularFile } from "../store/state.ts";
-
-const chunkBytes = 256 * 1024;
 
 /** Bytes to answer with, open for reading until they are sent or `close` is called. */
 export interface Content {
   readonly size: number;
   readonly digest: Digest;
   readonly headers: OutgoingHttpHeaders;
-  /** @param range at least one byte */
-  read(range: ByteRange): Readable;
+  readonly read: Read;
   close(): Promise<void>;
 }
 
@@ -23,7 +19,7 @@ export function memoryContent(bytes: Buffer, digest: Digest, headers: OutgoingHt
     size: bytes.length,
     digest,
     headers,
-    read: ({ start, end }) => Readable.from([bytes.subarray(start, end)], { objectMode: false }),
+    read: (position, chunk, done) => done(null, bytes.copy(chunk, 0, position)),
     close: async () => {},
   };
 }
@@ -41,8 +37,7 @@ export async function fileContent(
     size,
     digest,
     headers: { "last-modified": mtime.toUTCString(), ...headers },
-    read: ({ start, end }) =>
-      handle.createReadStream({ start, end: end - 1, highWaterMark: chunkBytes, autoClose: false }),
+    read: (position, chunk, done) => read(handle.fd, chunk, 0, chunk.length, position, done),
     close: () => handle.close(),
   };
 }
@@ -80,22 +75,7 @@ async function sendBytes(
     response.end();
     return;
   }
-  try {
-    await pipeline(content.read({ start, end }), (source) => exactly(source, end - start), response);
-  } catch (error) {
-    // The status is out: only the broken connection, which pipeline leaves, tells the client that this is not all.
-    if (!isGone(error)) throw error;
-  }
-}
-
-/** A file that has become shorter must not pass for a whole one. */
-async function* exactly(source: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
-  let sent = 0;
-  for await (const chunk of source) {
-    sent += chunk.length;
-    yield chunk;
-  }
-  if (sent !== size) throw new CodedError("SizeMismatch", `a stored file ended ${size - sent} bytes early`);
+  await pump(content.read, { start, end }, response);
 }
 
 /** The part that is asked for. If-Range compares strongly; a date never matches, and the whole is sent. */
@@ -103,13 +83,4 @@ function rangeOf({ method, headers }: IncomingMessage, { size, digest }: Content
   const ifRange = headers["if-range"];
   const applies = method === "GET" && (ifRange === undefined || ifRange === `"${digest}"`);
   return applies ? parseRange(headers.range, size) : undefined;
-}
-
-/** A client that has hung up is not a failure. */
-function isGone(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED"].includes(String(error.code))
-  );
 }

@@ -7,6 +7,7 @@ import {
   eventLimits,
   kubeDefaults,
   notificationLimits,
+  probeLimits,
   registryDefaults,
   type ControllerConfig,
 } from "../config.ts";
@@ -27,7 +28,6 @@ import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
-import { parseListenAddress } from "../serve/listen.ts";
 import { cloudCredentials } from "./clouds.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
 import type { RawObject } from "../pipeline/object.ts";
@@ -98,9 +98,9 @@ class Controller {
     const isShared = watchHeartbeat(flags["storage-path"], stopping);
     const closers: (() => Promise<void>)[] = [];
     try {
-      const probes = await serveProbes(parseListenAddress(flags["health-addr"]), () => this.#synced);
+      const probes = await serveProbes(flags["health-addr"], probeLimits, () => this.#synced);
       closers.push(async () => await probes.close());
-      const scraped = await serveMetrics(parseListenAddress(flags["metrics-addr"]), async () => await metrics.render());
+      const scraped = await serveMetrics(flags["metrics-addr"], probeLimits, async () => await metrics.render());
       closers.push(async () => await scraped.close());
       const servers = await this.#serve(() => this.#leads || isShared());
       closers.push(async () => await servers.close(flags["graceful-shutdown-timeout"]));
