@@ -26,3 +26,19 @@ export function statusOf(error: unknown): number {
 export function causeCode(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
+
+/**
+ * What really failed: an AggregateError has one cause for each address, undici wraps its own. A connect timeout of undici's is
+ * what failed itself, whatever lies under it.
+ */
+export function rootCause(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error && causeCode(error) !== "UND_ERR_CONNECT_TIMEOUT")
+    return rootCause(error.cause);
+  return error;
+}
+
+/** Whether a certificate was refused because nobody trusts who has signed it. */
+export function isUntrusted(code: string): boolean {
+  return /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code);
+}

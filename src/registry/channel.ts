@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { SecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Authorizer } from "./auth.ts";
-import { type ConnectionOptions, createDispatcher, secureContextFor, type TlsMaterial } from "./dispatcher.ts";
+import { secureContextOf, type TlsMaterial } from "../http/secure-context.ts";
+import { type ConnectionOptions, createDispatcher, registryTls } from "./dispatcher.ts";
 import { environmentProxy, type ProxyServer, type ProxySettings } from "./proxy.ts";
 import { trustSystemRoots } from "../http/system-roots.ts";
 import { HostGate } from "./retry.ts";
@@ -63,7 +64,7 @@ export class Channel {
   #context(ownOrigin: boolean): SecureContext | undefined {
     if (!this.#contexts.has(ownOrigin)) {
       const { ca, cert, key } = this.#material.tls ?? {};
-      this.#contexts.set(ownOrigin, secureContextFor(ownOrigin ? { ca, cert, key } : { ca }));
+      this.#contexts.set(ownOrigin, secureContextOf(ownOrigin ? { ca, cert, key } : { ca }, registryTls));
     }
     return this.#contexts.get(ownOrigin);
   }

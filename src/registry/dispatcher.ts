@@ -1,16 +1,8 @@
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
-import { CodedError, messageOf } from "../errors.ts";
+import type { TlsPurpose } from "../http/secure-context.ts";
 import { assertEndpoint, guardedLookup } from "./endpoint.ts";
-import { trustSystemRoots } from "../http/system-roots.ts";
 import { type ProxyServer, proxyUrl } from "./proxy.ts";
-
-/** PEM. `ca` is trusted besides the system's roots; `cert` and `key` are shown to servers that ask (mutual TLS). */
-export interface TlsMaterial {
-  readonly ca?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
 
 export interface ConnectionOptions {
   /** To one host and port, for each of the two kinds of traffic. */
@@ -26,29 +18,13 @@ interface DispatcherOptions extends ConnectionOptions {
   readonly http2: boolean;
 }
 
-/**
- * One context for all connections with the same material: parsing the roots for each would cost more than the handshake.
- *
- * @throws TlsFailed when the material is unusable
- */
-export function secureContextFor({ ca, cert, key }: TlsMaterial): SecureContext | undefined {
-  if ((ca ?? cert ?? key) === undefined) return undefined;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new CodedError(
-      "TlsFailed",
-      "a client certificate needs both tls.crt and tls.key; only one of them was given",
-    );
-  }
-  trustSystemRoots();
-  try {
-    return createSecureContext({
-      ...(ca !== undefined && { ca: [...getCACertificates("default"), ca] }),
-      ...(cert !== undefined && { cert, key }),
-    });
-  } catch (error) {
-    throw new CodedError("TlsFailed", `the TLS material cannot be used: ${messageOf(error)}`, { cause: error });
-  }
-}
+/** `ca` is trusted besides the system's roots; a client certificate is shown to servers that ask (mutual TLS). */
+export const registryTls: TlsPurpose = {
+  code: "TlsFailed",
+  unusable: "the TLS material cannot be used",
+  incomplete: "a client certificate needs both tls.crt and tls.key",
+  withSystemRoots: true,
+};
 
 /** A connection pool. Certificates are always verified, and link-local and metadata addresses never connected to. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {

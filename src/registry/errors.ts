@@ -1,5 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
-import { causeCode, statusOf } from "../http/failures.ts";
+import { causeCode, statusOf, isUntrusted, rootCause } from "../http/failures.ts";
 import { oneLine, printable } from "../text/printable.ts";
 import { parseJson } from "../text/json.ts";
 
@@ -78,20 +78,12 @@ export function networkError(name: string, error: unknown): CodedError {
 
 /** What OpenSSL's commonest complaints mean, and what to do about them. */
 function tlsProblem(code: string): string | undefined {
-  if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) {
+  if (isUntrusted(code)) {
     return "its certificate is signed by an authority that is not trusted; ca.crt of the certificate secret adds one";
   }
   if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER")
     return "the server does not speak TLS; insecure allows plain HTTP";
   return code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : undefined;
-}
-
-/** AggregateError (one cause for each address) and undici's wrappers are looked through. */
-function rootCause(error: unknown): unknown {
-  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
-  if (error instanceof Error && error.cause instanceof Error && causeCode(error) !== "UND_ERR_CONNECT_TIMEOUT")
-    return rootCause(error.cause);
-  return error;
 }
 
 const isParserError = (error: unknown): boolean => error instanceof Error && error.name === "HTTPParserError";

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { CodedError, type ErrorCode } from "../errors.ts";
-import { backoffMs, HostGate, retryAfterMs, withRetry } from "./retry.ts";
+import { backoffMs, HostGate, withRetry } from "./retry.ts";
 
 const policy = { attempts: 4, baseMs: 1, maxMs: 4, maxWaitMs: 80 };
 const signal = new AbortController().signal;
@@ -9,24 +9,6 @@ const failing = (code: ErrorCode, options: { status?: number; retryAfterMs?: num
     details: { status: options.status ?? 0 },
     ...(options.retryAfterMs !== undefined && { retryAfterMs: options.retryAfterMs }),
   });
-
-const date = "Sat, 21 Nov 2026 10:00:00 GMT";
-test.each<[string, string | undefined, string | undefined, number | undefined]>([
-  ["no header", undefined, date, undefined],
-  ["seconds", "3", undefined, 3000],
-  ["a date, read by the server's own clock", "Sat, 21 Nov 2026 10:00:07 GMT", date, 7000],
-  ["a date that is past", "Sat, 21 Nov 2026 09:00:00 GMT", date, 0],
-  ["too long", "999999", undefined, 3_600_000],
-  ["nonsense", "soon", undefined, undefined],
-  ["negative", "-5", undefined, undefined],
-])("Retry-After: %s", (_, header, now, expected) => {
-  expect(retryAfterMs(header, now)).toBe(expected);
-});
-
-test("a date without the server's clock is read by ours", () => {
-  const soon = new Date(Date.now() + 10_000).toUTCString();
-  expect(retryAfterMs(soon, undefined)).toBeGreaterThan(8000);
-});
 
 test("back-off doubles up to its limit, and is spread out", () => {
   const samples = Array.from({ length: 200 }, () => backoffMs({ ...policy, baseMs: 100, maxMs: 300 }, 1));

@@ -82,19 +82,5 @@ export async function withRetry<T>(context: RetryContext, attempt: () => Promise
   }
 }
 
-const maxRetryAfterMs = 3_600_000;
-
-/**
- * `Retry-After` in milliseconds (RFC 9110, 10.2.3): seconds, or a date, which is read against the response's own `Date`
- * so that a clock that is wrong on either side does not matter. At most one hour.
- */
-export function retryAfterMs(header: string | undefined, date: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const text = header.trim();
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
-  // Date.parse alone would take "-5" for a year.
-  const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : NaN;
-  const now = Date.parse(date ?? "");
-  if (Number.isNaN(at)) return undefined;
-  return Math.min(Math.max(0, at - (Number.isNaN(now) ? Date.now() : now)), maxRetryAfterMs);
-}
+/** Nobody waits longer for a registry. */
+export const maxRetryAfterMs = 3_600_000;

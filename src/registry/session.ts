@@ -3,6 +3,7 @@ import type { Credential, CredentialProvider, CredentialTarget } from "../creden
 import { CodedError } from "../errors.ts";
 import { Deadline } from "../http/deadline.ts";
 import { readStart } from "../http/failures.ts";
+import { retryAfterMs } from "../http/retry-after.ts";
 import type { Limits } from "../oci/limits.ts";
 import { patienceFor } from "../sharing/shared-work.ts";
 import { type AuthRequest, nothingTried } from "./auth.ts";
@@ -12,7 +13,7 @@ import { requestName, statusError } from "./errors.ts";
 import { pacedBody, type PaceLimits } from "./pace.ts";
 import { redact } from "./redact.ts";
 import { answerWithin, cutLate, isAnswer, isUpload, type RegistryRequest } from "./request.ts";
-import { retryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
+import { maxRetryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
 import { exchange, type HttpResponse, type TransportOptions } from "./transport.ts";
 
 /** How one repository is reached. */
@@ -283,7 +284,7 @@ export class Session {
 
   async #refusal(response: HttpResponse, signal: AbortSignal): Promise<Error> {
     const { status } = response;
-    const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
+    const wait = retryAfterMs(response.header("retry-after"), response.header("date"), maxRetryAfterMs);
     const credential = (await this.#credential)?.credential;
     const body = redact(await readStart(response.body, maxErrorBytes), credential);
     const isAnonymous = credential === undefined;

@@ -1,12 +1,13 @@
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
 import { readStart } from "../http/failures.ts";
+import { retryAfterMs } from "../http/retry-after.ts";
 import { printable } from "../text/printable.ts";
 import { discard, readBody } from "./body.ts";
 import type { Challenge } from "./challenge.ts";
 import { registryErrors, statusError } from "./errors.ts";
 import { redact } from "./redact.ts";
-import { retryAfterMs } from "./retry.ts";
+import { maxRetryAfterMs } from "./retry.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
 import { type Json, parseJsonObject } from "../text/json.ts";
 
@@ -130,7 +131,7 @@ function parse(body: Buffer): Json | undefined {
 /** In the endpoint's own words, without the password it was sent. */
 async function tokenError(response: HttpResponse, credential: Credential | undefined): Promise<CodedError> {
   const { status } = response;
-  const wait = retryAfterMs(response.header("retry-after"), response.header("date"));
+  const wait = retryAfterMs(response.header("retry-after"), response.header("date"), maxRetryAfterMs);
   const body = redact(await readStart(response.body, 8192), credential);
   if (status !== 400 && status !== 401 && status !== 403)
     return statusError(response.name, status, { body, retryAfterMs: wait });

@@ -37,6 +37,7 @@ test("an answer in pieces is one body, with its status and Retry-After", async (
   expect({ ...head, body: body.toString() }).toEqual({
     status: 200,
     retryAfter: "7",
+    date: expect.any(String),
     isWhole: true,
     body: "first second",
   });
@@ -44,7 +45,13 @@ test("an answer in pieces is one body, with its status and Retry-After", async (
 
 test("an answer without a body is an empty one", async () => {
   answer = (response) => void response.writeHead(204).end();
-  expect(await collect()).toEqual({ status: 204, retryAfter: undefined, isWhole: true, body: Buffer.alloc(0) });
+  expect(await collect()).toEqual({
+    status: 204,
+    retryAfter: undefined,
+    date: expect.any(String),
+    isWhole: true,
+    body: Buffer.alloc(0),
+  });
 });
 
 test.each([

@@ -5,6 +5,8 @@ export interface Answer {
   readonly status: number;
   /** Of the header Retry-After. */
   readonly retryAfter: string | string[] | undefined;
+  /** Of the header Date. */
+  readonly date: string | string[] | undefined;
   readonly body: Buffer;
   /** False where the body is longer than what was to be read, or where that of an error broke off. */
   readonly isWhole: boolean;
@@ -28,14 +30,14 @@ export async function collectAnswer(
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const chunks: Buffer[] = [];
   let [size, status] = [0, 0];
-  let retryAfter: Answer["retryAfter"];
+  let [retryAfter, date]: (string | string[] | undefined)[] = [];
   let running: Dispatcher.DispatchController | undefined;
   const stop = (): void => {
     reject(signal.reason as Error);
     running?.abort(signal.reason as Error);
   };
   const answer = (isWhole: boolean): void =>
-    resolve({ status, retryAfter, isWhole, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
+    resolve({ status, retryAfter, date, isWhole, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
   signal.addEventListener("abort", stop, { once: true });
   dispatcher.dispatch(request, {
     onRequestStart: (controller) => {
@@ -44,7 +46,7 @@ export async function collectAnswer(
       if (signal.aborted) stop();
     },
     onResponseStart: (_, code, headers) => {
-      [status, retryAfter] = [code, headers["retry-after"]];
+      [status, retryAfter, date] = [code, headers["retry-after"], headers["date"]];
     },
     onResponseData: (controller, chunk) => {
       size += chunk.length;

@@ -1,7 +1,7 @@
-import { X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
-import { CodedError, messageOf } from "../../errors.ts";
+import { CodedError } from "../../errors.ts";
+import { secureContextOf, type TlsPurpose } from "../../http/secure-context.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeAccess, Material } from "./access.ts";
 
@@ -74,7 +74,7 @@ export class Channel {
 
   #replace(old: Link | undefined, material: Material): Link {
     if (old !== undefined && sameTls(old.material, material)) return { material, dispatchers: old.dispatchers };
-    const secureContext = secureContextOf(material);
+    const secureContext = secureContextOf(material, apiServer);
     const dispatchers = {
       request: this.#dispatcher(this.#options.connections, secureContext),
       watch: this.#dispatcher(undefined, secureContext),
@@ -123,27 +123,9 @@ export class Channel {
 
 const sameTls = (a: Material, b: Material): boolean => a.ca === b.ca && a.cert === b.cert && a.key === b.key;
 
-/** One context for all connections: parsing the material for each would cost more than the handshake. */
-function secureContextOf({ ca, cert, key }: Material): SecureContext | undefined {
-  if ((ca ?? cert ?? key) === undefined) return undefined;
-  if ((cert === undefined) !== (key === undefined))
-    throw new CodedError(
-      "InvalidSpec",
-      "a client certificate for the API server needs both a certificate and a key; only one of them was given",
-    );
-  try {
-    if (ca !== undefined) checkAuthorities(ca);
-    return createSecureContext({ ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert, key }) });
-  } catch (error) {
-    throw new CodedError("InvalidSpec", `the certificates for the API server cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-/** createSecureContext passes over what it cannot read, and would leave nobody to trust. */
-function checkAuthorities(pem: string): void {
-  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (certificates.length === 0) throw new Error("the certificate authority holds no certificate");
-  certificates.forEach((certificate) => new X509Certificate(certificate));
-}
+const apiServer: TlsPurpose = {
+  code: "InvalidSpec",
+  unusable: "the certificates for the API server cannot be used",
+  incomplete: "a client certificate for the API server needs both a certificate and a key",
+  withSystemRoots: false,
+};

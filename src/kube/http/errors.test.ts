@@ -1,20 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { CodedError } from "../../errors.ts";
-import { errorEvent, mayRetry, networkError, retryAfterMs, statusError } from "./errors.ts";
+import { errorEvent, mayRetry, networkError, statusError } from "./errors.ts";
 
 describe("Retry-After", () => {
-  it.each([
-    [undefined, undefined],
-    ["5", 5000],
-    [" 0 ", 0],
-    ["-1", undefined],
-    ["1.5", undefined],
-    ["99999999", 300_000],
-    ["Sat, 21 Nov 2026 08:00:00 GMT", undefined],
-  ])("%j is %j", (header, expected) => {
-    expect(retryAfterMs(header)).toBe(expected);
-  });
-
   it.each([
     ["of a Status", { details: { retryAfterSeconds: 2 } }, undefined, 2000],
     ["of the header first", { details: { retryAfterSeconds: 2 } }, 1000, 1000],

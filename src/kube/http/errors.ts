@@ -1,5 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../../errors.ts";
-import { causeCode, statusOf } from "../../http/failures.ts";
+import { causeCode, statusOf, isUntrusted, rootCause } from "../../http/failures.ts";
 import { oneLine, printable } from "../../text/printable.ts";
 import { parseJsonObject } from "../../text/json.ts";
 
@@ -18,7 +18,8 @@ interface Status {
   readonly details?: { readonly name?: unknown; readonly retryAfterSeconds?: unknown } | null;
 }
 
-const maxRetryAfterMs = 300_000;
+/** Nobody waits longer for an API server. */
+export const maxRetryAfterMs = 300_000;
 
 const byStatus: Readonly<Record<number, ErrorCode>> = {
   401: "AccessDenied",
@@ -73,20 +74,12 @@ function parseStatus(body: string): Status {
   }
 }
 
-/** `Retry-After` in seconds, which is the form that API servers use; at most five minutes. */
-export function retryAfterMs(header: string | string[] | undefined): number | undefined {
-  return typeof header === "string" && /^\d+$/.test(header.trim())
-    ? Math.min(Number(header) * 1000, maxRetryAfterMs)
-    : undefined;
-}
-
 /** The error for a request that got no answer, or only a part of one. */
 export function networkError(call: string, error: unknown, signal: AbortSignal): CodedError {
   if (signal.aborted) return abortError(call, signal);
   if (error instanceof CodedError) return error;
   const cause = rootCause(error);
-  const untrusted = /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(causeCode(cause));
-  const message = untrusted
+  const message = isUntrusted(causeCode(cause))
     ? "the API server's certificate is signed by another authority than the one that is configured"
     : printable(oneLine(messageOf(cause)), 300);
   return new CodedError("KubeUnreachable", `${call}: ${message}`, { cause });
@@ -100,12 +93,6 @@ export function abortError(call: string, signal: AbortSignal): CodedError {
   return timedOut
     ? new CodedError("KubeUnreachable", `${call}: the API server did not answer in the time allowed`, { cause: reason })
     : new CodedError("Aborted", `${call} was given up`, { cause: reason });
-}
-
-/** AggregateError has one cause for each address. */
-function rootCause(error: unknown): unknown {
-  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0]);
-  return error instanceof Error && error.cause instanceof Error ? rootCause(error.cause) : error;
 }
 
 /** Failures to connect: the server has not seen the request. */

@@ -3,11 +3,12 @@ import type { Dispatcher } from "undici";
 import { unlessAborted } from "../../http/abort.ts";
 import { CodedError } from "../../errors.ts";
 import { readStart, statusOf } from "../../http/failures.ts";
+import { retryAfterMs } from "../../http/retry-after.ts";
 import type { Clock } from "../clock.ts";
 import { sleep } from "../clock.ts";
 import { collectAnswer } from "./answer.ts";
 import type { Channel, Link } from "./channel.ts";
-import { abortError, mayRetry, networkError, retryAfterMs, statusError } from "./errors.ts";
+import { abortError, maxRetryAfterMs, mayRetry, networkError, statusError } from "./errors.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 export interface ExchangeOptions {
@@ -108,7 +109,7 @@ export class Exchange {
     { link, maxBytes, signal }: { link: Link; maxBytes: number; signal: AbortSignal },
   ): Promise<unknown> {
     const { timeoutMs } = this.#wire.options;
-    const { status, retryAfter, body, isWhole } = await collectAnswer(
+    const { status, retryAfter, date, body, isWhole } = await collectAnswer(
       link.dispatchers.request,
       this.#request(call, link, timeoutMs),
       { maxBytes, signal },
@@ -117,7 +118,7 @@ export class Exchange {
       throw statusError(call.name, {
         status,
         body: body.subarray(0, maxErrorBytes).toString("utf8"),
-        retryAfterMs: retryAfterMs(retryAfter),
+        retryAfterMs: retryAfterMs(retryAfter, date, maxRetryAfterMs),
       });
     if (!isWhole) throw new CodedError("KubeUnreachable", `${call.name}: the answer is larger than ${maxBytes} bytes`);
     return parseJson(call.name, body);
@@ -133,7 +134,7 @@ export class Exchange {
     throw statusError(call.name, {
       status: response.statusCode,
       body,
-      retryAfterMs: retryAfterMs(response.headers["retry-after"]),
+      retryAfterMs: retryAfterMs(response.headers["retry-after"], response.headers["date"], maxRetryAfterMs),
     });
   }
 

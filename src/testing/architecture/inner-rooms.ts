@@ -111,7 +111,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     imports: ["src/errors", "src/http", "src/oci", "src/sharing", "src/text"],
     types: ["src/credentials/provider"],
     packages: ["ipaddr.js", "lru-cache", "undici"],
-    reaches: ["dns", "fs", "net", "tls"],
+    reaches: ["dns", "fs", "net"],
   },
   "src/credentials": {
     holds: "who asks: Secrets, Docker's config, the clouds",
@@ -142,7 +142,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     imports: ["api", "src/errors", "src/http", "src/kube/clock", "src/text"],
     types: ["src/kube/client"],
     packages: ["@kubernetes/client-node", "undici", "yaml"],
-    reaches: ["fs", "tls"],
+    reaches: ["fs"],
   },
   "src/kube/local": {
     holds: "the port in memory and over a directory of manifests",
