@@ -1,6 +1,7 @@
-import { readFile, rm } from "node:fs/promises";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { entryOf } from "./entry.ts";
 
 /** Packages of CommonJS inside the bundle call `require` for Node's own modules. */
 const banner =
@@ -30,8 +31,8 @@ await rm("dist", { recursive: true, force: true });
 await build({
   // The thread that writes files stands beside the code that starts it.
   entryPoints: {
-    strata: "src/cli/main.ts",
-    "strata-controller": "src/main.ts",
+    "chunks/strata": "src/cli/main.ts",
+    "chunks/strata-controller": "src/main.ts",
     "chunks/file-writer": "src/output/file-writer.ts",
   },
   outdir: "dist",
@@ -47,3 +48,11 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 });
+for (const [name, interpreter] of [
+  ["strata", "/usr/bin/env node"],
+  ["strata-controller", "/usr/bin/env -S node --max-semi-space-size=4"],
+] as const) {
+  const path = `dist/${name}.js`;
+  await writeFile(path, entryOf({ name, interpreter, module: `./chunks/${name}.js` }));
+  await chmod(path, 0o755);
+}

@@ -247,6 +247,11 @@ describe("house rules", () => {
     expect(readers).toEqual(["src/config.ts"]);
   });
 
+  it("no directory is made in the way that may never end (see src/disk/make-directory.ts)", () => {
+    const makers = product.filter((file) => file.startsWith("src/") && !isUnder(file, "src/testing"));
+    expect(offenders(makers, /\bmkdir(?:Sync)?\([^;]*recursive: true/)).toEqual([]);
+  });
+
   it("only src/text/json.ts parses JSON that others have written", () => {
     const own = {
       "src/cli/html/page-script.ts": "the page's own model",

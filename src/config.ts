@@ -45,7 +45,13 @@ export const registryDefaults = Object.freeze({
 } satisfies RegistryClientOptions);
 
 /** The command line waits as long for a registry as a spec without `timeout`, and as long for the controller as flux. */
-export const cliDefaults = Object.freeze({ timeoutMs: 60_000, reconcileTimeoutMs: 5 * 60_000, pollMs: 500 });
+export const cliDefaults = Object.freeze({
+  timeoutMs: 60_000,
+  reconcileTimeoutMs: 5 * 60_000,
+  pollMs: 500,
+  /** How long a command that was stopped may take to clean up. */
+  stopGraceMs: 3000,
+});
 
 /** How the artifact server and the OCI endpoint protect themselves. */
 export const serverLimits = Object.freeze({

@@ -1,15 +1,11 @@
 #!/usr/bin/env node
-import { cliEnvironment } from "../config.ts";
+import { cliDefaults, cliEnvironment } from "../config.ts";
 import { runCommand } from "./run.ts";
+import { stopOnSignals } from "./signals.ts";
 
-const abort = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.once(name, () => abort.abort(new DOMException(`stopped by ${name}`, "AbortError")));
-}
-// A closed pipe (`strata tree … | head`) is the reader's decision, not a failure.
-process.stdout.on("error", () => abort.abort(new DOMException("the output was closed", "AbortError")));
+const stopping = stopOnSignals(cliDefaults.stopGraceMs);
 
-process.exitCode = await runCommand(process.argv.slice(2), {
+const code = await runCommand(process.argv.slice(2), {
   // Opened only by who reads it.
   get stdin() {
     return process.stdin;
@@ -18,5 +14,9 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   stderr: process.stderr,
   terminal: process.stderr.isTTY,
   environment: cliEnvironment(),
-  signal: abort.signal,
+  signal: stopping.signal,
 });
+// What was stopped may have left something open that would keep the process alive.
+const stopped = stopping.exitCode();
+if (stopped !== undefined) process.exit(stopped);
+process.exitCode = code;

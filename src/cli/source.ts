@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { cliDefaults, credentialDefaults, defaultLimits, registryDefaults } from "../config.ts";
+import { parseCertificates } from "../credentials/certificates.ts";
 import { dockerCliProvider } from "../credentials/docker-cli.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { CodedError, messageOf } from "../errors.ts";
@@ -70,9 +71,12 @@ export function openRegistry(io: CommandIO): { registry: RegistryClient; credent
 }
 
 async function readCertificates(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new CodedError("TlsFailed", `--ca-file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
+  const fail = (problem: string, cause?: unknown): CodedError =>
+    new CodedError("TlsFailed", `--ca-file ${path} ${problem}`, { cause });
+  const pem = await readFile(path, "utf8").catch((error: unknown) => {
+    throw fail(`cannot be read: ${messageOf(error)}`, error);
+  });
+  // Without one, nothing more would be trusted than before, and the handshake would say so later.
+  parseCertificates(pem, fail);
+  return pem;
 }

@@ -1,4 +1,5 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type X509Certificate } from "node:crypto";
+import { parseCertificates } from "./certificates.ts";
 import { readSecret, type SecretData, secretInvalid, type SecretSource, textOf } from "./secret-data.ts";
 
 /** PEM; `ca` is trusted besides the system's roots, `cert` and `key` are the client certificate. */
@@ -67,29 +68,19 @@ function assertPair(secret: SecretData, cert: string, key: string): void {
   const [leaf] = certificatesOf(secret, "tls.crt", cert);
   let matches: boolean;
   try {
-    matches = leaf?.checkPrivateKey(createPrivateKey(key)) ?? false;
+    matches = leaf.checkPrivateKey(createPrivateKey(key));
   } catch {
     // OpenSSL's message is not the cause: it is about bytes of a private key.
     throw secretInvalid(secret, "tls.key is no unencrypted private key in PEM");
   }
   if (!matches) throw secretInvalid(secret, `tls.key does not belong to tls.crt (${subjectOf(leaf)})`);
-  if (leaf !== undefined && leaf.validToDate.getTime() < Date.now()) {
+  if (leaf.validToDate.getTime() < Date.now()) {
     throw secretInvalid(secret, `tls.crt (${subjectOf(leaf)}) expired on ${leaf.validToDate.toISOString()}`);
   }
 }
 
-function certificatesOf(secret: SecretData, key: string, pem: string): X509Certificate[] {
-  const blocks =
-    pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw secretInvalid(secret, `${key} holds no certificate in PEM`);
-  return blocks.map((block, at) => {
-    try {
-      return new X509Certificate(block);
-    } catch (cause) {
-      throw secretInvalid(secret, `certificate ${at + 1} in ${key} cannot be read`, cause);
-    }
-  });
+function certificatesOf(secret: SecretData, key: string, pem: string): [X509Certificate, ...X509Certificate[]] {
+  return parseCertificates(pem, (problem, cause) => secretInvalid(secret, `${key} ${problem}`, cause));
 }
 
-const subjectOf = (certificate: X509Certificate | undefined): string =>
-  (certificate?.subject ?? "").replaceAll("\n", ", ");
+const subjectOf = (certificate: X509Certificate): string => certificate.subject.replaceAll("\n", ", ");

@@ -30,7 +30,7 @@ const many = (): Record<string, TreeItem> =>
   Object.fromEntries(Array.from({ length: MANY }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
 
 async function writeTreeOutput(tree: Tree, root: string, signal: AbortSignal): Promise<void> {
-  const output = DirectoryOutput.open(root, signal);
+  const output = DirectoryOutput.open(root, false, signal);
   try {
     await output.finish(tree);
   } finally {
@@ -107,10 +107,13 @@ describe.each<[string, () => Record<string, TreeItem>]>([
     expect(await contentsOf(["a", "b", "c", "d"])).toEqual({ a: "aye", b: "bee", c: "sea", d: "dee" });
   });
 
-  it("replaces files that are there, with their modes, and leaves others", async () => {
-    await write({ ...more(), a: "a long first text", other: "kept" });
+  it("replaces files that are there, with their modes, and touches nothing beside others", async () => {
+    await write({ ...more(), a: "a long first text" });
     await chmod(join(out, "a"), 0o400);
     await write({ ...more(), a: { executable: "two" } });
+    expect(await contentsOf(["a"])).toEqual({ a: "two" });
+    await writeFile(join(out, "other"), "kept");
+    expect(await refusal(write({ ...more(), a: "three" }))).toMatchObject({ code: "StorageFailed" });
     expect(await contentsOf(["a", "other"])).toEqual({ a: "two", other: "kept" });
     expect((await stat(join(out, "a"))).mode & 0o777).toBe(0o755 & ~umask);
   });
@@ -149,8 +152,10 @@ describe.each<[string, () => Record<string, TreeItem>]>([
 
   it("does not replace a directory by a file, or a file by a directory", async () => {
     await mkdir(join(out, "z"), { recursive: true });
-    await writeFile(join(out, "y"), "mine");
     expect(await refusal(write({ ...more(), z: "one" }))).toMatchObject({ code: "ArchiveUnsafePath" });
+    await rm(out, { recursive: true });
+    await mkdir(out);
+    await writeFile(join(out, "y"), "mine");
     expect(await refusal(write({ ...more(), "y/a": "one" }))).toMatchObject({ code: "ArchiveUnsafePath" });
     expect(await readFile(join(out, "y"), "utf8")).toBe("mine");
   });
@@ -192,7 +197,7 @@ describe.each<[string, () => Record<string, TreeItem>]>([
       import { DirectoryOutput } from ${JSON.stringify(import.meta.resolve("./directory-output.ts"))};
       const tree = new Tree(${defaultLimits.maxEntries});
       for (const [path, entry] of ${JSON.stringify([...tree.entries])}) tree.put(path, entry);
-      const output = DirectoryOutput.open(${JSON.stringify(out)}, new AbortController().signal);
+      const output = DirectoryOutput.open(${JSON.stringify(out)}, false, new AbortController().signal);
       await output.finish(tree).catch(({ code, message }) => console.log(code, message));
       await output.close();`;
     // A limit to the size of a file fails the way a full disk does: part of a write is done, the next one fails.
@@ -245,7 +250,7 @@ describe("a new directory", () => {
 
   /** All of the layers' files are offered, then `published` is what remains of them. */
   async function writeAhead(layers: readonly Tree[], published: Tree): Promise<void> {
-    const output = DirectoryOutput.open(out, never);
+    const output = DirectoryOutput.open(out, false, never);
     try {
       for (const layer of layers) offerAll(output, layer);
       await output.finish(published);
@@ -322,7 +327,7 @@ describe("a new directory", () => {
     const { file } = (tree.entries.get("d/0") as FileEntry).body;
     const bytes = await readFile(file);
     await writeFile(file, "");
-    const output = DirectoryOutput.open(out, never);
+    const output = DirectoryOutput.open(out, false, never);
     offerAll(output, tree, { written: 0 });
     await sleep(20);
     await writeFile(file, bytes);
@@ -340,7 +345,7 @@ describe("a new directory", () => {
 
   it("is not there when the layers turn out to be broken", async () => {
     const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
-    const output = DirectoryOutput.open(join(out, "deeper"), never);
+    const output = DirectoryOutput.open(join(out, "deeper"), false, never);
     offerAll(output, tree);
     await output.close();
     expect(await readdir(out)).toEqual([]);
@@ -349,7 +354,7 @@ describe("a new directory", () => {
   it("tells while layers are read that the disk takes no more", async () => {
     const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
     await unlink((tree.entries.get("d/0") as FileEntry).body.file);
-    const output = DirectoryOutput.open(out, never);
+    const output = DirectoryOutput.open(out, false, never);
     const offerForever = async (): Promise<void> => {
       for (let n = 0; ; n += 1) {
         offerAll(output, tree, { prefix: `${n}-` });
@@ -365,7 +370,7 @@ describe("a new directory", () => {
 
   it("that appeared meanwhile is not replaced", async () => {
     const tree = treeOf(dir, { a: "one" });
-    const output = DirectoryOutput.open(out, never);
+    const output = DirectoryOutput.open(out, false, never);
     await mkdir(out);
     await writeFile(join(out, "mine"), "mine");
     expect(await refusal(output.finish(tree))).toMatchObject({ code: "StorageFailed" });
@@ -379,7 +384,7 @@ describe("a directory that exists", () => {
   it("is not touched before the tree is known", async () => {
     await mkdir(out);
     const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`d/${n}`, `content ${n}`])));
-    const output = DirectoryOutput.open(out, never);
+    const output = DirectoryOutput.open(out, false, never);
     offerAll(output, tree);
     await sleep(20);
     expect(await readdir(out)).toEqual([]);
@@ -396,7 +401,7 @@ describe("a directory that exists", () => {
 
   it("below a file is an error", async () => {
     await writeFile(out, "mine");
-    expect(() => DirectoryOutput.open(join(out, "deeper"), never)).toThrow(
+    expect(() => DirectoryOutput.open(join(out, "deeper"), false, never)).toThrow(
       expect.objectContaining({ code: "StorageFailed" }),
     );
   });

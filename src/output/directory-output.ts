@@ -1,12 +1,14 @@
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parentOf, unpublishable } from "../archive/path.ts";
 import type { FileEntry, Tree } from "../archive/tree.ts";
+import { makeDirectorySync } from "../disk/make-directory.ts";
 import { CodedError } from "../errors.ts";
 import { FileBatches, type NamedFile } from "./file-batches.ts";
 import { FileThreads } from "./file-threads.ts";
 import { createDirectory } from "./place.ts";
+import { makeRoom } from "./room.ts";
 import { writeFiles } from "./write-files.ts";
 import { writeFailed } from "./write-output.ts";
 
@@ -23,6 +25,7 @@ const MAX_AHEAD_LENGTH = 512;
  */
 export class DirectoryOutput {
   readonly #root: string;
+  readonly #force: boolean;
   readonly #signal: AbortSignal;
   readonly #threads = new FileThreads();
   readonly #batches: FileBatches;
@@ -32,23 +35,31 @@ export class DirectoryOutput {
   readonly #directories = new Set<string>([""]);
   readonly #ahead = new Map<string, FileEntry>();
 
-  private constructor(root: string, staging: string | undefined, signal: AbortSignal) {
+  private constructor(
+    root: string,
+    { staging, force }: { readonly staging?: string; readonly force: boolean },
+    signal: AbortSignal,
+  ) {
     this.#root = root;
+    this.#force = force;
     this.#place = staging ?? root;
     this.#isStaged = staging !== undefined;
     this.#signal = signal;
     this.#batches = new FileBatches(this.#place);
   }
 
-  /** @throws StorageFailed */
-  static open(path: string, signal: AbortSignal): DirectoryOutput {
+  /**
+   * @param force remove what an existing directory holds besides the tree; without, such a one is refused
+   * @throws StorageFailed
+   */
+  static open(path: string, force: boolean, signal: AbortSignal): DirectoryOutput {
     const root = resolve(path);
     try {
-      if (lstatSync(root, { throwIfNoEntry: false }) !== undefined) return new DirectoryOutput(root, undefined, signal);
-      mkdirSync(dirname(root), { recursive: true });
+      if (lstatSync(root, { throwIfNoEntry: false }) !== undefined) return new DirectoryOutput(root, { force }, signal);
+      makeDirectorySync(dirname(root));
       const staging = mkdtempSync(`${root}.part-`);
       chmodSync(staging, 0o777 & ~process.umask());
-      return new DirectoryOutput(root, staging, signal);
+      return new DirectoryOutput(root, { staging, force }, signal);
     } catch (error) {
       throw writeFailed(root, error);
     }
@@ -72,13 +83,16 @@ export class DirectoryOutput {
 
   /**
    * Writes what is not there yet, and waits until all is there.
-   * @throws StorageFailed; ArchiveUnsafePath where something else than a file or directory is in the way; Aborted
+   * @throws StorageFailed, also where the directory holds something else; ArchiveUnsafePath where something else than a file or directory is in the way; Aborted
    */
   async finish(tree: Tree): Promise<void> {
     try {
       if (this.#signal.aborted)
         throw new CodedError("Aborted", "stopped before the directory was written", { cause: this.#signal.reason });
-      if (!this.#isStaged) mkdirSync(this.#root, { recursive: true });
+      if (!this.#isStaged) {
+        makeDirectorySync(this.#root);
+        await makeRoom(this.#root, (path) => tree.entries.get(path)?.kind, this.#force);
+      }
       await this.#removeOthers(tree);
       this.#makeDirectories(tree);
       for (const file of filesOf(tree)) if (this.#ahead.get(file.path) !== file.entry) this.#batches.add(file);

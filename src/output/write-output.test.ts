@@ -45,7 +45,7 @@ async function unpack(
   limits: Partial<Limits> = {},
   signal = new AbortController().signal,
 ): Promise<void> {
-  await writeDirectoryOutput(blob, out, { limits: { ...defaultLimits, ...limits }, signal });
+  await writeDirectoryOutput(blob, out, { limits: { ...defaultLimits, ...limits }, force: false, signal });
 }
 
 const refusal = async (promise: Promise<unknown>): Promise<string> =>
@@ -119,13 +119,15 @@ describe("where -o names a directory", () => {
     expect(sha256Of(await readFile(join(out, "large")))).toBe(sha256Of(content));
   });
 
-  it("files that are there are replaced, with their modes, and others stay", async () => {
-    await unpack(await archive({ name: "a", content: "a long first text" }, { name: "other", content: "kept" }));
+  it("files that are there are replaced, with their modes, but not beside others", async () => {
+    await unpack(await archive({ name: "a", content: "a long first text" }));
     await chmod(join(out, "a"), 0o400);
     await unpack(await archive({ name: "a", content: "two", mode: 0o755 }));
     expect(await readFile(join(out, "a"), "utf8")).toBe("two");
     expect(await modeOf("a")).toBe(0o755 & ~process.umask());
-    expect(await readFile(join(out, "other"), "utf8")).toBe("kept");
+    await writeFile(join(out, "other"), "kept");
+    expect(await refusal(unpack(await archive({ name: "a", content: "three" })))).toBe("StorageFailed");
+    expect(await readFile(join(out, "a"), "utf8")).toBe("two");
   });
 
   it("a file's other names keep their content", async () => {
@@ -173,8 +175,9 @@ describe("what is in the way", () => {
 
   it("directories and files do not replace each other", async () => {
     await mkdir(join(out, "a"), { recursive: true });
-    await writeFile(join(out, "d"), "mine");
     expect(await refusal(unpack(await archive({ name: "a", content: "one" })))).toBe("ArchiveUnsafePath");
+    await rm(join(out, "a"), { recursive: true });
+    await writeFile(join(out, "d"), "mine");
     expect(await refusal(unpack(await archive({ name: "d/a", content: "one" })))).toBe("ArchiveUnsafePath");
     expect(await readFile(join(out, "d"), "utf8")).toBe("mine");
   });

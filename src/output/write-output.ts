@@ -1,14 +1,16 @@
-import { closeSync, constants, createReadStream, mkdirSync, writeSync } from "node:fs";
-import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { closeSync, constants, createReadStream, readdirSync, writeSync } from "node:fs";
+import { chmod, copyFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Budget } from "../archive/budget.ts";
 import { decompress } from "../archive/decompress.ts";
 import { normalisePath, parentOf, unpublishable } from "../archive/path.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scanner.ts";
+import { makeDirectory, makeDirectorySync } from "../disk/make-directory.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 import { createDirectory, createFile } from "./place.ts";
+import { makeRoom } from "./room.ts";
 
 /** True where `-o` names a file: the artifact itself is written there. */
 export function isArchiveName(path: string): boolean {
@@ -19,7 +21,7 @@ export function isArchiveName(path: string): boolean {
 export async function writeFileOutput(blob: StagedBlob, path: string): Promise<void> {
   const temporary = `${path}.part-${process.pid}`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await rm(temporary, { force: true });
     await copyFile(blob.path, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     // Scratch files are private; what was asked for is not.
@@ -31,38 +33,67 @@ export async function writeFileOutput(blob: StagedBlob, path: string): Promise<v
   }
 }
 
+export interface WriteContext {
+  readonly limits: Limits;
+  /** Remove what an existing directory holds besides the artifact's content; without, such a one is refused. */
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Unpacks the artifact below `root`, as a Flux consumer would; files that are there already are replaced, and nothing is
  * written through a symlink.
- * @throws StorageFailed; ArchiveUnsafePath where something else than a file or directory is in the way; Archive… for a copied
+ * @throws StorageFailed, also where the directory holds something else; ArchiveUnsafePath where something else than a file or directory is in the way; Archive… for a copied
  * layer that is broken
  */
-export async function writeDirectoryOutput(
-  blob: StagedBlob,
-  root: string,
-  context: { readonly limits: Limits; readonly signal: AbortSignal },
-): Promise<void> {
-  const { limits, signal } = context;
+export async function writeDirectoryOutput(blob: StagedBlob, root: string, context: WriteContext): Promise<void> {
   const writer = new DirectoryWriter(root);
   try {
-    mkdirSync(root, { recursive: true });
-    const scanner = new TarScanner(writer, limits);
-    const budget = new Budget(limits, blob.size, { expandedBytes: 0 });
-    let expanded = 0;
-    const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
-    await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
-      if (signal.aborted)
-        throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
-      expanded += chunk.length;
-      budget.checkExpanded(expanded);
-      scanner.push(chunk);
-      return undefined;
-    });
-    scanner.finish();
+    makeDirectorySync(root);
+    // Most directories are new: then the archive is read once.
+    if (readdirSync(root).length > 0) {
+      const names = new NameCollector();
+      await scanArchive(blob, names, context);
+      await makeRoom(root, (path) => names.kinds.get(path), context.force);
+    }
+    await scanArchive(blob, writer, context);
   } catch (error) {
     throw writeFailed(root, error);
   } finally {
     writer.close();
+  }
+}
+
+async function scanArchive(blob: StagedBlob, handler: ScanHandler, { limits, signal }: WriteContext): Promise<void> {
+  const scanner = new TarScanner(handler, limits);
+  const budget = new Budget(limits, blob.size, { expandedBytes: 0 });
+  let expanded = 0;
+  const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
+  await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
+    if (signal.aborted)
+      throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+    expanded += chunk.length;
+    budget.checkExpanded(expanded);
+    scanner.push(chunk);
+    return undefined;
+  });
+  scanner.finish();
+}
+
+/** What will be at which path. */
+class NameCollector implements ScanHandler {
+  readonly kinds = new Map<string, "file" | "dir">();
+
+  entry({ type, name }: ScannedEntry): void {
+    if (type !== "file" && type !== "dir") return;
+    const path = normalisePath(name);
+    if (path !== "") this.kinds.set(path, type);
+    for (let above = parentOf(path); above !== "" && !this.kinds.has(above); above = parentOf(above))
+      this.kinds.set(above, "dir");
+  }
+
+  data(): void {
+    // Only names matter.
   }
 }
 

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "../disk/make-directory.ts";
 import { storageFailed } from "../archive/spool.ts";
 import type { Scratch } from "./ports.ts";
 
@@ -20,7 +21,7 @@ export async function openScratch(root: string): Promise<() => Promise<Scratch>>
     const dir = idle.pop() ?? join(parent, `build-${++made}`);
     try {
       // Also one that was used before: somebody may have emptied the storage meanwhile.
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeDirectory(dir, 0o700);
     } catch (error) {
       throw storageFailed(error);
     }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory } from "../disk/make-directory.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import { algorithmOf, hexOf } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
@@ -53,7 +54,7 @@ export async function writeAtomically(
 ): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const file = await open(temporary, "wx");
     try {
       for await (const chunk of chunks) await file.writeFile(chunk);

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
-import { mkdir, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
+import { makeDirectory } from "../disk/make-directory.ts";
 import { latestName, ownerDirectory } from "./artifact-path.ts";
 import { removeOwner, storedOwners, sweep } from "./cleanup.ts";
 import { createFile, storageError, syncDirectory, type CreateFile } from "./durable.ts";
@@ -64,7 +65,7 @@ async function currentImage(root: string, owner: Owner): Promise<StoredImage | u
 }
 
 async function prepare(options: StorageOptions): Promise<Storage> {
-  await mkdir(options.root, { recursive: true });
+  await makeDirectory(options.root);
   const address = options.advertisedAddress.replace(/\/+$/, "");
   const base = /^https?:\/\//.test(address) ? address : `http://${address}`;
   const root = await realpath(options.root);

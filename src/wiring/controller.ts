@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
 import { storageFailed } from "../archive/spool.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type ControllerConfig,
 } from "../config.ts";
 import { announcer } from "../controller/announcer.ts";
+import { makeDirectory } from "../disk/make-directory.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
 import { room } from "../controller/room.ts";
@@ -43,7 +43,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
     kind: { group: GROUP, kind: KIND },
   });
   const metrics = createMetrics({ kind: { group: GROUP, version: VERSION, kind: KIND }, concurrent: flags.concurrent });
-  await mkdir(flags["storage-path"], { recursive: true }).catch((error: unknown) => {
+  await makeDirectory(flags["storage-path"]).catch((error: unknown) => {
     throw storageFailed(error);
   });
   const kube = await connectKube({

@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { defaultLimits } from "../config.ts";
 import type { Deps } from "../controller/ports.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
+import { makeDirectory } from "../disk/make-directory.ts";
 import { CodedError, messageOf } from "../errors.ts";
 import { openDirectory } from "../kube/local/directory.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
@@ -77,7 +77,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
 
 async function makeStorage(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeDirectory(path);
   } catch (error) {
     throw new CodedError("StorageFailed", `the storage ${path} cannot be made: ${messageOf(error)}`, { cause: error });
   }

@@ -1,10 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { sha256Of } from "../../oci/digest.ts";
-import { runStrata, type CommandResult } from "../../testing/command-io.ts";
+import { runStrata, testIO, type CommandResult } from "../../testing/command-io.ts";
+import { runCommand } from "../run.ts";
 import { startRegistry, testCa, type TestRegistry } from "../../testing/registry/registry.ts";
 import { fixturesDir } from "../../testing/registry/layout.ts";
 
@@ -262,11 +264,75 @@ describe("a build from flags", () => {
 });
 
 describe("the place", () => {
-  it("keeps what else is in an existing directory", async () => {
-    await mkdir(join(out, "dir"), { recursive: true });
-    await writeFile(join(out, "mine"), "kept");
-    await report("oras/files:1.0.0");
-    expect(await filesIn(out)).toEqual(["data.json", "dir/b.txt", "dir/sub/x.yaml", "mine", "policy.rego"]);
+  it.each([
+    ["in text", []],
+    ["as JSON", ["--output", "json"]],
+    ["of a copy", ["--operation", "Copy", "--media-type", "*tar*"]],
+  ])("refuses a directory that holds anything else, and clears it with --force: %s", async (_, args) => {
+    const reference = "oras/files:1.0.0";
+    await mkdir(join(out, "dir/old"), { recursive: true });
+    await writeFile(join(out, "dir/old/leftover"), "of an earlier build");
+    await writeFile(join(dir, "elsewhere"), "mine");
+    await symlink(join(dir, "elsewhere"), join(out, "link"));
+    const refused = await build(reference, "-o", out, ...args);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout + refused.stderr).toMatch(/StorageFailed/);
+    expect(refused.stdout + refused.stderr).toMatch(/dir(?:\/old)?, link.*--force/);
+    expect(await filesIn(out)).toEqual(["dir/old/leftover"]);
+    expect((await build(reference, "-o", out, "--force", ...args)).code).toBe(0);
+    const fresh = join(dir, "fresh");
+    expect((await build(reference, "-o", fresh, ...args)).code).toBe(0);
+    expect(await filesIn(out)).toEqual(await filesIn(fresh));
+    expect(await readFile(join(dir, "elsewhere"), "utf8")).toBe("mine");
+    // The same build again finds nothing else.
+    expect((await build(reference, "-o", out, ...args)).code).toBe(0);
+    expect(await filesIn(out)).toEqual(await filesIn(fresh));
+  });
+
+  it("goes to standard output, with what is told on standard error", async () => {
+    const file = join(dir, "a.tar.gz");
+    await build("flux/app:1.0.0", "-o", file);
+    const { io, written } = testIO();
+    const chunks: Buffer[] = [];
+    (io.stdout as PassThrough).on("data", (chunk: Buffer) => chunks.push(chunk));
+    const reference = `oci://${registry.host}/flux/app:1.0.0`;
+    expect(await runCommand(["build", reference, "--insecure", "-o", "-"], io)).toBe(0);
+    expect(Buffer.concat(chunks)).toEqual(await readFile(file));
+    expect(written().stderr).toContain("written    standard output");
+    const { code, stderr } = await build("flux/app:1.0.0", "-o", "-", "--output", "json");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("leave one of them out")]);
+  });
+
+  it.each(["x.zip", "x.tar", "dir/x.TAR", "x.tar.xz", "x.tar.zst", "x.gz", ""])("is refused as %j", async (place) => {
+    const { code, stderr } = await build("flux/app:1.0.0", "-o", place);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/write .*\.tar\.gz/)]);
+  });
+
+  it.each([
+    ["/dev/null", "is not a directory"],
+    ["/proc/nope/x.tar.gz", "cannot be written"],
+    ["/proc/nope/out", "cannot be written"],
+  ])("to %s fails at once", { timeout: 10_000 }, async (place, message) => {
+    expect((await build("flux/app:1.0.0", "-o", place)).stderr).toContain(message);
+    expect((await build("flux/app:1.0.0", "-o", place, "--output", "json")).stdout).toContain("StorageFailed");
+  });
+
+  it("is refused where a file or directory of the other kind is, before anything is asked for", async () => {
+    await mkdir(join(dir, "a.tar.gz"));
+    await writeFile(join(dir, "file"), "mine");
+    const before = registry.requests.length;
+    expect((await build("flux/app:1.0.0", "-o", join(dir, "a.tar.gz"))).stderr).toContain("a.tar.gz/ to write into it");
+    expect((await build("flux/app:1.0.0", "-o", join(dir, "file"))).stderr).toContain("is not a directory");
+    expect(registry.requests.length).toBe(before);
+  });
+
+  it("does not clear the directory that is read", async () => {
+    const layout = join(dir, "layout");
+    await cp(join(fixturesDir, "flux/app"), layout, { recursive: true });
+    const before = await filesIn(layout);
+    const { code, stderr } = await runStrata(["build", `oci-layout://${layout}:1.0.0`, "-o", layout, "--force"]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("is read for the build")]);
+    expect(await filesIn(layout)).toEqual(before);
   });
 
   it("with a symlink in the way is refused", async () => {

@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultLimits } from "../../config.ts";
 import { buildArtifact, selectRequest, type BuildContext, type Built } from "../../pipeline/build.ts";
-import { resolveRoot, type Resolved } from "../../pipeline/resolve.ts";
+import { resolveRoot } from "../../pipeline/resolve.ts";
 import { verifySource } from "../../pipeline/verify.ts";
-import type { Skipped } from "../../operation/operation.ts";
 import { selectLayers } from "../../select/select.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import { lazyVerifier } from "../../pipeline/verify-policy.ts";
-import type { Verification } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
+import { checkDestination, type Destination, parseDestination, writeToStdout } from "./destination.ts";
 import { buildDirectory } from "./directory.ts";
+import { buildDocument, printText, type Told } from "./report.ts";
+import { parseReference } from "../../oci/reference.ts";
 import { selectionFlags, selectionOptions, withNegativeOffset } from "./spec.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
 import { printDryRun } from "./dry-run.ts";
@@ -20,7 +21,7 @@ import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "..
 import { Progress } from "../progress.ts";
 import { sourceHelp, sourceOptions } from "../source.ts";
 import { plain } from "../terminal.ts";
-import { isArchiveName, writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
+import { writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
 import { layerRow } from "../../pipeline/selected.ts";
 
 const help = `
@@ -50,7 +51,8 @@ Which layers, and what happens to them:
 
 Other flags:
   -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
-  -o DIR|FILE.tar.gz                 where to write the result
+  -o DIR|FILE.tar.gz|-               where to write the result; - writes the artifact to standard output
+  --force                            remove everything else from DIR; without it, a DIR that holds anything else is refused
   --dry-run                          say what would be taken and why; downloads manifests only
 ${sourceHelp}
   --output json|yaml                 print what was selected for a program; makes the artifact also where
@@ -66,6 +68,7 @@ const options = {
   ...sourceOptions,
   file: { type: "string", short: "f" },
   o: { type: "string", short: "o" },
+  force: { type: "boolean" },
   output: { type: "string" },
   "dry-run": { type: "boolean" },
 } as const;
@@ -78,13 +81,14 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });
   const format = parseOutputFormat(values.output);
   checkUsage(values, positionals);
+  const destination = await destinationOf({ values, positionals, format }, io);
   const source =
     values.file === undefined
       ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io)
       : await sourceFromManifest(values.file, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
-    return await buildFrom(source, dir, { values, format, io });
+    return await buildFrom(source, dir, { destination, format, io });
   } finally {
     await rm(dir, { recursive: true, force: true });
     await source.close();
@@ -106,19 +110,41 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
     throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
 }
 
+/** Undefined for a dry run. @throws UsageError, StorageFailed */
+async function destinationOf(
+  { values, positionals, format }: { values: Values; positionals: readonly string[]; format: OutputFormat },
+  io: CommandIO,
+): Promise<Destination | undefined> {
+  if (values["dry-run"] === true) return undefined;
+  const destination = parseDestination(values.o!, values.force ?? false);
+  if (destination.kind === "stdout" && format !== "text")
+    throw new UsageError(`-o - and --output ${format} both write to standard output; leave one of them out`);
+  await checkDestination(destination, inputsOf(values.file, positionals[0]), io);
+  return destination;
+}
+
+/** What is read from this machine. */
+function inputsOf(file: string | undefined, text: string | undefined): string[] {
+  const reference = text === undefined ? undefined : parseReference(text);
+  return [
+    ...(reference?.kind === "layout" ? [reference.path] : []),
+    ...(file === undefined || file === "-" ? [] : [file]),
+  ];
+}
+
 interface Output {
-  readonly values: Values;
+  /** Undefined for a dry run. */
+  readonly destination: Destination | undefined;
   readonly format: OutputFormat;
   readonly io: CommandIO;
 }
 
-async function buildFrom(source: BuildSource, dir: string, { values, format, io }: Output): Promise<number> {
+async function buildFrom(source: BuildSource, dir: string, { destination, format, io }: Output): Promise<number> {
   const { repository, object, repositoryPath } = source;
   const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
   const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
   const decisions: Decision[] = [];
-  const dryRun = values["dry-run"] === true;
-  const request = selectRequest(common, dryRun ? (decision) => decisions.push(decision) : undefined);
+  const request = selectRequest(common, destination === undefined ? (decision) => decisions.push(decision) : undefined);
   try {
     const { verification, selection: known } = await verifySource({
       verifier: lazyVerifier(),
@@ -127,16 +153,18 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
       select: request,
     });
     const selection = known ?? (await selectLayers(request));
-    if (dryRun) {
+    if (destination === undefined) {
       printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
       return 0;
     }
-    const make = { ...common, dir, selection, place: values.o! };
-    if (format === "text") printText(io, { ...(await makeForPeople(make, io)), selection, resolved, verification });
-    else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
+    const make = { ...common, dir, selection, destination };
+    if (format === "text") {
+      const told = await makeForPeople(make, io);
+      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, selection, resolved, verification });
+    } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
     return 0;
   } catch (error) {
-    if (dryRun && format === "text")
+    if (destination === undefined && format === "text")
       printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
     throw error;
   }
@@ -144,23 +172,17 @@ async function buildFrom(source: BuildSource, dir: string, { values, format, io 
 
 interface Make extends BuildContext {
   readonly selection: Selection;
-  readonly place: string;
-}
-
-/** What is told of a result in text. */
-interface Told {
-  readonly revision: string;
-  readonly skipped: Skipped;
-  readonly leftOut?: readonly string[] | undefined;
-  readonly written: string;
+  readonly destination: Destination;
 }
 
 /** Nobody is told about the artifact where a directory is written: it need not be made. */
 async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
-  const { selection, place } = make;
-  const built = isArchiveName(place)
-    ? undefined
-    : await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, place));
+  const { selection, destination } = make;
+  const place = destination.kind === "stdout" ? "standard output" : destination.path;
+  const built =
+    destination.kind === "directory"
+      ? await withProgress(io, (onBytes) => buildDirectory({ ...make, ...onBytes }, selection, destination))
+      : undefined;
   if (built !== undefined)
     return {
       ...built,
@@ -177,10 +199,15 @@ async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
 
 /** Makes the artifact, and writes it or what is in it. */
 async function makeArtifact(make: Make, io: CommandIO): Promise<Built> {
-  const { selection, place } = make;
+  const { selection, destination } = make;
   const built = await withProgress(io, (onBytes) => buildArtifact({ ...make, ...onBytes }, selection));
-  if (isArchiveName(place)) await writeFileOutput(built.result.blob, place);
-  else await writeDirectoryOutput(built.result.blob, place, { limits: defaultLimits, signal: io.signal });
+  const { blob } = built.result;
+  if (destination.kind === "stdout") await writeToStdout(blob, io);
+  else if (destination.kind === "file") await writeFileOutput(blob, destination.path);
+  else {
+    const { path, force } = destination;
+    await writeDirectoryOutput(blob, path, { limits: defaultLimits, force, signal: io.signal });
+  }
   return built;
 }
 
@@ -201,72 +228,4 @@ async function withProgress<T>(
   } finally {
     progress.clear();
   }
-}
-
-/** The fixed form for scripts. */
-function buildDocument(
-  { selection, result, revision }: Built,
-  verification: Verification | undefined,
-): Record<string, unknown> {
-  const { digest, size } = result.blob;
-  return {
-    revision,
-    digest,
-    size,
-    operation: selection.operation,
-    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
-    profile: selection.profile ?? null,
-    ...(selection.note !== undefined && { note: selection.note }),
-    ...(verification && { verification }),
-    layers: selection.layers.map(layerRow),
-    skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
-    ...(result.leftOut?.length && { leftOut: result.leftOut }),
-  };
-}
-
-interface Report extends Told {
-  readonly selection: Selection;
-  readonly resolved: Resolved;
-  readonly verification: Verification | undefined;
-}
-
-function printText(io: CommandIO, report: Report): void {
-  const { selection, revision, skipped, leftOut, written, resolved, verification } = report;
-  const lines = [
-    `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
-    ...verifiedLines(verification),
-    `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
-    ...selection.layers
-      .slice(0, 20)
-      .map(
-        (layer) =>
-          `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`,
-      ),
-    ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
-    ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
-    ...skippedLines(skipped, leftOut),
-    `revision   ${plain(revision)}`,
-    `written    ${written}`,
-  ];
-  io.stdout.write(`${lines.join("\n")}\n`);
-}
-
-/** What a policy logs instead of enforcing is no verification. */
-function verifiedLines(verification: Verification | undefined): string[] {
-  if (verification === undefined) return [];
-  const { result, identity, warnings } = verification;
-  return [
-    `${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`,
-    ...warnings.map((warning) => `warning    ${plain(warning)}`),
-  ];
-}
-
-function skippedLines(skipped: Skipped, leftOut: readonly string[] = []): string[] {
-  const counts = Object.entries(skipped).filter(([, count]) => count > 0);
-  if (counts.length === 0) return [];
-  const more = skipped.ignored > leftOut.length ? ["           and more"] : [];
-  return [
-    `left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`,
-    ...(leftOut.length > 0 ? [...leftOut.map((example) => `           ${plain(example)}`), ...more] : []),
-  ];
 }

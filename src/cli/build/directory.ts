@@ -16,19 +16,19 @@ export interface BuiltDirectory {
 }
 
 /**
- * Writes what the selected layers hold below `root` without making the artifact first. Undefined for a copy, which is an artifact.
+ * Writes what the selected layers hold below `path` without making the artifact first. Undefined for a copy, which is an artifact.
  * @throws what the operations and `DirectoryOutput` throw
  */
 export async function buildDirectory(
   context: BuildContext,
   selection: Selection,
-  root: string,
+  { path, force }: { readonly path: string; readonly force: boolean },
 ): Promise<BuiltDirectory | undefined> {
   const { operation } = selection;
   if (operation === "Copy") return undefined;
   const { repository, resolved, dir, limits, signal, onBytes } = context;
   const options = optionsOf(context, selection);
-  const output = DirectoryOutput.open(root, signal);
+  const output = DirectoryOutput.open(path, force, signal);
   try {
     const io = {
       fetcher: repository,

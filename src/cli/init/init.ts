@@ -30,7 +30,7 @@ ${sourceHelp}
   -n, --namespace NAME               of the objects; default: default
   --name NAME                        of the objects; default: the last part of the repository
   --interval DURATION                default: 10m
-  -o FILE                            where to write; a file that is there already is left alone. Default: standard output
+  -o FILE                            where to write; a file that is there already is left alone. Default, and -: standard output
 
 Examples:
   strata init oci://ghcr.io/org/product:1.0.0 -n apps -o product.yaml
@@ -103,7 +103,7 @@ function signerOf(referrers: readonly Referrer[]): "cosign" | "notation" | undef
 }
 
 async function write(manifests: string, path: string | undefined, io: CommandIO): Promise<void> {
-  if (path === undefined) {
+  if (path === undefined || path === "-") {
     io.stdout.write(manifests);
     return;
   }

@@ -74,14 +74,18 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
       signal: io.signal,
     });
     if (values.html === undefined) print(io, explored, formatReference(source.reference), format);
-    else await writePage(values.html, pageOf(explored, source.reference, insecure));
+    else await writePage(values.html, pageOf(explored, source.reference, insecure), io);
     return 0;
   } finally {
     await source.close();
   }
 }
 
-async function writePage(path: string, page: string): Promise<void> {
+async function writePage(path: string, page: string, io: CommandIO): Promise<void> {
+  if (path === "-") {
+    io.stdout.write(page);
+    return;
+  }
   try {
     await writeFile(path, page);
   } catch (error) {

@@ -49,6 +49,11 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     holds: "gives other work of the process its turn",
     imports: [],
   },
+  "src/disk": {
+    holds: "makes directories",
+    imports: [],
+    reaches: ["fs"],
+  },
   "src/text": {
     holds: "text that is safe to print, and as Kubernetes takes it",
     imports: [],
@@ -108,7 +113,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/registry": {
     holds: "the client of the distribution spec, and layouts on disk",
-    imports: ["src/errors", "src/http", "src/oci", "src/sharing", "src/text"],
+    imports: ["src/disk", "src/errors", "src/http", "src/oci", "src/sharing", "src/text"],
     types: ["src/credentials/provider"],
     packages: ["ipaddr.js", "lru-cache", "undici"],
     reaches: ["dns", "fs", "net"],
@@ -164,7 +169,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/store": {
     holds: "what is on disk: write, verify, keep, delete",
-    imports: ["src/errors", "src/oci", "src/text"],
+    imports: ["src/disk", "src/errors", "src/oci", "src/text"],
     packages: ["p-limit"],
     reaches: ["fs"],
   },

@@ -17,6 +17,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/credentials/connection-secrets",
       "src/credentials/secret",
       "src/credentials/secret-data",
+      "src/disk",
       "src/errors",
       "src/oci",
       "src/operation/table",
@@ -103,7 +104,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   "src/output": {
     holds: "writes what was made to directories and files",
-    imports: ["src/archive", "src/errors"],
+    imports: ["src/archive", "src/disk", "src/errors"],
     types: ["src/oci"],
     reaches: ["fs", "worker_threads"],
   },
@@ -148,6 +149,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/controller",
       "src/controller-flags",
       "src/credentials",
+      "src/disk",
       "src/errors",
       "src/flags",
       "src/http",
@@ -163,7 +165,6 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/store",
     ],
     types: ["src/kube"],
-    reaches: ["fs"],
   },
   "src/main": {
     holds: "starts `strata-controller`",

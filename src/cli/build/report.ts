@@ -1,0 +1,86 @@
+import type { Writable } from "node:stream";
+import { layerRow } from "../../pipeline/selected.ts";
+import type { Skipped } from "../../operation/operation.ts";
+import type { Built } from "../../pipeline/build.ts";
+import type { Resolved } from "../../pipeline/resolve.ts";
+import type { Selection } from "../../select/selection.ts";
+import type { Verification } from "../../verify/verifier.ts";
+import { formatBytes } from "../output.ts";
+import { plain } from "../terminal.ts";
+
+/** What is told of a result in text. */
+export interface Told {
+  readonly revision: string;
+  readonly skipped: Skipped;
+  readonly leftOut?: readonly string[] | undefined;
+  readonly written: string;
+}
+
+/** The fixed form for scripts. */
+export function buildDocument(
+  { selection, result, revision }: Built,
+  verification: Verification | undefined,
+): Record<string, unknown> {
+  const { digest, size } = result.blob;
+  return {
+    revision,
+    digest,
+    size,
+    operation: selection.operation,
+    ...(selection.operation === "ExtractAll" && { layout: selection.layout }),
+    profile: selection.profile ?? null,
+    ...(selection.note !== undefined && { note: selection.note }),
+    ...(verification && { verification }),
+    layers: selection.layers.map(layerRow),
+    skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
+    ...(result.leftOut?.length && { leftOut: result.leftOut }),
+  };
+}
+
+interface Report extends Told {
+  readonly selection: Selection;
+  readonly resolved: Resolved;
+  readonly verification: Verification | undefined;
+}
+
+/** @param out where the text goes: the artifact itself may stand on standard output */
+export function printText(out: Writable, report: Report): void {
+  const { selection, revision, skipped, leftOut, written, resolved, verification } = report;
+  const lines = [
+    `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
+    ...verifiedLines(verification),
+    `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
+    ...selection.layers
+      .slice(0, 20)
+      .map(
+        (layer) =>
+          `           ${String(layer.ordinal).padStart(3)}  ${plain(layerRow(layer).title ?? layer.descriptor.mediaType)}  ${formatBytes(layer.descriptor.size)}  ${layer.descriptor.digest.slice(0, 19)}`,
+      ),
+    ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
+    ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
+    ...skippedLines(skipped, leftOut),
+    `revision   ${plain(revision)}`,
+    `written    ${written}`,
+  ];
+  out.write(`${lines.join("\n")}\n`);
+}
+
+/** What a policy logs instead of enforcing is no verification. */
+function verifiedLines(verification: Verification | undefined): string[] {
+  if (verification === undefined) return [];
+  const { result, identity, warnings } = verification;
+  return [
+    `${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`,
+    ...warnings.map((warning) => `warning    ${plain(warning)}`),
+  ];
+}
+
+function skippedLines(skipped: Skipped, leftOut: readonly string[] = []): string[] {
+  const counts = Object.entries(skipped).filter(([, count]) => count > 0);
+  if (counts.length === 0) return [];
+  const more = skipped.ignored > leftOut.length ? ["           and more"] : [];
+  return [
+    `left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`,
+    ...(leftOut.length > 0 ? [...leftOut.map((example) => `           ${plain(example)}`), ...more] : []),
+  ];
+}
