@@ -1,5 +1,6 @@
-import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObjectKey } from "../kube/client.ts";
+import { durationMetric, infoMetric, leftOutMetric } from "./object-series.ts";
 import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
 
 export type ReconcileResult = "success" | "error" | "requeue_after";
@@ -46,6 +47,7 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const controller = kind.kind.toLowerCase();
+  const leftOut = leftOutMetric(registry);
   const leader = new Gauge({
     name: "leader_election_master_status",
     help: "Whether this replica leads.",
@@ -54,35 +56,32 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
   });
   return {
     queue: queueMetrics(registry, { controller, concurrent }),
-    ...reconcileMetrics(registry, kind.kind),
+    ...reconcileMetrics(registry, kind.kind, leftOut),
     ...transferMetrics(registry),
     leading: (isLeader) => leader.set({ name: "strata-controller-leader-election" }, isLeader ? 1 : 0),
-    showResources: (list) => resourceMetrics(registry, kind, list),
+    showResources: (list) => infoMetric(registry, kind, list, leftOut),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }
 
-function reconcileMetrics(registry: Registry, kind: string): Pick<Metrics, "reconciled" | "deleted"> {
+function reconcileMetrics(
+  registry: Registry,
+  kind: string,
+  leftOut: ReturnType<typeof leftOutMetric>,
+): Pick<Metrics, "reconciled" | "deleted"> {
   const controller = kind.toLowerCase();
-  const duration = new Histogram({
-    name: "gotk_reconcile_duration_seconds",
-    help: "The duration in seconds of a reconcile of an object.",
-    labelNames: ["kind", "name", "namespace"],
-    // Ten buckets from 10 ms to 30 min, as Flux has them.
-    buckets: exponentialBuckets(0.01, (1800 / 0.01) ** (1 / 9), 10),
-    registers: [registry],
-  });
+  const duration = durationMetric(registry, kind, leftOut);
   const { total, errors, time } = controllerSeries([registry]);
   for (const result of ["success", "error", "requeue_after", "requeue"]) total.inc({ controller, result }, 0);
   errors.inc({ controller }, 0);
   return {
-    reconciled: ({ namespace, name }, result, milliseconds) => {
-      duration.observe({ kind, name, namespace }, milliseconds / 1000);
+    reconciled: (key, result, milliseconds) => {
+      duration.observe(key, milliseconds / 1000);
       time.observe({ controller }, milliseconds / 1000);
       total.inc({ controller, result });
       if (result === "error") errors.inc({ controller });
     },
-    deleted: ({ namespace, name }) => duration.remove({ kind, name, namespace }),
+    deleted: (key) => duration.remove(key),
   };
 }
 
@@ -143,27 +142,4 @@ function transferMetrics(registry: Registry): Pick<Metrics, "registryRequest" | 
     reused: (bytes) => reused.inc(bytes),
     stage: (stage, milliseconds) => stages.observe({ stage }, milliseconds / 1000),
   };
-}
-
-function resourceMetrics(
-  registry: Registry,
-  { group, version, kind }: MetricsOptions["kind"],
-  list: () => Iterable<ResourceInfo>,
-): void {
-  const resource = { customresource_group: group, customresource_version: version, customresource_kind: kind };
-  const info = new Gauge({
-    name: "gotk_resource_info",
-    help: "The current state of an object.",
-    labelNames: [...Object.keys(resource), "namespace", "name", "ready", "suspended", "url", "revision"],
-    registers: [],
-    collect() {
-      this.reset();
-      for (const { key, ready, suspended, url, revision } of list())
-        this.set(
-          { ...resource, namespace: key.namespace, name: key.name, ready, suspended: String(suspended), url, revision },
-          1,
-        );
-    },
-  });
-  registry.registerMetric(info);
 }

@@ -10,6 +10,7 @@ import {
   registryDefaults,
   type ControllerConfig,
 } from "../config.ts";
+import { leaseName } from "./lease-name.ts";
 import { announcer } from "../controller/announcer.ts";
 import { makeDirectory } from "../disk/make-directory.ts";
 import { Caches } from "../controller/caches.ts";
@@ -98,7 +99,11 @@ class Controller {
     const isShared = watchHeartbeat(flags["storage-path"], stopping);
     const closers: (() => Promise<void>)[] = [];
     try {
-      const probes = await serveProbes(flags["health-addr"], probeLimits, () => this.#synced);
+      const probes = await serveProbes(
+        flags["health-addr"],
+        probeLimits,
+        () => this.#synced && (this.#leads || isShared()),
+      );
       closers.push(async () => await probes.close());
       const scraped = await serveMetrics(flags["metrics-addr"], probeLimits, async () => await metrics.render());
       closers.push(async () => await scraped.close());
@@ -152,7 +157,7 @@ class Controller {
       return await this.#lead(caches, servers, { lost: new AbortController().signal, signal });
     await runLeaderElection({
       client: kube.client,
-      key: { namespace: runtimeNamespace, name: leaseName(flags["watch-label-selector"]) },
+      key: { namespace: runtimeNamespace, name: leaseName(component, flags["watch-label-selector"]) },
       identity: this.#identity,
       timings: {
         leaseDurationMs: flags["leader-election-lease-duration"],
@@ -268,15 +273,6 @@ class Controller {
       close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])),
     };
   }
-}
-
-/** Each shard has a leader of its own. */
-function leaseName(labelSelector: string): string {
-  const shard = labelSelector
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "");
-  return shard === "" ? `${component}-leader-election` : `${component}-${shard}-leader-election`.slice(0, 253);
 }
 
 function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
