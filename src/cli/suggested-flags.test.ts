@@ -14,6 +14,7 @@ it.each([
   ],
   [{ indexSelector: { annotations: { role: "it's *" } } }, String.raw`--manifest-annotation 'role=it'\''s *'`],
   [{ layerSelector: { operation: "Copy", filename: "{hex}{ext}" } }, "--operation Copy --filename '{hex}{ext}'"],
+  [{ layerSelector: { symlinks: "Follow" }, ignore: "a b" }, "--symlinks Follow --ignore 'a b'"],
   [{ ref: { digest: "sha256:abc" } }, "@sha256:abc behind the reference"],
   [undefined, undefined],
   [{ spec: 1 }, undefined],

@@ -1,21 +1,7 @@
 import { CodedError } from "../errors.ts";
+import { flagOf } from "./build/selection-flags.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-
-/** Flags of `strata build` by the field of a selector that they stand for. */
-const flagNames: Readonly<Record<string, string>> = {
-  "indexSelector.platform": "--platform",
-  "indexSelector.artifactType": "--artifact-type",
-  "indexSelector.annotations": "--manifest-annotation",
-  "indexSelector.match": "--match",
-  "layerSelector.mediaType": "--media-type",
-  "layerSelector.annotations": "--annotation",
-  "layerSelector.offset": "--offset",
-  "layerSelector.operation": "--operation",
-  "layerSelector.layout": "--layout",
-  "layerSelector.filename": "--filename",
-  "layerSelector.onConflict": "--on-conflict",
-};
 
 /** What an error suggests for the spec, as it is written on the command line; undefined where it suggests nothing. */
 export function suggestedFlags(error: unknown): string | undefined {
@@ -27,13 +13,14 @@ export function suggestedFlags(error: unknown): string | undefined {
       ? Object.entries(fields).flatMap(([field, value]) => flagsFor(`${selector}.${field}`, value))
       : [];
   });
-  const { ref } = suggestion;
+  const { ref, ignore } = suggestion;
+  if (typeof ignore === "string") flags.push(...flagsFor("ignore", ignore));
   const digest = isFields(ref) && typeof ref["digest"] === "string" ? [`@${ref["digest"]} behind the reference`] : [];
   return [...digest, ...flags].join(" ") || undefined;
 }
 
 function flagsFor(path: string, value: unknown): string[] {
-  const flag = flagNames[path];
+  const flag = flagOf(path);
   if (flag === undefined) return [];
   if (isFields(value)) return Object.entries(value).map(([key, glob]) => `${flag} ${quoted(`${key}=${String(glob)}`)}`);
   return [`${flag} ${quoted(String(value))}`];

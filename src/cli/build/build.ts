@@ -14,7 +14,8 @@ import { checkDestination, type Destination, parseDestination, writeToStdout } f
 import { buildDirectory } from "./directory.ts";
 import { buildDocument, printText, type Told } from "./report.ts";
 import { parseReference } from "../../oci/reference.ts";
-import { selectionFlags, selectionOptions, withNegativeOffset } from "./spec.ts";
+import { givenFlags, selectionHelp, selectionOptions } from "./selection-flags.ts";
+import { withNegativeOffset } from "./spec.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
 import { printDryRun } from "./dry-run.ts";
 import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "../output.ts";
@@ -33,21 +34,11 @@ Usage:
   strata build -f MANIFEST.yaml -o DIR|FILE.tar.gz
 
 Which manifests of an index:
-  --platform OS/ARCH[/VARIANT]       by the platform that the index states
-  --artifact-type GLOB               by effective type
-  --manifest-annotation KEY=GLOB     by annotation; may be repeated
-  --match One|First|All              One: more than one match is an error
+${selectionHelp("indexSelector")}
 
 Which layers, and what happens to them:
-  --media-type GLOB                  by media type
-  --annotation KEY=GLOB              by annotation; may be repeated
-  --offset N                         which of the matching ones Copy and Extract take; -1 is the last
-  --operation Extract|Copy|ExtractAll
-  --layout Merge|LayerPerDir|ManifestPerDir
-  --filename TEMPLATE                such as "{title}" or "{hex}{ext}"
-  --on-conflict Fail|Overwrite|Keep
-  --symlinks Skip|Follow
-  --ignore PATTERN                   .gitignore syntax; may be repeated
+${selectionHelp("layerSelector")}
+${selectionHelp("")}
 
 Other flags:
   -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
@@ -100,7 +91,7 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
     if (positionals.length !== 1) throw new UsageError("strata build takes one reference, or -f FILE");
   } else {
     const [flag] = [
-      ...selectionFlags(values),
+      ...givenFlags(values).map(({ name }) => name),
       ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
     ];
     if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");

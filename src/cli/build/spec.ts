@@ -4,23 +4,7 @@ import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repositor
 import { parseObject } from "../../pipeline/spec.ts";
 import type { Reference } from "../../oci/reference.ts";
 import { UsageError } from "../command.ts";
-
-/** Options of `strata build` that stand for fields of the spec. */
-export const selectionOptions = {
-  platform: { type: "string" },
-  "artifact-type": { type: "string" },
-  "manifest-annotation": { type: "string", multiple: true },
-  match: { type: "string" },
-  "media-type": { type: "string" },
-  annotation: { type: "string", multiple: true },
-  offset: { type: "string" },
-  operation: { type: "string" },
-  layout: { type: "string" },
-  filename: { type: "string" },
-  "on-conflict": { type: "string" },
-  symlinks: { type: "string" },
-  ignore: { type: "string", multiple: true },
-} as const;
+import { givenFlags, type SelectionValues } from "./selection-flags.ts";
 
 /** `--offset -1` is what people write, and to parseArgs -1 is another option. */
 export function withNegativeOffset(args: readonly string[]): string[] {
@@ -30,22 +14,11 @@ export function withNegativeOffset(args: readonly string[]): string[] {
   });
 }
 
-type Values = {
-  readonly [K in keyof typeof selectionOptions]?: (typeof selectionOptions)[K] extends { multiple: true }
-    ? string[] | undefined
-    : string | undefined;
-};
-
-/** Which of the selection flags were given. */
-export function selectionFlags(values: Values): string[] {
-  return Object.keys(selectionOptions).filter((name) => values[name as keyof Values] !== undefined);
-}
-
 /**
  * The ArtifactRepository that the flags amount to; it is checked like any other.
  * @throws UsageError for a flag that is no number or no KEY=VALUE; InvalidSpec for what the schema refuses
  */
-export function specFromFlags(reference: Reference, values: Values, insecure: boolean): ArtifactRepository {
+export function specFromFlags(reference: Reference, values: SelectionValues, insecure: boolean): ArtifactRepository {
   const { tag, digest } = reference;
   // A layout on disk has no URL that the schema takes; only its name is used.
   const url =
@@ -57,24 +30,12 @@ export function specFromFlags(reference: Reference, values: Values, insecure: bo
     interval: "1h",
     insecure: insecure || undefined,
     ref: tag === undefined && digest === undefined ? undefined : compact({ tag, digest }),
-    ignore: values.ignore?.join("\n"),
-    indexSelector: compact({
-      platform: values.platform,
-      artifactType: values["artifact-type"],
-      annotations: pairs("manifest-annotation", values["manifest-annotation"]),
-      match: values.match,
-    }),
-    layerSelector: compact({
-      mediaType: values["media-type"],
-      annotations: pairs("annotation", values.annotation),
-      offset: integer("offset", values.offset),
-      operation: values.operation,
-      layout: values.layout,
-      filename: values.filename,
-      onConflict: values["on-conflict"],
-      symlinks: values.symlinks,
-    }),
-  });
+  }) as Record<string, unknown>;
+  for (const { name, row, value } of givenFlags(values)) {
+    const [field = "", selector] = row.field.split(".").toReversed();
+    const place = selector === undefined ? spec : ((spec[selector] ??= {}) as Record<string, unknown>);
+    place[field] = fieldOf(name, row.kind, value);
+  }
   return parseObject({ apiVersion: API_VERSION, kind: KIND, metadata: { name: "build", namespace: "default" }, spec });
 }
 
@@ -93,20 +54,18 @@ function compact(object: Readonly<Record<string, unknown>>): Record<string, unkn
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
-function pairs(flag: string, values: readonly string[] | undefined): Record<string, string> | undefined {
-  if (values === undefined) return undefined;
-  return Object.fromEntries(
-    values.map((value) => {
-      const at = value.indexOf("=");
-      if (at < 1) throw new UsageError(`--${flag} is "${value}"; write KEY=VALUE, where VALUE may be a glob`);
-      return [value.slice(0, at), value.slice(at + 1)];
-    }),
-  );
+/** A flag's value as the spec has it. @throws UsageError */
+function fieldOf(name: string, kind: "text" | "integer" | "pairs" | "lines", value: string | string[]): unknown {
+  if (kind === "pairs") return Object.fromEntries([value].flat().map((pair) => splitPair(name, pair)));
+  if (kind === "lines") return [value].flat().join("\n");
+  if (kind === "text") return value;
+  if (!/^-?\d{1,6}$/.test(String(value)))
+    throw new UsageError(`--${name} is "${String(value)}"; write a whole number, such as 0 or -1`);
+  return Number(value);
 }
 
-function integer(flag: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (!/^-?\d{1,6}$/.test(value))
-    throw new UsageError(`--${flag} is "${value}"; write a whole number, such as 0 or -1`);
-  return Number(value);
+function splitPair(name: string, pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  if (at < 1) throw new UsageError(`--${name} is "${pair}"; write KEY=VALUE, where VALUE may be a glob`);
+  return [pair.slice(0, at), pair.slice(at + 1)];
 }

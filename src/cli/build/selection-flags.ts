@@ -1,0 +1,100 @@
+interface SelectionFlag {
+  /** The field of the spec that it stands for. */
+  readonly field: string;
+  /** How it is written there: a text, a number, a map of KEY=VALUE, or lines of one text; the last two may be repeated. */
+  readonly kind: "text" | "integer" | "pairs" | "lines";
+  /** What the help shows that it takes, and what for. */
+  readonly takes: string;
+  readonly help: string;
+}
+
+/** Every flag of `strata build` that stands for a field of the spec: parsing, the spec, suggestions and help go by it. */
+export const selectionTable = {
+  platform: {
+    field: "indexSelector.platform",
+    kind: "text",
+    takes: "OS/ARCH[/VARIANT]",
+    help: "by the platform that the index states",
+  },
+  "artifact-type": { field: "indexSelector.artifactType", kind: "text", takes: "GLOB", help: "by effective type" },
+  "manifest-annotation": {
+    field: "indexSelector.annotations",
+    kind: "pairs",
+    takes: "KEY=GLOB",
+    help: "by annotation; may be repeated",
+  },
+  match: {
+    field: "indexSelector.match",
+    kind: "text",
+    takes: "One|First|All",
+    help: "One: more than one match is an error",
+  },
+  "media-type": { field: "layerSelector.mediaType", kind: "text", takes: "GLOB", help: "by media type" },
+  annotation: {
+    field: "layerSelector.annotations",
+    kind: "pairs",
+    takes: "KEY=GLOB",
+    help: "by annotation; may be repeated",
+  },
+  offset: {
+    field: "layerSelector.offset",
+    kind: "integer",
+    takes: "N",
+    help: "which of the matching ones Copy and Extract take; -1 is the last",
+  },
+  operation: { field: "layerSelector.operation", kind: "text", takes: "Extract|Copy|ExtractAll", help: "" },
+  layout: { field: "layerSelector.layout", kind: "text", takes: "Merge|LayerPerDir|ManifestPerDir", help: "" },
+  filename: {
+    field: "layerSelector.filename",
+    kind: "text",
+    takes: "TEMPLATE",
+    help: 'such as "{title}" or "{hex}{ext}"',
+  },
+  "on-conflict": { field: "layerSelector.onConflict", kind: "text", takes: "Fail|Overwrite|Keep", help: "" },
+  symlinks: { field: "layerSelector.symlinks", kind: "text", takes: "Skip|Follow", help: "" },
+  ignore: { field: "ignore", kind: "lines", takes: "PATTERN", help: ".gitignore syntax; may be repeated" },
+} as const satisfies Readonly<Record<string, SelectionFlag>>;
+
+type Table = typeof selectionTable;
+type Repeated = "pairs" | "lines";
+type Options = {
+  readonly [K in keyof Table]: Table[K]["kind"] extends Repeated
+    ? { readonly type: "string"; readonly multiple: true }
+    : { readonly type: "string" };
+};
+
+const rows = Object.entries(selectionTable) as readonly [keyof Table, SelectionFlag][];
+const isRepeated = ({ kind }: SelectionFlag): boolean => kind === "pairs" || kind === "lines";
+
+/** For parseArgs of node:util. */
+export const selectionOptions = Object.fromEntries(
+  rows.map(([name, row]) => [name, { type: "string", ...(isRepeated(row) && { multiple: true }) }]),
+) as Options;
+
+export type SelectionValues = {
+  readonly [K in keyof Table]?: Table[K]["kind"] extends Repeated ? string[] | undefined : string | undefined;
+};
+
+/** Which of the flags were given, each with its row. */
+export function givenFlags(
+  values: SelectionValues,
+): { name: keyof Table; row: SelectionFlag; value: string | string[] }[] {
+  return rows.flatMap(([name, row]) => {
+    const value = values[name];
+    return value === undefined ? [] : [{ name, row, value }];
+  });
+}
+
+/** The flag for a field, such as `--platform` for `indexSelector.platform`. */
+export function flagOf(field: string): string | undefined {
+  const found = rows.find(([, row]) => row.field === field);
+  return found && `--${found[0]}`;
+}
+
+/** The help of the flags for fields of one selector, or of what is not in one. */
+export function selectionHelp(selector: "indexSelector" | "layerSelector" | ""): string {
+  return rows
+    .filter(([, { field }]) => (field.includes(".") ? field.split(".")[0] : "") === selector)
+    .map(([name, { takes, help }]) => `  ${`--${name} ${takes}`.padEnd(34)} ${help}`.trimEnd())
+    .join("\n");
+}
