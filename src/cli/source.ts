@@ -8,6 +8,7 @@ import type { WritableRepository } from "../oci/content.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { RegistryClient } from "../registry/client.ts";
 import { openLayout } from "../registry/layout.ts";
+import { printable } from "../text/printable.ts";
 import type { CommandIO } from "./command.ts";
 
 /** Options of every command that takes a reference. */
@@ -67,7 +68,14 @@ export function openRegistry(io: CommandIO): { registry: RegistryClient; credent
     path,
     helperTimeoutMs: credentialDefaults.helperTimeoutMs,
   });
-  return { registry: new RegistryClient({ ...registryDefaults, environmentProxy: proxy }), credentials };
+  return {
+    registry: new RegistryClient({
+      ...registryDefaults,
+      retry: { ...registryDefaults.retry, onWait: tellWait(io) },
+      environmentProxy: proxy,
+    }),
+    credentials,
+  };
 }
 
 async function readCertificates(path: string): Promise<string> {
@@ -80,3 +88,14 @@ async function readCertificates(path: string): Promise<string> {
   parseCertificates(pem, fail);
   return pem;
 }
+
+/** Pauses that nobody notices are not told of. */
+const leastToldMs = 1000;
+
+const tellWait =
+  ({ stderr }: CommandIO) =>
+  ({ why, ms }: { why: string; ms: number }): void => {
+    if (ms < leastToldMs) return;
+    const until = new Date(Date.now() + ms).toISOString().slice(11, 19);
+    stderr.write(`${printable(why, 500)}; trying again at ${until} UTC\n`);
+  };

@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import { Authorizer } from "./auth.ts";
 import { secureContextOf, type TlsMaterial } from "../http/secure-context.ts";
 import { type ConnectionOptions, createDispatcher, registryTls } from "./dispatcher.ts";
-import { environmentProxy, type ProxyServer, type ProxySettings } from "./proxy.ts";
+import { environmentProxy, type ProxyServer, type ProxySettings, proxyUrl } from "./proxy.ts";
 import { trustSystemRoots } from "../http/system-roots.ts";
 import { HostGate } from "./retry.ts";
 
@@ -43,10 +43,20 @@ export class Channel {
     this.#options = options;
   }
 
+  /** Host and port of the proxy on the way to `url`; undefined where there is none. */
+  proxyOf(url: URL): string | undefined {
+    const proxy = this.#proxy(url);
+    return proxy && proxyUrl(proxy).host;
+  }
+
+  #proxy(url: URL): ProxyServer | undefined {
+    return this.#material.proxy ?? environmentProxy(url, this.#options.environmentProxy);
+  }
+
   /** @param ownOrigin false where a redirect has led away from the registry: it is not shown the client certificate */
   dispatcher(url: URL, traffic: Traffic, ownOrigin: boolean): Dispatcher {
     if (url.protocol === "https:") trustSystemRoots();
-    const proxy = this.#material.proxy ?? environmentProxy(url, this.#options.environmentProxy);
+    const proxy = this.#proxy(url);
     const key = `${traffic} ${String(ownOrigin)} ${proxy?.address ?? ""}`;
     let found = this.#dispatchers.get(key);
     if (!found) {

@@ -2,7 +2,8 @@ import { CodedError } from "../errors.ts";
 import { seconds, type TimeLimit } from "../http/deadline.ts";
 import type { Readable } from "node:stream";
 import type { Traffic } from "./channel.ts";
-import { isPassing } from "./errors.ts";
+import { isPassing, requestName } from "./errors.ts";
+import { pacedBody, type PaceLimits } from "./pace.ts";
 import type { Headers, HttpResponse, Method } from "./transport.ts";
 
 /** A request to the repository. */
@@ -46,4 +47,15 @@ export const answerWithin = (name: string, ms: number): TimeLimit => ({
 export function cutLate({ body }: HttpResponse, ms: number): void {
   const timer = setTimeout(() => body.destroy(), ms);
   body.once("close", () => clearTimeout(timer));
+}
+
+/** The body, held to the least rate where it is content. */
+export function bodyOf(request: RegistryRequest, url: URL, pace: PaceLimits): RegistryRequest["body"] {
+  const { body, headers, method } = request;
+  if (!body || !isUpload(request)) return body;
+  const sending = { name: requestName(method, url), bytes: Number(headers?.["content-length"] ?? 0) };
+  return () => {
+    const content = body();
+    return content instanceof Uint8Array ? content : pacedBody(content, pace, sending);
+  };
 }

@@ -11,6 +11,8 @@ export interface RetryPolicy {
   readonly maxMs: number;
   /** A longer Retry-After is not waited for: the caller is told instead, and can do other work. */
   readonly maxWaitMs: number;
+  /** Told of every pause: `why` is the failure's message, which names what was asked of whom. */
+  readonly onWait?: (wait: { readonly why: string; readonly ms: number }) => void;
 }
 
 /** A broken transfer that got this much further, however many parts that took, is worth as many new attempts. */
@@ -77,6 +79,7 @@ export async function withRetry<T>(context: RetryContext, attempt: () => Promise
       const pauseMs = backoffMs(policy, tried - 1);
       // What has failed says more than that the time is over.
       if (tried >= policy.attempts || (retryAfterMs ?? 0) > patienceMs() || pauseMs > leftMs()) throw error;
+      policy.onWait?.({ why: error.message, ms: Math.max(pauseMs, retryAfterMs ?? 0) });
       await pause(pauseMs, signal);
     }
   }

@@ -10,9 +10,9 @@ import { type AuthRequest, nothingTried } from "./auth.ts";
 import { discard, readBody } from "./body.ts";
 import type { Channel, Material } from "./channel.ts";
 import { requestName, statusError } from "./errors.ts";
-import { pacedBody, type PaceLimits } from "./pace.ts";
+import type { PaceLimits } from "./pace.ts";
 import { redact } from "./redact.ts";
-import { answerWithin, cutLate, isAnswer, isUpload, type RegistryRequest } from "./request.ts";
+import { answerWithin, bodyOf, cutLate, isAnswer, isUpload, type RegistryRequest } from "./request.ts";
 import { maxRetryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
 import { exchange, type HttpResponse, type TransportOptions } from "./transport.ts";
 
@@ -220,21 +220,15 @@ export class Session {
     const { method, traffic = "metadata" } = request;
     const { timeoutMs } = this.access;
     const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) };
-    const body = this.#body(request, url);
-    const exchanged = { method, url, headers, body, traffic, timeoutMs, signal };
+    const body = bodyOf(request, url, this.shared.pace);
+    const exchanged = { method, url, headers, body, traffic, timeoutMs, signal, ledBy: this.#leader(url) };
     const response = await exchange(this.shared.channel(), this.shared.transport, exchanged);
     if (isUpload(request)) cutLate(response, timeoutMs);
     return response;
   }
 
-  #body(request: RegistryRequest, url: URL): RegistryRequest["body"] {
-    const { body, headers, method } = request;
-    if (!body || !isUpload(request)) return body;
-    const sending = { name: requestName(method, url), bytes: Number(headers?.["content-length"] ?? 0) };
-    return () => {
-      const content = body();
-      return content instanceof Uint8Array ? content : pacedBody(content, this.shared.pace, sending);
-    };
+  #leader(url: URL): string | undefined {
+    return url.origin === this.origin ? undefined : this.target.registry;
   }
 
   async #authRequest(request: RegistryRequest, signal: AbortSignal): Promise<AuthRequest> {
@@ -259,6 +253,7 @@ export class Session {
           secretBody: true,
           traffic: "metadata",
           timeoutMs: tokenTimeoutMs,
+          ledBy: this.#leader(url),
           signal: AbortSignal.timeout(tokenTimeoutMs),
         }),
     };

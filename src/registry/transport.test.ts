@@ -14,6 +14,7 @@ import {
   type TestRegistry,
 } from "../testing/registry/registry.ts";
 import { testAccess, testClient, testRepository } from "../testing/registry/client.ts";
+import { targetOf } from "./transport.ts";
 import type { RegistryClient, RegistryClientOptions } from "./client.ts";
 
 const signal = new AbortController().signal;
@@ -407,4 +408,19 @@ test("the proxy environment is followed, but for loopback and NO_PROXY", async (
     .repository({ registry: "registry.test:5000", repository: "a" }, testAccess(registry))
     .resolve("v1", signal);
   expect(proxy.requests).toEqual(["HEAD http://registry.test:5000/v2/a/manifests/v1"]);
+});
+
+test("a failure says who led to another host", async () => {
+  const storage = await start();
+  const registry = await start({ redirectBlob: () => `${storage.url}/v2/a/blobs/sha256:${"0".repeat(64)}` });
+  const blob = registry.store.putBlob("a", Buffer.from("x"));
+  await expect(testRepository(registry, "a", { client: newClient() }).fetch(blob, signal)).rejects.toThrow(
+    `(to which ${registry.host} leads): 404`,
+  );
+});
+
+test("a location in plain HTTP on the same host stays within TLS", () => {
+  const from = new URL("https://r.example/v2/a/blobs/uploads/");
+  expect(targetOf("http://r.example/v2/x?y", from, "x").href).toBe("https://r.example/v2/x?y");
+  expect(() => targetOf("http://other.example/v2/x", from, "x")).toThrow(/leads from https to plain/);
 });

@@ -21,6 +21,8 @@ interface HttpRequest {
   /** For the response's head, and between two parts of its body. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** The host that has named `url`, where that is another one's. */
+  readonly ledBy?: string | undefined;
 }
 
 export interface HttpResponse {
@@ -57,10 +59,10 @@ export async function exchange(
   options: TransportOptions,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  let { url, headers } = request;
+  let { url, headers, ledBy } = request;
   let ownOrigin = true;
   for (let hop = 0; ; hop++) {
-    const response = await send(channel, options, { ...request, url, headers, ownOrigin });
+    const response = await send(channel, options, { ...request, url, headers, ledBy, ownOrigin });
     const next = redirectTarget(request, response);
     if (!next) return response;
     await discard(response.body);
@@ -68,6 +70,7 @@ export async function exchange(
       throw new CodedError("RegistryResponseInvalid", `${response.name}: more than ${options.maxRedirects} redirects`);
     if (next.origin !== url.origin) {
       ownOrigin = false;
+      ledBy = url.host;
       headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())));
     }
     url = next;
@@ -99,6 +102,9 @@ export function targetOf(location: string, from: URL, name: string): URL {
   if (!target || (target.protocol !== "https:" && target.protocol !== "http:")) {
     throw new CodedError("RegistryResponseInvalid", `${name}: the Location header is not a URL`);
   }
+  // Behind a proxy that ends TLS a registry may think that it is spoken to in plain HTTP.
+  if (from.protocol === "https:" && target.protocol === "http:" && target.host === from.host)
+    target.protocol = "https:";
   if (from.protocol === "https:" && target.protocol === "http:") {
     throw new CodedError(
       "EndpointRefused",
@@ -117,7 +123,7 @@ async function send(
   request: HttpRequest & { ownOrigin: boolean },
 ): Promise<HttpResponse> {
   const { method, url, signal } = request;
-  const name = requestName(method, url);
+  const name = `${requestName(method, url)}${wayOf(channel, request)}`;
   if (signal.aborted) throw abortError(signal);
   assertEndpoint(url, "the host");
   const started = performance.now();
@@ -143,6 +149,13 @@ async function send(
   } finally {
     options.onRequest?.({ host: url.host, method, status, durationMs: performance.now() - started });
   }
+}
+
+/** For messages: who led to another host, and through which proxy it goes. */
+function wayOf(channel: Channel, { url, ledBy }: HttpRequest): string {
+  const proxy = channel.proxyOf(url);
+  const steps = [...(ledBy ? [`to which ${ledBy} leads`] : []), ...(proxy ? [`through the proxy ${proxy}`] : [])];
+  return steps.length === 0 ? "" : ` (${steps.join(", ")})`;
 }
 
 function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData, url: URL, name: string): HttpResponse {
