@@ -79,7 +79,7 @@ export async function withRetry<T>(context: RetryContext, attempt: () => Promise
       const pauseMs = backoffMs(policy, tried - 1);
       // What has failed says more than that the time is over.
       if (tried >= policy.attempts || (retryAfterMs ?? 0) > patienceMs() || pauseMs > leftMs()) throw error;
-      policy.onWait?.({ why: error.message, ms: Math.max(pauseMs, retryAfterMs ?? 0) });
+      tell(policy, error, pauseMs);
       await pause(pauseMs, signal);
     }
   }
@@ -87,3 +87,7 @@ export async function withRetry<T>(context: RetryContext, attempt: () => Promise
 
 /** Nobody waits longer for a registry. */
 export const maxRetryAfterMs = 3_600_000;
+
+function tell({ onWait }: RetryPolicy, { message, retryAfterMs = 0 }: CodedError, pauseMs: number): void {
+  onWait?.({ why: message, ms: Math.max(pauseMs, retryAfterMs) });
+}
