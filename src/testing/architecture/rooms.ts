@@ -97,6 +97,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/verify/cosign/keys",
       "src/verify/cosign/legacy",
     ],
+    packages: ["@noble/ciphers"],
     reaches: ["fs"],
   },
   "src/copy": {
