@@ -45,7 +45,7 @@ describe("parseFlags", () => {
     [["--max-retry-delay=15"], "duration"],
     [["--storage-pth=/x"], "did you mean --storage-path"],
     [["--constructor=x"], "unknown flag"],
-    [["extra"], "is no flag"],
+    [["extra"], "is not a flag"],
   ])("refuses %j and says what to write", (argv, message) => {
     let thrown: unknown;
     try {

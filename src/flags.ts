@@ -35,7 +35,7 @@ function* tokens(table: Record<string, FlagSpec>, argv: readonly string[]): Gene
     const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(argv[i]!);
     const name = match?.[1];
     if (match === null || name === undefined)
-      throw new CodedError("InvalidSpec", `"${argv[i]}" is no flag; flags look like --name=value`);
+      throw new CodedError("InvalidSpec", `"${argv[i]}" is not a flag; flags look like --name=value`);
     const spec = Object.hasOwn(table, name) ? table[name] : undefined;
     if (spec === undefined)
       throw new CodedError("InvalidSpec", `unknown flag --${name}${suggestion(name, Object.keys(table))}`);

@@ -116,8 +116,8 @@ function several<T extends Element>(
   const { kind, of } = elements;
   const headline =
     wanted === undefined
-      ? `${of} is an OCM component version with ${found.length} ${kind}${found.length === 1 ? "" : "s"}, and none is taken on a guess:`
-      : `${of} has ${found.length} ${kind}s ${formatIdentity(wanted)}, and none is taken on a guess:`;
+      ? `${of} is an OCM component version with ${found.length} ${kind}${found.length === 1 ? "" : "s"}; choose one:`
+      : `${of} has ${found.length} ${kind}s ${formatIdentity(wanted)}; choose one:`;
   return refusal("AmbiguousResource", headline, found, elements);
 }
 

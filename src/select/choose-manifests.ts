@@ -123,7 +123,7 @@ export function chooseManifests(
   if (usual !== undefined) {
     return taken(matching, [usual], platformNote, reasons);
   }
-  for (const node of matching) reasons.set(node, `it is one of ${matching.length} manifests that could be meant`);
+  for (const node of matching) reasons.set(node, `it is one of ${matching.length} manifests that match`);
   return { kind: "ambiguous", nodes: matching, reasons };
 }
 

@@ -88,7 +88,7 @@ function takenReason({ operation }: LayerChoice, pool: readonly Layer[], profile
 function leftReason(choice: LayerChoice, pool: readonly Layer[]): string {
   switch (choice.kind) {
     case "ambiguous":
-      return `it is one of ${pool.length} layers that could be meant`;
+      return `it is one of ${pool.length} layers that match`;
     case "several":
       return `${choice.operation} takes one layer, and several manifests give one`;
     case "outOfRange":

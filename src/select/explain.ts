@@ -30,7 +30,7 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
   const { nodes } = choice;
   const { suggestion, digest } = narrow(nodes, undecided);
   const message = [
-    `${undecided.survey.root.digest} has ${nodes.length} manifests that could be meant, and none is taken on a guess:`,
+    `${undecided.survey.root.digest} has ${nodes.length} manifests that match; choose one:`,
     ...list(nodes, (node) => manifestLine(candidateOf(node))),
     `to take ${digest}, write`,
     yaml(suggestion),
@@ -137,7 +137,7 @@ function headline(choice: Refused, nodes: readonly ManifestNode[], selector: Lay
   if (choice.kind === "outOfRange")
     return `layerSelector.offset ${choice.offset} is out of range: ${digest} has ${pool.length} such layers, 0 to ${pool.length - 1}, or -1 to -${pool.length} from the end:`;
   const layout = profile === undefined ? "an unknown layout" : `the ${profile.name} layout`;
-  return `${digest} (${printable(node.effectiveType)}) is of ${layout} and has ${pool.length} layers that ${choice.operation} could take; none is taken on a guess:`;
+  return `${digest} (${printable(node.effectiveType)}) is of ${layout} and has ${pool.length} layers that ${choice.operation} could take; choose one:`;
 }
 
 function otherwise({ kind }: LayerChoice, suggestion: Suggestion | undefined): string[] {

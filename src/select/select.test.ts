@@ -120,7 +120,7 @@ describe("an index that lists what the registry does not have", () => {
       1,
     ],
     [
-      "one of two that could be meant",
+      "one of two that match",
       () => [manifest({ type: "a/b" }), absent()],
       { indexSelector: { artifactType: "a/*" } },
       1,
@@ -621,8 +621,8 @@ describe("decisions", () => {
     });
     expect(await decisionsOf(root)).toEqual([
       "0 manifest + application/x: it is what the reference names",
-      "0 layer - text/plain: it is one of 2 layers that could be meant",
-      "0 layer - b.csv text/csv: it is one of 2 layers that could be meant",
+      "0 layer - text/plain: it is one of 2 layers that match",
+      "0 layer - b.csv text/csv: it is one of 2 layers that match",
     ]);
     expect(await decisionsOf(root, { layerSelector: { mediaType: "text/csv", offset: 1 } })).toEqual([
       "0 manifest + application/x: it is what the reference names",
@@ -630,7 +630,7 @@ describe("decisions", () => {
       "0 layer - b.csv text/csv: layerSelector.offset 1 names none of 1",
     ]);
     expect((await decisionsOf(index(manifest(), manifest()))).slice(1)).toEqual(
-      Array(2).fill(`1 manifest - ${ociEmptyType}: it is one of 2 manifests that could be meant`),
+      Array(2).fill(`1 manifest - ${ociEmptyType}: it is one of 2 manifests that match`),
     );
   });
 
