@@ -36,7 +36,11 @@ export const controllerFlags = {
     default: "",
     description: "directory with tls.crt and tls.key for the OCI endpoint, as a mounted Secret; empty: plain HTTP",
   },
-  concurrent: { type: "integer", default: 4, description: "how many objects are reconciled at once" },
+  concurrent: {
+    type: "integer",
+    default: 4,
+    description: "how many objects are worked on at once; those that wait for a registry give way",
+  },
   "watch-all-namespaces": {
     type: "boolean",
     default: true,
@@ -118,7 +122,7 @@ export const controllerFlags = {
   "graceful-shutdown-timeout": {
     type: "duration",
     default: "30s",
-    description: "how long running work may finish after SIGTERM",
+    description: "how long stopping may take after SIGTERM, for running work and for downloads by others",
   },
   kubeconfig: {
     type: "string",

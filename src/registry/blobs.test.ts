@@ -59,11 +59,13 @@ test("a download that breaks before its first byte starts again", async () => {
 
 test("a stalled download is resumed", async () => {
   registry.faults.add({ stallAfterBytes: 700_000 });
-  const repository = testRepository(registry, "a", { client, timeoutMs: 200 });
+  const impatient = testClient({ pace: { leastBytesPerSecond: 4096, windowMs: 300, graceMs: 60_000 } });
+  const repository = testRepository(registry, "a", { client: impatient });
   expect(Buffer.concat((await (await repository.fetch(blob, signal)).toArray()) as Buffer[]).equals(content)).toBe(
     true,
   );
   expect(registry.requests).toHaveLength(2);
+  await impatient.close();
 });
 
 test("a registry without ranges sends all of it again, and only the rest is used", async () => {
@@ -159,7 +161,7 @@ test("an abort ends a download that is being read", async () => {
 
 test("a deadline is told from an abort", async () => {
   registry.faults.add({ stallAfterBytes: 500_000 });
-  const stream = await testRepository(registry, "a", { client }).fetch(blob, AbortSignal.timeout(50));
+  const stream = await testRepository(registry, "a", { client }).fetch(blob, AbortSignal.timeout(700));
   await expect(stream.toArray()).rejects.toMatchObject({ code: "RegistryTimeout" });
 });
 
@@ -179,12 +181,13 @@ test("a reader that does not read holds the sender back, and destroying the stre
 
 test("a paused reader is not taken for a stalled registry", async () => {
   const large = registry.store.putBlob("a", randomBytes(12_000_000));
-  const repository = testRepository(registry, "a", { client, timeoutMs: 100 });
-  const stream = await repository.fetch(large, signal);
+  const impatient = testClient({ pace: { leastBytesPerSecond: 4096, windowMs: 300, graceMs: 60_000 } });
+  const stream = await testRepository(registry, "a", { client: impatient }).fetch(large, signal);
   stream.once("readable", () => undefined);
-  await delay(700);
+  await delay(900);
   expect(sha256Of(Buffer.concat((await stream.toArray()) as Buffer[]))).toBe(large.digest);
   expect(registry.requests).toHaveLength(1);
+  await impatient.close();
 });
 
 test("a stalled download is let go of at once", async () => {

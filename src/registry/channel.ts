@@ -79,6 +79,13 @@ export class Channel {
     return this.#contexts.get(ownOrigin);
   }
 
+  /** Breaks off what is under way. */
+  async destroy(): Promise<void> {
+    const dispatchers = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
+  }
+
   /** Lets what is under way end, and closes the connections; may be called again. */
   async close(): Promise<void> {
     const dispatchers = [...this.#dispatchers.values()];

@@ -36,6 +36,7 @@ export interface RegistryClientOptions extends ConnectionOptions {
 export class RegistryClient {
   readonly #options: RegistryClientOptions;
   readonly #channels: LRUCache<string, Channel>;
+  #isDestroyed = false;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
@@ -62,6 +63,7 @@ export class RegistryClient {
       onBytes,
     } = this.#options;
     const channel = (): Channel => {
+      if (this.#isDestroyed) throw new CodedError("Aborted", "the registry client has been closed");
       let found = this.#channels.get(key);
       if (!found) {
         found = new Channel({ tls: access.tls, proxy: access.proxy }, { ...this.#options, environmentProxy });
@@ -80,6 +82,13 @@ export class RegistryClient {
         channel,
       }),
     );
+  }
+
+  /** Breaks off what is under way: nobody waits for it any more. */
+  async destroy(): Promise<void> {
+    this.#isDestroyed = true;
+    await Promise.all([...this.#channels.values()].map((channel) => channel.destroy()));
+    this.#channels.clear();
   }
 
   /** Closes the connections once what is under way has ended. */

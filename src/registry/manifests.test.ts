@@ -236,7 +236,7 @@ test("a trickle of bytes is not waited for without end", async () => {
   registry.faults.add({ times: 9, stallAfterBytes: 4 });
   const slow = testRepository(registry, "team/app", {
     client: testClient({ retry: { attempts: 2, baseMs: 1, maxMs: 1, maxWaitMs: 1 } }),
-    timeoutMs: 100,
+    timeoutMs: 1000,
   });
   await expect(slow.fetch(root, signal)).rejects.toMatchObject({ code: "RegistryTimeout" });
   // The time is for all attempts together.

@@ -35,7 +35,7 @@ async function repositoryOf(
 ): Promise<WritableRepository> {
   server = createServer(answer);
   await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
-  client = testClient({ pace: access.limits ?? pace });
+  client = testClient({ pace: access.limits ?? pace, retry: { attempts: 10, baseMs: 1, maxMs: 5, maxWaitMs: 1500 } });
   const registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return client.repository(
     { registry, repository: "app" },
@@ -75,7 +75,7 @@ describe("a download", () => {
         /^GET http:\/\/127.*blobs.*: \d+ bytes in 0\.2 s; at least 4000 bytes a second are needed$/,
       ),
     });
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(1900);
   });
 
   it("on a slow link is whole", async () => {
@@ -145,7 +145,7 @@ describe("a push", () => {
     );
     const started = performance.now();
     await push(repository);
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(1900);
   });
 });
 
@@ -167,37 +167,51 @@ describe("an answer", () => {
     ["that drips", drips],
     ["that refuses, and drips", refusesSlowly],
   ])("%s is waited for as long as timeout says, all attempts together", async (_, answer) => {
-    const repository = await repositoryOf(answer, { timeoutMs: 300 });
-    for (const ask of [
-      () => repository.resolve("v1", never, "read"),
-      () => Array.fromAsync(repository.tags(never)),
-      () => repository.referrers(blob.digest, never),
-    ]) {
-      const started = performance.now();
-      await expect(ask()).rejects.toMatchObject({ code: expect.stringMatching(/^Registry(Timeout|Unavailable)$/) });
-      expect(performance.now() - started).toBeLessThan(900);
-    }
+    const repository = await repositoryOf(answer, { timeoutMs: 400 });
+    const started = performance.now();
+    const answers = await Promise.allSettled([
+      repository.resolve("v1", never, "read"),
+      Array.fromAsync(repository.tags(never)),
+      repository.referrers(blob.digest, never),
+    ]);
+    const failed = { code: expect.stringMatching(/^Registry(Timeout|Unavailable)$/) };
+    for (const settled of answers) expect(settled).toMatchObject({ status: "rejected", reason: failed });
+    expect(performance.now() - started).toBeLessThan(2500);
   });
 
   it.each([
     ["hangs", hangs],
     ["refuses, and drips", refusesSlowly],
   ])("to a download that %s is waited for no longer", async (_, answer) => {
-    const repository = await repositoryOf(answer, { timeoutMs: 300 });
+    const repository = await repositoryOf(answer, { timeoutMs: 400 });
     const started = performance.now();
     await expect(repository.fetch(blob, never)).rejects.toMatchObject({ code: expect.stringMatching(/^Registry/) });
-    expect(performance.now() - started).toBeLessThan(900);
+    expect(performance.now() - started).toBeLessThan(2500);
   });
 
   it("says what has failed rather than that the time is over", async () => {
-    const repository = await repositoryOf((_, response) => void response.writeHead(503, { "retry-after": "1" }).end(), {
-      timeoutMs: 300,
-    });
+    const repository = await repositoryOf(
+      (_, response) => void response.writeHead(503, { "retry-after": "10" }).end(),
+      {
+        timeoutMs: 5000,
+      },
+    );
     await expect(repository.resolve("v1", never)).rejects.toMatchObject({
       code: "RegistryUnavailable",
-      retryAfterMs: 1000,
+      retryAfterMs: 10_000,
     });
   });
+});
+
+it("a client that is destroyed waits for nothing", async () => {
+  const repository = await repositoryOf(() => undefined);
+  const asking = repository.resolve("v1", never).catch((error: unknown) => error);
+  await expect.poll(() => server!.listening).toBe(true);
+  await sleep(50);
+  const started = performance.now();
+  await client.destroy();
+  expect(await asking).toBeInstanceOf(Error);
+  expect(performance.now() - started).toBeLessThan(1800);
 });
 
 it("the real limits let a slow line pass and no drip", () => {

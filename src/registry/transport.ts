@@ -18,7 +18,7 @@ interface HttpRequest {
   /** The body holds credentials: it is never repeated to another origin. */
   readonly secretBody?: boolean;
   readonly traffic: Traffic;
-  /** For the response's head, and between two parts of its body. */
+  /** For the response's head, and between two parts of a body that is not content. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** The host that has named `url`, where that is another one's. */
@@ -136,7 +136,8 @@ async function send(
       headers: { "user-agent": options.userAgent, "accept-encoding": "identity", ...request.headers },
       body: request.body?.() ?? null,
       headersTimeout: request.timeoutMs,
-      bodyTimeout: request.timeoutMs,
+      // Content is watched by its reader, see Pace.
+      bodyTimeout: request.traffic === "bulk" ? 0 : request.timeoutMs,
       // undici would close the connection after each HEAD, and the next would start with a handshake.
       reset: false,
       signal,

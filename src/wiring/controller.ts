@@ -26,12 +26,12 @@ import { clusterSources } from "../pipeline/sources.ts";
 import { RegistryClient } from "../registry/client.ts";
 import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
-import { createMetrics, type Metrics, type ResourceInfo } from "../runtime/metrics.ts";
+import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
 import { cloudCredentials } from "./clouds.ts";
+import { resourceInfo } from "./resource-info.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
-import type { RawObject } from "../pipeline/object.ts";
 
 const component = "strata-controller";
 
@@ -63,6 +63,10 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   }
 }
 
+/** Of the time to stop, reconciles have so much; then they are aborted, and consumers may finish what they download. */
+const reconcilesShare = 0.8;
+const leastGraceMs = 1000;
+
 interface Process {
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -83,6 +87,7 @@ class Controller {
   readonly #identity: string;
   readonly #stopping = new AbortController();
   #leads = false;
+  #stoppedAt: number | undefined;
   #synced = false;
 
   constructor(config: ControllerConfig, process: Process) {
@@ -108,7 +113,7 @@ class Controller {
       const scraped = await serveMetrics(flags["metrics-addr"], probeLimits, async () => await metrics.render());
       closers.push(async () => await scraped.close());
       const servers = await this.#serve(() => this.#leads || isShared());
-      closers.push(async () => await servers.close(flags["graceful-shutdown-timeout"]));
+      closers.push(async () => await servers.close(this.#graceLeft()));
       const caches = new Caches(
         {
           kube: kube.client,
@@ -200,10 +205,18 @@ class Controller {
     this.#leads = false;
     metrics.leading(false);
     // Whoever comes next may begin at once: nothing of this replica may still write then.
-    const left = await loop.stop(lost.aborted ? 0 : flags["graceful-shutdown-timeout"]);
+    this.#stoppedAt = performance.now();
+    const left = await loop.stop(lost.aborted ? 0 : reconcilesShare * flags["graceful-shutdown-timeout"]);
     if (left.length > 0) logger.log("error", "some reconciles did not stop", { count: left.length });
     await tell.close();
-    await registry.close();
+    // A token may still be on its way for those who have stopped waiting.
+    await registry.destroy();
+  }
+
+  /** What those who stop last may take: the time to stop is one for all. */
+  #graceLeft(): number {
+    const ms = this.#config.flags["graceful-shutdown-timeout"];
+    return this.#stoppedAt === undefined ? ms : Math.max(leastGraceMs, this.#stoppedAt + ms - performance.now());
   }
 
   #start(caches: Caches, deps: Deps): Loop {
@@ -273,16 +286,4 @@ class Controller {
       close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])),
     };
   }
-}
-
-function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
-  const { suspend, url } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
-  const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
-  return {
-    key: metadata,
-    ready,
-    suspended: suspend === true,
-    url: url ?? "",
-    revision: status?.artifact?.revision ?? "",
-  };
 }
