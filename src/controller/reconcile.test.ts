@@ -312,6 +312,24 @@ describe("the stored file", () => {
     }
   });
 
+  it("is out of both statuses where it is gone and cannot be made again", async () => {
+    await controller.apply("app", spec("flux/app"));
+    await controller.reconcile("app");
+    await rm(join(controller.root, (await controller.get("app"))!.status!.artifact!.path));
+    controller.restart();
+    registry.faults.add({ path: /./, times: 1000, status: 404 });
+    await controller.reconcile("app");
+    const [object, published] = [await controller.get("app"), await controller.externalArtifact("app")];
+    expect([object?.status?.artifact, object?.status?.url, published?.status?.artifact]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(conditionOf(object, "Ready")?.status).toBe("False");
+    expect(conditionOf(object, "ArtifactInStorage")).toBeUndefined();
+    expect(published?.status?.conditions).toMatchObject([{ type: "Ready", status: "Unknown" }]);
+  });
+
   it("is made again where the whole storage was emptied under a running process", async () => {
     await controller.apply("app", spec("flux/app", { ignore: "/docs" }));
     await controller.reconcile("app");

@@ -76,7 +76,7 @@ async function refuse(
 class Attempt {
   readonly #owner: Identified;
   readonly #seen: string | undefined;
-  readonly #basis: StatusBasis;
+  #basis: StatusBasis;
   readonly #context: ReconcileContext;
   readonly #run: Run;
   /** The object with what was written to it. */
@@ -94,7 +94,19 @@ class Attempt {
     this.#run = new Run(owner, before, {
       ...context,
       forced: requestedAt !== undefined && requestedAt !== before.lastHandledReconcileAt,
+      onLost: async () => await this.#tellLoss(),
     });
+  }
+
+  /** At once, since making it again may take minutes, or not be possible: nobody is to be sent to what is not there. */
+  async #tellLoss(): Promise<void> {
+    const { deps, signal } = this.#context;
+    const message = "the stored artifact is missing or damaged; it is being made again";
+    const before = withoutArtifact(this.#basis.before);
+    const conditions = progressConditions({ ...this.#basis, before: { ...before, conditions: [] } }, message);
+    this.#basis = { ...this.#basis, before: { ...before, conditions } };
+    await this.#write(this.#basis.before);
+    await deps.publishers.externalArtifact.retract(this.#owner, message, signal);
   }
 
   async run(): Promise<Next> {
@@ -233,6 +245,11 @@ class Attempt {
       targets: Object.keys(publishWanted(spec)),
     });
   }
+}
+
+function withoutArtifact(status: ArtifactRepositoryStatus): ArtifactRepositoryStatus {
+  const gone = new Set(["artifact", "url", "selected"]);
+  return Object.fromEntries(Object.entries(status).filter(([field]) => !gone.has(field)));
 }
 
 function requestOf(raw: RawObject): string | undefined {

@@ -26,7 +26,11 @@ import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
 import { reasonToBuild, storedArtifact } from "./stored.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
-type RunContext = ReconcileContext & { readonly forced: boolean };
+type RunContext = ReconcileContext & {
+  readonly forced: boolean;
+  /** The artifact of the status is not there, and could not be brought back. */
+  readonly onLost: () => Promise<void>;
+};
 
 /** What there is to publish. */
 interface Current {
@@ -84,6 +88,7 @@ export class Run {
     const { namespace } = this.#owner.key;
     const stored = await storedArtifact(this.#owner, this.#before, this.#context);
     this.#learn({ stored });
+    if (stored === undefined && this.#isServedHere()) await this.#context.onLost();
     const { repository, resolved } = await this.#phases.asking("resolve", "resolving", async (within) => {
       const opened = await deps.sources.open(spec, namespace, this.#freshness(), within);
       const rule = await tagRule(spec, namespace, deps.kube, within);
@@ -99,6 +104,11 @@ export class Run {
     // Storing something has cleaned up already.
     if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
     return { kind: "done", resolved: current.resolved, verification, artifact, built, published };
+  }
+
+  /** Whether the status sends consumers here, and not to another shard. */
+  #isServedHere(): boolean {
+    return this.#before.artifact?.url === this.#context.deps.store.url(this.#before.artifact?.path ?? "");
   }
 
   #learn(more: Known): void {

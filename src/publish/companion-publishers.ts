@@ -4,9 +4,9 @@ import { CodedError } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { ArtifactStore } from "../store/store.ts";
-import { publishExternalArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
+import { publishExternalArtifact, retractArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
 import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "./oci-repository.ts";
-import type { Publisher } from "./port.ts";
+import type { ArtifactPublisher, Publisher } from "./port.ts";
 
 export interface CompanionOptions {
   readonly oci: EmbeddedEndpoint | undefined;
@@ -19,14 +19,14 @@ export interface CompanionOptions {
 export function companionPublishers(
   client: KubeClient,
   options: CompanionOptions,
-): { readonly externalArtifact: Publisher; readonly ociRepository: Publisher } {
+): { readonly externalArtifact: ArtifactPublisher; readonly ociRepository: Publisher } {
   return {
     externalArtifact: externalArtifactPublisher(client, options),
     ociRepository: ociRepositoryPublisher(client, options),
   };
 }
 
-function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): Publisher {
+function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): ArtifactPublisher {
   return {
     kind: "ExternalArtifact",
     publish: async ({ owner, artifact, sourceVerified }, signal) => {
@@ -45,6 +45,10 @@ function externalArtifactPublisher(client: KubeClient, { cached, now }: Companio
       return { rows: [row], note: undefined };
     },
     withdraw: async (owner, signal) => await withdrawExternalArtifact({ client, owner: identityOf(owner) }, signal),
+    retract: async (owner, message, signal) => {
+      const identity = { client, owner: identityOf(owner) };
+      await retractArtifact({ ...identity, fieldManager: FIELD_MANAGER, message, now: now() }, signal);
+    },
   };
 }
 

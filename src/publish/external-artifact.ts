@@ -54,6 +54,47 @@ export async function withdrawExternalArtifact(identity: ExternalArtifactIdentit
   await withdraw({ ...identity, type: externalArtifacts, foreignSource }, signal);
 }
 
+export interface Retraction extends ExternalArtifactIdentity {
+  readonly message: string;
+  readonly fieldManager: string;
+  readonly now: Date;
+}
+
+/** Takes the artifact out of its status, where it is the owner's: the file that it names is not there. @throws Kube… errors */
+export async function retractArtifact(
+  { client, owner, message, fieldManager, now }: Retraction,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, namespace, uid } = owner;
+  const live = await readOwn(client, owner, uid, signal);
+  if (live?.status?.artifact === undefined) return;
+  const ready: ConditionDraft = { type: ConditionType.Ready, status: "Unknown", reason: Reason.Progressing, message };
+  const before = (live.status.conditions ?? []).filter(({ type }) => type === ConditionType.Ready);
+  const conditions = setCondition(before, ready, { generation: live.metadata.generation, now });
+  await client.patch(
+    externalArtifacts,
+    { name, namespace },
+    { metadata: { resourceVersion: live.metadata.resourceVersion }, status: { artifact: null, conditions } },
+    { fieldManager, subresource: "status" },
+    signal,
+  );
+}
+
+async function readOwn(
+  client: ExternalArtifactIdentity["client"],
+  owner: ExternalArtifactIdentity["owner"],
+  uid: string,
+  signal: AbortSignal,
+): Promise<ExternalArtifact | undefined> {
+  try {
+    const live = await client.get<ExternalArtifact>(externalArtifacts, owner, signal);
+    return live?.metadata.ownerReferences?.some((reference) => reference.uid === uid) === true ? live : undefined;
+  } catch (error) {
+    if (codeOf(error) !== "CrdMissing") throw error;
+    return undefined;
+  }
+}
+
 /** What a Flux Receiver or `kubectl annotate` has asked of the ExternalArtifact: its owner is to be reconciled now. */
 export function readRequestedAt({
   metadata,

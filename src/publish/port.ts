@@ -58,8 +58,17 @@ export interface OciPublisher extends Publisher {
   refill(step: Pick<PublishStep, "owner" | "artifact" | "previous">, signal: AbortSignal): Promise<boolean>;
 }
 
+/** What says where the artifact is must not say so where it is not. */
+export interface ArtifactPublisher extends Publisher {
+  /** Takes the artifact out of the status of what was made for the object, where there is such a thing. */
+  retract(owner: Pick<Identified, "key" | "uid">, message: string, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * A row for each target, in the order in which they are asked. The registry comes first: an OCIRepository must not point at
  * what is not there yet.
  */
-export type Publishers = Readonly<Record<Target, Publisher>> & { readonly oci: OciPublisher };
+export type Publishers = Readonly<Record<Target, Publisher>> & {
+  readonly oci: OciPublisher;
+  readonly externalArtifact: ArtifactPublisher;
+};
