@@ -76,6 +76,13 @@ export class Caches {
     if (this.objects.available) listener.listed();
   }
 
+  /** A client was sent to this path below the storage, and nothing was there: worth a look where a status names it. */
+  missed(owner: ObjectKey, path: string): void {
+    const artifact = this.objects.get(owner)?.status?.artifact;
+    const isLatest = artifact !== undefined && path === artifact.path.replace(/[^/]+$/, "latest.tar.gz");
+    if (artifact?.path === path || isLatest) this.#listener?.wake(owner, "event");
+  }
+
   /** Whether objects may exist that the cache leaves out because of their labels. */
   get isSelective(): boolean {
     return this.#options.labelSelector !== undefined;

@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { artifactRepositories } from "../../api/kinds.ts";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
@@ -256,6 +258,21 @@ describe("an object that moves to another shard", () => {
     await new Promise((done) => setTimeout(done, 200));
     const { url } = objects.externalArtifact("app")!.status!.artifact!;
     expect((await fetch(url, { method: "HEAD" })).status).toBe(200);
+  });
+});
+
+describe("a file that is gone under a running controller", () => {
+  it.each(["the artifact", "the latest"])("is made again once somebody has asked for %s in vain", async (asked) => {
+    const one = await start();
+    await objects.create("app", spec());
+    await ready("app");
+    const { path, url } = objects.externalArtifact("app")!.status!.artifact!;
+    await rm(join(storage.root, path));
+    const owner = { namespace: "default", name: "app" };
+    one.caches.missed(owner, "artifactrepository/default/app/other.tar.gz");
+    one.caches.missed(owner, asked === "the artifact" ? path : path.replace(/[^/]+$/, "latest.tar.gz"));
+    await eventually(async () => expect((await fetch(url, { method: "HEAD" })).status).toBe(200));
+    await ready("app");
   });
 });
 

@@ -173,6 +173,25 @@ describe("the artifact server", () => {
     expect((await ask(`http://strata.example/${path}`)).statusCode).toBe(200);
   });
 
+  test("tells of artifacts that are asked for and are not there", async () => {
+    const missing: string[] = [];
+    const telling = await listen(
+      artifactHandler({
+        root: join(dir, "data"),
+        ready: () => true,
+        onMissing: ({ directory, file }) => missing.push(`/${directory}/${file}`),
+      }),
+      { address: "127.0.0.1:0", limits: serverLimits },
+    );
+    const { path } = await publish("one");
+    const gone = latest.replace("podinfo", "gone");
+    for (const asked of [`/${path}`, latest, gone, "/nonsense"]) await ask(asked, { port: telling.port });
+    await rm(join(dir, "data", path));
+    for (const asked of [`/${path}`, latest]) await ask(asked, { port: telling.port });
+    await telling.close(0);
+    expect(missing).toEqual([gone, `/${path}`, latest]);
+  });
+
   test("takes nothing", async () => {
     const { path } = await publish("one");
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"]) {

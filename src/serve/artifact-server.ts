@@ -18,6 +18,8 @@ export interface ArtifactServerOptions {
   readonly root: string;
   /** False where this process may hold stale files: what it does not have, and what is the latest, is answered with 503 then. */
   readonly ready: () => boolean;
+  /** Told of an artifact that is asked for and is not there. */
+  readonly onMissing?: ((path: ArtifactPath) => void) | undefined;
 }
 
 /**
@@ -25,6 +27,7 @@ export interface ArtifactServerOptions {
  * one. Reads the disk at each request, so every process with the storage can serve. Lists nothing.
  */
 export function artifactHandler(options: ArtifactServerOptions): Handler {
+  const { onMissing: missed = () => undefined } = options;
   return async (request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD")
       return refuse(response, 405, "only GET and HEAD", { allow: "GET, HEAD" });
@@ -32,6 +35,7 @@ export function artifactHandler(options: ArtifactServerOptions): Handler {
     const path = parseArtifactPath(parseRequestTarget(request.url ?? "")?.path ?? "");
     const content = path && (await openArtifact(options.root, path, isReady));
     if (content !== undefined) return await sendContent(request, response, content);
+    if (path !== undefined) missed(path);
     if (isReady) return refuse(response, 404, "no such artifact");
     refuse(response, 503, "not serving: another replica does, or the storage is not checked yet", {
       "retry-after": "5",

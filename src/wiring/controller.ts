@@ -89,6 +89,7 @@ class Controller {
   #leads = false;
   #stoppedAt: number | undefined;
   #synced = false;
+  #caches: Caches | undefined;
 
   constructor(config: ControllerConfig, process: Process) {
     this.#config = config;
@@ -123,6 +124,7 @@ class Controller {
         },
         stopping,
       );
+      this.#caches = caches;
       metrics.showResources(() => caches.objects.list().map(resourceInfo));
       void caches.synced.then(() => (this.#synced = true)).catch(() => undefined);
       logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
@@ -152,6 +154,7 @@ class Controller {
             },
       ready,
       onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),
+      onMissing: ({ owner, directory, file }) => this.#caches?.missed(owner, `${directory}/${file}`),
     });
   }
 

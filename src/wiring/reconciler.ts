@@ -7,6 +7,7 @@ import type { RetentionPolicy } from "../store/retention.ts";
 import { artifactHandler } from "../serve/artifact-server.ts";
 import { ociHandler } from "../serve/oci-endpoint.ts";
 import { advertisedAddress, listen, type Certificate, type HttpServer } from "../serve/listen.ts";
+import type { ArtifactPath } from "../store/artifact-path.ts";
 import { openStorage } from "../store/storage.ts";
 import { KIND } from "../../api/v1beta1/constants.ts";
 import { companionPublishers } from "../publish/companion-publishers.ts";
@@ -27,6 +28,7 @@ export interface ServerOptions {
   /** Whether this process may answer: it holds the files that count. */
   readonly ready: () => boolean;
   readonly onError: (error: unknown) => void;
+  readonly onMissing?: (path: ArtifactPath) => void;
 }
 
 /** The artifact server and, where it is asked for, the OCI endpoint. */
@@ -57,7 +59,11 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
     return advertisedAddress(advertised, address, { hostname, port: server.port });
   };
   try {
-    const advertised = await start(artifactHandler({ root, ready }), options.address, options.advertised);
+    const advertised = await start(
+      artifactHandler({ root, ready, onMissing: options.onMissing }),
+      options.address,
+      options.advertised,
+    );
     const { oci } = options;
     const ociAddress =
       oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
