@@ -23,6 +23,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "Tell everything about one ArtifactRepository",
     load: async () => (await import("./cluster/describe.ts")).describe,
   },
+  doctor: {
+    summary: "Ask a registry what it can do, and say what fails",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
   get: {
     summary: "List the ArtifactRepositories of a cluster",
     load: async () => (await import("./cluster/get.ts")).get,

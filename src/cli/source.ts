@@ -7,6 +7,7 @@ import { CodedError, messageOf } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { RegistryClient } from "../registry/client.ts";
+import type { Access } from "../registry/session.ts";
 import { openLayout } from "../registry/layout.ts";
 import { printable } from "../text/printable.ts";
 import type { CommandIO } from "./command.ts";
@@ -43,16 +44,22 @@ export async function openSource(text: string, flags: SourceFlags, io: CommandIO
   const reference = parseReference(text);
   if (reference.kind === "layout")
     return { reference, repository: openLayout(reference.path, defaultLimits), close: () => Promise.resolve() };
+  const { registry, access } = await openConnection(flags, io);
+  return { reference, repository: registry.repository(reference, access), close: async () => await registry.close() };
+}
+
+/** A client, and how the flags say that its registry is reached. @throws TlsFailed (unusable --ca-file) */
+export async function openConnection(
+  flags: SourceFlags,
+  io: CommandIO,
+): Promise<{ registry: RegistryClient; access: Access }> {
   const tls = flags.caFile === undefined ? undefined : { ca: await readCertificates(flags.caFile) };
   const { registry, credentials } = openRegistry(io);
-  const access = {
-    credentials,
-    insecure: flags.insecure ?? false,
-    tls,
-    timeoutMs: cliDefaults.timeoutMs,
-    limits: defaultLimits,
+  const insecure = flags.insecure ?? false;
+  return {
+    registry,
+    access: { credentials, insecure, tls, timeoutMs: cliDefaults.timeoutMs, limits: defaultLimits },
   };
-  return { reference, repository: registry.repository(reference, access), close: async () => await registry.close() };
 }
 
 /** What a reference resolves by: its digest, else its tag, else `latest`. */

@@ -50,6 +50,11 @@ export class RegistryClient {
    * @throws InvalidReference, InvalidSpec (proxy), TlsFailed (unusable material), EndpointRefused
    */
   repository(target: CredentialTarget, access: Access): SharedRepository {
+    return openRepository(this.session(target, access));
+  }
+
+  /** The requests behind `repository`, one by one: for who wants to know how a registry answers. */
+  session(target: CredentialTarget, access: Access): Session {
     const origin = originOf(target, access.insecure ?? false);
     const key = materialKey(access);
     const {
@@ -72,16 +77,14 @@ export class RegistryClient {
       return found;
     };
     const transport = { userAgent, maxRedirects, onRequest };
-    return openRepository(
-      new Session(officialImage(target), origin, access, {
-        transport,
-        retry,
-        pace,
-        uploadChunkBytes,
-        onBytes,
-        channel,
-      }),
-    );
+    return new Session(officialImage(target), origin, access, {
+      transport,
+      retry,
+      pace,
+      uploadChunkBytes,
+      onBytes,
+      channel,
+    });
   }
 
   /** Breaks off what is under way: nobody waits for it any more. */

@@ -15,7 +15,7 @@ const leastChunkBytes = 256 * 1024;
 /** Opens the content anew, from a byte offset to its end. */
 type Open = (offset: number) => Readable;
 
-interface Upload {
+export interface Upload {
   /** The registry gives another one with each chunk. */
   readonly url: URL;
   /** What the registry has received. */
@@ -75,7 +75,7 @@ async function start(job: Job): Promise<Upload> {
   return { url: locationOf(response), offset: 0 };
 }
 
-function locationOf(response: HttpResponse): URL {
+export function locationOf(response: HttpResponse): URL {
   const location = response.header("location");
   if (location === undefined)
     throw new CodedError("RegistryResponseInvalid", `${response.name}: the registry does not say where to upload to`);
@@ -99,7 +99,7 @@ async function sendPart(job: Job, upload: Upload): Promise<Upload | "done"> {
 }
 
 /** The registry's own query stays as it is, letter for letter: it may be signed. */
-function withDigest(upload: URL, digest: Digest): URL {
+export function withDigest(upload: URL, digest: Digest): URL {
   const url = new URL(upload);
   url.search = `${url.search === "" ? "?" : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
   return url;
@@ -126,16 +126,16 @@ async function sendPatch(
 }
 
 /** Where a registry names no further location, the present one stays good. */
-function nextLocation(response: HttpResponse, upload: Upload): URL {
+export function nextLocation(response: HttpResponse, upload: Upload): URL {
   return response.header("location") === undefined ? upload.url : locationOf(response);
 }
 
-const lengthHeaders = (length: number): Headers => ({
+export const lengthHeaders = (length: number): Headers => ({
   "content-type": "application/octet-stream",
   "content-length": String(length),
 });
 
-const rangeHeader = (offset: number, length: number): Headers => ({
+export const rangeHeader = (offset: number, length: number): Headers => ({
   "content-range": `${offset}-${offset + length - 1}`,
 });
 

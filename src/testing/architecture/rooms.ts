@@ -105,6 +105,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: ["src/errors", "src/oci", "src/verify/cosign/legacy"],
     packages: ["p-limit"],
   },
+  "src/doctor": {
+    holds: "asks a registry what it can do",
+    imports: ["src/errors", "src/http", "src/oci", "src/registry", "src/text"],
+    types: ["src/credentials/provider"],
+  },
   "src/output": {
     holds: "writes what was made to directories and files",
     imports: ["src/archive", "src/disk", "src/errors"],
@@ -119,6 +124,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/config",
       "src/copy",
       "src/credentials",
+      "src/doctor",
       "src/errors",
       "src/explore",
       "src/http",
