@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { watch } from "node:fs";
 import { CodedError, messageOf } from "../../errors.ts";
-import type { KubeClient } from "../client.ts";
+import type { ResourceType } from "../../../api/kinds.ts";
+import type { KubeClient, ObjectKey } from "../client.ts";
 import { systemClock, type Clock } from "../clock.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { MemoryKube } from "./memory.ts";
@@ -35,7 +37,7 @@ export async function openDirectory({
   signal,
   clock = systemClock,
 }: DirectoryOptions): Promise<{ readonly client: KubeClient }> {
-  const client = new MemoryKube();
+  const client = new MemoryKube({ uidOf: nameUid });
   const sync = new DirectorySync(dir, client, onProblem);
   try {
     await sync.run(signal);
@@ -120,4 +122,12 @@ class Follower {
     this.#state = "waiting";
     this.soon(this.#firstChange === undefined ? next : quietMs);
   }
+}
+
+/** The same at every start: what is stored for an object of a file is still its own after a restart. */
+function nameUid({ group, plural }: ResourceType, { namespace, name }: ObjectKey): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([group, plural, namespace, name]))
+    .digest("hex");
+  return hash.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

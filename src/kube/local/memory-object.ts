@@ -94,10 +94,14 @@ export function checkPreconditions(
 }
 
 /** With the metadata that the server gives to a new object. */
-export function newObject(type: ResourceType, stated: StoredObject, creationTimestamp: string): StoredObject {
+export function newObject(
+  type: ResourceType,
+  stated: StoredObject,
+  { creationTimestamp, uid = randomUUID() }: { creationTimestamp: string; uid?: string | undefined },
+): StoredObject {
   const metadata = {
     ...stated.metadata,
-    uid: randomUUID(),
+    uid,
     creationTimestamp,
     deletionTimestamp: undefined,
     generation: isCustom(type) ? 1 : undefined,

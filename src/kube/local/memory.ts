@@ -43,6 +43,8 @@ export interface KubeRequest {
 }
 
 export interface MemoryKubeOptions {
+  /** Default: a random one for each new object. */
+  readonly uidOf?: (type: ResourceType, key: ObjectKey) => string;
   /** The kinds that exist; every other one is CrdMissing. Default: every kind exists. */
   readonly kinds?: readonly ResourceType[];
   readonly now?: () => Date;
@@ -241,7 +243,8 @@ export class MemoryKube implements KubeClient {
     if (this.#find(type, stated.metadata) !== undefined) throw conflict(type, stated.metadata, "it exists already");
     if (stated.metadata.resourceVersion !== undefined)
       throw rejected(type, stated.metadata, "metadata.resourceVersion must not be set on a new object");
-    const created = newObject(type, isCustom(type) ? stated : { ...stated, status }, this.#timestamp());
+    const given = { creationTimestamp: this.#timestamp(), uid: this.#options.uidOf?.(type, stated.metadata) };
+    const created = newObject(type, isCustom(type) ? stated : { ...stated, status }, given);
     return this.#commit(type, undefined, created);
   }
 
