@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { cliDefaults, credentialDefaults, defaultLimits, registryDefaults } from "../config.ts";
 import { parseCertificates } from "../credentials/certificates.ts";
+import type { OpenRepository, Place } from "../component/locate.ts";
+import { canonicalHost } from "../credentials/docker-config.ts";
 import { dockerCliProvider } from "../credentials/docker-cli.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { CodedError, messageOf } from "../errors.ts";
@@ -32,6 +34,8 @@ export interface SourceFlags {
 export interface OpenedSource {
   readonly reference: Reference;
   readonly repository: WritableRepository;
+  /** Opens what a component version refers to. */
+  readonly open: OpenRepository;
   readonly close: () => Promise<void>;
 }
 
@@ -43,23 +47,54 @@ export interface OpenedSource {
 export async function openSource(text: string, flags: SourceFlags, io: CommandIO): Promise<OpenedSource> {
   const reference = parseReference(text);
   if (reference.kind === "layout")
-    return { reference, repository: openLayout(reference.path, defaultLimits), close: () => Promise.resolve() };
-  const { registry, access } = await openConnection(flags, io);
-  return { reference, repository: registry.repository(reference, access), close: async () => await registry.close() };
+    return {
+      reference,
+      repository: openLayout(reference.path, defaultLimits),
+      open: refuseFromLayout,
+      close: () => Promise.resolve(),
+    };
+  const { registry, credentials, access } = await openConnection(flags, io);
+  return {
+    reference,
+    repository: registry.repository(reference, access),
+    open: async (place, signal) => {
+      const isOwnHost = canonicalHost(place.registry) === canonicalHost(reference.registry);
+      if (!isOwnHost) await requireKnown(credentials, place, signal);
+      return registry.repository(place, isOwnHost ? access : { ...access, insecure: false });
+    },
+    close: async () => await registry.close(),
+  };
 }
 
 /** A client, and how the flags say that its registry is reached. @throws TlsFailed (unusable --ca-file) */
 export async function openConnection(
   flags: SourceFlags,
   io: CommandIO,
-): Promise<{ registry: RegistryClient; access: Access }> {
+): Promise<{ registry: RegistryClient; credentials: CredentialProvider; access: Access }> {
   const tls = flags.caFile === undefined ? undefined : { ca: await readCertificates(flags.caFile) };
   const { registry, credentials } = openRegistry(io);
   const insecure = flags.insecure ?? false;
   return {
     registry,
+    credentials,
     access: { credentials, insecure, tls, timeoutMs: cliDefaults.timeoutMs, limits: defaultLimits },
   };
+}
+
+function refuseFromLayout({ registry, repository }: Place): never {
+  throw new CodedError(
+    "AccessUnsupported",
+    `the component version refers to ${registry}/${repository}, which is not in this layout on disk; name the component version in a registry`,
+  );
+}
+
+/** Nobody's reference leads to a registry that the user has nothing to do with. */
+async function requireKnown(credentials: CredentialProvider, place: Place, signal: AbortSignal): Promise<void> {
+  if (await credentials.knows?.(place, signal)) return;
+  throw new CodedError(
+    "SecretInvalid",
+    `the component version refers to ${place.registry}/${place.repository}, on another registry, which is asked only with credentials of its own: run "docker login ${place.registry}", or add ${place.registry} to the auths of Docker's config.json; an entry without credentials is enough for what is public`,
+  );
 }
 
 /** What a reference resolves by: its digest, else its tag, else `latest`. */

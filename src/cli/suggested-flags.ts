@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { formatIdentityFlag, type IdentityFields } from "./build/identity-flag.ts";
 import { flagOf } from "./build/selection-flags.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,10 +14,18 @@ export function suggestedFlags(error: unknown): string | undefined {
       ? Object.entries(fields).flatMap(([field, value]) => flagsFor(`${selector}.${field}`, value))
       : [];
   });
-  const { ref, ignore } = suggestion;
+  const { ref, component, ignore } = suggestion;
+  if (isFields(component)) flags.unshift(...componentFlags(component));
   if (typeof ignore === "string") flags.push(...flagsFor("ignore", ignore));
   const digest = isFields(ref) && typeof ref["digest"] === "string" ? [`@${ref["digest"]} behind the reference`] : [];
   return [...digest, ...flags].join(" ") || undefined;
+}
+
+function componentFlags({ path, resource }: Fields): string[] {
+  const flags = (field: string, identity: unknown): string[] =>
+    isFields(identity) ? flagsFor(`component.${field}`, formatIdentityFlag(identity as unknown as IdentityFields)) : [];
+  const steps = Array.isArray(path) ? path : [];
+  return [...steps.flatMap((step) => flags("path", step)), ...flags("resource", resource)];
 }
 
 function flagsFor(path: string, value: unknown): string[] {

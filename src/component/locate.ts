@@ -1,5 +1,6 @@
 import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
+import { settled } from "../oci/fetch-all.ts";
 import { isIndexType, isManifestType } from "../oci/media-types.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
@@ -119,7 +120,8 @@ async function elsewhere(access: Exclude<Access, { kind: "localBlob" }>, target:
   requireCovered(target, stated, reference.digest);
   const repository = await openAt(place, context);
   const wanted = stated ?? reference.digest ?? reference.tag ?? "latest";
-  const descriptor = await repository.resolve(wanted, context.signal, "read");
+  const { limits, signal } = context;
+  const descriptor = await settled(repository, await repository.resolve(wanted, signal, "read"), limits, signal);
   if (reference.digest !== undefined) await sameManifest(repository, descriptor, reference.digest, target);
   return await checked({ kind: "manifest", descriptor, repository, place }, target, reference.digest);
 }

@@ -38,3 +38,14 @@ export function sourceVerified(verification: Verification | undefined): Conditio
     },
   ];
 }
+
+/** The same as a condition of its own, for those who watch what is published. */
+export function verifiedCondition(
+  verification: Verification | undefined,
+  { now, generation }: { readonly now: Date; readonly generation: number },
+): Condition | undefined {
+  const [draft] = sourceVerified(verification);
+  return (
+    draft && { ...draft, lastTransitionTime: `${now.toISOString().slice(0, 19)}Z`, observedGeneration: generation }
+  );
+}

@@ -5,6 +5,7 @@ import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
+import { componentStatus } from "../pipeline/component.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
@@ -146,13 +147,14 @@ class Attempt {
   async #succeed(done: Done): Promise<Next> {
     const { deps } = this.#context;
     const { spec } = this.#owner.object;
-    const { resolved, artifact, published, built, verification } = done;
+    const { resolved, artifact, published, built, found, verification } = done;
     await this.#write(
       successStatus(this.#basis, {
         url: spec.url,
         resolved,
         artifact,
         latestUrl: deps.store.latestUrl(storeOwner(this.#owner)),
+        component: found && componentStatus(found),
         selected: built?.selected ?? this.#basis.before.selected,
         verification,
         published: published.rows,
@@ -167,7 +169,7 @@ class Attempt {
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
-  async #fail(error: unknown, { resolved, stored, verification, built }: Known): Promise<Next> {
+  async #fail(error: unknown, { resolved, stored, found, verification, built }: Known): Promise<Next> {
     const { deps, signal } = this.#context;
     if (signal.aborted) throw error;
     const { spec } = this.#owner.object;
@@ -176,6 +178,7 @@ class Attempt {
         ? {}
         : {
             artifact: built.artifact,
+            component: found && componentStatus(found),
             selected: built.selected,
             observedContentConfigChecksum: this.#run.checksum,
             url: deps.store.latestUrl(storeOwner(this.#owner)),

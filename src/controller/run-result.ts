@@ -1,4 +1,5 @@
 import type { SelectedStatus } from "../../api/v1beta1/status.ts";
+import type { FoundResource } from "../component/resolve.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import type { Published } from "../publish/port.ts";
@@ -23,6 +24,8 @@ export interface Built {
 export interface Known {
   readonly resolved?: Resolved;
   readonly verification?: Verification | undefined;
+  /** What `spec.component` names. */
+  readonly found?: FoundResource | undefined;
   /** The artifact that is stored and served. */
   readonly stored?: Artifact | undefined;
   readonly built?: Built;
@@ -33,6 +36,7 @@ export interface Done {
   readonly kind: "done";
   readonly resolved: Resolved;
   readonly verification: Verification | undefined;
+  readonly found: FoundResource | undefined;
   readonly artifact: Artifact;
   /** Undefined where this run has built nothing. */
   readonly built: Built | undefined;

@@ -1,29 +1,30 @@
-import type { ArtifactRepositoryStatus, Condition } from "../../api/v1beta1/status.ts";
+import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import type { FoundResource } from "../component/resolve.ts";
 import { codeOf } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
-import { isDigest } from "../oci/digest.ts";
 import { settled } from "../oci/fetch-all.ts";
-import type { Digest, StagedBlob } from "../oci/types.ts";
-import { buildArtifact, selectRequest, type BuildContext } from "../pipeline/build.ts";
+import type { StagedBlob } from "../oci/types.ts";
+import { buildArtifact, type BuildContext } from "../pipeline/build.ts";
 import { imageFormOf } from "../pipeline/image-form.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Freshness } from "../pipeline/ports.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
+import { selectContent, selectRequest } from "../pipeline/select.ts";
 import { selectedStatus } from "../pipeline/selected.ts";
 import type { BuildKey, SharedBuild } from "../pipeline/shared-builds.ts";
 import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
 import { verifySource } from "../pipeline/verify.ts";
 import type { Published, PushedLayer } from "../publish/port.ts";
-import { selectLayers } from "../select/select.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Artifact } from "../store/store.ts";
-import { sourceVerified } from "./conditions.ts";
+import { verifiedCondition } from "./conditions.ts";
+import { contentPlace, findForObject, movedResource } from "./find.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
 import { publishEverywhere } from "./publish.ts";
 import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
-import { reasonToBuild, storedArtifact } from "./stored.ts";
+import { announced, reasonToBuild, storedArtifact } from "./stored.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & {
@@ -49,6 +50,8 @@ const maxPublishedParts = 300;
 interface Upstream {
   readonly repository: Repository;
   readonly resolved: Resolved;
+  /** What `spec.component` names. */
+  readonly found: FoundResource | undefined;
 }
 
 interface Stored {
@@ -98,12 +101,12 @@ export class Run {
     const current = await this.#buildUnlessCurrent(repository, resolved, stored);
     if (current.kind === "waiting") return current;
     const { artifact, built } = current;
-    const { verification } = this.#known;
+    const { verification, found } = this.#known;
     const size = { bytes: artifact.size, parts: maxPublishedParts };
     const published = await this.#phases.moving("publish", size, (within) => this.#publish(current, within));
     // Storing something has cleaned up already.
     if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
-    return { kind: "done", resolved: current.resolved, verification, artifact, built, published };
+    return { kind: "done", resolved: current.resolved, verification, found, artifact, built, published };
   }
 
   /** Whether the status sends consumers here, and not to another shard. */
@@ -134,8 +137,10 @@ export class Run {
     if (repeated !== undefined) throw repeated;
     try {
       const selection = await this.#verify(repository, resolved);
-      if (reason !== undefined || stored === undefined)
-        return await this.#build(reason ?? "nothing is stored", { repository, resolved }, selection);
+      const found = await this.#find(repository, resolved);
+      const toBuild = reason ?? movedResource(this.#before, found);
+      if (toBuild !== undefined || stored === undefined)
+        return await this.#build(toBuild ?? "nothing is stored", { repository, resolved, found }, selection);
       deps.meter.reused(stored.size);
       memory.unstall(uid);
       return { kind: "current", resolved, artifact: stored, built: undefined, layer: undefined };
@@ -159,22 +164,36 @@ export class Run {
     const verified = await this.#phases.asking("verify", "verifying", async (signal) => {
       const policy = await deps.sources.verifyPolicy(spec, this.#owner.key.namespace, signal);
       const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits, signal });
-      return await verifySource({ verifier: deps.verifier, policy, repository, select });
+      const isComponent = spec.component !== undefined;
+      return await verifySource({ verifier: deps.verifier, policy, repository, select, isComponent });
     });
     this.#learn({ verification: verified.verification });
     for (const warning of verified.verification?.warnings ?? []) deps.log("info", warning, {});
     return verified.selection;
   }
 
+  async #find(repository: Repository, resolved: Resolved): Promise<FoundResource | undefined> {
+    if (this.#owner.object.spec.component === undefined) return undefined;
+    const { verification } = this.#known;
+    const step = { owner: this.#owner, verification, repository, resolved, freshness: this.#freshness() };
+    const found = await this.#phases.asking("select", "reading the component version of", (signal) =>
+      findForObject(step, this.#context.deps, signal),
+    );
+    this.#learn({ found });
+    return found;
+  }
+
   async #build(reason: string, from: Upstream, known: Selection | undefined): Promise<Current | Waiting> {
-    const { registry, repository } = repositoryOf(this.#owner.object.spec);
+    const { spec } = this.#owner.object;
     const { memory, deps } = this.#context;
+    const { place, isOwn } = contentPlace(spec, from.found);
     const resolved = await this.#settled(from.repository, from.resolved);
     this.#learn({ resolved });
     const { root, tag } = resolved;
     const key = {
-      access: from.repository.access,
-      what: JSON.stringify([registry, repository, root.digest, tag, this.checksum]),
+      // What another repository shows, each has to see for itself.
+      access: isOwn ? from.repository.access : undefined,
+      what: JSON.stringify([spec.url, root.digest, from.found?.descriptor.digest, tag, this.checksum]),
     };
     const waiting = this.#waiting(key);
     if (waiting) return waiting;
@@ -183,7 +202,7 @@ export class Run {
     this.#learn({ built });
     memory.unstall(this.#owner.uid);
     memory.stopWaiting(this.#owner.uid);
-    return { kind: "current", resolved, artifact, built, layer: { registry, repository, layer: build.layer } };
+    return { kind: "current", resolved, artifact, built, layer: { ...place, layer: build.layer } };
   }
 
   /** Each build is waited for once, no longer than the object's own `timeout`; then the object builds for itself. */
@@ -225,7 +244,7 @@ export class Run {
     const selection =
       known ??
       (await this.#phases.asking("select", "reading the manifests of", (signal) =>
-        selectLayers(selectRequest({ ...context, signal })),
+        selectContent({ ...context, signal }),
       ));
     const bytes = selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
     const size = { bytes, parts: selection.layers.length };
@@ -256,20 +275,13 @@ export class Run {
     const { revision, metadata, image } = build;
     const artifact = await this.#phases.timed("store", () =>
       deps.store.publish(
-        { owner, uid: this.#owner.uid, blob, revision, metadata, image, keep: this.#announced() },
+        { owner, uid: this.#owner.uid, blob, revision, metadata, image, keep: announced(this.#before) },
         signal,
       ),
     );
     this.#learn({ stored: artifact });
     memory.intact(this.#owner.uid, artifact.digest);
     return { build: { ...build, owner }, artifact };
-  }
-
-  /** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
-  #announced(): readonly Digest[] {
-    return (this.#before.published ?? []).flatMap(({ kind, digest }) =>
-      kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : [],
-    );
   }
 
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
@@ -282,19 +294,9 @@ export class Run {
   async #publish({ artifact, layer }: Current, signal: AbortSignal): Promise<Published> {
     const { deps, transfer } = this.#context;
     const previous = this.#before.published ?? [];
-    const sourceVerified = this.#sourceVerified();
+    const at = { now: deps.now(), generation: this.#owner.generation };
+    const sourceVerified = verifiedCondition(this.#known.verification, at);
     const step = { owner: this.#owner, artifact, sourceVerified, previous, layer, transfer };
     return await publishEverywhere(step, deps.publishers, signal);
-  }
-
-  #sourceVerified(): Condition | undefined {
-    const [draft] = sourceVerified(this.#known.verification);
-    return (
-      draft && {
-        ...draft,
-        lastTransitionTime: `${this.#context.deps.now().toISOString().slice(0, 19)}Z`,
-        observedGeneration: this.#owner.generation,
-      }
-    );
   }
 }

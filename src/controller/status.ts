@@ -2,6 +2,7 @@ import { UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
 import type {
   ArtifactRepositoryStatus,
+  ComponentStatus,
   Condition,
   PublishedStatus,
   SelectedStatus,
@@ -30,6 +31,7 @@ export interface Success {
   readonly resolved: Resolved;
   readonly artifact: Artifact;
   readonly latestUrl: string;
+  readonly component: ComponentStatus | undefined;
   readonly selected: SelectedStatus | undefined;
   readonly verification: Verification | undefined;
   readonly published: readonly PublishedStatus[];
@@ -67,6 +69,7 @@ export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepos
     artifact: facts.artifact,
     url: facts.latestUrl,
     upstream: upstreamStatus(facts.url, facts.resolved),
+    ...(facts.component && { component: facts.component }),
     ...(facts.selected && { selected: facts.selected }),
     published: [...facts.published],
   };

@@ -2,6 +2,7 @@ import { UPSTREAM_DIGEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus, PublishedStatus } from "../../api/v1beta1/status.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isDigest } from "../oci/digest.ts";
+import type { Digest } from "../oci/types.ts";
 import { publishWanted, storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 import { tagOfRevision, type Artifact } from "../store/store.ts";
@@ -51,6 +52,13 @@ export function reasonToBuild(
   if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag)
     return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
+}
+
+/** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
+export function announced({ published = [] }: ArtifactRepositoryStatus): readonly Digest[] {
+  return published.flatMap(({ kind, digest }) =>
+    kind === "ExternalArtifact" && digest !== undefined && isDigest(digest) ? [digest] : [],
+  );
 }
 
 async function refilled(

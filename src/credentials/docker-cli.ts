@@ -2,7 +2,14 @@ import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { CodedError } from "../errors.ts";
-import { canonicalHost, type DockerConfig, explainAuths, findCredential, parseDockerConfig } from "./docker-config.ts";
+import {
+  canonicalHost,
+  type DockerConfig,
+  explainAuths,
+  findAuth,
+  findCredential,
+  parseDockerConfig,
+} from "./docker-config.ts";
 import { askHelper } from "./docker-helper.ts";
 import type { Credential, CredentialProvider } from "./provider.ts";
 
@@ -40,6 +47,12 @@ export function dockerCliProvider(options: DockerCliOptions): CredentialProvider
         return `the credentials shown are those of the helper docker-credential-${helperOf(config, target.registry)}`;
       const found = explainAuths(config.auths, target);
       return findCredential(config.auths, target) === undefined ? `${found}; ${login}` : found;
+    },
+    knows: async (target, signal) => {
+      const config = await readConfig(options.configDir);
+      if (config === undefined) return false;
+      if (findAuth(config.auths, target) !== undefined) return true;
+      return (await fromHelper(config, target.registry, options, signal)) !== undefined;
     },
   };
 }

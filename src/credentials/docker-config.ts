@@ -83,7 +83,8 @@ export function explainAuths(auths: readonly DockerAuth[], target: CredentialTar
   return `no credentials were shown: ${sources} has ${there}, and none for "${target.registry}"`;
 }
 
-function findAuth(auths: readonly DockerAuth[], target: CredentialTarget): DockerAuth | undefined {
+/** The entry that is for a repository, also where it holds no credentials. */
+export function findAuth(auths: readonly DockerAuth[], target: CredentialTarget): DockerAuth | undefined {
   const host = canonicalHost(target.registry);
   const matches = auths.filter((auth) => hostMatches(auth.host, host) && pathMatches(auth.path, target.repository));
   const exactness = (auth: DockerAuth): number => (auth.host.includes("*") ? 0 : 1);

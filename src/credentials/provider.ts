@@ -26,4 +26,9 @@ export interface CredentialProvider {
    * to write. It names Secrets, files and entries, never what is in them.
    */
   explain?(target: CredentialTarget, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Whether the registry is one that somebody has written down, be it for anonymous access: only then may a stranger's
+   * reference lead to it. Without this, none is.
+   */
+  knows?(target: CredentialTarget, signal: AbortSignal): Promise<boolean>;
 }

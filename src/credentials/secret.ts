@@ -1,4 +1,11 @@
-import { type DockerAuth, explainAuths, findCredential, parseDockerCfg, parseDockerConfig } from "./docker-config.ts";
+import {
+  type DockerAuth,
+  explainAuths,
+  findAuth,
+  findCredential,
+  parseDockerCfg,
+  parseDockerConfig,
+} from "./docker-config.ts";
 import type { CredentialProvider } from "./provider.ts";
 import { readSecret, readServiceAccount, type SecretData, secretInvalid, type SecretSource } from "./secret-data.ts";
 
@@ -73,6 +80,11 @@ export function objectCredentials(
       return auths.length === 0
         ? `no credentials were shown: ${named(source, refs)} holds no entries`
         : explainAuths(auths, target);
+    },
+    knows: async (target, signal) => {
+      const auths = await readPullSecrets(source, refs, signal);
+      if (auths !== undefined) return findAuth(auths, target) !== undefined;
+      return (await cloud?.knows?.(target, signal)) ?? false;
     },
   };
 }

@@ -12,7 +12,7 @@ export function titleOf(layer: Layer): string | undefined {
   return layer.descriptor.annotations?.[TITLE] || undefined;
 }
 
-type NameOptions = Pick<OperationOptions, "filename" | "nameOf" | "tag" | "repository">;
+type NameOptions = Pick<OperationOptions, "filename" | "nameOf" | "stem" | "tag" | "repository">;
 
 /**
  * Path of the file that a raw layer becomes: the template, the known layout's name, the title, or one made of the
@@ -25,6 +25,11 @@ export function fileNameOf(layer: Layer, ext: string, options: NameOptions, isOn
   if (options.filename !== undefined) return expandTemplate(options.filename, layerValues(layer, ext, options));
   const known = options.nameOf?.(layer) ?? titleOf(layer);
   if (known !== undefined) return safePath(known, `the name of layer ${layer.descriptor.digest}`);
+  if (options.stem !== undefined)
+    return safePath(
+      options.stem.endsWith(ext) ? options.stem : `${options.stem}${ext}`,
+      `the name of ${layer.descriptor.digest}`,
+    );
   return `${options.repository.slice(options.repository.lastIndexOf("/") + 1)}${isOnly ? "" : `-${layer.ordinal}`}${ext}`;
 }
 

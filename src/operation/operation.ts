@@ -18,6 +18,8 @@ export interface OperationOptions {
   readonly filename?: string;
   /** How the known layout names a raw layer; asked where there is no template. */
   readonly nameOf?: (layer: Layer) => string | undefined;
+  /** Name of a raw layer without extension; where there is none, the last part of the repository's. */
+  readonly stem?: string;
   /** spec.ignore; undefined means, for Extract, Flux's default exclusions. */
   readonly ignore?: string;
   /** Values of `{tag}` and `{repository}`. */

@@ -6,7 +6,9 @@ import type { Annotations, Layer } from "../oci/types.ts";
 import type { OperationOptions, OperationResult } from "../operation/operation.ts";
 import { operations } from "../operation/table.ts";
 import { revisionOf } from "../store/store.ts";
-import type { Decision, Selection, SelectRequest } from "../select/selection.ts";
+import type { Selection } from "../select/selection.ts";
+import type { FoundResource } from "../component/resolve.ts";
+import { componentMetadata, contentRepository } from "./component.ts";
 import type { Resolved } from "./resolve.ts";
 import { operationOptions } from "./spec.ts";
 
@@ -18,6 +20,8 @@ export interface BuildContext {
   readonly spec: ArtifactRepositorySpec;
   readonly repository: Repository;
   readonly resolved: Resolved;
+  /** What `spec.component` names; it is what is selected from. */
+  readonly found?: FoundResource | undefined;
   /** `team/app`, for names. */
   readonly repositoryPath: string;
   /** An empty scratch directory. */
@@ -35,22 +39,6 @@ export interface Built {
   readonly metadata: Annotations;
 }
 
-export function selectRequest(
-  context: Omit<BuildContext, "dir">,
-  onDecision?: (decision: Decision) => void,
-): SelectRequest {
-  const { spec, repository, resolved, limits, signal } = context;
-  return {
-    root: resolved.root,
-    repository,
-    indexSelector: spec.indexSelector,
-    layerSelector: spec.layerSelector,
-    limits,
-    signal,
-    onDecision,
-  };
-}
-
 /** What the operation is told besides the layers. */
 export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, selection: Selection): OperationOptions {
   return operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
@@ -58,9 +46,9 @@ export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, sele
 
 /** Reduces the selected layers to one artifact. @throws what the operations throw */
 export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
-  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const { resolved, dir, limits, signal, onBytes } = context;
   const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), {
-    fetcher: repository,
+    fetcher: contentRepository(context),
     dir,
     limits,
     signal,
@@ -75,7 +63,7 @@ export async function buildArtifact(context: BuildContext, selection: Selection)
 }
 
 /** api.md, "The published artifact": the manifest's annotations, and where it came from. */
-function metadataOf({ spec, resolved }: BuildContext, selection: Selection): Annotations {
+function metadataOf({ spec, resolved, found }: BuildContext, selection: Selection): Annotations {
   const [node, ...others] = selection.nodes;
   const annotations = node === undefined || others.length > 0 ? {} : node.effectiveAnnotations;
   const kept = Object.entries(annotations).filter(
@@ -85,5 +73,6 @@ function metadataOf({ spec, resolved }: BuildContext, selection: Selection): Ann
     ...Object.fromEntries(kept.slice(0, maxAnnotations)),
     [UPSTREAM_DIGEST_ANNOTATION]: resolved.root.digest,
     [UPSTREAM_URL_ANNOTATION]: spec.url,
+    ...(found && componentMetadata(found)),
   };
 }

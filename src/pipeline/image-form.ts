@@ -1,7 +1,9 @@
 import { FLUX_CONTENT_MEDIA_TYPE } from "../../api/v1beta1/constants.ts";
 import { fetchAll } from "../oci/fetch-all.ts";
+import { ociEmptyType } from "../oci/media-types.ts";
 import type { ImageForm } from "../store/store.ts";
 import type { BuildContext, Built } from "./build.ts";
+import { contentRepository } from "./component.ts";
 
 /** Helm reads name and version from the config of a chart. */
 const helmLayerType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -13,18 +15,21 @@ const maxConfigBytes = 1024 * 1024;
  * may be switched on later.
  * @throws what the registry client throws for the chart's config
  */
-export async function imageFormOf(
-  { spec, repository, signal }: BuildContext,
-  { selection, result }: Built,
-): Promise<Partial<ImageForm>> {
+export async function imageFormOf(context: BuildContext, { selection, result }: Built): Promise<Partial<ImageForm>> {
+  const { spec, signal } = context;
   const mediaType = spec.publish?.oci?.mediaType ?? FLUX_CONTENT_MEDIA_TYPE;
   const layer = selection.layers[0];
   const isChart =
     result.blob.verbatim && selection.operation === "Copy" && layer?.descriptor.mediaType === helmLayerType;
   if (!isChart || mediaType !== FLUX_CONTENT_MEDIA_TYPE) return { layerMediaType: mediaType };
   const { config } = layer.node.manifest;
+  // A chart that was a blob by itself has none, and no helm could pull it.
+  if (config.mediaType === ociEmptyType) return { layerMediaType: mediaType };
   return {
     layerMediaType: helmLayerType,
-    config: { mediaType: config.mediaType, bytes: await fetchAll(repository, config, maxConfigBytes, signal) },
+    config: {
+      mediaType: config.mediaType,
+      bytes: await fetchAll(contentRepository(context), config, maxConfigBytes, signal),
+    },
   };
 }

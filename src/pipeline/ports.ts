@@ -1,4 +1,5 @@
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import type { Place } from "../component/locate.ts";
 import type { Repository } from "../oci/content.ts";
 import type { VerifyPolicy } from "../verify/verifier.ts";
 
@@ -21,6 +22,17 @@ export interface Sources {
    * @throws InvalidReference, SecretNotFound, SecretInvalid, …
    */
   open(spec: ArtifactRepositorySpec, namespace: string, freshness: Freshness, signal: AbortSignal): Promise<Repository>;
+  /**
+   * Opens another repository than the spec's, to which a component version refers. On the same registry it is asked as the spec
+   * says; on another one only over TLS, and only where the object's pull secrets name it. No other credentials go there.
+   * @throws SecretInvalid where they do not
+   */
+  openBeside(
+    spec: ArtifactRepositorySpec,
+    place: Place,
+    context: { readonly namespace: string; readonly freshness: Freshness },
+    signal: AbortSignal,
+  ): Promise<Repository>;
   /** Keys and identities of `spec.verify`. @throws SecretNotFound, SecretInvalid, InvalidSpec */
   verifyPolicy(spec: ArtifactRepositorySpec, namespace: string, signal: AbortSignal): Promise<VerifyPolicy>;
 }

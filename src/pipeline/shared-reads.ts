@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { isDescriptorType, maxDescriptorBytes } from "../component/encoding.ts";
 import { CodedError } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
 import { isIndexType, isManifestType } from "../oci/media-types.ts";
@@ -33,7 +34,7 @@ interface Answer<T> {
 }
 
 /**
- * What objects with the same access to a repository read in common: resolved references, tag lists and manifests. Equal
+ * What objects with the same access to a repository read in common: resolved references, tag lists, manifests and component descriptors. Equal
  * requests under way are one request; a failure is only that of whoever asked.
  */
 export class SharedReads {
@@ -94,8 +95,7 @@ export class SharedReads {
   }
 
   async #fetched({ repository, access }: Asking, descriptor: Descriptor, signal: AbortSignal): Promise<Readable> {
-    if (!isManifestType(descriptor.mediaType) && !isIndexType(descriptor.mediaType))
-      return await repository.fetch(descriptor, signal);
+    if (!isKept(descriptor)) return await repository.fetch(descriptor, signal);
     let bytes = this.#manifests.get(access.key, descriptor.digest);
     if (bytes === undefined) {
       const stream = await repository.fetch(descriptor, signal);
@@ -105,6 +105,12 @@ export class SharedReads {
     }
     return Readable.from([bytes], { objectMode: false });
   }
+}
+
+/** Manifests, and component descriptors, which are read again and again as they are. */
+function isKept({ mediaType, size }: Descriptor): boolean {
+  const isDescriptor = isDescriptorType(mediaType) && size <= maxDescriptorBytes;
+  return isDescriptor || isManifestType(mediaType) || isIndexType(mediaType);
 }
 
 interface Asking extends Taking {

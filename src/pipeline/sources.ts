@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
 import { sharedReadsDefaults } from "../config.ts";
+import type { Place } from "../component/locate.ts";
 import type { CloudCredentials } from "../credentials/cloud.ts";
-import { readProxySecret, readTlsSecret } from "../credentials/connection-secrets.ts";
+import { readProxySecret, readTlsSecret, type TlsSecret } from "../credentials/connection-secrets.ts";
+import { canonicalHost } from "../credentials/docker-config.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
 import { objectCredentials } from "../credentials/secret.ts";
 import {
@@ -54,6 +56,18 @@ export function clusterSources(options: SourceOptions): ClusterSources {
       const { repository, access } = await openRepository(options, wanted, signal);
       return reads.share(repository, access, { ...freshness, patienceMs: patienceFor(wanted.timeoutMs) });
     },
+    openBeside: async (spec, place, { namespace, freshness }, signal) => {
+      const own = repositoryOf(spec).registry;
+      const isOwnHost = canonicalHost(own) === canonicalHost(place.registry);
+      const access = isOwnHost ? spec : accessElsewhere(spec);
+      const wanted = { reference: place, access, namespace, timeoutMs: timeoutMs(spec) };
+      if (!isOwnHost) await requireKnown(options, wanted, signal);
+      const opened = await openRepository(options, wanted, signal);
+      return reads.share(opened.repository, opened.access, {
+        ...freshness,
+        patienceMs: patienceFor(wanted.timeoutMs),
+      });
+    },
     openTarget: async (url, access, context, signal) => {
       const reference = parseReference(url);
       if (reference.kind !== "registry")
@@ -71,9 +85,33 @@ export function clusterSources(options: SourceOptions): ClusterSources {
   };
 }
 
+/** What may be shown to another registry than that of `url`: its own entry in the pull secrets, and no client certificate. */
+function accessElsewhere({ secretRef, serviceAccountName, certSecretRef, proxySecretRef }: RegistryAccess): Access {
+  const pullSecrets = { secretRef, serviceAccountName };
+  return { provider: "generic", ...pullSecrets, certSecretRef, proxySecretRef, insecure: false, certificate: "none" };
+}
+
+async function requireKnown(
+  options: SourceOptions,
+  { reference, access, namespace }: Wanted,
+  signal: AbortSignal,
+): Promise<void> {
+  const credentials = credentialsOf(options, secretSource(options.kube, namespace), access);
+  if (await credentials.knows?.(reference, signal)) return;
+  const { registry, repository } = reference;
+  const secret = access.secretRef === undefined ? "a Secret that secretRef names" : `Secret ${access.secretRef.name}`;
+  throw new CodedError(
+    "SecretInvalid",
+    `the component version refers to ${registry}/${repository}, on another registry than url's, which is asked only with credentials of its own: add ${registry} to ${options.ownCredentials && access.secretRef === undefined ? 'Docker\'s config.json with "docker login"' : secret}; an entry without credentials is enough for what is public`,
+  );
+}
+
+/** `certificate: "none"`: the client certificate is kept back, as it is shown to whoever asks. */
+type Access = RegistryAccess & { readonly certificate?: "none" };
+
 interface Wanted {
-  readonly reference: RegistryReference;
-  readonly access: RegistryAccess;
+  readonly reference: Place;
+  readonly access: Access;
   readonly namespace: string;
   readonly timeoutMs: number;
 }
@@ -90,10 +128,11 @@ async function openRepository(
   signal: AbortSignal,
 ): Promise<Opened> {
   const source = secretSource(options.kube, namespace);
-  const [tls, proxy] = await Promise.all([
+  const [material, proxy] = await Promise.all([
     access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
     access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
   ]);
+  const tls = material && access.certificate === "none" ? withoutCertificate(material) : material;
   const { credentials, first, holds } = await asked(credentialsOf(options, source, access), reference, signal);
   const insecure = access.insecure ?? false;
   const repository = options.registry.repository(reference, {
@@ -106,6 +145,10 @@ async function openRepository(
   });
   const key = accessKey({ name: repository.name, insecure, first, tls, proxy });
   return { repository, access: { key, holds } };
+}
+
+function withoutCertificate({ ca }: TlsSecret): TlsSecret {
+  return ca === undefined ? {} : { ca };
 }
 
 /** The provider with its first answer already known, which tells objects with different credentials apart while it is the only one. */

@@ -4,6 +4,7 @@ import { parseDuration } from "../../api/v1beta1/duration.ts";
 import { formatIssues } from "../../api/v1beta1/issues.ts";
 import { parseArtifactRepository } from "../../api/v1beta1/parse.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
+import { tagOfVersion } from "../component/version.ts";
 import { CodedError } from "../errors.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { OperationOptions } from "../operation/operation.ts";
@@ -36,9 +37,13 @@ export function repositoryOf(spec: ArtifactRepositorySpec): RegistryReference {
 }
 
 /** `spec.ref` without the parts that are not about tags. */
-export function tagQueryOf({ ref, layerSelector }: ArtifactRepositorySpec): TagQuery {
+export function tagQueryOf({ ref, component, layerSelector }: ArtifactRepositorySpec): TagQuery {
   const { imagePolicyRef: _, ...query } = ref ?? {};
-  return { ...(query as TagQuery), chart: HELM_TYPE.test(layerSelector?.mediaType ?? "") };
+  const chart = HELM_TYPE.test(layerSelector?.mediaType ?? "");
+  if (component === undefined) return { ...(query as TagQuery), chart };
+  const { tag } = query;
+  // People write the version, tags cannot hold its plus sign.
+  return { ...(query as TagQuery), ...(tag !== undefined && { tag: tagOfVersion(tag) }), component: true };
 }
 
 /** No object asks its registry more often than that. */
@@ -92,6 +97,7 @@ export function operationOptions(
     symlinks,
     ...(selection.filename !== undefined && { filename: selection.filename }),
     ...(selection.nameOf && { nameOf: selection.nameOf }),
+    ...(selection.stem !== undefined && { stem: selection.stem }),
     ...(spec.ignore !== undefined && { ignore: spec.ignore }),
     ...names,
   };
@@ -100,6 +106,7 @@ export function operationOptions(
 /** Of everything in the spec that decides what an upstream digest becomes. */
 export function contentChecksum({
   url,
+  component,
   indexSelector,
   layerSelector,
   ignore,
@@ -108,6 +115,7 @@ export function contentChecksum({
   const content = {
     version: BUILD_VERSION,
     url,
+    component,
     indexSelector,
     layerSelector,
     ignore,

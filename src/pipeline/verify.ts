@@ -1,3 +1,4 @@
+import { readComponent } from "../component/read.ts";
 import type { Repository } from "../oci/content.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Selection, SelectRequest } from "../select/selection.ts";
@@ -10,6 +11,8 @@ export interface Verified {
 }
 
 export interface VerifyStep {
+  /** Of an OCM component version it is the manifest with the descriptor that may be signed in the place of the root. */
+  readonly isComponent: boolean;
   readonly verifier: Verifier;
   readonly policy: VerifyPolicy | undefined;
   readonly repository: Repository;
@@ -21,13 +24,15 @@ export interface VerifyStep {
  * their own (api.md, "verify").
  * @throws VerificationFailed, and what the selection throws
  */
-export async function verifySource({ verifier, policy, repository, select }: VerifyStep): Promise<Verified> {
+export async function verifySource(step: VerifyStep): Promise<Verified> {
+  const { verifier, policy, repository, select, isComponent } = step;
   if (policy === undefined) return { verification: undefined, selection: undefined };
   let selection: Selection | undefined;
   const verification = await verifyRootOrSelected(
     verifier,
     { repository, root: select.root, policy, signal: select.signal },
     async () => {
+      if (isComponent) return [(await readComponent(repository, select.root, select)).node.descriptor];
       const selected = await selectLayers(select);
       selection = selected;
       return selected.nodes.map(({ descriptor }) => descriptor);

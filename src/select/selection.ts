@@ -56,6 +56,8 @@ export interface Selection {
   readonly layout: LayoutName;
   /** Name template: the selector's. */
   readonly filename?: string;
+  /** Name without extension of a raw layer, where its repository's name is not its own. */
+  readonly stem?: string;
   /** How the known layout names a raw layer; it comes after `filename` and before the title. */
   readonly nameOf?: (layer: Layer) => string | undefined;
   /** Name of the known layout; undefined for one that is not known. */

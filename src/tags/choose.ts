@@ -85,12 +85,18 @@ class Contest {
       this.#census.filteredOut(tag);
       return;
     }
-    const underscored = this.#rule.origin === "semver" && value.includes("_");
-    const text = underscored ? value.replaceAll("_", "+") : value;
+    const underscored = !this.#rule.component && this.#rule.origin === "semver" && value.includes("_");
+    const text = underscored ? value.replaceAll("_", "+") : this.#versionOf(value);
     const rank = rankOf(tag, text, this.#rule.policy);
     if (rank === undefined) this.#census.outside(tag, text);
     else if (underscored && !this.#rule.chart) this.#asChart = later({ tag, rank }, this.#asChart, this.#rule);
     else this.#best = later({ tag, rank }, this.#best, this.#rule);
+  }
+
+  /** An order of text or numbers is that of the tags themselves. */
+  #versionOf(value: string): string {
+    const { component, policy } = this.#rule;
+    return component && policy.kind === "semver" ? value.replace(".build-", "+") : value;
   }
 
   winner(repository: string): string {

@@ -20,6 +20,8 @@ export interface TagQuery {
   };
   /** The layer selector names Helm's chart type, so `_` in a tag stands for the `+` of build metadata. */
   readonly chart?: boolean;
+  /** The tags are versions of an OCM component, in which `.build-` stands for the `+` of build metadata. */
+  readonly component?: boolean;
 }
 
 export type TagRule = FixedReference | ListRule;
@@ -39,6 +41,7 @@ export interface ListRule {
   readonly policy: Policy;
   readonly filter?: TagFilter;
   readonly chart: boolean;
+  readonly component: boolean;
 }
 
 /**
@@ -81,14 +84,24 @@ function parseFixed(text: string): FixedReference {
 
 function semverRule(range: string, query: TagQuery): ListRule {
   const policy: Policy = { kind: "semver", range: parseRange(range) };
-  const rule: ListRule = { kind: "list", origin: "semver", policy, chart: query.chart ?? false };
+  const rule: ListRule = { kind: "list", origin: "semver", policy, ...tagFormOf(query) };
   return query.semverFilter
     ? { ...rule, filter: { pattern: parsePattern(query.semverFilter, "spec.ref.semverFilter") } }
     : rule;
 }
 
+function tagFormOf({ chart = false, component = false }: TagQuery): Pick<ListRule, "chart" | "component"> {
+  return { chart, component };
+}
+
 function policyRule(written: NonNullable<TagQuery["policy"]>, query: TagQuery): ListRule {
-  const rule: ListRule = { kind: "list", origin: "policy", policy: parsePolicy(written), chart: false };
+  const rule: ListRule = {
+    kind: "list",
+    origin: "policy",
+    policy: parsePolicy(written),
+    ...tagFormOf(query),
+    chart: false,
+  };
   if (query.filterTags === undefined) return rule;
   const pattern = parsePattern(query.filterTags.pattern ?? "", "spec.ref.filterTags.pattern");
   const template = query.filterTags.extract;

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultLimits } from "../../config.ts";
-import { buildArtifact, selectRequest, type BuildContext, type Built } from "../../pipeline/build.ts";
+import { buildArtifact, type BuildContext, type Built } from "../../pipeline/build.ts";
+import { findContent } from "../../pipeline/component.ts";
+import { selectContent, selectRequest } from "../../pipeline/select.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
 import { verifySource } from "../../pipeline/verify.ts";
-import { selectLayers } from "../../select/select.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import { lazyVerifier } from "../../pipeline/verify-policy.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
@@ -32,6 +33,9 @@ Usage:
   strata build oci://HOST/REPOSITORY[:TAG][@DIGEST] [SELECTION] -o DIR|FILE.tar.gz
   strata build oci-layout://PATH[:TAG] [SELECTION] -o DIR|FILE.tar.gz
   strata build -f MANIFEST.yaml -o DIR|FILE.tar.gz
+
+What of an OCM component version:
+${selectionHelp("component")}
 
 Which manifests of an index:
 ${selectionHelp("indexSelector")}
@@ -135,28 +139,37 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
   const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
   const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
   const decisions: Decision[] = [];
-  const request = selectRequest(common, destination === undefined ? (decision) => decisions.push(decision) : undefined);
+  const onDecision = destination ? undefined : (decision: Decision) => void decisions.push(decision);
   try {
     const { verification, selection: known } = await verifySource({
       verifier: lazyVerifier(),
       policy: source.policy,
       repository,
-      select: request,
+      select: selectRequest(common, onDecision),
+      isComponent: object.spec.component !== undefined,
     });
-    const selection = known ?? (await selectLayers(request));
+    const found = await findContent({ ...common, place: source.place, open: source.open, verification });
+    const context = { ...common, found };
+    const selection = known ?? (await selectContent(context, onDecision));
     if (destination === undefined) {
-      printDryRun(io.stdout, format, { resolved, decisions, selection, verification });
+      printDryRun(io.stdout, format, { resolved, found, decisions, selection, verification });
       return 0;
     }
-    const make = { ...common, dir, selection, destination };
+    const make = { ...context, dir, selection, destination };
     if (format === "text") {
       const told = await makeForPeople(make, io);
-      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, selection, resolved, verification });
-    } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), verification));
+      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, ...make, verification });
+    } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, verification }));
     return 0;
   } catch (error) {
     if (destination === undefined && format === "text")
-      printDryRun(io.stdout, format, { resolved, decisions, selection: undefined, verification: undefined });
+      printDryRun(io.stdout, format, {
+        resolved,
+        found: undefined,
+        decisions,
+        selection: undefined,
+        verification: undefined,
+      });
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { contentDigestOf } from "../../archive/write.ts";
 import { optionsOf, type BuildContext } from "../../pipeline/build.ts";
+import { contentRepository } from "../../pipeline/component.ts";
 import type { Digest } from "../../oci/types.ts";
 import type { ReadyTree, Skipped } from "../../operation/operation.ts";
 import { treeOperations } from "../../operation/table.ts";
@@ -26,12 +27,12 @@ export async function buildDirectory(
 ): Promise<BuiltDirectory | undefined> {
   const { operation } = selection;
   if (operation === "Copy") return undefined;
-  const { repository, resolved, dir, limits, signal, onBytes } = context;
+  const { resolved, dir, limits, signal, onBytes } = context;
   const options = optionsOf(context, selection);
   const output = DirectoryOutput.open(path, force, signal);
   try {
     const io = {
-      fetcher: repository,
+      fetcher: contentRepository(context),
       dir,
       limits,
       signal,

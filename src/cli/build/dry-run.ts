@@ -1,4 +1,7 @@
 import type { Writable } from "node:stream";
+import { formatIdentity } from "../../component/identity.ts";
+import { nameOf, type FoundResource } from "../../component/resolve.ts";
+import { componentStatus } from "../../pipeline/component.ts";
 import type { Resolved } from "../../pipeline/resolve.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
@@ -8,6 +11,8 @@ import { layerRow } from "../../pipeline/selected.ts";
 
 export interface DryRun {
   readonly resolved: Resolved;
+  /** Of an OCM component version. */
+  readonly found: FoundResource | undefined;
   readonly decisions: readonly Decision[];
   /** Undefined where the selection failed; the error follows. */
   readonly selection: Selection | undefined;
@@ -20,7 +25,7 @@ export function printDryRun(out: Writable, format: OutputFormat, run: DryRun): v
   else printData(out, format, dryRunDocument(run));
 }
 
-function textLines({ resolved, decisions, selection, verification }: DryRun): string[] {
+function textLines({ resolved, found, decisions, selection, verification }: DryRun): string[] {
   const rows = decisions.map(({ kind, digest, depth, label, taken, reason }) => {
     const indent = "  ".repeat(depth + (kind === "layer" ? 1 : 0));
     return `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
@@ -34,12 +39,13 @@ function textLines({ resolved, decisions, selection, verification }: DryRun): st
   return [
     `root ${resolved.root.digest}`,
     ...(verification ? [`${verification.result}: ${plain(verification.identity)}`] : []),
+    ...(found ? [`resource ${plain(formatIdentity(found.resource))} of ${plain(nameOf(found.holder))}`] : []),
     ...rows,
     ...outcome,
   ];
 }
 
-function dryRunDocument({ resolved, decisions, selection, verification }: DryRun): Record<string, unknown> {
+function dryRunDocument({ resolved, found, decisions, selection, verification }: DryRun): Record<string, unknown> {
   return {
     upstream: {
       ...(resolved.tag !== undefined && { tag: resolved.tag }),
@@ -47,6 +53,7 @@ function dryRunDocument({ resolved, decisions, selection, verification }: DryRun
       mediaType: resolved.root.mediaType,
     },
     ...(verification && { verification }),
+    ...(found && { component: componentStatus(found) }),
     decisions,
     ...(selection && {
       operation: selection.operation,

@@ -1,5 +1,8 @@
 import type { Writable } from "node:stream";
 import { layerRow } from "../../pipeline/selected.ts";
+import { formatIdentity } from "../../component/identity.ts";
+import { nameOf, type FoundResource } from "../../component/resolve.ts";
+import { componentStatus } from "../../pipeline/component.ts";
 import type { Skipped } from "../../operation/operation.ts";
 import type { Built } from "../../pipeline/build.ts";
 import type { Resolved } from "../../pipeline/resolve.ts";
@@ -19,7 +22,7 @@ export interface Told {
 /** The fixed form for scripts. */
 export function buildDocument(
   { selection, result, revision }: Built,
-  verification: Verification | undefined,
+  { found, verification }: Pick<Report, "found" | "verification">,
 ): Record<string, unknown> {
   const { digest, size } = result.blob;
   return {
@@ -31,6 +34,7 @@ export function buildDocument(
     profile: selection.profile ?? null,
     ...(selection.note !== undefined && { note: selection.note }),
     ...(verification && { verification }),
+    ...(found && { component: componentStatus(found) }),
     layers: selection.layers.map(layerRow),
     skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
     ...(result.leftOut?.length && { leftOut: result.leftOut }),
@@ -40,15 +44,20 @@ export function buildDocument(
 interface Report extends Told {
   readonly selection: Selection;
   readonly resolved: Resolved;
+  /** Of an OCM component version. */
+  readonly found: FoundResource | undefined;
   readonly verification: Verification | undefined;
 }
 
 /** @param out where the text goes: the artifact itself may stand on standard output */
 export function printText(out: Writable, report: Report): void {
-  const { selection, revision, skipped, leftOut, written, resolved, verification } = report;
+  const { selection, revision, skipped, leftOut, written, resolved, found, verification } = report;
   const lines = [
     `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
     ...verifiedLines(verification),
+    ...(found === undefined
+      ? []
+      : [`resource   ${plain(`${formatIdentity(found.resource)} of ${nameOf(found.holder)}`)}`]),
     `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
     ...selection.layers
       .slice(0, 20)

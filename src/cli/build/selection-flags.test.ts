@@ -13,7 +13,7 @@ function fieldsOf(schema: ZodType | undefined): Record<string, ZodType> {
 
 it("every field of a selector has a flag, and every flag a field", () => {
   const spec = fieldsOf(fieldsOf(artifactRepositorySchema)["spec"]);
-  const fields = ["indexSelector", "layerSelector"].flatMap((selector) =>
+  const fields = ["component", "indexSelector", "layerSelector"].flatMap((selector) =>
     Object.keys(fieldsOf(spec[selector])).map((field) => `${selector}.${field}`),
   );
   expect(fields.length).toBeGreaterThan(8);
@@ -23,6 +23,6 @@ it("every field of a selector has a flag, and every flag a field", () => {
 });
 
 it("every flag stands in the help", () => {
-  const help = (["indexSelector", "layerSelector", ""] as const).map(selectionHelp).join("\n");
+  const help = (["component", "indexSelector", "layerSelector", ""] as const).map(selectionHelp).join("\n");
   for (const name of Object.keys(selectionTable)) expect(help).toContain(`  --${name} `);
 });

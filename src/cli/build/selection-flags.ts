@@ -1,15 +1,32 @@
 interface SelectionFlag {
   /** The field of the spec that it stands for. */
   readonly field: string;
-  /** How it is written there: a text, a number, a map of KEY=VALUE, or lines of one text; the last two may be repeated. */
-  readonly kind: "text" | "integer" | "pairs" | "lines";
+  /**
+   * How it is written there: a text, a number, the identity of an element, a map of KEY=VALUE, lines of one text, or a list of
+   * identities; the last three may be repeated.
+   */
+  readonly kind: "text" | "integer" | "identity" | "pairs" | "lines" | "identities";
   /** What the help shows that it takes, and what for. */
   readonly takes: string;
   readonly help: string;
 }
 
+const identityText = "NAME[,version=VERSION][,KEY=VALUE]";
+
 /** Every flag of `strata build` that stands for a field of the spec: parsing, the spec, suggestions and help go by it. */
 export const selectionTable = {
+  "component-resource": {
+    field: "component.resource",
+    kind: "identity",
+    takes: identityText,
+    help: "the resource of an OCM component version, by its identity",
+  },
+  "component-path": {
+    field: "component.path",
+    kind: "identities",
+    takes: identityText,
+    help: "a component reference to follow first; may be repeated",
+  },
   platform: {
     field: "indexSelector.platform",
     kind: "text",
@@ -55,8 +72,9 @@ export const selectionTable = {
   ignore: { field: "ignore", kind: "lines", takes: "PATTERN", help: ".gitignore syntax; may be repeated" },
 } as const satisfies Readonly<Record<string, SelectionFlag>>;
 
+export type SelectionKind = SelectionFlag["kind"];
 type Table = typeof selectionTable;
-type Repeated = "pairs" | "lines";
+type Repeated = "pairs" | "lines" | "identities";
 type Options = {
   readonly [K in keyof Table]: Table[K]["kind"] extends Repeated
     ? { readonly type: "string"; readonly multiple: true }
@@ -64,7 +82,7 @@ type Options = {
 };
 
 const rows = Object.entries(selectionTable) as readonly [keyof Table, SelectionFlag][];
-const isRepeated = ({ kind }: SelectionFlag): boolean => kind === "pairs" || kind === "lines";
+const isRepeated = ({ kind }: SelectionFlag): boolean => ["pairs", "lines", "identities"].includes(kind);
 
 /** For parseArgs of node:util. */
 export const selectionOptions = Object.fromEntries(
@@ -92,9 +110,15 @@ export function flagOf(field: string): string | undefined {
 }
 
 /** The help of the flags for fields of one selector, or of what is not in one. */
-export function selectionHelp(selector: "indexSelector" | "layerSelector" | ""): string {
+export function selectionHelp(selector: "component" | "indexSelector" | "layerSelector" | ""): string {
   return rows
     .filter(([, { field }]) => (field.includes(".") ? field.split(".")[0] : "") === selector)
-    .map(([name, { takes, help }]) => `  ${`--${name} ${takes}`.padEnd(34)} ${help}`.trimEnd())
+    .map(([name, { takes, help }]) => helpLine(`--${name} ${takes}`, help))
     .join("\n");
+}
+
+/** A flag that takes up more than its column has its help on the next line. */
+function helpLine(flag: string, help: string): string {
+  const isLong = flag.length > 34;
+  return `  ${isLong ? `${flag}\n${" ".repeat(36)}` : flag.padEnd(34)} ${help}`.trimEnd();
 }

@@ -8,6 +8,7 @@ import { CodedError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import type { ManifestObject } from "../../kube/local/manifest-objects.ts";
 import { MemoryKube } from "../../kube/local/memory.ts";
+import type { OpenRepository, Place } from "../../component/locate.ts";
 import type { Repository } from "../../oci/content.ts";
 import { parseReference } from "../../oci/reference.ts";
 import { parseTagRule, type TagRule } from "../../tags/rule.ts";
@@ -23,6 +24,10 @@ export interface BuildSource {
   readonly repository: Repository;
   /** `team/app`, for names. */
   readonly repositoryPath: string;
+  /** Undefined for a layout on disk. */
+  readonly place: Place | undefined;
+  /** Opens what a component version refers to. */
+  readonly open: OpenRepository;
   readonly rule: TagRule;
   readonly policy: VerifyPolicy | undefined;
   close(): Promise<void>;
@@ -37,8 +42,18 @@ export async function sourceFromFlags(
 ): Promise<BuildSource> {
   const object = specFromFlags(parseReference(reference), values, flags.insecure ?? false);
   const rule = parseTagRule(tagQueryOf(object.spec));
-  const { repository, close } = await openSource(reference, flags, io);
-  return { object, repository, repositoryPath: repositoryOf(object.spec).repository, rule, policy: undefined, close };
+  const { repository, open, close, ...opened } = await openSource(reference, flags, io);
+  const place = opened.reference.kind === "registry" ? opened.reference : undefined;
+  return {
+    object,
+    repository,
+    repositoryPath: repositoryOf(object.spec).repository,
+    place,
+    open,
+    rule,
+    policy: undefined,
+    close,
+  };
 }
 
 /**
@@ -65,10 +80,14 @@ export async function sourceFromManifest(path: string, io: CommandIO): Promise<B
     const rule = await tagRule(object.spec, namespace, kube, io.signal);
     const repository = await sources.open(object.spec, namespace, { since: 0, tagsSince: 0 }, io.signal);
     const policy = object.spec.verify && (await sources.verifyPolicy(object.spec, namespace, io.signal));
+    const place = repositoryOf(object.spec);
+    const beside = { namespace, freshness: { since: 0, tagsSince: 0 } };
     return {
       object,
       repository,
-      repositoryPath: repositoryOf(object.spec).repository,
+      repositoryPath: place.repository,
+      place,
+      open: (other, signal) => sources.openBeside(object.spec, other, beside, signal),
       rule,
       policy,
       close: async () => await registry.close(),

@@ -4,7 +4,8 @@ import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repositor
 import { parseObject } from "../../pipeline/spec.ts";
 import type { Reference } from "../../oci/reference.ts";
 import { UsageError } from "../command.ts";
-import { givenFlags, type SelectionValues } from "./selection-flags.ts";
+import { parseIdentity } from "./identity-flag.ts";
+import { givenFlags, type SelectionKind, type SelectionValues } from "./selection-flags.ts";
 
 /** `--offset -1` is what people write, and to parseArgs -1 is another option. */
 export function withNegativeOffset(args: readonly string[]): string[] {
@@ -55,7 +56,9 @@ function compact(object: Readonly<Record<string, unknown>>): Record<string, unkn
 }
 
 /** A flag's value as the spec has it. @throws UsageError */
-function fieldOf(name: string, kind: "text" | "integer" | "pairs" | "lines", value: string | string[]): unknown {
+function fieldOf(name: string, kind: SelectionKind, value: string | string[]): unknown {
+  if (kind === "identity") return parseIdentity(name, String(value));
+  if (kind === "identities") return [value].flat().map((text) => parseIdentity(name, text));
   if (kind === "pairs") return Object.fromEntries([value].flat().map((pair) => splitPair(name, pair)));
   if (kind === "lines") return [value].flat().join("\n");
   if (kind === "text") return value;
