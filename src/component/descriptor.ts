@@ -142,3 +142,8 @@ export function statedDigest(stated: StatedDigest | undefined): StatedDigest | u
     return undefined;
   return stated.normalisationAlgorithm === "EXCLUDE-FROM-SIGNATURE" ? undefined : stated;
 }
+
+/** `SHA-256 0123… (genericBlobDigest/v1)` */
+export function digestText({ hashAlgorithm, value, normalisationAlgorithm }: StatedDigest): string {
+  return `${hashAlgorithm} ${value} (${normalisationAlgorithm})`;
+}

@@ -1,10 +1,12 @@
 import { CodedError, codeOf, messageOf } from "../errors.ts";
-import type { Repository } from "../oci/content.ts";
+import { inComponentTerms } from "../component/explain.ts";
+import type { Fetcher, Repository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Descriptor, Layer } from "../oci/types.ts";
 import { selectLayers } from "../select/select.ts";
-import type { Selection } from "../select/selection.ts";
+import type { Selection, SelectRequest } from "../select/selection.ts";
 import type { Suggestion } from "../select/suggest-manifest.ts";
+import { exploreComponent, type ExploredComponent } from "./component.ts";
 import { loadGraph, type Graph } from "./graph.ts";
 import { rememberManifests } from "./memo.ts";
 import { findReferrers, type Referrers } from "./referrers.ts";
@@ -22,6 +24,8 @@ export interface Explored {
   readonly root: Descriptor;
   readonly graph: Graph;
   readonly referrers: Referrers;
+  /** Undefined where it is no OCM component version. */
+  readonly component: ExploredComponent | undefined;
   readonly outcome: Selection | Refusal;
 }
 
@@ -37,13 +41,14 @@ export async function explore(
   root: Descriptor,
   { referrers, limits, signal }: ExploreOptions,
 ): Promise<Explored> {
-  const fetcher = rememberManifests(repository);
+  const fetcher = Object.assign(rememberManifests(repository), { name: repository.name });
   const graph = await loadGraph(fetcher, root, { limits, signal });
   const subjects = [...graph].flatMap(([digest, { kind }]) => (kind === "unread" ? [] : [digest]));
   return {
     root,
     graph,
     referrers: referrers ? await findReferrers(repository, subjects, signal) : { bySubject: new Map(), problems: [] },
+    component: await exploreComponent(fetcher, root, graph, { limits, signal }),
     outcome: await trySelect({ root, repository: fetcher, limits, signal }),
   };
 }
@@ -56,11 +61,16 @@ export function selectedLayers({ outcome }: Explored): readonly Layer[] {
   return isSelection(outcome) ? outcome.layers : [];
 }
 
-async function trySelect(request: Parameters<typeof selectLayers>[0]): Promise<Selection | Refusal> {
+interface Request extends SelectRequest {
+  readonly repository: Fetcher & { readonly name: string };
+}
+
+async function trySelect(request: Request): Promise<Selection | Refusal> {
   try {
     return await selectLayers(request);
-  } catch (error) {
+  } catch (failure) {
     request.signal.throwIfAborted();
+    const error = await inComponentTerms(failure, request.repository, request.root, request);
     const suggestion =
       error instanceof CodedError ? (error.details?.["suggestion"] as Suggestion | undefined) : undefined;
     return { code: codeOf(error), message: messageOf(error), ...(suggestion && { suggestion }) };

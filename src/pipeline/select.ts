@@ -1,4 +1,5 @@
 import { HEAD_BYTES, sniff } from "../archive/sniff.ts";
+import { inComponentTerms } from "../component/explain.ts";
 import type { FoundResource } from "../component/resolve.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Descriptor } from "../oci/types.ts";
@@ -7,44 +8,47 @@ import { selectBlob } from "../select/select-blob.ts";
 import { selectLayers } from "../select/select.ts";
 import type { Decision, Selection, SelectRequest } from "../select/selection.ts";
 import type { BuildContext } from "./build.ts";
-import { contentRepository } from "./component.ts";
 
-/** What is taken from the artifact, or from the resource of the component version. @throws as `selectLayers`, what registries answer */
+/** A selection from what a reference names, or from the resource of a component version. */
+export interface SelectStep extends SelectRequest {
+  readonly repository: Repository;
+  readonly found: FoundResource | undefined;
+}
+
+/** What is taken for a spec. @throws as `selectFound` */
 export async function selectContent(
   context: Omit<BuildContext, "dir">,
   onDecision?: (decision: Decision) => void,
 ): Promise<Selection> {
-  const request = selectRequest(context, onDecision);
-  const { found, signal } = context;
-  if (found?.kind !== "blob") return await selectLayers(request);
+  return await selectFound(selectRequest(context, onDecision));
+}
+
+export function selectRequest(
+  { spec, repository, resolved, found, limits, signal }: Omit<BuildContext, "dir">,
+  onDecision?: (decision: Decision) => void,
+): SelectStep {
+  const { indexSelector, layerSelector } = spec;
+  return { root: resolved.root, repository, found, indexSelector, layerSelector, limits, signal, onDecision };
+}
+
+/** @throws as `selectLayers`; AmbiguousResource for a component version of which no resource is meant; what registries answer */
+export async function selectFound(step: SelectStep): Promise<Selection> {
+  const { found, root, repository, signal, layerSelector, onDecision } = step;
+  if (found === undefined) {
+    return await selectLayers(step).catch(async (error: unknown) => {
+      throw await inComponentTerms(error, repository, root, step);
+    });
+  }
+  if (found.kind === "manifest")
+    return await selectLayers({ ...step, root: found.descriptor, repository: found.repository });
   return selectBlob({
     blob: found.descriptor,
     node: found.holder.node,
     stem: found.resource.name,
     usual: await usualOperation(found, signal),
-    layerSelector: request.layerSelector,
+    layerSelector,
     onDecision,
   });
-}
-
-export function selectRequest(
-  context: Omit<BuildContext, "dir">,
-  onDecision?: (decision: Decision) => void,
-): SelectRequest {
-  const { spec, limits, signal } = context;
-  return {
-    root: rootOf(context),
-    repository: contentRepository(context),
-    indexSelector: spec.indexSelector,
-    layerSelector: spec.layerSelector,
-    limits,
-    signal,
-    onDecision,
-  };
-}
-
-function rootOf({ resolved, found }: Pick<BuildContext, "resolved" | "found">): Descriptor {
-  return found?.descriptor ?? resolved.root;
 }
 
 /** A chart stays the file it is, which helm reads; of anything else its first bytes tell. */

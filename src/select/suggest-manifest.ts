@@ -16,6 +16,8 @@ const maxLooks = 20_000;
 /** A fragment of the spec: the fields that decide, together with what already stood beside them. */
 export interface Suggestion {
   readonly ref?: { readonly digest: Digest };
+  /** What is meant of an OCM component version. */
+  readonly component?: object;
   readonly indexSelector?: IndexSelector;
   readonly layerSelector?: LayerSelector;
 }

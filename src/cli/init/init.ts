@@ -4,14 +4,13 @@ import { parseAllDocuments } from "yaml";
 import { defaultLimits } from "../../config.ts";
 import { parseObject } from "../../pipeline/spec.ts";
 import { CodedError, messageOf } from "../../errors.ts";
-import { rememberManifests } from "../../explore/memo.ts";
 import { findReferrers, meaningOf, type Referrer } from "../../explore/referrers.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { sourceOf } from "../html/build-model.ts";
 import type { Naming } from "../html/model.ts";
 import { chooseSpec } from "./choice.ts";
-import { initManifests } from "./manifest.ts";
+import { initManifests, type InitFacts } from "./manifest.ts";
 import { openSource, sourceHelp, sourceOptions, versionOf, type OpenedSource } from "../source.ts";
 
 const help = `
@@ -59,13 +58,14 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     checkNames(naming);
     const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
     const choice = await chooseSpec(root, {
-      resolver: source.repository,
-      fetcher: rememberManifests(source.repository),
+      repository: source.repository,
+      place: source.reference.kind === "registry" ? source.reference : undefined,
+      open: source.open,
       limits: defaultLimits,
       signal: io.signal,
     });
     const { bySubject } = await findReferrers(source.repository, [root.digest], io.signal);
-    const signedBy = signerOf(bySubject.get(root.digest) ?? []);
+    const signedBy = signerOf(bySubject.get(root.digest) ?? []) ?? choice.signedBy;
     const manifests = initManifests({
       reference: formatReference(source.reference),
       url,
@@ -96,7 +96,7 @@ function checkNames({ name, namespace }: Naming): void {
     throw new UsageError(`--namespace is "${namespace}"; write lower-case letters, digits and -`);
 }
 
-function signerOf(referrers: readonly Referrer[]): "cosign" | "notation" | undefined {
+function signerOf(referrers: readonly Referrer[]): InitFacts["signedBy"] {
   const meanings = new Set(referrers.map(meaningOf));
   if (meanings.has("Sigstore bundle") || meanings.has("cosign signature")) return "cosign";
   return meanings.has("Notation signature") ? "notation" : undefined;

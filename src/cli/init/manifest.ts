@@ -15,8 +15,8 @@ export interface InitFacts {
   readonly ref: PickedSpec["ref"];
   readonly naming: Naming;
   readonly choice: Choice;
-  /** `cosign` or `notation`, where a signature was found. */
-  readonly signedBy: "cosign" | "notation" | undefined;
+  /** Who made the signature, where one was found. */
+  readonly signedBy: "cosign" | "notation" | "ocm" | undefined;
 }
 
 /** The ArtifactRepository, and what consumes its artifact where that is known: YAML documents with comments. */
@@ -39,6 +39,7 @@ function artifactRepository(facts: InitFacts): string[] {
     "  # How often the registry is asked for a newer version.",
     ...yamlLines({ interval: naming.interval }, "  "),
     ...refLines(facts),
+    ...selectorLines(choice, "component"),
     ...selectorLines(choice, "indexSelector"),
     ...selectorLines(choice, "layerSelector"),
     ...verifyLines(facts),
@@ -73,14 +74,14 @@ function refLines({ ref, choice }: InitFacts): string[] {
       ? []
       : [
           comment(
-            `To follow versions, write instead of tag: semver: ${yamlScalar(`>=${tag.replace(/^v/, "").replace("_", "+")}`)}`,
+            `To follow versions, write instead of tag: semver: ${yamlScalar(`>=${tag.replace(/^v/, "").replace(/_|\.build-/, "+")}`)}`,
             "    ",
           ),
         ];
   return ["  ref:", ...(ref.digest === undefined ? range : []), ...yamlLines(ref, "    ")];
 }
 
-function selectorLines(choice: Choice, field: "indexSelector" | "layerSelector"): string[] {
+function selectorLines(choice: Choice, field: "component" | "indexSelector" | "layerSelector"): string[] {
   const selector = choice[field];
   if (selector === undefined || Object.keys(selector).length === 0) return [];
   return [...decidedLines(choice, field), ...yamlLines({ [field]: selector }, "  ")];
@@ -102,7 +103,7 @@ function candidateLines({ candidates, count }: Decided): string[] {
 
 function verifyLines({ signedBy }: InitFacts): string[] {
   if (signedBy === undefined) return [];
-  const secret = signedBy === "cosign" ? "cosign-keys" : "notation-certificates";
+  const secret = { cosign: "cosign-keys", notation: "notation-certificates", ocm: "ocm-keys" }[signedBy];
   return [
     "  # It carries a signature. To refuse whatever is not signed by you, make the Secret and write",
     "  # verify:",

@@ -11,7 +11,7 @@ const maxRows = 60;
 const maxText = 100;
 
 /** One line and what hangs below it. */
-interface Branch {
+export interface Branch {
   readonly text: string;
   readonly below?: readonly Branch[];
 }
@@ -40,7 +40,7 @@ export function outcomeLines({ outcome }: Explored): string[] {
   ].map(plain);
 }
 
-function drawBelow(branches: readonly Branch[], indent: string): string[] {
+export function drawBelow(branches: readonly Branch[], indent: string): string[] {
   return branches.flatMap(({ text, below }, at) => {
     const isLast = at === branches.length - 1;
     return [
@@ -131,12 +131,12 @@ function annotationBranches(annotations: Annotations | undefined): Branch[] {
   return shown.length === 0 ? [] : [{ text: shown.map(([key, value]) => `${key}=${value}`).join("  ") }];
 }
 
-function capped<T>(rows: readonly T[], draw: (row: T) => Branch): Branch[] {
+export function capped<T>(rows: readonly T[], draw: (row: T) => Branch): Branch[] {
   const more = rows.length - maxRows;
   return [...rows.slice(0, maxRows).map(draw), ...(more > 0 ? [{ text: `and ${more} more` }] : [])];
 }
 
-function cells(...parts: readonly (string | undefined)[]): string {
+export function cells(...parts: readonly (string | undefined)[]): string {
   return parts
     .filter((part) => part !== undefined && part !== "")
     .map((part) => cut(part!))

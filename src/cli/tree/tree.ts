@@ -10,10 +10,12 @@ import { parseOutputFormat, printData, type OutputFormat } from "../output.ts";
 import { openSource, sourceHelp, sourceOptions, versionOf } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { pageOf } from "../html/page.ts";
+import { componentLines } from "./component-text.ts";
 import { outcomeLines, treeLines } from "./text.ts";
 
 const help = `
-strata tree draws everything below a reference: indexes, manifests, layers, and what refers to them. Only manifests are downloaded.
+strata tree draws everything below a reference: indexes, manifests, layers, and what refers to them; of an OCM component version also its
+resources, references and signatures. Only manifests and component descriptors are downloaded.
 
 Usage:
   strata tree oci://HOST/REPOSITORY[:TAG][@DIGEST]
@@ -34,6 +36,10 @@ The JSON output is one object:
     kind manifest                    layout?, config, layers: [{offset, digest, mediaType, size, title?, annotations?, selected}],
                                      referrers: [{digest, mediaType, size, artifactType?, meaning?, tag?, annotations?}], subject?, selected
     kind repeated, unread, foreign   shown before; not readable: {problem: {code, message}}; neither manifest nor index
+  component                          null, or what the OCM component version consists of: {name, version, provider,
+    resources                        [{name, version, extraIdentity?, type, relation, access?: {type, …}, digest?}]
+    references                       [{name, version, extraIdentity?, componentName, digest?}]
+    signatures}                      [{name, algorithm, digest, issuer?}], as stated; or {problem: {code, message}}
   selection                          {operation, layout, profile, note?, layerCount}, or null
   refusal                            null, or why nothing is taken without a selector: {code, message, suggestion?}
   problems                           sentences about what is missing
@@ -106,6 +112,7 @@ function print(io: CommandIO, explored: Explored, reference: string, format: Out
 function printText(io: CommandIO, explored: Explored, reference: string, drawn: TreeEntry): void {
   const lines = [
     ...treeLines(reference, drawn),
+    ...(explored.component === undefined ? [] : componentLines(explored.component)),
     "",
     ...outcomeLines(explored),
     ...explored.referrers.problems.map(plain),
@@ -114,7 +121,7 @@ function printText(io: CommandIO, explored: Explored, reference: string, drawn: 
 }
 
 function document(
-  { root, outcome, referrers }: Explored,
+  { root, component, outcome, referrers }: Explored,
   reference: string,
   drawn: TreeEntry,
 ): Record<string, unknown> {
@@ -131,6 +138,7 @@ function document(
     reference,
     digest: root.digest,
     tree: drawn,
+    component: component ?? null,
     selection,
     refusal: isSelection(outcome) ? null : outcome,
     problems: referrers.problems,

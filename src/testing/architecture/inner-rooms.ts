@@ -78,7 +78,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/explore": {
     holds: "reads an artifact for people: trees, referrers",
-    imports: ["src/errors", "src/oci", "src/select"],
+    imports: ["src/component", "src/errors", "src/oci", "src/select"],
     packages: ["p-limit"],
   },
   "src/component": {
