@@ -28,8 +28,8 @@ function wordsOf(command: string): string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 }
 
-describe("the commands of README.md", () => {
-  const shown = commandsOf("README.md").filter((command) => command.startsWith("strata "));
+describe("the commands of the pages", () => {
+  const shown = ["README.md", "docs/ocm.md"].flatMap(commandsOf).filter((command) => command.startsWith("strata "));
   let registry: TestRegistry;
   let dir: string;
   beforeAll(async () => {

@@ -5,7 +5,6 @@ import { conditionOf, startTestReconciler, type TestReconciler } from "../testin
 import {
   componentArtifact,
   descriptorOf,
-  loadComponents,
   localResource,
   ocmPublicKey,
   rsaKeys,
@@ -23,7 +22,6 @@ let controller: TestReconciler;
 
 beforeEach(async () => {
   registry = await startRegistry({ fixtures: true });
-  await loadComponents(registry.store);
   controller = await startTestReconciler();
   await secret("ocm-keys", { "ocm.pub": ocmPublicKey });
   await secret("my-keys", { "ocm.pub": myKey });

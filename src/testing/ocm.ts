@@ -1,21 +1,14 @@
 import { createHash, generateKeyPairSync, constants, sign, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseDescriptor } from "../component/descriptor.ts";
 import { normalisedForms } from "../component/normalisation.ts";
-import { loadLayout } from "./registry/layout.ts";
-import type { RegistryStore } from "./registry/store.ts";
 
-/** Component versions that the real `ocm` made, signed with the key of fixtures/ocm.pub, as image layouts. */
-export const ocmFixturesDir = fileURLToPath(new URL("fixtures/ocm", import.meta.url));
+/** Component versions that the real `ocm` made, signed with the key of fixtures/ocm.pub: the image layouts `app`, `lib` and `plain`. */
+export const ocmFixturesDir = fileURLToPath(
+  new URL("fixtures/oci/fx/component-descriptors/fx.example", import.meta.url),
+);
 export const ocmPublicKey = readFileSync(fileURLToPath(new URL("fixtures/ocm.pub", import.meta.url)), "utf8");
-
-/** `fx.example/app`, `…/lib` and `…/plain` below `prefix`, as `ocm` pushes them. */
-export async function loadComponents(store: RegistryStore, prefix = "fx"): Promise<void> {
-  for (const name of ["app", "lib", "plain"])
-    await loadLayout(store, join(ocmFixturesDir, name), `${prefix}/component-descriptors/fx.example/${name}`);
-}
 
 export const descriptorType = "application/vnd.ocm.software.component-descriptor.v2+json";
 const configType = "application/vnd.ocm.software.component.config.v1+json";

@@ -4,14 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { runStrata } from "../../testing/command-io.ts";
-import { loadComponents, ocmFixturesDir, ocmPublicKey } from "../../testing/ocm.ts";
+import { ocmFixturesDir, ocmPublicKey } from "../../testing/ocm.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 
 let registry: TestRegistry;
 let dir: string;
 beforeAll(async () => {
-  registry = await startRegistry();
-  await loadComponents(registry.store);
+  registry = await startRegistry({ fixtures: true });
   dir = await mkdtemp(join(tmpdir(), "strata-component-"));
 });
 afterAll(async () => {
@@ -47,6 +46,13 @@ describe("strata build of a component version", () => {
     });
     const dry = await build("--component-resource", "manifests", "--dry-run");
     expect(dry.stdout).toMatch(/resource manifests 1\.0\.0 of fx\.example\/app:1\.0\.0\n\+ .*\n\+ /);
+  });
+
+  it.each(["ocm-chart.yaml", "ocm-reference.yaml", "ocm-resource.yaml"])("builds the sample %s", async (name) => {
+    const sample = await readFile(new URL(`../../../config/samples/${name}`, import.meta.url), "utf8");
+    const file = join(dir, name);
+    await writeFile(file, sample.replaceAll("registry.strata.local:5000", registry.host));
+    expect(await runStrata(["build", "-f", file, "-o", output()])).toMatchObject({ code: 0, stderr: "" });
   });
 
   it("tells which flags would decide", async () => {

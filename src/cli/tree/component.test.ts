@@ -2,13 +2,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { runStrata } from "../../testing/command-io.ts";
-import { componentArtifact, loadComponents, ocmFixturesDir } from "../../testing/ocm.ts";
+import { componentArtifact, ocmFixturesDir } from "../../testing/ocm.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 
 let registry: TestRegistry;
 beforeAll(async () => {
-  registry = await startRegistry();
-  await loadComponents(registry.store);
+  registry = await startRegistry({ fixtures: true });
 });
 afterAll(async () => await registry.close());
 

@@ -191,7 +191,7 @@ describe("a signature", () => {
 
 describe("the policy", () => {
   it("takes RSA keys alone", () => {
-    const ec = readFileSync(join(ocmFixturesDir, "../cosign.pub"), "utf8");
+    const ec = readFileSync(new URL("../../testing/fixtures/cosign.pub", import.meta.url), "utf8");
     expect(() => policyOf({ "a.pub": pem(mine), "b.pub": ec })).toThrow(/b\.pub is no RSA key/);
     expect(() => policyOf({ "readme.txt": "x" })).toThrow(/has no key \*\.pub/);
   });
