@@ -261,7 +261,7 @@ export class Run {
       ...content,
       revision,
       metadata,
-      selected: selectedStatus(selection, result),
+      selected: selectedStatus(built.selection, result),
       image,
       layer: selection.layers[0]!,
     };

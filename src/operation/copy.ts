@@ -3,8 +3,16 @@ import { checkPublishable } from "../archive/finish.ts";
 import { Tree } from "../archive/tree.ts";
 import { writeArchive } from "../archive/write.ts";
 import { extensionOf, fileNameOf } from "./file-name.ts";
-import { sniffFile, spoolLayer } from "./layer-content.ts";
-import { nothingSkipped, type Operation } from "./operation.ts";
+import type { Content } from "../archive/sniff.ts";
+import type { Layer } from "../oci/types.ts";
+import { sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
+import {
+  nothingSkipped,
+  type Operation,
+  type OperationIO,
+  type OperationOptions,
+  type OperationResult,
+} from "./operation.ts";
 import { onlyLayer } from "./only-layer.ts";
 
 /**
@@ -15,16 +23,38 @@ import { onlyLayer } from "./only-layer.ts";
  */
 export const copy: Operation = async (layers, options, io) => {
   const layer = onlyLayer(layers);
-  const spooled = await spoolLayer(layer, 0, io);
+  return await copySpooled(layer, await spoolLayer(layer, 0, io), options, io);
+};
+
+export async function copySpooled(
+  layer: Layer,
+  spooled: SpooledLayer,
+  options: OperationOptions,
+  io: OperationIO,
+): Promise<OperationResult> {
   const { content, head } = await sniffFile(spooled.path);
   if (options.filename === undefined && content.archive === "tar" && content.compression === "gzip") {
     // The revision is the layer's own digest: what is published is those bytes and nothing else.
     return { blob: { ...spooled, contentDigest: layer.descriptor.digest, verbatim: true }, skipped: nothingSkipped };
   }
-  const tree = new Tree(io.limits.maxEntries);
-  const name = fileNameOf(layer, extensionOf(layer.descriptor.mediaType, content, head), options);
-  tree.put(name, { kind: "file", executable: false, body: { file: spooled.path, offset: 0, size: spooled.size } });
-  checkPublishable(tree);
+  const tree = rawTree(layer, spooled, { content, head, options, io });
   const path = join(io.dir, "artifact.tar.gz");
   return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, skipped: nothingSkipped };
-};
+}
+
+interface RawFile {
+  readonly content: Content;
+  readonly head: Buffer;
+  readonly options: OperationOptions;
+  readonly io: OperationIO;
+}
+
+/** The layer as the one file that it is. @throws InvalidTemplate, ArchiveUnsafePath */
+export function rawTree(layer: Layer, { path, size }: SpooledLayer, { content, head, options, io }: RawFile): Tree {
+  const tree = new Tree(io.limits.maxEntries);
+  const name = fileNameOf(layer, extensionOf(layer.descriptor.mediaType, content, head), options);
+  const executable = options.rules?.isExecutable(layer) === true;
+  tree.put(name, { kind: "file", executable, body: { file: path, offset: 0, size } });
+  checkPublishable(tree);
+  return tree;
+}

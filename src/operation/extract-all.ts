@@ -1,30 +1,12 @@
-import pLimit from "p-limit";
-import type { Body } from "../archive/tree.ts";
 import { mergeTrees, type LabelledTree } from "../archive/merge.ts";
 import { overlay } from "../archive/overlay.ts";
 import { Tree } from "../archive/tree.ts";
-import { unpackLayer } from "../archive/unpack.ts";
 import { CodedError } from "../errors.ts";
 import { Turns } from "../turns.ts";
-import type { Layer } from "../oci/types.ts";
-import { contentOf, unreadable } from "./archive-claim.ts";
-import { budgetFor, publishable, writeTree } from "./extract.ts";
-import { extensionOf, fileNameOf, layerDirectory, manifestDirectory, titleOf } from "./file-name.ts";
-import { layerBytes } from "./layer-content.ts";
+import { publishable, writeTree } from "./extract.ts";
+import { layerDirectory, manifestDirectory, printablePlatform } from "./file-name.ts";
 import type { Operation, OperationIO, OperationOptions, TreeOperation } from "./operation.ts";
-
-/** Layers that are downloaded and unpacked side by side; more would only compete for the thread pool. */
-const CONCURRENCY = 4;
-
-/** OCI image-spec, layer.md, and Docker's image manifest V2: layers of a file system, which overlay each other. */
-const fileSystemLayer = /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.)/;
-
-/** A layer with what it holds: an archive's tree, or the one file that it is. */
-interface Part {
-  readonly layer: Layer;
-  readonly tree: Tree;
-  readonly isOverlay: boolean;
-}
+import { readLayers, type Part } from "./read-layers.ts";
 
 /**
  * Every selected layer, in order, in one tree (api.md, "Operations"): archives unpacked, raw layers as files.
@@ -67,82 +49,6 @@ const arrangements: Readonly<Record<OperationOptions["layout"], Arrange>> = {
   },
 };
 
-async function readLayers(
-  layers: readonly Layer[],
-  options: OperationOptions,
-  io: OperationIO,
-): Promise<{ parts: Part[]; special: number }> {
-  const abort = new AbortController();
-  const signal = AbortSignal.any([io.signal, abort.signal]);
-  const limit = pLimit(CONCURRENCY);
-  const shared = { expandedBytes: 0 };
-  const nameOf = (layer: Layer): string | undefined => options.nameOf?.(layer) ?? titleOf(layer);
-  const unnamed = layers.filter((layer) => nameOf(layer) === undefined).length;
-  let special = 0;
-  const names = { ...nameOptions(options), isOnly: unnamed <= 1 };
-  const readOne = async (layer: Layer, index: number): Promise<Part> => {
-    signal.throwIfAborted();
-    const here = { ...io, signal };
-    const onFile = options.layout === "Merge" ? io.onFile : undefined;
-    const unpacked = await unpackLayer({
-      source: layerBytes(layer, here),
-      size: layer.descriptor.size,
-      dir: io.dir,
-      index,
-      budget: budgetFor(layer, io, shared),
-      signal,
-      judge: (found) => contentOf(layer, found, nameOf(layer)),
-      onFile,
-    }).catch((error: unknown) => Promise.reject(unreadable(layer, error)));
-    if (unpacked.content === "raw") return { layer, tree: fileTree(layer, unpacked.body, names, io), isOverlay: false };
-    special += unpacked.counts.special;
-    return { layer, tree: unpacked.tree, isOverlay: isFileSystemLayer(layer) };
-  };
-  const reading = layers.map((layer, index) => limit(() => readOne(layer, index)));
-  try {
-    return { parts: await Promise.all(reading), special };
-  } catch (error) {
-    // The others are of no use any more. They have to have ended before the directory is somebody else's.
-    abort.abort(error);
-    await Promise.allSettled(reading);
-    throw error;
-  }
-}
-
-/** Under the *PerDir layouts the template names the directories. */
-function nameOptions(options: OperationOptions): OperationOptions {
-  if (options.layout === "Merge") return options;
-  const { filename: _, ...rest } = options;
-  return rest;
-}
-
-function fileTree(
-  layer: Layer,
-  body: Body,
-  names: OperationOptions & { readonly isOnly: boolean },
-  io: OperationIO,
-): Tree {
-  const tree = new Tree(io.limits.maxEntries);
-  tree.put(
-    fileNameOf(
-      layer,
-      extensionOf(layer.descriptor.mediaType, { archive: "none", begins: undefined }),
-      names,
-      names.isOnly,
-    ),
-    {
-      kind: "file",
-      executable: false,
-      body,
-    },
-  );
-  return tree;
-}
-
-function isFileSystemLayer(layer: Layer): boolean {
-  return fileSystemLayer.test(layer.descriptor.mediaType) && titleOf(layer) === undefined;
-}
-
 /** Image file system layers that follow each other become one tree, which merges with the rest like any other. */
 async function mergeParts(parts: readonly Part[], options: OperationOptions, io: OperationIO): Promise<Tree> {
   const groups: Part[][] = [];
@@ -155,8 +61,9 @@ async function mergeParts(parts: readonly Part[], options: OperationOptions, io:
     if (joins) last.push(part);
     else groups.push([part]);
   }
+  const isOne = new Set(parts.map(({ layer }) => layer.node)).size <= 1;
   const trees: LabelledTree[] = [];
-  for (const group of groups) trees.push({ tree: await treeOf(group, io), label: labelOf(group) });
+  for (const group of groups) trees.push({ tree: await treeOf(group, io), label: labelOf(group, isOne) });
   return trees.length === 1
     ? trees[0]!.tree
     : await mergeTrees(trees, options.onConflict, io.limits.maxEntries, io.signal);
@@ -168,11 +75,13 @@ async function treeOf(group: readonly Part[], io: OperationIO): Promise<Tree> {
   return await overlay(trees, io.limits.maxEntries, io.signal);
 }
 
-function labelOf(group: readonly Part[]): string {
-  const { descriptor, ordinal } = group[0]!.layer;
-  return group.length > 1
-    ? `the file system of ${group[0]!.layer.node.descriptor.digest}`
-    : `layer ${ordinal} (${descriptor.digest})`;
+/** As a message names it; a layer of several manifests with the one that it belongs to. */
+function labelOf(group: readonly Part[], isOneManifest: boolean): string {
+  const { descriptor, ordinal, node } = group[0]!.layer;
+  const { digest, platform } = node.descriptor;
+  if (group.length > 1) return `the file system of ${digest}`;
+  const layer = ordinal < 0 ? `the config ${descriptor.digest}` : `layer ${ordinal} (${descriptor.digest})`;
+  return isOneManifest ? layer : `${layer} of manifest ${digest}${platform ? ` (${printablePlatform(platform)})` : ""}`;
 }
 
 interface NamedParts {

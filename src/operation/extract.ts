@@ -9,7 +9,9 @@ import { compressionOf, type Content } from "../archive/sniff.ts";
 import type { FileListener, ReadCounts } from "../archive/read.ts";
 import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
-import { notAnArchive, unreadable } from "./archive-claim.ts";
+import { contentOf, notAnArchive, unreadable } from "./archive-claim.ts";
+import { copySpooled, rawTree } from "./copy.ts";
+import { titleOf } from "./file-name.ts";
 import type { Digest, Layer } from "../oci/types.ts";
 import { layerBytes, readFileChunks, sniffFile, spoolLayer, type SpooledLayer } from "./layer-content.ts";
 import {
@@ -36,7 +38,7 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
   const { spooled, verdict } = await judgeLayer(layer, options, io);
   if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
   const { content } = await sniffFile(spooled.path);
-  if (content.archive === "none") throw notAnArchive(layer, content);
+  if (content.archive === "none") return await copyRaw(layer, spooled, { content, options, io });
   const unpacked = await unpackOnly(layer, { ...io, onFile: undefined }, readFileChunks(spooled.path));
   const entriesBefore = unpacked.tree.entries.size;
   const ready = await publishable(unpacked, rulesOf(options), io);
@@ -48,9 +50,21 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
 /** The content of one archive as files, whatever its bytes are. @throws as `extract` */
 export const extractTree: TreeOperation = async (layers, options, io) => {
   const layer = onlyLayer(layers);
+  if (options.copiesRaw === true) return await extractOrCopy(layer, options, io);
   const unpacked = await unpackOnly(layer, io, layerBytes(layer, io));
   return await publishable(unpacked, rulesOf(options), io);
 };
+
+/** A single file of an unknown layout that nobody has called an archive. @throws NotAnArchive for any other */
+async function copyRaw(
+  layer: Layer,
+  spooled: SpooledLayer,
+  { content, options, io }: { readonly content: Content; readonly options: OperationOptions; readonly io: OperationIO },
+): Promise<OperationResult> {
+  if (options.copiesRaw !== true) throw notAnArchive(layer, content);
+  contentOf(layer, content, titleOf(layer));
+  return { ...(await copySpooled(layer, spooled, options, io)), operation: "Copy" };
+}
 
 async function unpackOnly(
   layer: Layer,
@@ -71,6 +85,22 @@ async function unpackOnly(
   } catch (error) {
     throw unreadable(layer, error);
   }
+}
+
+/** What only the first bytes tell is found out on disk. */
+async function extractOrCopy(layer: Layer, options: OperationOptions, io: OperationIO): Promise<ReadyTree> {
+  const spooled = await spoolLayer(layer, 0, io);
+  const { content, head } = await sniffFile(spooled.path);
+  if (content.archive === "none") {
+    contentOf(layer, content, titleOf(layer));
+    return {
+      tree: rawTree(layer, spooled, { content, head, options, io }),
+      skipped: nothingSkipped,
+      operation: "Copy",
+    };
+  }
+  const unpacked = await unpackOnly(layer, { ...io, onFile: undefined }, readFileChunks(spooled.path));
+  return await publishable(unpacked, rulesOf(options), io);
 }
 
 /** An artifact of Flux's own OCIRepository would lack what Flux leaves out by default. */

@@ -1,6 +1,6 @@
 import { hexOf } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import type { Layer, ManifestNode } from "../oci/types.ts";
+import type { Layer, ManifestNode, Platform } from "../oci/types.ts";
 import { compressionOf, type Content } from "../archive/sniff.ts";
 import type { OperationOptions } from "./operation.ts";
 import { expandTemplate, safePath, type TemplateValues } from "./template.ts";
@@ -23,7 +23,7 @@ type NameOptions = Pick<OperationOptions, "filename" | "nameOf" | "stem" | "tag"
  */
 export function fileNameOf(layer: Layer, ext: string, options: NameOptions, isOnly = true): string {
   if (options.filename !== undefined) return expandTemplate(options.filename, layerValues(layer, ext, options));
-  const known = options.nameOf?.(layer) ?? titleOf(layer);
+  const known = options.nameOf?.(layer, options) ?? titleOf(layer);
   if (known !== undefined) return safePath(known, `the name of layer ${layer.descriptor.digest}`);
   if (options.stem !== undefined)
     return safePath(
@@ -44,7 +44,10 @@ export function layerDirectory(layer: Layer, options: NameOptions): string {
 export function manifestDirectory(node: ManifestNode, options: NameOptions): string {
   if (options.filename !== undefined) return expandTemplate(options.filename, manifestValues(node, options));
   const title = node.effectiveAnnotations[TITLE];
-  const name = title || platformOf(node)?.replaceAll("/", "-") || hexOf(node.descriptor.digest).slice(0, 12);
+  const platform = platformOf(node);
+  // BuildKit's attestations are all for `unknown/unknown`.
+  const isStated = platform !== undefined && !platform.split("/").every((part) => part === "unknown");
+  const name = title || (isStated && platform.replaceAll("/", "-")) || hexOf(node.descriptor.digest).slice(0, 12);
   return safePath(name, `the title of manifest ${node.descriptor.digest}`);
 }
 
@@ -77,13 +80,18 @@ function manifestValues(node: ManifestNode, { tag, repository }: NameOptions): T
 
 function platformOf(node: ManifestNode): string | undefined {
   const { platform } = node.descriptor;
-  return platform === undefined
-    ? undefined
-    : formatPlatform({
-        os: platform.os,
-        architecture: platform.architecture,
-        ...(platform.variant && { variant: platform.variant }),
-      });
+  return platform && formatPlatform(shortPlatform(platform));
+}
+
+function shortPlatform({ os, architecture, variant }: Platform): Platform {
+  return { os, architecture, ...(variant && { variant }) };
+}
+
+/** As a message names it. */
+export function printablePlatform(platform: Platform): string {
+  return formatPlatform(shortPlatform(platform))
+    .replace(/[^\w./-]/g, "?")
+    .slice(0, 80);
 }
 
 function own(annotations: Readonly<Record<string, string>> | undefined, key: string): string | undefined {
@@ -108,12 +116,20 @@ export function extensionOf(mediaType: string, content?: Content, head?: Buffer)
   const type = mediaType.toLowerCase().split(";")[0]!.trim();
   const known = bySubtype[type];
   if (known !== undefined) return known;
+  const inner = /^(.*)\+(gzip|zstd)$/.exec(type);
+  if (inner !== null && !archiveSuffix.test(inner[1]!)) return compressedFile(inner[1]!, inner[2]!);
   if (archiveSuffix.test(type)) return content === undefined ? typedArchive(type) : compressedExtension(head);
   const suffix =
     /(?:\+|^(?:application|text)\/|\.)(json|jsonl|yaml|yml|xml|toml|wasm|rego|txt|html|css|csv|cue|gguf|safetensors|spdx|prov|sig|pem)(?:\.v\d[\w.]*)?$/.exec(
       type,
     )?.[1];
   return suffix === undefined ? compressedExtension(head) : `.${suffix}`;
+}
+
+/** `application/vnd.example.jsonl+gzip` is a .jsonl.gz. */
+function compressedFile(innerType: string, compression: string): string {
+  const inner = extensionOf(innerType);
+  return `${inner === ".bin" ? "" : inner}${compression === "gzip" ? ".gz" : ".zst"}`;
 }
 
 function archiveExtension(content: Content): string {

@@ -14,9 +14,9 @@ import type { Digest, Layer, ManifestNode } from "../oci/types.ts";
 import { filesIn, fixture, layersOf, manifestNode } from "../testing/archives/layers.ts";
 import { copy } from "./copy.ts";
 import { extractAll } from "./extract-all.ts";
-import { extract } from "./extract.ts";
+import { extract, extractTree } from "./extract.ts";
 import { operations } from "./table.ts";
-import type { OperationIO, OperationOptions } from "./operation.ts";
+import type { LayoutRules, OperationIO, OperationOptions } from "./operation.ts";
 
 const TITLE = "org.opencontainers.image.title";
 const options: OperationOptions = {
@@ -296,6 +296,71 @@ describe("ExtractAll", () => {
     }
   });
 
+  const rules: LayoutRules = { isExecutable: () => false, holdsOneFile: () => false, configs: [] };
+
+  it("names the one file of each layer where the layout says that there is one, and overlays none", async () => {
+    const shelf = new Shelf();
+    const mediaType = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    const layers = ["task", "pipeline"].map((kind, ordinal) =>
+      shelf.layer(gzipSync(tar({ build: kind })), { mediaType, ordinal }),
+    );
+    const nameOf = ({ ordinal }: Layer): string => `${["task", "pipeline"][ordinal]}-build.yaml`;
+    const known = { nameOf, rules: { ...rules, holdsOneFile: () => true } };
+    const { blob } = await extractAll(layers, { ...options, ...known }, io(shelf));
+    expect(await texts(blob.path)).toEqual({ "pipeline-build.yaml": "pipeline", "task-build.yaml": "task" });
+    const two = [shelf.layer(gzipSync(tar({ a: "1", b: "2" })), { mediaType })];
+    const other = await mkdtemp(join(dir, "two"));
+    await expect(extractAll(two, { ...options, ...known }, io(shelf, { dir: other }))).rejects.toThrow("holds 2 files");
+  });
+
+  it("keeps what the layout says of a raw layer's mode, and adds the files of its config", async () => {
+    const shelf = new Shelf();
+    const raw = shelf.layer("run", { title: "run.sh" });
+    const config = { ...shelf.layer('{"a":1}'), ordinal: -1 };
+    const known = {
+      ...rules,
+      isExecutable: () => true,
+      configs: [{ config, filesOf: (bytes: Buffer) => ({ Kitfile: `from ${bytes.toString()}` }) }],
+    };
+    const { blob } = await extractAll([raw], { ...options, rules: known }, io(shelf));
+    const files = await filesIn(blob.path);
+    expect(files.get("run.sh")?.mode).toBe(0o755);
+    expect(files.get("Kitfile")).toMatchObject({ mode: 0o644, content: Buffer.from('from {"a":1}') });
+    const bad = { ...known, configs: [{ config, filesOf: () => JSON.parse("{") as never }] };
+    const other = await mkdtemp(join(dir, "bad"));
+    await expect(extractAll([raw], { ...options, rules: bad }, io(shelf, { dir: other }))).rejects.toMatchObject({
+      code: "ManifestInvalid",
+    });
+  });
+
+  it("names the manifests where layers of several conflict", async () => {
+    const shelf = new Shelf();
+    const arm = { os: "linux", architecture: "arm64" };
+    const nodes = [node("one"), node("two", { descriptor: { ...node("two").descriptor, platform: arm } })];
+    const layers = nodes.map((owner, i) => shelf.layer(`${i}`, { title: "same.txt", node: owner }));
+    const message = await extractAll(layers, options, io(shelf)).then(String, String);
+    expect(message).toContain(`layer 0 (${layers[0]!.descriptor.digest}) of manifest ${nodes[0]!.descriptor.digest}`);
+    expect(message).toContain(`of manifest ${nodes[1]!.descriptor.digest} (linux/arm64)`);
+  });
+
+  it("has stopped every download when it fails", async () => {
+    const shelf = new Shelf();
+    const layers = [shelf.layer("gone", { title: "gone" }), shelf.layer("slow", { title: "slow", ordinal: 1 })];
+    shelf.contents.delete(layers[0]!.descriptor.digest);
+    let isWriting = false;
+    const slow: Fetcher = {
+      fetch: async (descriptor, signal) => {
+        if (descriptor.digest === layers[0]!.descriptor.digest) return await shelf.fetch(descriptor);
+        isWriting = true;
+        await new Promise((resolve) => signal.addEventListener("abort", () => setTimeout(resolve, 20)));
+        isWriting = false;
+        throw new Error("aborted");
+      },
+    };
+    await expect(extractAll(layers, options, io(slow))).rejects.toThrow("no sha256:");
+    expect(isWriting).toBe(false);
+  });
+
   it("refuses two directories of one name", async () => {
     const shelf = new Shelf();
     const layers = [shelf.layer("a", { title: "d" }), shelf.layer("b", { title: "d", ordinal: 1 })];
@@ -391,6 +456,26 @@ describe("Extract", () => {
     expect(blob.verbatim).toBe(false);
     expect(skipped.ignored).toBe(1);
     expect(await texts(blob.path)).toEqual({ "a.yaml": "a" });
+  });
+
+  it("copies a raw layer where nobody has said what to do, and says so", async () => {
+    const shelf = new Shelf();
+    const undecided = { ...options, copiesRaw: true };
+    const layer = shelf.layer("a: 1\n", { mediaType: "application/yaml" });
+    const copied = await extract([layer], undecided, io(shelf));
+    expect(copied.operation).toBe("Copy");
+    expect(await texts(copied.blob.path)).toEqual({ "app.yaml": "a: 1\n" });
+    const scratch = [await mkdtemp(join(dir, "a")), await mkdtemp(join(dir, "b")), await mkdtemp(join(dir, "c"))];
+    const archive = shelf.layer(gzipSync(tar({ "b.yaml": "b" })), { mediaType: "application/octet-stream" });
+    const extracted = await extract([archive], undecided, io(shelf, { dir: scratch[0]! }));
+    expect(extracted.operation).toBeUndefined();
+    expect(await texts(extracted.blob.path)).toEqual({ "b.yaml": "b" });
+    const broken = shelf.layer(gzipSync("hello"), { mediaType: "application/vnd.example.tar+gzip" });
+    await expect(extract([broken], undecided, io(shelf, { dir: scratch[1]! }))).rejects.toMatchObject({
+      code: "NotAnArchive",
+    });
+    const files = await extractTree([layer], undecided, io(shelf, { dir: scratch[2]! }));
+    expect([files.operation, [...files.tree.entries.keys()]]).toEqual(["Copy", ["app.yaml"]]);
   });
 
   it("refuses a raw layer and names what to write", async () => {

@@ -9,6 +9,27 @@ export type LayoutName = "Merge" | "LayerPerDir" | "ManifestPerDir";
 export type ConflictPolicy = "Fail" | "Overwrite" | "Keep";
 export type SymlinkPolicy = "Skip" | "Follow";
 
+/** How a layout names raw layers. */
+export type LayerNames = (
+  layer: Layer,
+  where: { readonly tag: string; readonly repository: string },
+) => string | undefined;
+
+/** What a known layout has besides names. */
+export interface LayoutRules {
+  readonly isExecutable: (layer: Layer) => boolean;
+  /** Whether a layer is an archive of one file, which gets the name of the layer. */
+  readonly holdsOneFile: (layer: Layer) => boolean;
+  readonly configs: readonly ConfigFiles[];
+}
+
+/** A config blob of which the layout's tool makes files. */
+export interface ConfigFiles {
+  readonly config: Layer;
+  /** Path to text. @throws what is wrong with the config */
+  readonly filesOf: (config: Buffer) => Readonly<Record<string, string>>;
+}
+
 /** How the selected layers become one artifact: the parsed layerSelector and the profile's defaults. */
 export interface OperationOptions {
   readonly layout: LayoutName;
@@ -17,9 +38,12 @@ export interface OperationOptions {
   /** Template for names, see api.md "Template variables". */
   readonly filename?: string;
   /** How the known layout names a raw layer; asked where there is no template. */
-  readonly nameOf?: (layer: Layer) => string | undefined;
+  readonly nameOf?: LayerNames;
   /** Name of a raw layer without extension; where there is none, the last part of the repository's. */
   readonly stem?: string;
+  readonly rules?: LayoutRules;
+  /** Extract: a layer that is no archive, and not meant to be one, is copied. */
+  readonly copiesRaw?: boolean;
   /** spec.ignore; undefined means, for Extract, Flux's default exclusions. */
   readonly ignore?: string;
   /** Values of `{tag}` and `{repository}`. */
@@ -53,6 +77,8 @@ interface Omissions {
   readonly skipped: Skipped;
   /** The first ignored files, each with the pattern that names it; absent where nothing was looked at. */
   readonly leftOut?: readonly string[];
+  /** What was done, where only the first bytes could tell. */
+  readonly operation?: OperationName;
 }
 
 export interface OperationResult extends Omissions {

@@ -3,7 +3,7 @@ import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Annotations, Layer } from "../oci/types.ts";
-import type { OperationOptions, OperationResult } from "../operation/operation.ts";
+import type { OperationName, OperationOptions, OperationResult } from "../operation/operation.ts";
 import { operations } from "../operation/table.ts";
 import { revisionOf } from "../store/store.ts";
 import type { Selection } from "../select/selection.ts";
@@ -47,7 +47,7 @@ export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, sele
 /** Reduces the selected layers to one artifact. @throws what the operations throw */
 export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
   const { resolved, dir, limits, signal, onBytes } = context;
-  const result = await operations[selection.operation](selection.layers, optionsOf(context, selection), {
+  const result = await operations[operationOf(selection)](selection.layers, optionsOf(context, selection), {
     fetcher: contentRepository(context),
     dir,
     limits,
@@ -55,11 +55,21 @@ export async function buildArtifact(context: BuildContext, selection: Selection)
     ...(onBytes && { onBytes }),
   });
   return {
-    selection,
+    selection: asDone(selection, result.operation),
     result,
     revision: revisionOf(resolved.tag, result.blob.contentDigest),
     metadata: metadataOf(context, selection),
   };
+}
+
+/** Extract finds out what an undecided layer is. */
+export function operationOf({ operation, isUndecided }: Selection): OperationName {
+  return isUndecided === true ? "Extract" : operation;
+}
+
+/** The selection with what was really done. */
+export function asDone(selection: Selection, done: OperationName | undefined): Selection {
+  return { ...selection, operation: done ?? operationOf(selection) };
 }
 
 /** api.md, "The published artifact": the manifest's annotations, and where it came from. */

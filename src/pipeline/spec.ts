@@ -12,7 +12,7 @@ import type { Selection } from "../select/selection.ts";
 import type { TagQuery } from "../tags/rule.ts";
 
 /** Changed whenever the same layers would be made into another artifact, so that stored ones are made anew. */
-const BUILD_VERSION = 1;
+const BUILD_VERSION = 2;
 
 /** Helm writes the `+` of build metadata as `_` in tags. */
 const HELM_TYPE = /^application\/vnd\.cncf\.helm\./;
@@ -98,6 +98,8 @@ export function operationOptions(
     ...(selection.filename !== undefined && { filename: selection.filename }),
     ...(selection.nameOf && { nameOf: selection.nameOf }),
     ...(selection.stem !== undefined && { stem: selection.stem }),
+    ...(selection.rules && { rules: selection.rules }),
+    ...(selection.isUndecided && { copiesRaw: true }),
     ...(spec.ignore !== undefined && { ignore: spec.ignore }),
     ...names,
   };

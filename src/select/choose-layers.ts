@@ -1,7 +1,7 @@
 import { ociEmptyType } from "../oci/media-types.ts";
 import type { Layer, ManifestNode } from "../oci/types.ts";
 import { chooseAmong, filteredPool, type Choice, type Offered } from "./choice.ts";
-import { profileOf } from "./known-layout.ts";
+import { profileOf, usualOperation } from "./known-layout.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import type { Profile } from "./profile.ts";
 import type { LayerSelector } from "./selection.ts";
@@ -48,7 +48,7 @@ export function isEmpty({ descriptor }: Layer): boolean {
 function offerOf(node: ManifestNode, selector: LayerSelector): Offer {
   const profile = profileOf(node);
   const { pool, passed } = layerMatcher(selector).hasFilters ? filtered(node, selector) : contentOf(node, profile);
-  return { node, profile, usual: profile?.operation, pool, passed, isConfig: pool[0]?.ordinal === -1 };
+  return { node, profile, usual: usualOperation(node), pool, passed, isConfig: pool[0]?.ordinal === -1 };
 }
 
 function filtered(node: ManifestNode, selector: LayerSelector): Pick<Offer, "pool" | "passed"> {

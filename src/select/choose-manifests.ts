@@ -33,7 +33,8 @@ const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
 
 const emptyReason = "it has no layers to take";
 
-const platformNote = "linux/amd64 was taken, since indexSelector.platform is absent";
+const noteFor = (platform: Platform): string =>
+  `${formatPlatform(platform)} was taken, since indexSelector.platform is absent`;
 
 /** Walks as far as the selector needs. @throws what `walk` throws, InvalidSpec */
 export async function* survey({
@@ -103,7 +104,7 @@ function usualAmong(
   const node = matching.find(({ descriptor }) => descriptor === usual);
   const absent = missing.find(({ descriptor }) => descriptor === usual);
   if (absent !== undefined) return { kind: "missing", missing: absent, reasons };
-  return node && taken(matching, [node], platformNote, reasons);
+  return node && asUsual(matching, node, reasons);
 }
 
 /** Chooses among what the walk has met; pure, so that a suggestion can be tried before it is made. */
@@ -120,11 +121,19 @@ export function chooseManifests(
   if (selector?.match === "First") return taken(matching, [first], "it is the first match", reasons);
   if (matching.length === 1) return taken(matching, matching, onlyReason(first, matcher), reasons);
   const usual = matcher.hasConditions ? undefined : defaultAmong(matching);
-  if (usual !== undefined) {
-    return taken(matching, [usual], platformNote, reasons);
-  }
+  if (usual !== undefined) return asUsual(matching, usual, reasons);
   for (const node of matching) reasons.set(node, `it is one of ${matching.length} manifests that match`);
   return { kind: "ambiguous", nodes: matching, reasons };
+}
+
+/** Taken for its platform, and said so. */
+function asUsual(
+  matching: readonly ManifestNode[],
+  usual: ManifestNode,
+  reasons: Map<ManifestNode, string>,
+): ManifestChoice {
+  const note = noteFor(usual.descriptor.platform ?? defaultPlatform);
+  return { ...taken(matching, [usual], note, reasons), note };
 }
 
 function judge(
@@ -149,9 +158,9 @@ function taken(
   nodes: readonly ManifestNode[],
   reason: string,
   reasons: Map<ManifestNode, string>,
-): ManifestChoice {
+): Extract<ManifestChoice, { kind: "chosen" }> {
   for (const node of matching) reasons.set(node, nodes.includes(node) ? reason : `another was taken: ${reason}`);
-  return { kind: "chosen", nodes, reasons, ...(reason === platformNote && { note: reason }) };
+  return { kind: "chosen", nodes, reasons };
 }
 
 function onlyReason({ path }: ManifestNode, { hasConditions }: ManifestMatcher): string {
@@ -168,10 +177,14 @@ function defaultAmong<T extends Pick<ManifestNode, "descriptor" | "effectiveType
     isStated(platform) ? [formatPlatform(platform)] : [],
   );
   if (types.size > 1 || new Set(platforms).size < nodes.length) return undefined;
-  const fitting = nodes.filter(
-    ({ descriptor: { platform } }) => platform !== undefined && matchesPlatform(defaultPlatform, platform),
-  );
+  const fitting = nodes.filter(({ descriptor: { platform } }) => platform !== undefined && isDefault(platform));
   const plain = fitting.filter(({ descriptor: { platform } }) => platform?.variant === undefined);
   const [usual, ...others] = plain.length > 0 ? plain : fitting;
   return others.length === 0 ? usual : undefined;
+}
+
+/** Zarf's packages are for an architecture alone, and say so with `multi`. */
+function isDefault(platform: Platform): boolean {
+  const { os, architecture } = platform;
+  return matchesPlatform(defaultPlatform, os === "multi" ? { os: defaultPlatform.os, architecture } : platform);
 }

@@ -9,6 +9,7 @@ import { isStated } from "./manifest-matcher.ts";
 import { printable } from "../text/printable.ts";
 import { firstEntries } from "./first-entries.ts";
 import { suggestLayers } from "./suggest-layer.ts";
+import { takeTogether } from "./suggest-together.ts";
 import {
   candidateOf,
   candidatesOf,
@@ -34,7 +35,7 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
     ...list(nodes, (node) => manifestLine(candidateOf(node))),
     `to take ${digest}, write`,
     yaml(suggestion),
-    "or take them together with indexSelector.match: All",
+    ...togetherAdvice(nodes, undecided),
   ];
   return refusal("AmbiguousManifest", message, { ...manifestDetails(nodes.map(candidateOf)), suggestion });
 }
@@ -52,6 +53,11 @@ function missingManifest({ descriptor, error }: Missing, { survey }: Undecided):
     "mirror what is missing, or name what is wanted by indexSelector.platform or ref.digest",
   ];
   return new CodedError("NotFound", message.join("\n"), { cause: error, details: manifestDetails(candidates) });
+}
+
+function togetherAdvice(nodes: readonly ManifestNode[], undecided: Undecided): string[] {
+  const fields = takeTogether(nodes, undecided);
+  return fields === undefined ? [] : [`or take them together with ${fields.join(", ")}`];
 }
 
 function noManifest(undecided: Undecided): CodedError {

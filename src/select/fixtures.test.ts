@@ -29,7 +29,7 @@ const summary = ({ operation, layout, profile, layers, nameOf, note }: Selection
   layout,
   profile,
   ordinals: layers.map(({ ordinal }) => ordinal),
-  names: layers.map((layer) => nameOf?.(layer)),
+  names: layers.map((layer) => nameOf?.(layer, { tag: "1.0.0", repository: "team/app" })),
   note,
 });
 

@@ -376,6 +376,7 @@ const known: readonly Row[] = [
     profile: "tekton",
     operation: "ExtractAll",
     taken: [0, 1],
+    names: ["task-x.yaml", "pipeline-x.yaml"],
   },
   {
     name: "BuildKit attestations",
@@ -452,7 +453,9 @@ describe("known layouts, without a selector", () => {
       expect(selection.profile).toBe(profile);
       expect(selection.operation).toBe(operation);
       expect(selection.layers.map(({ ordinal }) => ordinal)).toEqual(taken);
-      expect(selection.layers.map((layer) => selection.nameOf?.(layer))).toEqual(names);
+      expect(
+        selection.layers.map((layer) => selection.nameOf?.(layer, { tag: "1.0.0", repository: "team/app" })),
+      ).toEqual(names);
       expect(selection.layout).toBe("Merge");
     },
   );

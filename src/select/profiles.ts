@@ -1,6 +1,17 @@
 import { ociConfigType } from "../oci/media-types.ts";
 import type { Descriptor, ManifestNode } from "../oci/types.ts";
-import { attestationName, composeName, dockerModelName, filePath, kyvernoName } from "./profile-names.ts";
+import { kitfileOf } from "./kitfile.ts";
+import {
+  attestationName,
+  composeName,
+  dockerModelConfig,
+  dockerModelName,
+  filePath,
+  isModelProgram,
+  kyvernoName,
+  pyociName,
+  tektonName,
+} from "./profile-names.ts";
 import type { Profile } from "./profile.ts";
 
 /**
@@ -52,11 +63,11 @@ export const profiles: readonly Profile[] = [
     operation: "ExtractAll",
     nameOf: kyvernoName,
   },
-  // Also the checks of Trivy; titles may hold a path.
+  // Also the checks of Trivy; titles may hold a path. conftest and oras give a config of any type.
   {
     name: "opa",
-    matches: ofType("application/vnd.cncf.openpolicyagent.config.v1+json"),
-    isContent: typed(/^application\/vnd\.cncf\.openpolicyagent\./),
+    matches: (node) => isOpa(node) || layers((found) => found.every(isOpaLayer))(node),
+    isContent: (layer) => isOpaLayer(layer),
     operation: "ExtractAll",
   },
   {
@@ -74,12 +85,14 @@ export const profiles: readonly Profile[] = [
     isContent: typed(/^application\/vnd\.(?:cnai|cncf)\.model\./),
     operation: "ExtractAll",
     nameOf: filePath,
+    isExecutable: isModelProgram,
   },
   {
     name: "kitops",
     matches: ofType("application/vnd.kitops.modelkit.config.v1+json"),
     isContent: typed(/^application\/vnd\.kitops\.modelkit\./),
     operation: "ExtractAll",
+    filesOf: kitfileOf,
   },
   // The order of the layers is the order of the shards, which the names keep.
   {
@@ -87,6 +100,7 @@ export const profiles: readonly Profile[] = [
     matches: ofType(/^application\/vnd\.docker\.ai\.model\.config\.v\d+\.\d+\+json$/),
     operation: "ExtractAll",
     nameOf: dockerModelName,
+    filesOf: dockerModelConfig,
   },
   // The zip of the module comes first; the module file after it is also in the zip.
   {
@@ -141,7 +155,7 @@ export const profiles: readonly Profile[] = [
     matches: ofType(/^application\/vnd\.docker\.tape\.attest\.v1\w*\.jsonl\+gzip$/),
     operation: "Copy",
   },
-  { name: "pyoci", matches: ofType("application/pyoci.package.v1"), operation: "Copy" },
+  { name: "pyoci", matches: ofType("application/pyoci.package.v1"), operation: "Copy", nameOf: pyociName },
   {
     name: "homebrew",
     matches: ({ effectiveAnnotations }) => Object.hasOwn(effectiveAnnotations, "sh.brew.bottle.digest"),
@@ -154,10 +168,13 @@ export const profiles: readonly Profile[] = [
     isContent: isXpkgBase,
     operation: "Extract",
   },
+  // The types of its layers are those of an image, but each is a tar of one object.
   {
     name: "tekton",
-    matches: layers((found) => found.every((layer) => annotation(layer, "dev.tekton.image.kind") !== undefined)),
+    matches: layers((found) => found.every((layer) => tektonName(layer) !== undefined)),
     operation: "ExtractAll",
+    nameOf: tektonName,
+    holdsOneFile: true,
   },
   {
     name: "attestations",
@@ -196,6 +213,9 @@ function typed(type: string | RegExp): (layer: Descriptor) => boolean {
 function layers(test: (layers: readonly Descriptor[]) => boolean): Profile["matches"] {
   return ({ manifest }) => manifest.layers.length > 0 && test(manifest.layers);
 }
+
+const isOpa = ofType("application/vnd.cncf.openpolicyagent.config.v1+json");
+const isOpaLayer = typed(/^application\/vnd\.cncf\.openpolicyagent\./);
 
 const isImage = ofType(ociConfigType, "application/vnd.docker.container.image.v1+json");
 const isImageLayer = typed(

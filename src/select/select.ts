@@ -5,7 +5,7 @@ import { chooseLayers, type LayerChoice } from "./choose-layers.ts";
 import { choosePresent, missingOf, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
 import { reportDecisions } from "./decisions.ts";
 import { layerError, manifestError } from "./explain.ts";
-import { namesOf, profileOf } from "./known-layout.ts";
+import { namesOf, profileOf, rulesOf } from "./known-layout.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import { manifestMatcher } from "./manifest-matcher.ts";
 import type { Selection, SelectRequest } from "./selection.ts";
@@ -61,6 +61,12 @@ function selectionOf(
   const nodes: readonly ManifestNode[] = [...new Set(layers.map(({ node }) => node))];
   const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
   const nameOf = namesOf(layers);
+  const { hasFilters } = layerMatcher(layerSelector);
+  const rules = rulesOf(layers, !hasFilters && operation === "ExtractAll");
+  const isUndecided =
+    operation !== "ExtractAll" &&
+    layerSelector?.operation === undefined &&
+    layers.every(({ node, ordinal }) => ordinal >= 0 && profileOf(node) === undefined);
   return {
     nodes,
     layers,
@@ -68,6 +74,8 @@ function selectionOf(
     layout: layerSelector?.layout ?? "Merge",
     ...(layerSelector?.filename !== undefined && { filename: layerSelector.filename }),
     ...(nameOf && { nameOf }),
+    ...(rules && { rules }),
+    ...(isUndecided && { isUndecided }),
     ...(profile !== undefined && others.length === 0 && { profile }),
     ...(note !== undefined && { note }),
   };

@@ -1,7 +1,7 @@
 import type { Fetcher } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Descriptor, Digest, Layer, ManifestNode } from "../oci/types.ts";
-import type { LayoutName, OperationName } from "../operation/operation.ts";
+import type { LayerNames, LayoutName, LayoutRules, OperationName } from "../operation/operation.ts";
 
 /** spec.indexSelector, see api.md "Selection". Values of `annotations` and `artifactType` are globs. */
 export interface IndexSelector {
@@ -52,6 +52,7 @@ export interface Decision {
 export interface Selection {
   readonly nodes: readonly ManifestNode[];
   readonly layers: readonly Layer[];
+  /** As far as it can be told before the layers are there, see `isUndecided`. */
   readonly operation: OperationName;
   readonly layout: LayoutName;
   /** Name template: the selector's. */
@@ -59,7 +60,11 @@ export interface Selection {
   /** Name without extension of a raw layer, where its repository's name is not its own. */
   readonly stem?: string;
   /** How the known layout names a raw layer; it comes after `filename` and before the title. */
-  readonly nameOf?: (layer: Layer) => string | undefined;
+  readonly nameOf?: LayerNames;
+  /** What else the known layout has: modes, files that its config stands for. */
+  readonly rules?: LayoutRules;
+  /** Of an unknown layout, without a word on what to do: an archive is extracted, else it is copied, as the first bytes say. */
+  readonly isUndecided?: boolean;
   /** Name of the known layout; undefined for one that is not known. */
   readonly profile?: string;
   /** What was decided for want of a selector, such as the platform that was taken. */

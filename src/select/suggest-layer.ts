@@ -2,6 +2,7 @@ import type { Annotations, Layer, ManifestNode } from "../oci/types.ts";
 import { chooseLayers, configOf, isEmpty, layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
 import { isQuotable } from "../text/printable.ts";
 import { firstEntries } from "./first-entries.ts";
+import { archiveType } from "./known-layout.ts";
 import { escapeGlob } from "./glob.ts";
 import type { LayerSelector } from "./selection.ts";
 
@@ -10,8 +11,6 @@ const maxTried = 20;
 /** Every suggestion is tried on every layer: so many layers are looked at for all suggestions together. */
 const maxLooks = 200_000;
 const titleKey = "org.opencontainers.image.title";
-/** Types of archives, as far as a name can say; the first bytes decide, but nobody has them yet. */
-export const archiveType = /(?:tar|zip|gz|tgz|zst|zstd|layer\.v1)$/;
 
 /**
  * What to add, or to write instead, so that layers can be taken; tried out before it is suggested. Undefined where there

@@ -158,7 +158,7 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
     const make = { ...context, dir, selection, destination };
     if (format === "text") {
       const told = await makeForPeople(make, io);
-      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, ...make, verification });
+      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, resolved, found, verification });
     } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, verification }));
     return 0;
   } catch (error) {
@@ -192,8 +192,9 @@ async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
       ...built,
       written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})`,
     };
-  const { result, revision } = await makeArtifact(make, io);
+  const { selection: done, result, revision } = await makeArtifact(make, io);
   return {
+    selection: done,
     revision,
     skipped: result.skipped,
     leftOut: result.leftOut,

@@ -1,5 +1,5 @@
 import { contentDigestOf } from "../../archive/write.ts";
-import { optionsOf, type BuildContext } from "../../pipeline/build.ts";
+import { asDone, operationOf, optionsOf, type BuildContext } from "../../pipeline/build.ts";
 import { contentRepository } from "../../pipeline/component.ts";
 import type { Digest } from "../../oci/types.ts";
 import type { ReadyTree, Skipped } from "../../operation/operation.ts";
@@ -9,6 +9,7 @@ import type { Selection } from "../../select/selection.ts";
 import { DirectoryOutput } from "../../output/directory-output.ts";
 
 export interface BuiltDirectory {
+  readonly selection: Selection;
   readonly revision: string;
   readonly skipped: Skipped;
   readonly leftOut: readonly string[] | undefined;
@@ -25,7 +26,7 @@ export async function buildDirectory(
   selection: Selection,
   { path, force }: { readonly path: string; readonly force: boolean },
 ): Promise<BuiltDirectory | undefined> {
-  const { operation } = selection;
+  const operation = operationOf(selection);
   if (operation === "Copy") return undefined;
   const { resolved, dir, limits, signal, onBytes } = context;
   const options = optionsOf(context, selection);
@@ -43,7 +44,14 @@ export async function buildDirectory(
     const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
     const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
     const { skipped, leftOut } = ready;
-    return { revision, skipped, leftOut, files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    return {
+      selection: asDone(selection, ready.operation),
+      revision,
+      skipped,
+      leftOut,
+      files: sizes.length,
+      bytes: sizes.reduce((sum, size) => sum + size, 0),
+    };
   } finally {
     await output.close();
   }

@@ -13,6 +13,8 @@ import { plain } from "../terminal.ts";
 
 /** What is told of a result in text. */
 export interface Told {
+  /** With the operation that was done. */
+  readonly selection: Selection;
   readonly revision: string;
   readonly skipped: Skipped;
   readonly leftOut?: readonly string[] | undefined;
@@ -42,7 +44,6 @@ export function buildDocument(
 }
 
 interface Report extends Told {
-  readonly selection: Selection;
   readonly resolved: Resolved;
   /** Of an OCM component version. */
   readonly found: FoundResource | undefined;

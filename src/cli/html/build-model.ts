@@ -5,9 +5,8 @@ import type { Reference } from "../../oci/reference.ts";
 import type { Layer, ManifestNode } from "../../oci/types.ts";
 import { chooseLayers, configOf, isEmpty, layersOf } from "../../select/choose-layers.ts";
 import { chooseManifests } from "../../select/choose-manifests.ts";
-import { profileOf } from "../../select/known-layout.ts";
+import { archiveType, profileOf, usualOperation } from "../../select/known-layout.ts";
 import { isAttestation } from "../../select/manifest-matcher.ts";
-import { archiveType } from "../../select/suggest-layer.ts";
 import { layerConditions, manifestConditions } from "./conditions.ts";
 import type { PageLayer, PageManifest, PageModel } from "./model.ts";
 
@@ -109,7 +108,7 @@ function pageManifest(node: ManifestNode, numbered: readonly Numbered[]): PageMa
   return {
     digest: node.descriptor.digest,
     isAttestation: node.path.length > 0 && isAttestation(node.descriptor),
-    operation: profile?.operation ?? "Extract",
+    operation: usualOperation(node) ?? "Extract",
     isKnown: profile !== undefined,
     isPinnable: profileOf(withoutIndex(node))?.name === profile?.name,
     pool: numbered.filter(({ layer }) => pool.some((taken) => isSameLayer(taken, layer))).map(({ number }) => number),
