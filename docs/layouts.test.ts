@@ -9,7 +9,7 @@ const rows = page.split("\n").filter((line) => line.startsWith("| `"));
 it("has a row for every profile, and none for any other", () => {
   const named = new Set(rows.map((row) => /^\| `([^`]+)`/.exec(row)?.[1]));
   named.delete("imgpkg");
-  expect([...named].toSorted()).toEqual([...new Set(profiles.map(({ name }) => name))].toSorted());
+  expect(named).toEqual(new Set(profiles.map(({ name }) => name)));
 });
 
 it("says what each profile does", () => {

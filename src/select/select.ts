@@ -8,7 +8,8 @@ import { layerError, manifestError } from "./explain.ts";
 import { namesOf, profileOf, rulesOf } from "./known-layout.ts";
 import { layerMatcher } from "./layer-matcher.ts";
 import { manifestMatcher } from "./manifest-matcher.ts";
-import type { Selection, SelectRequest } from "./selection.ts";
+import type { OperationName } from "../operation/operation.ts";
+import type { LayerSelector, Selection, SelectRequest } from "./selection.ts";
 
 /**
  * Which layers of which manifests are taken, and how they are combined (api.md, "Selection"). Fetches manifests and
@@ -59,24 +60,36 @@ function selectionOf(
   note: string | undefined,
 ): Selection {
   const nodes: readonly ManifestNode[] = [...new Set(layers.map(({ node }) => node))];
-  const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
-  const nameOf = namesOf(layers);
-  const { hasFilters } = layerMatcher(layerSelector);
-  const rules = rulesOf(layers, !hasFilters && operation === "ExtractAll");
-  const isUndecided =
-    operation !== "ExtractAll" &&
-    layerSelector?.operation === undefined &&
-    layers.every(({ node, ordinal }) => ordinal >= 0 && profileOf(node) === undefined);
   return {
     nodes,
     layers,
     operation,
     layout: layerSelector?.layout ?? "Merge",
     ...(layerSelector?.filename !== undefined && { filename: layerSelector.filename }),
+    ...knownOf(nodes, layers, { operation, layerSelector }),
+    ...(note !== undefined && { note }),
+  };
+}
+
+interface Decided {
+  readonly operation: OperationName;
+  readonly layerSelector: LayerSelector | undefined;
+}
+
+/** What the layout of the layers adds, where it is known. */
+function knownOf(
+  nodes: readonly ManifestNode[],
+  layers: readonly Layer[],
+  { operation, layerSelector }: Decided,
+): Pick<Selection, "profile" | "nameOf" | "rules" | "isUndecided"> {
+  const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
+  const nameOf = namesOf(layers);
+  const rules = rulesOf(layers, operation === "ExtractAll" && !layerMatcher(layerSelector).hasFilters);
+  const isUnknown = layers.every(({ node, ordinal }) => ordinal >= 0 && profileOf(node) === undefined);
+  return {
     ...(nameOf && { nameOf }),
     ...(rules && { rules }),
-    ...(isUndecided && { isUndecided }),
     ...(profile !== undefined && others.length === 0 && { profile }),
-    ...(note !== undefined && { note }),
+    ...(isUnknown && operation !== "ExtractAll" && layerSelector?.operation === undefined && { isUndecided: true }),
   };
 }
