@@ -1,6 +1,5 @@
 import { execFileSync, spawn, type ChildProcessByStdio } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -35,7 +34,8 @@ export async function readWithNodeTar(gzip: Buffer): Promise<Seen> {
   return await done;
 }
 
-const goDirectories = ["/usr/local/go/bin", "/usr/lib/go/bin", ...(process.env["PATH"] ?? "").split(":")];
+/** Where Go is looked for. */
+const goPrograms = ["go", "/usr/local/go/bin/go"];
 
 /** Go's standard library, as a process that is asked again and again. */
 export class GoReader {
@@ -49,12 +49,12 @@ export class GoReader {
 
   /** Undefined where there is no Go. @param dir where the program is built */
   static build(dir: string): GoReader | undefined {
-    const go = goDirectories.map((place) => join(place, "go")).find((path) => existsSync(path));
+    const go = goPrograms.find(runs);
     if (go === undefined) return undefined;
     const program = join(dir, "goreader");
     const source = join(import.meta.dirname, "goreader/main.go");
-    const env = { ...process.env, GOFLAGS: "", GOCACHE: join(dir, "cache"), GO111MODULE: "off", CGO_ENABLED: "0" };
-    execFileSync(go, ["build", "-o", program, source], { env, stdio: "inherit" });
+    const settings = [`GOCACHE=${join(dir, "cache")}`, "GO111MODULE=off", "GOFLAGS=", "CGO_ENABLED=0"];
+    execFileSync("env", [...settings, go, "build", "-o", program, source], { stdio: "inherit" });
     return new GoReader(program);
   }
 
@@ -82,4 +82,13 @@ export class GoReader {
 /** Names come in hexadecimal: they may be no UTF-8. */
 function named(hex: string): string {
   return Buffer.from(hex, "hex").toString("utf8");
+}
+
+function runs(go: string): boolean {
+  try {
+    execFileSync(go, ["version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
 }
