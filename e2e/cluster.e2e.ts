@@ -51,6 +51,7 @@ describe("an OCIRepository of which only apiVersion and kind are changed", () =>
       { ref: { digest: "sha256:12b1a20ca2d375e85dd5421941b25fbbcdb1b93e84f444c8c60d75fe0571e02b" } },
     ],
     ["ignore", "flux/app", { ref: { tag: "1.0.0" }, ignore: "/*\n!/deploy\n" }],
+    ["reinclude", "flux/app", { ref: { tag: "1.0.0" }, ignore: "deploy/\n!deploy/**/*.yaml\n" }],
     [
       "extract",
       "flux/app",

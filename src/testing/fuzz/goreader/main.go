@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -117,6 +118,8 @@ func readZip(content []byte) answer {
 		kind := "file"
 		if file.FileInfo().IsDir() {
 			kind = "dir"
+		} else if file.Mode()&fs.ModeSymlink != 0 {
+			kind = "symlink"
 		} else if !file.Mode().IsRegular() {
 			kind = "special"
 		}
