@@ -19,8 +19,18 @@ export function compilePart(pattern: string): PartMatcher {
   return { isPlain: false, matches: (name) => name.length >= least && matches(codePoints(name)) };
 }
 
-function codePoints(text: string): number[] {
-  return Array.from(text, (char) => char.codePointAt(0)!);
+/** A name is held against one pattern after the other: so many of the last ones keep what they are made of. */
+const MAX_KEPT = 256;
+const kept = new Map<string, readonly number[]>();
+
+function codePoints(text: string): readonly number[] {
+  let codes = kept.get(text);
+  if (codes === undefined) {
+    if (kept.size >= MAX_KEPT) kept.clear();
+    codes = Array.from(text, (char) => char.codePointAt(0)!);
+    kept.set(text, codes);
+  }
+  return codes;
 }
 
 /** The text after the star of `*text`, the commonest pattern. */

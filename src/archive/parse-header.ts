@@ -27,6 +27,12 @@ const USTAR_UNUSED = [...UNUSED, DEVMAJOR, DEVMINOR] as const;
 const MAGIC = Buffer.from("ustar\0");
 const VERSION = Buffer.from("00");
 const STAR = Buffer.from("tar\0");
+/** GNU's own header, where times lie in the place of the prefix. */
+const GNU_MAGIC = Buffer.from("ustar  \0");
+const GNU_TIMES = [
+  [345, 12],
+  [357, 12],
+] as const;
 
 /**
  * Reads the header at `at`: ustar, GNU, star or v7.
@@ -43,6 +49,7 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
   if (mode > PERMISSIONS) notes.add("a mode has more than permission bits");
   const size = numeric(block, at, SIZE, notes);
   for (const field of isUstar ? USTAR_UNUSED : UNUSED) unused(block, at, field, notes);
+  if (hasBytes(block, at + MAGIC_AT, GNU_MAGIC)) checkGnuTimes(block, at);
   const name = text(block, at, 100, notes);
   const prefix = isUstar ? text(block, at + PREFIX_AT, prefixLength(block, at, notes), notes) : "";
   return {
@@ -156,6 +163,15 @@ function numeric(block: Buffer, at: number, [offset, length]: Field, notes: Oddi
 /** A number that only a reader who restores owners and times cares about: a time before 1970 is no reason to refuse a file. */
 function unused(block: Buffer, at: number, [offset, length]: Field, notes: Oddities): void {
   if (!isPlainOctal(block, at + offset, length)) notes.add("a number is written unusually");
+}
+
+/** Go takes text there for a prefix of the name, as its own writer once put it; every other reader passes over it. */
+function checkGnuTimes(block: Buffer, at: number): void {
+  for (const [offset, length] of GNU_TIMES) {
+    const first = block[at + offset]!;
+    if (first !== 0 && first < 0x80 && octal(block, at + offset, length) === undefined)
+      throw invalid("a GNU header has text where its times belong, which some readers take for a part of the name");
+  }
 }
 
 /** GNU's binary numbers: the top bit of the first byte marks them, the next one is the sign. */

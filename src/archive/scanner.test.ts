@@ -285,6 +285,11 @@ describe("refused", () => {
       "ArchiveInvalid",
     ],
     ["a hard link with a size", tarOf({ name: "h", type: "1", link: "a", content: "x" }), "ArchiveInvalid"],
+    [
+      "text in the place of GNU's times, which Go reads as a prefix",
+      tarOf({ name: "a", magic: "ustar  \0", prefix: "d/e/" }),
+      "ArchiveInvalid",
+    ],
     ["a PAX path with a NUL", tarOf(paxEntry([["path", "a\0b"]]), { name: "a" }), "ArchiveInvalid"],
     [
       "a PAX record that is too long",
