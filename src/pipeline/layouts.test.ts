@@ -9,7 +9,8 @@ import { selectLayers } from "../select/select.ts";
 import type { IndexSelector, LayerSelector } from "../select/selection.ts";
 import { openLayout } from "../registry/layout.ts";
 import { filesIn } from "../testing/archives/layers.ts";
-import { buildArtifact, selectRequest, type Built } from "./build.ts";
+import { buildArtifact, type Built } from "./build.ts";
+import { selectRequest } from "./select.ts";
 
 /** Artifacts by the real tools: what is published is what the tool itself pulls (see docs/layouts.md). */
 const fixtures = join(import.meta.dirname, "../testing/fixtures/layouts");
