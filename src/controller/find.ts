@@ -15,7 +15,7 @@ export interface FindStep {
   readonly owner: Identified;
   readonly repository: Repository;
   readonly resolved: Resolved;
-  readonly verification: Verification | undefined;
+  readonly verification?: Verification | undefined;
   readonly freshness: Freshness;
 }
 

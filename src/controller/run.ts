@@ -152,8 +152,8 @@ export class Run {
 
   /** What is built has the size and type that were read, not those that a HEAD has stated. */
   async #settled(repository: Repository, resolved: Resolved): Promise<Resolved> {
-    const { settings } = this.#context.deps;
-    return { ...resolved, root: await settled(repository, resolved.root, settings.limits, this.#context.signal) };
+    const { deps, signal } = this.#context;
+    return { ...resolved, root: await settled(repository, resolved.root, deps.settings.limits, signal) };
   }
 
   async #verify(repository: Repository, resolved: Resolved): Promise<Selection | undefined> {
@@ -161,10 +161,10 @@ export class Run {
     if (spec.verify === undefined) return undefined;
     const { deps } = this.#context;
     const { limits } = deps.settings;
+    const isComponent = spec.component !== undefined;
     const verified = await this.#phases.asking("verify", "verifying", async (signal) => {
       const policy = await deps.sources.verifyPolicy(spec, this.#owner.key.namespace, signal);
       const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits, signal });
-      const isComponent = spec.component !== undefined;
       return await verifySource({ verifier: deps.verifier, policy, repository, select, isComponent });
     });
     this.#learn({ verification: verified.verification });
@@ -174,11 +174,9 @@ export class Run {
 
   async #find(repository: Repository, resolved: Resolved): Promise<FoundResource | undefined> {
     if (this.#owner.object.spec.component === undefined) return undefined;
-    const { verification } = this.#known;
-    const step = { owner: this.#owner, verification, repository, resolved, freshness: this.#freshness() };
-    const found = await this.#phases.asking("select", "reading the component version of", (signal) =>
-      findForObject(step, this.#context.deps, signal),
-    );
+    const step = { ...this.#known, owner: this.#owner, repository, resolved, freshness: this.#freshness() };
+    const find = (signal: AbortSignal) => findForObject(step, this.#context.deps, signal);
+    const found = await this.#phases.asking("select", "reading the component of", find);
     this.#learn({ found });
     return found;
   }

@@ -33,7 +33,7 @@ describe("strata tree of a component version", () => {
       ├─ reference  lib 2.1.0  → fx.example/lib:2.1.0  SHA-256 4b4c7aff4839 (jsonNormalisation/v4alpha1)
       └─ signature  default  RSASSA-PSS  SHA-256 1a1b6f0bc7e7 (jsonNormalisation/v4alpha1)
 
-      Nothing is taken without a selector: fx.example/app:1.0.0 is an OCM component version with 5 resources, and none is taken on a guess. A spec could say
+      Nothing is taken without a selector: fx.example/app:1.0.0 is an OCM component version with 5 resources; choose one. A spec could say
         component:
           resource:
             name: manifests
