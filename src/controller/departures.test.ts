@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { artifactRepositories } from "../../api/kinds.ts";
+import { artifactRepositories, externalArtifacts } from "../../api/kinds.ts";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import { CodedError } from "../errors.ts";
 import { MemoryKube, type KubeRequest } from "../kube/local/memory.ts";
@@ -141,6 +141,30 @@ describe("a deletion", () => {
     await start();
     await eventually(async () => expect((await storage.stored()).sort()).toEqual(["stays", "stays-too"]));
     await ready("stays", "stays-too");
+  });
+});
+
+describe("an ExternalArtifact whose owner went while no controller ran", () => {
+  it("goes, also where it says nothing yet", async () => {
+    const owner = await objects.create("app", spec());
+    await objects.remove("app");
+    await kube.create(
+      externalArtifacts,
+      {
+        apiVersion: "source.toolkit.fluxcd.io/v1",
+        kind: "ExternalArtifact",
+        metadata: {
+          name: "app",
+          namespace: "default",
+          ownerReferences: [
+            { apiVersion: owner.apiVersion, kind: owner.kind, name: "app", uid: owner.metadata.uid!, controller: true },
+          ],
+        },
+      },
+      never,
+    );
+    await start();
+    await eventually(async () => expect(await left()).toEqual({ files: [], published: [] }));
   });
 });
 

@@ -49,18 +49,17 @@ async function findOrphans(caches: Caches, deps: Deps, signal: AbortSignal): Pro
     );
     await sleep(deps.settings.orphanPauseMs, undefined, { signal });
   }
-  const published = caches.externalArtifacts.list().flatMap((artifact) => ownerServedHere(artifact, deps));
+  // Objects of other shards have theirs elsewhere; without shards, one that was only just made has no artifact yet.
+  const ours = caches.externalArtifacts
+    .list()
+    .filter((artifact) => !caches.isSelective || isServedHere(artifact, deps.store));
+  const published = ours.flatMap((artifact) => ownerOf(artifact, KIND) ?? []);
   return [...stored, ...published].filter(isOrphan).map(({ namespace, name, uid }) => ({
     metadata: { namespace, name, ...(uid !== undefined && { uid }) },
   }));
 }
 
-function ownerServedHere(artifact: ExternalArtifact, { store }: Deps): (ObjectKey & { readonly uid?: string })[] {
-  const owner = ownerOf(artifact, KIND);
-  return owner !== undefined && isServedHere(artifact, store) ? [owner] : [];
-}
-
-/** Whether consumers are sent to this storage. Objects of other shards have theirs elsewhere. */
+/** Whether consumers are sent to this storage. */
 export function isServedHere({ status }: ExternalArtifact, store: Deps["store"]): boolean {
   const artifact = status?.artifact;
   return artifact !== undefined && artifact.url === store.url(artifact.path);
