@@ -22,7 +22,7 @@ const object = (name: string, interval = "1h"): ReturnType<typeof artifactReposi
   artifactRepository(name, { registry, path: "flux/app" }, { ref: { tag: "1.0.0" }, interval });
 const create = async (name: string): Promise<unknown> => await plane.admin.create(object(name));
 const stored = async ({ storage }: Strata): Promise<string[]> =>
-  (await readdir(join(storage, "artifactrepository", namespace)).catch(() => [])).sort();
+  (await readdir(join(storage, "artifactrepository", namespace)).catch(() => [])).sort((a, b) => a.localeCompare(b));
 const names = async (kind: "ArtifactRepository" | "ExternalArtifact"): Promise<string[]> =>
   (await plane.admin.list(kind, namespace)).map(({ metadata }) => metadata.name).sort();
 
