@@ -285,10 +285,8 @@ describe("a private registry", () => {
     );
     expect(condition(await refused("no Secret"), "Ready")?.message).toContain("regcred");
     await putSecret(locked.host, wrong);
-    await plane.admin.waitFor(
-      repositoryRef("private"),
-      "refused",
-      (object) => condition(object, "Ready")?.message.includes("regcred") === false,
+    await plane.admin.waitFor(repositoryRef("private"), "refused, with the Secret and its entry named", (object) =>
+      /401.*Secret default\/regcred.*entry/s.test(condition(object, "Ready")?.message ?? ""),
     );
     await putSecret(locked.host, account.password);
     await readyRepository(plane, "private", 10_000);

@@ -149,7 +149,9 @@ describe("strata build", () => {
 
   it("has an example of every repository", () => {
     const covered = new Set(examples.map(({ reference }) => reference.split(":")[0]));
-    expect(pushed.filter((repository) => !covered.has(repository))).toEqual([]);
+    // Component versions have a suite of their own, ocm.e2e.ts.
+    const layouts = pushed.filter((repository) => !repository.includes("/component-descriptors/"));
+    expect(layouts.filter((repository) => !covered.has(repository))).toEqual([]);
   });
 });
 
