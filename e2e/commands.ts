@@ -53,17 +53,22 @@ export async function dockerLogin(
   return { DOCKER_CONFIG: dir };
 }
 
-/** Runs a command that must succeed without a word on stderr; its JSON. */
+/** What the command line says while it waits for a registry, on a line of its own. */
+const waits = /^.*; trying again at \d\d:\d\d:\d\d UTC\n/gm;
+
+/** Runs a command that must succeed without a word on stderr but of waiting; its JSON. */
 export async function strataJson<T>(args: readonly string[], env: Environment = {}): Promise<T> {
   const { code, stdout, stderr } = await strata([...args, "--output", "json"], env);
-  if (code !== 0 || stderr !== "") throw new Error(`strata ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`);
+  if (code !== 0 || stderr.replace(waits, "") !== "")
+    throw new Error(`strata ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`);
   return JSON.parse(stdout) as T;
 }
 
-/** Runs a command that must fail with exit code 1 and print its error as JSON, and nothing else. */
+/** Runs a command that must fail with exit code 1 and print its error as JSON, and nothing else but that it waits. */
 export async function strataRefusal(args: readonly string[], env: Environment = {}): Promise<ErrorReport["error"]> {
   const { code, stdout, stderr } = await strata([...args, "--output", "json"], env);
-  if (code !== 1 || stderr !== "") throw new Error(`strata ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`);
+  if (code !== 1 || stderr.replace(waits, "") !== "")
+    throw new Error(`strata ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`);
   return (JSON.parse(stdout) as ErrorReport).error;
 }
 
