@@ -17,7 +17,7 @@ export type Departed = Pick<RawObject, "metadata" | "spec" | "status">;
  */
 export async function settleFinalizer(raw: RawObject, kube: KubeClient, signal: AbortSignal): Promise<RawObject> {
   const { finalizers = [], resourceVersion, namespace, name } = raw.metadata;
-  const isNeeded = pushes(raw);
+  const isNeeded = publishes(raw, "oci");
   if (finalizers.includes(FINALIZER) === isNeeded) return raw;
   const others = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   // The list is replaced as a whole, so it must be the one that was read.
@@ -36,10 +36,10 @@ export async function settleFinalizer(raw: RawObject, kube: KubeClient, signal: 
   };
 }
 
-/** Whether the spec, which may not make sense, says `publish.oci`. */
-function pushes({ spec }: RawObject): boolean {
-  const { publish } = (spec ?? {}) as { readonly publish?: { readonly oci?: object | null } | null };
-  return publish?.oci !== undefined && publish.oci !== null;
+/** Whether the spec, which may not make sense, says so under `publish`. */
+function publishes({ spec }: Pick<Departed, "spec">, target: Target): boolean {
+  const { publish } = (spec ?? {}) as { readonly publish?: Readonly<Partial<Record<Target, object | null>>> | null };
+  return publish?.[target] !== undefined && publish[target] !== null;
 }
 
 /**
@@ -83,10 +83,10 @@ export async function takeBack(raw: Departed, deps: Deps, signal: AbortSignal): 
     await ignoring(["CrdMissing", "NotOwned"], deps, () => deps.publishers[target].withdraw(leaving, signal));
 }
 
-function hasOciRepository({ spec, status }: Departed): boolean {
-  const { publish } = (spec ?? {}) as { readonly publish?: { readonly ociRepository?: object | null } | null };
-  const isWanted = publish?.ociRepository !== undefined && publish.ociRepository !== null;
-  return isWanted || status?.published?.some(({ kind }) => kind === "OCIRepository") === true;
+function hasOciRepository(raw: Departed): boolean {
+  return (
+    publishes(raw, "ociRepository") || raw.status?.published?.some(({ kind }) => kind === "OCIRepository") === true
+  );
 }
 
 /** What was pushed is deleted where the registry allows and can be reached; a dead registry must not keep the object. */
