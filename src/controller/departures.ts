@@ -4,8 +4,8 @@ import type { ObjectKey } from "../kube/client.ts";
 import type { Caches } from "./caches.ts";
 import { queueKey } from "./dependents.ts";
 import { takeBack, type Departed } from "./finalize.ts";
-import { isServedHere } from "./orphans.ts";
 import type { Deps } from "./ports.ts";
+import { isServedHere } from "./stored.ts";
 import { storeOwner, type RawObject } from "../pipeline/object.ts";
 
 /**
@@ -71,7 +71,7 @@ export class Departures {
   #isServedHere(key: ObjectKey, { store }: Deps): boolean {
     const { externalArtifacts } = this.#caches;
     const artifact = externalArtifacts.get(key);
-    return !externalArtifacts.available || (artifact !== undefined && isServedHere(artifact, store));
+    return !externalArtifacts.available || (artifact !== undefined && isServedHere(artifact.status, store));
   }
 }
 

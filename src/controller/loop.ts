@@ -6,7 +6,8 @@ import type { ReconcileResult } from "../runtime/metrics.ts";
 import type { Caches, Listener } from "./caches.ts";
 import { Departures } from "./departures.ts";
 import type { Departed } from "./finalize.ts";
-import { collectOrphans, isServedHere } from "./orphans.ts";
+import { collectOrphans } from "./orphans.ts";
+import { isServedHere } from "./stored.ts";
 import { objectKey, queueKey } from "./dependents.ts";
 import { ReconcileMemory } from "./memory.ts";
 import type { Deps, Next } from "./ports.ts";
@@ -88,7 +89,7 @@ function listener(queue: Queue, { caches, deps, memory, departures, options }: P
     published: (owner, artifact) => {
       if (departures.has(owner)) wake(owner, "event");
       // Made at the very moment that its owner went.
-      else if (!caches.isSelective || isServedHere(artifact, deps.store)) depart({ metadata: owner });
+      else if (!caches.isSelective || isServedHere(artifact.status, deps.store)) depart({ metadata: owner });
     },
     listed: () => void collectOrphans(caches, deps, depart, signal),
   };

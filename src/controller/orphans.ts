@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KIND } from "../../api/v1beta1/constants.ts";
-import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import type { Caches } from "./caches.ts";
 import type { Departed } from "./finalize.ts";
 import { ownerOf } from "./dependents.ts";
 import type { Deps } from "./ports.ts";
+import { isServedHere } from "./stored.ts";
 
 /**
  * Hands over who is stored or published without an object, until that has succeeded once. To be called when a list has.
@@ -52,15 +52,9 @@ async function findOrphans(caches: Caches, deps: Deps, signal: AbortSignal): Pro
   // Objects of other shards have theirs elsewhere; without shards, one that was only just made has no artifact yet.
   const ours = caches.externalArtifacts
     .list()
-    .filter((artifact) => !caches.isSelective || isServedHere(artifact, deps.store));
+    .filter((artifact) => !caches.isSelective || isServedHere(artifact.status, deps.store));
   const published = ours.flatMap((artifact) => ownerOf(artifact, KIND) ?? []);
   return [...stored, ...published].filter(isOrphan).map(({ namespace, name, uid }) => ({
     metadata: { namespace, name, ...(uid !== undefined && { uid }) },
   }));
-}
-
-/** Whether consumers are sent to this storage. */
-export function isServedHere({ status }: ExternalArtifact, store: Deps["store"]): boolean {
-  const artifact = status?.artifact;
-  return artifact !== undefined && artifact.url === store.url(artifact.path);
 }

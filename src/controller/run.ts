@@ -24,7 +24,7 @@ import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
 import { publishEverywhere } from "./publish.ts";
 import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
-import { announced, reasonToBuild, storedArtifact } from "./stored.ts";
+import { announced, isServedHere, reasonToBuild, storedArtifact } from "./stored.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & {
@@ -91,7 +91,8 @@ export class Run {
     const { namespace } = this.#owner.key;
     const stored = await storedArtifact(this.#owner, this.#before, this.#context);
     this.#learn({ stored });
-    if (stored === undefined && this.#isServedHere()) await this.#context.onLost();
+    // Not where the status sends consumers to another shard.
+    if (stored === undefined && isServedHere(this.#before, deps.store)) await this.#context.onLost();
     const { repository, resolved } = await this.#phases.asking("resolve", "resolving", async (within) => {
       const opened = await deps.sources.open(spec, namespace, this.#freshness(), within);
       const rule = await tagRule(spec, namespace, deps.kube, within);
@@ -107,11 +108,6 @@ export class Run {
     // Storing something has cleaned up already.
     if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
     return { kind: "done", resolved: current.resolved, verification, found, artifact, built, published };
-  }
-
-  /** Whether the status sends consumers here, and not to another shard. */
-  #isServedHere(): boolean {
-    return this.#before.artifact?.url === this.#context.deps.store.url(this.#before.artifact?.path ?? "");
   }
 
   #learn(more: Known): void {

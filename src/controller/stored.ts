@@ -5,7 +5,7 @@ import { isDigest } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 import { publishWanted, storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
-import { tagOfRevision, type Artifact } from "../store/store.ts";
+import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
 import type { ReconcileContext } from "./memory.ts";
 
 /**
@@ -52,6 +52,15 @@ export function reasonToBuild(
   if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag)
     return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
+}
+
+/** Whether a status, of the object or of its ExternalArtifact, sends consumers to this storage. */
+export function isServedHere(
+  status: { readonly artifact?: Pick<Artifact, "path" | "url"> | undefined } | undefined,
+  store: Pick<ArtifactStore, "url">,
+): boolean {
+  const artifact = status?.artifact;
+  return artifact !== undefined && artifact.url === store.url(artifact.path);
 }
 
 /** What the ExternalArtifact says until it is told of something newer, which may take as long as an outage lasts. */
