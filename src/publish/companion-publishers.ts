@@ -1,12 +1,12 @@
 import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
-import { CodedError } from "../errors.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
-import { storeOwner, type Identified } from "../pipeline/object.ts";
+import type { Identified } from "../pipeline/object.ts";
 import type { ArtifactStore } from "../store/store.ts";
 import { publishExternalArtifact, retractArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
 import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "./oci-repository.ts";
 import type { ArtifactPublisher, Publisher } from "./port.ts";
+import { storedImage } from "./stored-image.ts";
 
 export interface CompanionOptions {
   readonly oci: EmbeddedEndpoint | undefined;
@@ -56,12 +56,7 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
   return {
     kind: "OCIRepository",
     publish: async ({ owner }, signal) => {
-      const stored = await store.image(storeOwner(owner));
-      if (stored === undefined)
-        throw new CodedError(
-          "StorageFailed",
-          `the artifact of ${owner.key.namespace}/${owner.key.name} is gone from the storage`,
-        );
+      const stored = await storedImage(store, owner);
       const { spec } = owner.object;
       const source = pullSource(owner.key, spec.publish?.oci, oci);
       const row = await publishOciRepository(

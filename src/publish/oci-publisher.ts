@@ -17,6 +17,7 @@ import type { OciPublisher, Published, PublishStep, PushedLayer, Transfer } from
 import { prunePushed, type PruneRequest, type PruneResult } from "./prune.ts";
 import { pushArtifact } from "./push.ts";
 import { refill } from "./refill.ts";
+import { storedImage } from "./stored-image.ts";
 
 /** The status has room for 128 rows; two may be an ExternalArtifact and an OCIRepository. It is more than `retain` may ask for. */
 const maxRemembered = 126;
@@ -109,10 +110,7 @@ async function push(
 ): Promise<Published> {
   const target = targetOf(owner);
   const { repository, reference } = await open(owner, target, signal);
-  const { namespace, name } = owner.key;
-  const stored = await store.image(storeOwner(owner));
-  if (stored === undefined)
-    throw new CodedError("StorageFailed", `the artifact of ${namespace}/${name} is gone from the storage`);
+  const stored = await storedImage(store, owner);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
   const { digest } = stored.image.descriptor;
   const object = accessKey({ uid: owner.uid, url: target.url });
