@@ -92,6 +92,16 @@ export class CodedError extends Error {
   }
 }
 
+/** @param what such as `while reading a tar` @throws Aborted, `stopped while reading a tar`, where the signal is aborted */
+export function stopIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted === true) throw stopped(what, signal.reason);
+}
+
+/** The error of work that was stopped. @param what such as `while reading a tar` @param cause the signal's reason */
+export function stopped(what: string, cause: unknown): CodedError {
+  return new CodedError("Aborted", `stopped ${what}`, { cause });
+}
+
 /** The code of `error`, or `Internal` for anything that is not a CodedError (an abort is `Aborted`). */
 export function codeOf(error: unknown): ErrorCode {
   if (error instanceof CodedError) return error.code;

@@ -1,4 +1,4 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, stopIfAborted, stopped } from "../errors.ts";
 import { Turns } from "../turns.ts";
 import {
   checkPatternCount,
@@ -30,6 +30,7 @@ export interface IgnoreRequest {
 }
 
 const MAX_EXAMPLES = 3;
+const matching = "while matching ignore rules";
 
 /**
  * Leaves out what spec.ignore, the .sourceignore files of the tree or the default exclusions name. A directory stays
@@ -111,7 +112,7 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
     for (const path of ignoreFiles(tree)) {
       const entry = tree.entries.get(path)!;
       if (entry.kind !== "file") continue;
-      checkAbort(signal);
+      stopIfAborted(signal, matching);
       bytes += entry.body.size;
       if (bytes > MAX_IGNORE_BYTES)
         throw new CodedError(
@@ -144,14 +145,6 @@ async function readText(body: Body, readers: SpoolReaders): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-function checkAbort(signal: AbortSignal): void {
-  if (signal.aborted) throw aborted(signal.reason);
-}
-
 async function turnOf(turns: Turns): Promise<void> {
-  await turns.next()?.catch((reason: unknown) => Promise.reject(aborted(reason)));
-}
-
-function aborted(cause: unknown): CodedError {
-  return new CodedError("Aborted", "stopped while matching ignore rules", { cause });
+  await turns.next()?.catch((reason: unknown) => Promise.reject(stopped(matching, reason)));
 }

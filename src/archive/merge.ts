@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { CodedError } from "../errors.ts";
+import { CodedError, stopIfAborted } from "../errors.ts";
 import { Turns } from "../turns.ts";
 import { parentOf, quote } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
@@ -106,8 +106,7 @@ class BodyComparer {
       const piece = await this.#readers.read(body.file, body.offset + at, body.size - at);
       hash.update(piece);
       at += piece.length;
-      if (this.#signal?.aborted === true)
-        throw new CodedError("Aborted", "stopped while comparing files", { cause: this.#signal.reason });
+      stopIfAborted(this.#signal, "while comparing files");
     }
     const digest = hash.digest("base64");
     this.#digests.set(body, digest);

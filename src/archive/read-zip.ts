@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Entry as ZipEntry } from "yauzl";
-import { CodedError } from "../errors.ts";
+import { CodedError, stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { Turns } from "../turns.ts";
 import { decodeName } from "./parse-header.ts";
@@ -126,7 +126,6 @@ class ZipReader {
   }
 
   #checkAbort(): void {
-    if (this.#signal.aborted)
-      throw new CodedError("Aborted", "stopped while reading a zip file", { cause: this.#signal.reason });
+    stopIfAborted(this.#signal, "while reading a zip file");
   }
 }

@@ -1,4 +1,4 @@
-import { CodedError } from "../errors.ts";
+import { CodedError, stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { decompress, type Compression } from "./decompress.ts";
 import { normalisePath, quote } from "./path.ts";
@@ -55,7 +55,7 @@ export async function readTar(
   try {
     await decompress(compression, source, (chunk) => {
       // One piece of the source may expand to gigabytes.
-      if (signal.aborted) throw new CodedError("Aborted", "stopped while reading a tar", { cause: signal.reason });
+      stopIfAborted(signal, "while reading a tar");
       budget.checkExpanded(spool.size + chunk.length);
       budget.spend(chunk.length);
       scanner.push(chunk);

@@ -1,6 +1,6 @@
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { CodedError } from "../errors.ts";
+import { stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { readTar, type FileListener, type ReadCounts } from "./read.ts";
 import { HEAD_BYTES, sniff, type Content } from "./sniff.ts";
@@ -112,7 +112,7 @@ async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
 async function* wholeSource(head: Buffer, chunks: AsyncIterator<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
   let chunk = head;
   for (;;) {
-    if (signal.aborted) throw new CodedError("Aborted", "stopped while unpacking a layer", { cause: signal.reason });
+    stopIfAborted(signal, "while unpacking a layer");
     yield chunk;
     const next = await chunks.next();
     if (next.done === true) return;

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from "node:zlib";
 import type { Digest } from "../oci/types.ts";
-import { CodedError } from "../errors.ts";
+import { stopIfAborted } from "../errors.ts";
 import { Turns } from "../turns.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { SpoolReaders } from "./spool-readers.ts";
@@ -126,7 +126,7 @@ async function feedPieces(body: Body, target: Target, readers: SpoolReaders): Pr
 
 /** @throws Aborted */
 function paceWith({ ready, signal }: Target): Promise<void> | undefined {
-  if (signal.aborted) throw new CodedError("Aborted", "stopped while writing the artifact", { cause: signal.reason });
+  stopIfAborted(signal, "while writing the artifact");
   return ready();
 }
 

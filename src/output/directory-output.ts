@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { parentOf, unpublishable } from "../archive/path.ts";
 import type { FileEntry, Tree } from "../archive/tree.ts";
 import { makeDirectorySync } from "../disk/make-directory.ts";
-import { CodedError } from "../errors.ts";
+import { stopIfAborted } from "../errors.ts";
 import { FileBatches, type NamedFile } from "./file-batches.ts";
 import { FileThreads } from "./file-threads.ts";
 import { createDirectory } from "./place.ts";
@@ -87,8 +87,7 @@ export class DirectoryOutput {
    */
   async finish(tree: Tree): Promise<void> {
     try {
-      if (this.#signal.aborted)
-        throw new CodedError("Aborted", "stopped before the directory was written", { cause: this.#signal.reason });
+      stopIfAborted(this.#signal, "before the directory was written");
       if (!this.#isStaged) {
         makeDirectorySync(this.#root);
         await makeRoom(this.#root, (path) => tree.entries.get(path)?.kind, this.#force);

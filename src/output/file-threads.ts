@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { parentOf } from "../archive/path.ts";
-import { CodedError, type ErrorCode } from "../errors.ts";
+import { CodedError, type ErrorCode, stopIfAborted } from "../errors.ts";
 import type { FileBatch } from "./write-files.ts";
 
 const MAX_THREADS = 4;
@@ -41,8 +41,7 @@ export class FileThreads {
     try {
       while (!this.#isIdle()) {
         if (this.#failure !== undefined) throw this.#failure;
-        if (signal.aborted)
-          throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+        stopIfAborted(signal, "while writing the directory");
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {

@@ -6,7 +6,7 @@ import { decompress } from "../archive/decompress.ts";
 import { normalisePath, parentOf, unpublishable } from "../archive/path.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scanner.ts";
 import { makeDirectory, makeDirectorySync } from "../disk/make-directory.ts";
-import { CodedError, messageOf } from "../errors.ts";
+import { CodedError, messageOf, stopIfAborted } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 import { createDirectory, createFile } from "./place.ts";
@@ -70,8 +70,7 @@ async function scanArchive(blob: StagedBlob, handler: ScanHandler, { limits, sig
   let expanded = 0;
   const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
   await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
-    if (signal.aborted)
-      throw new CodedError("Aborted", "stopped while writing the directory", { cause: signal.reason });
+    stopIfAborted(signal, "while writing the directory");
     expanded += chunk.length;
     budget.checkExpanded(expanded);
     scanner.push(chunk);

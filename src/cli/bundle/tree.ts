@@ -2,7 +2,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { applyIgnore, checkPublishable } from "../../archive/finish.ts";
 import { Tree } from "../../archive/tree.ts";
-import { CodedError, messageOf } from "../../errors.ts";
+import { CodedError, messageOf, stopIfAborted } from "../../errors.ts";
 import type { Limits } from "../../oci/limits.ts";
 
 export interface BundleTree {
@@ -53,8 +53,7 @@ class Walk {
   }
 
   async directory(place: string, name: string): Promise<void> {
-    if (this.#signal.aborted)
-      throw new CodedError("Aborted", "stopped while reading the directory", { cause: this.#signal.reason });
+    stopIfAborted(this.#signal, "while reading the directory");
     if (name !== "") this.tree.putDirectory(name);
     for (const child of await readdir(place)) {
       // It is never published, and may hold more files than everything else.
