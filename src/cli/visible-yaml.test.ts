@@ -22,6 +22,10 @@ const parts = [
   "# ",
 ];
 
+it.each([" \n", "  \n\n", "\n \n", " ", "", "\n"])("blanks alone are kept: %j", (value) => {
+  expect(parse(visibleYaml({ k: value, list: [value] }))).toEqual({ k: value, list: [value] });
+});
+
 it("YAML is the same to a program, and a terminal only shows it", () => {
   const text = array(constantFrom(...parts), { maxLength: 20 }).map((chosen) => chosen.join(""));
   assert(

@@ -6,8 +6,9 @@ export function visibleYaml(value: unknown): string {
   const document = new Document(value);
   visit(document, {
     Scalar: (_, node) => {
-      // Only there can a character be written as an escape.
-      if (typeof node.value === "string" && isInvisible(node.value)) node.type = Scalar.QUOTE_DOUBLE;
+      // Only there can a character be written as an escape. The blanks of a text of nothing else get lost in a block.
+      if (typeof node.value === "string" && (isInvisible(node.value) || node.value.trim() === ""))
+        node.type = Scalar.QUOTE_DOUBLE;
     },
   });
   return visibleJson(document.toString({ lineWidth: 0 }));
