@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, Digest, Index, Layer, Manifest, ManifestNode } from "../oci/types.ts";
 import { nodeOf } from "../oci/walk.ts";
@@ -152,7 +153,7 @@ function manifestOf(descriptor: Descriptor, manifest: Manifest, drawing: Drawing
 }
 
 function layerOf({ digest, mediaType, size, annotations }: Descriptor, offset: number, selected: boolean): LayerEntry {
-  const title = annotations?.["org.opencontainers.image.title"];
+  const title = annotations?.[titleKey];
   return {
     offset,
     digest,

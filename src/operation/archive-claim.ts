@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import type { Content } from "../archive/sniff.ts";
 import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { Layer } from "../oci/types.ts";
@@ -82,7 +83,7 @@ function suggestion(layer: Layer): {
   return {
     layerSelector: {
       mediaType: descriptor.mediaType,
-      ...(title !== undefined && { annotations: { "org.opencontainers.image.title": title } }),
+      ...(title !== undefined && { annotations: { [titleKey]: title } }),
       operation: "Copy",
     },
   };

@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { hexOf } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Layer, ManifestNode, Platform } from "../oci/types.ts";
@@ -5,11 +6,8 @@ import { compressionOf, type Content } from "../archive/sniff.ts";
 import type { OperationOptions } from "./operation.ts";
 import { expandTemplate, safePath, type TemplateValues } from "./template.ts";
 
-/** OCI image-spec v1.1, annotations.md. */
-const TITLE = "org.opencontainers.image.title";
-
 export function titleOf(layer: Layer): string | undefined {
-  return layer.descriptor.annotations?.[TITLE] || undefined;
+  return layer.descriptor.annotations?.[titleKey] || undefined;
 }
 
 type NameOptions = Pick<OperationOptions, "filename" | "nameOf" | "stem" | "tag" | "repository">;
@@ -43,7 +41,7 @@ export function layerDirectory(layer: Layer, options: NameOptions): string {
 /** Directory of a manifest under ManifestPerDir. @throws InvalidTemplate */
 export function manifestDirectory(node: ManifestNode, options: NameOptions): string {
   if (options.filename !== undefined) return expandTemplate(options.filename, manifestValues(node, options));
-  const title = node.effectiveAnnotations[TITLE];
+  const title = node.effectiveAnnotations[titleKey];
   const platform = platformOf(node);
   // BuildKit's attestations are all for `unknown/unknown`.
   const isStated = platform !== undefined && !platform.split("/").every((part) => part === "unknown");
@@ -69,7 +67,7 @@ function manifestValues(node: ManifestNode, { tag, repository }: NameOptions): T
   return {
     tag,
     repository,
-    title: node.effectiveAnnotations[TITLE],
+    title: node.effectiveAnnotations[titleKey],
     digest,
     hex: hexOf(digest),
     platform: platformOf(node),

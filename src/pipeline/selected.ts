@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { MAX_SELECTED_ROWS } from "../../api/v1beta1/constants.ts";
 import type { SelectedLayer, SelectedStatus } from "../../api/v1beta1/status.ts";
 import { formatPlatform } from "../oci/platform.ts";
@@ -25,7 +26,7 @@ export function selectedStatus(
 
 /** One selected layer as the status and `--output json` show it. */
 export function layerRow({ descriptor, node, ordinal }: Layer): SelectedLayer {
-  const title = descriptor.annotations?.["org.opencontainers.image.title"];
+  const title = descriptor.annotations?.[titleKey];
   const { platform } = node.descriptor;
   return {
     digest: descriptor.digest,

@@ -1,7 +1,8 @@
+import { titleKey } from "../oci/annotations.ts";
 import { CodedError } from "../errors.ts";
 import type { Fetcher, Resolver } from "../oci/content.ts";
 import type { Digest } from "../oci/types.ts";
-import { fluxConfigDigest, titleKey } from "../store/image-manifest.ts";
+import { fluxConfigDigest } from "../store/image-manifest.ts";
 import type { Artifact, ArtifactStore, ImageForm, Owner } from "../store/store.ts";
 import { fetchPushed, fetchSmall } from "./pushed-manifest.ts";
 

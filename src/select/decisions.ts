@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { isIndexType } from "../oci/media-types.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { Descriptor, Digest, Layer, ManifestNode } from "../oci/types.ts";
@@ -109,6 +110,6 @@ function indexLabel(type: string | undefined, descriptor: Descriptor): string {
 }
 
 function layerLabel({ descriptor: { mediaType, annotations } }: Layer): string {
-  const title = annotations?.["org.opencontainers.image.title"];
+  const title = annotations?.[titleKey];
   return title ? `${printable(title)} ${printable(mediaType)}` : printable(mediaType);
 }

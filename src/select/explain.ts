@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { stringify } from "yaml";
 import { CodedError } from "../errors.ts";
 import { formatPlatform } from "../oci/platform.ts";
@@ -198,7 +199,7 @@ function manifestDetails(candidates: readonly Candidate[]): Record<string, unkno
 
 function layerDetails({ descriptor, node, ordinal }: Layer): Record<string, unknown> {
   const { digest, mediaType, size, annotations } = descriptor;
-  const title = annotations?.["org.opencontainers.image.title"];
+  const title = annotations?.[titleKey];
   return {
     digest,
     mediaType: printable(mediaType),

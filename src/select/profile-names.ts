@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { isObject, parseJsonObject } from "../text/json.ts";
 import type { NamePlace } from "./profile.ts";
@@ -22,7 +23,7 @@ export function filePath({ annotations }: Descriptor): string | undefined {
   return (
     annotations?.["org.cncf.model.filepath"] ||
     annotations?.["org.cnai.model.filepath"] ||
-    annotations?.["org.opencontainers.image.title"] ||
+    annotations?.[titleKey] ||
     undefined
   );
 }

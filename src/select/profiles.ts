@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { ociConfigType } from "../oci/media-types.ts";
 import type { Descriptor, ManifestNode } from "../oci/types.ts";
 import { kitfileOf } from "./kitfile.ts";
@@ -235,7 +236,7 @@ function isCnab(node: ManifestNode): boolean {
 }
 
 function titleOf(layer: Descriptor): string | undefined {
-  return annotation(layer, "org.opencontainers.image.title");
+  return annotation(layer, titleKey);
 }
 
 function annotation({ annotations }: Descriptor, key: string): string | undefined {

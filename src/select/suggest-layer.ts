@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import type { Annotations, Layer, ManifestNode } from "../oci/types.ts";
 import { chooseLayers, configOf, isEmpty, layersOf, type LayerChoice, type Offer } from "./choose-layers.ts";
 import { isQuotable } from "../text/printable.ts";
@@ -10,7 +11,6 @@ import type { LayerSelector } from "./selection.ts";
 const maxTried = 20;
 /** Every suggestion is tried on every layer: so many layers are looked at for all suggestions together. */
 const maxLooks = 200_000;
-const titleKey = "org.opencontainers.image.title";
 
 /**
  * What to add, or to write instead, so that layers can be taken; tried out before it is suggested. Undefined where there

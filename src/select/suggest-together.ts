@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import type { ManifestNode } from "../oci/types.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { chooseLayers } from "./choose-layers.ts";
@@ -8,7 +9,6 @@ import type { Undecided } from "./suggest-manifest.ts";
 
 /** More manifests are hardly meant together, and every one would be looked at. */
 const maxManifests = 100;
-const titleKey = "org.opencontainers.image.title";
 
 /**
  * The fields to add so that all of these manifests are taken, as far as can be told without their content: files of one name

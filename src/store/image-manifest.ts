@@ -1,3 +1,4 @@
+import { titleKey } from "../oci/annotations.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { ociManifestType } from "../oci/media-types.ts";
 import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
@@ -10,7 +11,6 @@ export const fluxContentType = "application/vnd.cncf.flux.content.v1.tar+gzip";
 /** Says which object pushed a manifest; only what carries it is ever deleted. */
 export const ownerAnnotation = "source.strata.dev/owner";
 
-export const titleKey = "org.opencontainers.image.title";
 const createdKey = "org.opencontainers.image.created";
 const sourceKey = "org.opencontainers.image.source";
 const revisionKey = "org.opencontainers.image.revision";

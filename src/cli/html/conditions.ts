@@ -1,3 +1,4 @@
+import { titleKey } from "../../oci/annotations.ts";
 import type { Explored } from "../../explore/explore.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Descriptor, Digest, ManifestNode } from "../../oci/types.ts";
@@ -12,7 +13,6 @@ import type { LayerCondition, ManifestCondition } from "./model.ts";
 const maxConditions = 1000;
 /** What changes with every build tells a manifest no better than its digest. */
 const volatile = /(?:^|[.-])(?:created|revision|digest)$/;
-const titleKey = "org.opencontainers.image.title";
 
 type Written = Pick<ManifestCondition, "key" | "value"> & { readonly field: string };
 

@@ -1,3 +1,4 @@
+import { titleKey } from "../../oci/annotations.ts";
 import type {
   IndexEntry,
   LayerEntry,
@@ -65,7 +66,7 @@ function layerMarkup(
   { offset, title, mediaType, size, digest, annotations, selected }: LayerEntry,
   number: number | undefined,
 ): Markup {
-  const { "org.opencontainers.image.title": _, ...others } = annotations ?? {};
+  const { [titleKey]: _, ...others } = annotations ?? {};
   return rowMarkup(
     number,
     markup`<span class="kind">layer ${offset}</span> <span class="name">${title === undefined ? undefined : markup`<strong>${short(title)}</strong> `}<span class="type">${short(mediaType)}</span>${tellingMarkup(others)}${selected ? markup`<span class="usual">default</span>` : undefined}</span><span class="meta"><code title="${digest}">${shortDigest(digest)}</code> ${formatBytes(size)}</span>`,

@@ -1,3 +1,4 @@
+import { titleKey } from "../../oci/annotations.ts";
 import { stringify } from "yaml";
 import { isSelection, type Explored } from "../../explore/explore.ts";
 import type { IndexEntry, LayerEntry, ManifestEntry, ReferrerEntry, TreeEntry } from "../../explore/tree.ts";
@@ -107,7 +108,7 @@ function manifestBranch({
 }
 
 function layerBranch({ offset, title, mediaType, size, digest, annotations, selected }: LayerEntry): Branch {
-  const { "org.opencontainers.image.title": _, ...others } = annotations ?? {};
+  const { [titleKey]: _, ...others } = annotations ?? {};
   return {
     text: cells(`${selected ? "* " : ""}layer ${offset}`, title, mediaType, formatBytes(size), short(digest)),
     below: annotationBranches(others),
