@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { Turns } from "../turns.ts";
 import type { TagLister } from "../oci/content.ts";
 import { isTag } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
@@ -18,8 +18,7 @@ interface Candidate {
   readonly rank: Rank;
 }
 
-/** How long tags are judged before other work gets its turn, and how many between two looks at the clock. */
-const SLICE_MS = 10;
+/** How many tags are judged between two looks at the clock. */
 const SLICE_TAGS = 32;
 
 /** Lists tags only where the rule needs them. @throws as `chooseTag` */
@@ -49,14 +48,11 @@ export async function chooseTag(
   context: { readonly repository: string; readonly signal: AbortSignal },
 ): Promise<string> {
   const contest = new Contest(rule);
-  let turnEnds = performance.now() + SLICE_MS;
+  const turns = new Turns(context.signal);
   for await (const page of pages) {
     for (let from = 0; from < page.length; from += SLICE_TAGS) {
       for (const tag of page.slice(from, from + SLICE_TAGS)) contest.enter(tag);
-      if (performance.now() < turnEnds) continue;
-      await setImmediate();
-      context.signal.throwIfAborted();
-      turnEnds = performance.now() + SLICE_MS;
+      await turns.next();
     }
   }
   return contest.winner(context.repository);
