@@ -1,19 +1,14 @@
+import { isObject, type Json } from "../../text/json.ts";
 import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { CodedError, messageOf } from "../../errors.ts";
 import type { Material } from "./access.ts";
 
-/** A mapping in a kubeconfig, not yet looked into. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 interface PluginUser {
   readonly name: string;
   /** What the plugin's path is relative to. */
   readonly directory: string;
-  readonly fields: Fields;
+  readonly fields: Json;
 }
 
 /**
@@ -58,7 +53,7 @@ async function clientConfig({ name, directory, fields }: PluginUser): Promise<Ku
 
 /** Plugins read from KUBERNETES_EXEC_INFO which version of the answer is wanted, and that there is nobody to ask. */
 function execOf(exec: unknown, directory: string): unknown {
-  if (!isFields(exec)) return undefined;
+  if (!isObject(exec)) return undefined;
   const info = { apiVersion: exec["apiVersion"], kind: "ExecCredential", spec: { interactive: false } };
   const env: unknown[] = Array.isArray(exec["env"]) ? exec["env"] : [];
   const { command } = exec;

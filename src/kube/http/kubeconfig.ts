@@ -1,8 +1,9 @@
+import { isObject, type Json } from "../../text/json.ts";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { CodedError, messageOf } from "../../errors.ts";
 import type { KubeAccess, Material } from "./access.ts";
-import { type Fields, isFields, pluginMaterial } from "./kubeconfig-plugin.ts";
+import { pluginMaterial } from "./kubeconfig-plugin.ts";
 
 /** Where a pod finds its service account. */
 export interface InCluster {
@@ -16,13 +17,13 @@ export interface InCluster {
 interface Entry {
   readonly name: string;
   readonly directory: string;
-  readonly fields: Fields;
+  readonly fields: Json;
 }
 
 /** One file. */
 interface Document {
   readonly directory: string;
-  readonly fields: Fields;
+  readonly fields: Json;
 }
 
 interface Kubeconfig {
@@ -110,7 +111,7 @@ async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
   };
 }
 
-function parseYaml(parse: (source: string) => unknown, source: string, path: string): Fields {
+function parseYaml(parse: (source: string) => unknown, source: string, path: string): Json {
   let document: unknown;
   try {
     document = parse(source);
@@ -118,7 +119,7 @@ function parseYaml(parse: (source: string) => unknown, source: string, path: str
     // The parser's message quotes the line, which may hold a token.
     throw invalid(`kubeconfig ${path} is not YAML`);
   }
-  if (!isFields(document)) throw invalid(`kubeconfig ${path} is empty or no kubeconfig`);
+  if (!isObject(document)) throw invalid(`kubeconfig ${path} is empty or no kubeconfig`);
   return document;
 }
 
@@ -126,9 +127,9 @@ function parseYaml(parse: (source: string) => unknown, source: string, path: str
 function entriesOf(documents: readonly Document[], section: string, kind: string): Map<string, Entry> {
   const entries = documents.flatMap(({ directory, fields }) => {
     const rows: unknown[] = Array.isArray(fields[section]) ? fields[section] : [];
-    return rows.filter(isFields).flatMap((row): [string, Entry][] => {
+    return rows.filter(isObject).flatMap((row): [string, Entry][] => {
       const { name, [kind]: inner } = row;
-      return typeof name === "string" ? [[name, { name, directory, fields: isFields(inner) ? inner : {} }]] : [];
+      return typeof name === "string" ? [[name, { name, directory, fields: isObject(inner) ? inner : {} }]] : [];
     });
   });
   return new Map(entries.toReversed());
@@ -185,7 +186,7 @@ function userMaterial(user: Entry): (refused: boolean) => Promise<Material> {
   const impersonated = ["as", "as-uid", "as-groups", "as-user-extra"].find((field) => user.fields[field] !== undefined);
   if (impersonated !== undefined)
     throw invalid(`user ${user.name} in the kubeconfig has "${impersonated}"; impersonation is not supported`);
-  if (isFields(user.fields["exec"]) || isFields(user.fields["auth-provider"])) return pluginMaterial(user);
+  if (isObject(user.fields["exec"]) || isObject(user.fields["auth-provider"])) return pluginMaterial(user);
   const [cert, key] = [pem(user, "client-certificate"), pem(user, "client-key")];
   const authorization = authorizationOf(user);
   return async () => ({ cert: await cert(), key: await key(), authorization: await authorization() });

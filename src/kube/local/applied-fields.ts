@@ -1,14 +1,15 @@
+import type { Json } from "../../text/json.ts";
 import type { PatchOptions } from "../client.ts";
 import type { StoredObject } from "./memory-object.ts";
-import { mergePatch, removals, type Fields } from "./merge-patch.ts";
+import { mergePatch, removals } from "./merge-patch.ts";
 
 /** What each field manager applied last, so that a field that it states no longer goes. */
 export class AppliedFields {
   /** By uid, then field manager. */
-  readonly #fields = new Map<string, Map<string, Fields>>();
+  readonly #fields = new Map<string, Map<string, Json>>();
 
   remember({ metadata }: StoredObject, options: PatchOptions, stated: StoredObject): void {
-    const managers = this.#fields.get(metadata.uid!) ?? new Map<string, Fields>();
+    const managers = this.#fields.get(metadata.uid!) ?? new Map<string, Json>();
     this.#fields.set(metadata.uid!, managers.set(managerOf(options), { ...stated }));
   }
 

@@ -1,9 +1,9 @@
+import { isObject, type Json } from "../../text/json.ts";
 import type { ResourceType } from "../../../api/kinds.ts";
 import { LineCounter, parseAllDocuments, type Document } from "yaml";
 import { IMAGE_API_VERSION } from "../../../api/flux/image.ts";
 import { GROUP, KIND, PLURAL, VERSION } from "../../../api/v1beta1/constants.ts";
 import type { KubeObject } from "../client.ts";
-import { isFields, type Fields } from "./merge-patch.ts";
 
 /** An object out of a manifest file. */
 export interface ManifestObject {
@@ -82,13 +82,13 @@ function readDocument(
 function itemsOf(value: unknown): readonly unknown[] {
   if (value === null || value === undefined) return [];
   const isList =
-    isFields(value) && value["apiVersion"] === "v1" && value["kind"] === "List" && Array.isArray(value["items"]);
+    isObject(value) && value["apiVersion"] === "v1" && value["kind"] === "List" && Array.isArray(value["items"]);
   return isList ? (value["items"] as unknown[]) : [value];
 }
 
 /** Undefined for a kind that is not ours; a text for what is wrong. */
 function readObject(value: unknown, where: string): ManifestObject | string | undefined {
-  if (!isFields(value) || typeof value["apiVersion"] !== "string" || typeof value["kind"] !== "string")
+  if (!isObject(value) || typeof value["apiVersion"] !== "string" || typeof value["kind"] !== "string")
     return "a manifest has apiVersion and kind";
   const { apiVersion, kind } = value as { readonly apiVersion: string; readonly kind: string };
   const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.lastIndexOf("/")) : "";
@@ -104,7 +104,7 @@ function readObject(value: unknown, where: string): ManifestObject | string | un
   return { type, object: { apiVersion: expected, kind, metadata, ...contentOf(value, known) }, where };
 }
 
-function contentOf(value: Fields, { type, fields }: (typeof kinds)[number]): Fields {
+function contentOf(value: Json, { type, fields }: (typeof kinds)[number]): Json {
   const content = Object.fromEntries(
     fields.flatMap((field) => (value[field] === undefined ? [] : [[field, value[field]]])),
   );
@@ -112,7 +112,7 @@ function contentOf(value: Fields, { type, fields }: (typeof kinds)[number]): Fie
 }
 
 function readMetadata(value: unknown): KubeObject["metadata"] | string {
-  if (!isFields(value)) return "it has no metadata";
+  if (!isObject(value)) return "it has no metadata";
   const { name, namespace = "default", labels = {}, annotations = {} } = value;
   if (typeof name !== "string") return "metadata.name is missing, or no text";
   if (typeof namespace !== "string") return "metadata.namespace is no text";
@@ -122,14 +122,14 @@ function readMetadata(value: unknown): KubeObject["metadata"] | string {
 }
 
 function isTexts(value: unknown): value is Readonly<Record<string, string>> {
-  return isFields(value) && Object.values(value).every((text) => typeof text === "string");
+  return isObject(value) && Object.values(value).every((text) => typeof text === "string");
 }
 
 /** The API server folds `stringData` into `data`. */
-function asStored({ type = "Opaque", data, stringData }: Fields): Fields {
-  const folded = Object.entries(isFields(stringData) ? stringData : {}).map(([key, text]) => [
+function asStored({ type = "Opaque", data, stringData }: Json): Json {
+  const folded = Object.entries(isObject(stringData) ? stringData : {}).map(([key, text]) => [
     key,
     Buffer.from(String(text)).toString("base64"),
   ]);
-  return { type, data: { ...(isFields(data) ? data : {}), ...Object.fromEntries(folded) } };
+  return { type, data: { ...(isObject(data) ? data : {}), ...Object.fromEntries(folded) } };
 }

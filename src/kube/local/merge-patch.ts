@@ -1,14 +1,8 @@
-/** A JSON object whose fields are not known. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
+import { isObject, type Json } from "../../text/json.ts";
 /** JSON merge patch (RFC 7386): objects are merged, `null` removes, everything else replaces. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isFields(patch)) return patch;
-  const merged: Record<string, unknown> = isFields(target) ? { ...target } : {};
+  if (!isObject(patch)) return patch;
+  const merged: Record<string, unknown> = isObject(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete merged[name];
     else setField(merged, name, mergePatch(merged[name], value));
@@ -17,11 +11,11 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 }
 
 /** What `previous` has and `next` no longer has, as a merge patch; undefined where that is nothing. */
-export function removals(previous: Fields, next: Fields): Fields | undefined {
+export function removals(previous: Json, next: Json): Json | undefined {
   const patch: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(previous)) {
     const kept = next[name];
-    const inner = isFields(value) && isFields(kept) ? removals(value, kept) : undefined;
+    const inner = isObject(value) && isObject(kept) ? removals(value, kept) : undefined;
     if (!Object.hasOwn(next, name)) setField(patch, name, null);
     else if (inner !== undefined) setField(patch, name, inner);
   }
