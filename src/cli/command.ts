@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import type { ParseArgsOptionsConfig } from "node:util";
 import type { CliEnvironment } from "../config.ts";
 
 /** Where a command reads from and writes to: streams instead of globals, so that tests run commands in process. */
@@ -17,6 +18,8 @@ export interface Command {
   readonly summary: string;
   /** The whole `--help` text. */
   readonly help: string;
+  /** Its flags, as parseArgs takes them: parsing, completion and the reference go by them. */
+  readonly options: ParseArgsOptionsConfig;
   /**
    * @returns the exit code: 0, or 1 for a failure that was already printed
    * @throws UsageError for wrong arguments (exit code 2); any other error is printed and ends with 1

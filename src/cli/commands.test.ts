@@ -31,6 +31,15 @@ describe("strata", () => {
     else expect(summary).toBe(command.summary);
   });
 
+  it.each(names)("%s explains each of its flags, and no other", async (name) => {
+    const { help, options } = await commands[name]!.load();
+    const flags = Object.entries(options).map(([long, { short }]) => (short === undefined ? `--${long}` : `-${short}`));
+    const explained = [...help.matchAll(/^ {2}(?:-(?<short>\w), )?(?<flag>--?[a-z][a-z-]*)/gm)].map(({ groups }) =>
+      groups!["short"] === undefined ? groups!["flag"]! : `-${groups!["short"]}`,
+    );
+    expect(explained.toSorted()).toEqual(flags.toSorted());
+  });
+
   it.each(names)("%s refuses a flag that it does not know", async (name) => {
     const { code, stdout, stderr } = await runStrata([name, "--no-such-flag"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

@@ -42,7 +42,7 @@ const options = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
 
-export const copy: Command = { summary: "Copy an artifact between registries and layouts", help, run };
+export const copy: Command = { summary: "Copy an artifact between registries and layouts", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });

@@ -30,7 +30,7 @@ Examples:
 const options = { ...sourceOptions, write: { type: "boolean" }, output: { type: "string" } } as const;
 const summary = "Ask a registry what it can do, and say what fails";
 
-export const doctor: Command = { summary, help, run };
+export const doctor: Command = { summary, help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });

@@ -30,8 +30,6 @@ Example:
   curl -O http://127.0.0.1:9090/artifactrepository/default/flux-app/latest.tar.gz
 `;
 
-export const serve: Command = { summary: "Reconcile a directory of manifests and serve the artifacts", help, run };
-
 const options = {
   file: { type: "string", short: "f" },
   listen: { type: "string", default: "127.0.0.1:9090" },
@@ -39,6 +37,13 @@ const options = {
   storage: { type: "string" },
   concurrent: { type: "string", default: "4" },
 } as const;
+
+export const serve: Command = {
+  summary: "Reconcile a directory of manifests and serve the artifacts",
+  help,
+  options,
+  run,
+};
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 

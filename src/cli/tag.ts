@@ -24,7 +24,7 @@ Examples:
 
 const options = { ...sourceOptions, output: { type: "string" } } as const;
 
-export const tag: Command = { summary: "Point further tags at an artifact", help, run };
+export const tag: Command = { summary: "Point further tags at an artifact", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });

@@ -70,7 +70,7 @@ const options = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
 
-export const build: Command = { summary: "Build one artifact out of the selected layers", help, run };
+export const build: Command = { summary: "Build one artifact out of the selected layers", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });

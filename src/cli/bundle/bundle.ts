@@ -65,7 +65,7 @@ const options = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
-export const bundle: Command = { summary: "Push a directory as an artifact for Flux", help, run };
+export const bundle: Command = { summary: "Push a directory as an artifact for Flux", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });

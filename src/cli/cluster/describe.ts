@@ -32,7 +32,12 @@ Examples:
 
 const maxEvents = 20;
 
-export const describe: Command = { summary: "Tell everything about one ArtifactRepository", help, run };
+export const describe: Command = {
+  summary: "Tell everything about one ArtifactRepository",
+  help,
+  options: clusterOptions,
+  run,
+};
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { name, values } = parseNamed("describe", args, clusterOptions);

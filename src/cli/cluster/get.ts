@@ -30,7 +30,7 @@ const options = {
   selector: { type: "string", short: "l" },
 } as const;
 
-export const get: Command = { summary: "List the ArtifactRepositories of a cluster", help, run };
+export const get: Command = { summary: "List the ArtifactRepositories of a cluster", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });

@@ -34,7 +34,7 @@ Examples:
 
 export const waitOptions = { ...clusterOptions, timeout: { type: "string" } } as const;
 
-export const reconcile: Command = { summary: "Reconcile an ArtifactRepository now", help, run };
+export const reconcile: Command = { summary: "Reconcile an ArtifactRepository now", help, options: waitOptions, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { name, values } = parseNamed("reconcile", args, waitOptions);

@@ -35,14 +35,18 @@ Examples:
   strata resume podinfo -n apps
 `;
 
+const resumeOptions = { ...waitOptions, "no-wait": { type: "boolean" } } as const;
+
 export const suspend: Command = {
   summary: "Stop reconciling an ArtifactRepository",
   help: suspendHelp,
+  options: clusterOptions,
   run: runSuspend,
 };
 export const resume: Command = {
   summary: "Start reconciling an ArtifactRepository again",
   help: resumeHelp,
+  options: resumeOptions,
   run: runResume,
 };
 
@@ -58,7 +62,7 @@ async function runSuspend(args: readonly string[], io: CommandIO): Promise<numbe
 }
 
 async function runResume(args: readonly string[], io: CommandIO): Promise<number> {
-  const { name, values } = parseNamed("resume", args, { ...waitOptions, "no-wait": { type: "boolean" } } as const);
+  const { name, values } = parseNamed("resume", args, resumeOptions);
   const format = parseOutputFormat(values.output);
   const timeoutMs = parseTimeout(values.timeout);
   return await withCluster(values, io, async (cluster) => {

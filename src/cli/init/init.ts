@@ -44,7 +44,7 @@ const options = {
   o: { type: "string", short: "o" },
 } as const;
 
-export const init: Command = { summary: "Write the ArtifactRepository for an artifact", help, run };
+export const init: Command = { summary: "Write the ArtifactRepository for an artifact", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });

@@ -25,7 +25,12 @@ Examples:
 
 const options = { file: { type: "string", short: "f" } } as const;
 
-export const migrate: Command = { summary: "Turn OCIRepository manifests into ArtifactRepositories", help, run };
+export const migrate: Command = {
+  summary: "Turn OCIRepository manifests into ArtifactRepositories",
+  help,
+  options,
+  run,
+};
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values } = parseArgs({ args: [...args], options });

@@ -60,6 +60,7 @@ const options = {
 export const tree: Command = {
   summary: "Draw the indexes, manifests, layers and signatures of an artifact",
   help,
+  options,
   run,
 };
 
