@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { countReporter } from "./src/testing/count-reporter.ts";
 
@@ -7,6 +8,9 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // Most of the time is spent in waiting and in loading modules: more workers than cores, and each loads a module once.
+    maxWorkers: Math.max(3, availableParallelism()),
+    isolate: false,
     reporters: ["default", countReporter("unit")],
   },
 });
