@@ -13,6 +13,9 @@ export const FINALIZER = `${GROUP}/finalizer`;
 /** Set by `flux reconcile`, Receivers and `strata reconcile`: a new value asks for a reconcile now. */
 export const RECONCILE_REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt";
 
+/** Which labels and annotations of a companion were set for its owner, and go again with the wish for them. */
+export const CARRIED_ANNOTATION = `${GROUP}/carried`;
+
 /** Keys of `status.artifact.metadata` besides the manifest's own annotations. */
 export const UPSTREAM_DIGEST_ANNOTATION = `${GROUP}/upstream-digest`;
 export const UPSTREAM_URL_ANNOTATION = `${GROUP}/upstream-url`;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { commonMetadataSchema } from "./common-metadata.ts";
 import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
 import { list, registryAccess } from "./fields.ts";
 import { isSet, withRules, type Rule } from "./rules.ts";
@@ -48,13 +49,21 @@ export const publishSchema = withRules(
         .describe("A managed OCIRepository of the same name and namespace that reads the published OCI artifact.")
         .optional(),
       oci: publishOciSchema.optional(),
+      commonMetadata: commonMetadataSchema.optional(),
     })
     .describe("Where the result goes; several may be combined. When absent: an ExternalArtifact."),
   [
     {
       cel: "has(self.externalArtifact) || has(self.ociRepository) || has(self.oci)",
-      holds: (publish) => Object.values(publish).some(isSet),
+      holds: ({ externalArtifact, ociRepository, oci }) => [externalArtifact, ociRepository, oci].some(isSet),
       message: "write at least one of externalArtifact: {}, ociRepository: {} and oci, or remove publish",
+    },
+    {
+      cel: "!has(self.commonMetadata) || has(self.externalArtifact) || has(self.ociRepository)",
+      holds: ({ commonMetadata, externalArtifact, ociRepository }) =>
+        commonMetadata === undefined || externalArtifact !== undefined || ociRepository !== undefined,
+      message:
+        "commonMetadata is for the objects that are published; write externalArtifact: {} or ociRepository: {} too, or remove it",
     },
   ],
 );

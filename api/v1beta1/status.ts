@@ -166,6 +166,9 @@ export const statusSchema = z
     lastHandledReconcileAt: line(
       "The last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.",
     ).optional(),
+    lastHandledExternalArtifactReconcileAt: line(
+      "The last value of the same annotation of the ExternalArtifact, where a Flux Receiver sets it, that was acted on.",
+    ).optional(),
     observedIgnore: line("`spec.ignore` as it was when the artifact was made.").optional(),
     observedContentConfigChecksum: line(
       "Checksum of those fields of the spec that decide the content of the artifact. While it, the upstream digest and " +

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { artifactRepositories, externalArtifacts, imagePolicies, secrets, type ResourceType } from "../../api/kinds.ts";
 import type { ImagePolicy } from "../../api/flux/image.ts";
 import type { ExternalArtifact } from "../../api/flux/source.ts";
@@ -114,7 +115,7 @@ export class Caches {
   #objectChanged(kind: string, object: RawObject, old: RawObject | undefined): void {
     if (kind === "deleted") return this.#listener?.deleted(object);
     this.#listener?.changed(object);
-    if (old === undefined || isRequested(old, object)) this.#listener?.wake(object.metadata, "event");
+    if (old === undefined || isWorthALook(old, object)) this.#listener?.wake(object.metadata, "event");
     if (old !== undefined && isEdited(old, object)) this.#listener?.wake(object.metadata, "edit");
   }
 
@@ -141,8 +142,12 @@ export class Caches {
   }
 }
 
-function isRequested(old: RawObject, object: RawObject): boolean {
-  return readRequestedAt(old) !== readRequestedAt(object);
+/** Somebody asks for a reconcile, or the labels have changed, which what is published carries, too. */
+function isWorthALook(old: RawObject, object: RawObject): boolean {
+  return (
+    readRequestedAt(old) !== readRequestedAt(object) ||
+    !isDeepStrictEqual(old.metadata.labels ?? {}, object.metadata.labels ?? {})
+  );
 }
 
 /** Also its deletion, and another object under the same name. Our own writes are none. */

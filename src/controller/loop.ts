@@ -10,7 +10,7 @@ import { collectOrphans } from "./orphans.ts";
 import { isServedHere } from "./stored.ts";
 import { objectKey, queueKey } from "./dependents.ts";
 import { ReconcileMemory } from "./memory.ts";
-import type { Deps, Next } from "./ports.ts";
+import { retryOf, type Deps, type Next } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import { inTurn, room } from "./room.ts";
 import type { RawObject } from "../pipeline/object.ts";
@@ -135,7 +135,7 @@ function endedBy({ log }: Deps, signal: AbortSignal): (error: unknown) => Next {
     if (signal.aborted || code === "Aborted") return forget;
     // Somebody else has changed or deleted the object meanwhile; the cache is about to show it.
     log(code === "KubeConflict" || code === "NotFound" ? "debug" : "error", messageOf(error), { code });
-    return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+    return retryOf(error);
   };
 }
 

@@ -23,6 +23,7 @@ export class ReconcileMemory {
   readonly #intact = new Map<string, string>();
   readonly #stalls = new Map<string, Stall>();
   readonly #waits = new Map<string, Wait>();
+  readonly #requests = new Set<string>();
 
   /** Whether this process has seen the stored file whole. */
   isIntact(uid: string, digest: string): boolean {
@@ -46,6 +47,16 @@ export class ReconcileMemory {
 
   stall(uid: string, stall: Stall): void {
     this.#stalls.set(uid, stall);
+  }
+
+  /** Whether a reconcile that somebody asked for has failed, and is still being tried again. */
+  isRequested(uid: string): boolean {
+    return this.#requests.has(uid);
+  }
+
+  requested(uid: string, isPending: boolean): void {
+    if (isPending) this.#requests.add(uid);
+    else this.#requests.delete(uid);
   }
 
   unstall(uid: string): void {
@@ -73,6 +84,7 @@ export class ReconcileMemory {
     this.stopWaiting(uid);
     this.#intact.delete(uid);
     this.#stalls.delete(uid);
+    this.#requests.delete(uid);
   }
 }
 

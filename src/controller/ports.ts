@@ -1,5 +1,6 @@
-import type { ErrorCode } from "../errors.ts";
-import type { KubeClient } from "../kube/client.ts";
+import type { ExternalArtifact } from "../../api/flux/source.ts";
+import { CodedError, codeOf, type ErrorCode } from "../errors.ts";
+import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { Identified } from "../pipeline/object.ts";
 import type { Scratch, Sources } from "../pipeline/ports.ts";
@@ -47,6 +48,8 @@ export interface Deps {
   readonly verifier: Verifier;
   readonly store: ArtifactStore;
   readonly publishers: Publishers;
+  /** As a cache has it: whoever made it. */
+  readonly cachedExternalArtifact: (key: ObjectKey) => ExternalArtifact | undefined;
   readonly builds: SharedBuilds;
   readonly scratch: () => Promise<Scratch>;
   readonly announce: Announcer;
@@ -67,3 +70,9 @@ export type Next =
   | { readonly kind: "wait"; readonly until: Promise<void>; readonly milliseconds: number }
   /** Only a change of the object brings it back. */
   | { readonly kind: "forget" };
+
+/** Another attempt with back-off, and not before the other side wants one. */
+export function retryOf(error: unknown): Next {
+  const notBeforeMs = (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0;
+  return { kind: "retry", code: codeOf(error), notBeforeMs };
+}

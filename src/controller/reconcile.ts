@@ -1,20 +1,28 @@
 import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
 import { Reason } from "../../api/v1beta1/conditions.ts";
-import { RECONCILE_REQUEST_ANNOTATION, UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
+import { UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
-import { CodedError, codeOf, messageOf } from "../errors.ts";
+import { codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
-import { publishWanted, storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
+import { storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
 import { componentStatus } from "../pipeline/component.ts";
+import { readRequestedAt, requestFor } from "../publish/external-artifact.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
-import type { Deps, Next } from "./ports.ts";
+import { retryOf, type Deps, type Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
 import type { Done, Known, Waiting } from "./run-result.ts";
 import { Run } from "./run.ts";
-import { failureStatus, progressConditions, successStatus, type StatusBasis } from "./status.ts";
+import {
+  failureStatus,
+  isUnhandled,
+  progressConditions,
+  successStatus,
+  type Requests,
+  type StatusBasis,
+} from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
 
 /**
@@ -54,7 +62,7 @@ async function refuse(
   { memory, deps, signal }: ReconcileContext,
 ): Promise<Next> {
   const before = known.status ?? {};
-  const basis = { before, generation: owner.generation, requestedAt: requestOf(known), now: deps.now() };
+  const basis = { before, generation: owner.generation, requests: requestsOf(owner, known, deps), now: deps.now() };
   const after = failureStatus(basis, {
     error,
     url: undefined,
@@ -80,21 +88,23 @@ class Attempt {
   #basis: StatusBasis;
   readonly #context: ReconcileContext;
   readonly #run: Run;
+  readonly #isForced: boolean;
   /** The object with what was written to it. */
   #known: RawObject;
 
   /** @param seen resourceVersion of the cached object */
   constructor(owner: Identified, known: RawObject, seen: string | undefined, context: ReconcileContext) {
     const before = known.status ?? {};
-    const requestedAt = requestOf(known);
+    const requests = requestsOf(owner, known, context.deps);
     this.#owner = owner;
     this.#known = known;
     this.#seen = seen;
     this.#context = context;
-    this.#basis = { before, generation: owner.generation, requestedAt, now: context.deps.now() };
+    this.#basis = { before, generation: owner.generation, requests, now: context.deps.now() };
+    this.#isForced = isUnhandled(requests, before) || context.memory.isRequested(owner.uid);
     this.#run = new Run(owner, before, {
       ...context,
-      forced: requestedAt !== undefined && requestedAt !== before.lastHandledReconcileAt,
+      forced: this.#isForced,
       onLost: async () => await this.#tellLoss(),
     });
   }
@@ -163,6 +173,7 @@ class Attempt {
         ignore: spec.ignore,
       }),
     );
+    this.#context.memory.requested(this.#owner.uid, false);
     this.#announceSuccess(done);
     this.#tellInterval();
     return routine(spec, deps);
@@ -170,7 +181,7 @@ class Attempt {
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
   async #fail(error: unknown, { resolved, stored, found, verification, built }: Known): Promise<Next> {
-    const { deps, signal } = this.#context;
+    const { deps, memory, signal } = this.#context;
     if (signal.aborted) throw error;
     const { spec } = this.#owner.object;
     const fresh: Partial<ArtifactRepositoryStatus> =
@@ -195,11 +206,12 @@ class Attempt {
     );
     const code = codeOf(error);
     const { reason, next } = failurePolicies[code];
+    // Every attempt that it takes is the one that was asked for.
+    memory.requested(this.#owner.uid, this.#isForced && next === "retry");
     deps.log("error", messageOf(error), { code, ...this.#owner.key });
     if (wrote || next === "retry")
       deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
-    if (next === "retry")
-      return { kind: "retry", code, notBeforeMs: (error instanceof CodedError ? error.retryAfterMs : undefined) ?? 0 };
+    if (next === "retry") return retryOf(error);
     return next === "wait" ? { kind: "after", milliseconds: deps.settings.requeueDependencyMs } : routine(spec, deps);
   }
 
@@ -245,7 +257,7 @@ class Attempt {
       because: built?.reason,
       digest: artifact.digest,
       published: published.rows.length,
-      targets: Object.keys(publishWanted(spec)),
+      targets: [...new Set(published.rows.map(({ kind }) => kind))],
     });
   }
 }
@@ -255,8 +267,9 @@ function withoutArtifact(status: ArtifactRepositoryStatus): ArtifactRepositorySt
   return Object.fromEntries(Object.entries(status).filter(([field]) => !gone.has(field)));
 }
 
-function requestOf(raw: RawObject): string | undefined {
-  return raw.metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
+function requestsOf({ key, uid }: Pick<Identified, "key" | "uid">, known: RawObject, deps: Deps): Requests {
+  const artifact = deps.cachedExternalArtifact(key);
+  return { object: readRequestedAt(known), externalArtifact: artifact && requestFor(uid, artifact) };
 }
 
 /** The next reconcile that nobody has to ask for; `interval: 0s` wants none, as in Flux. */

@@ -16,12 +16,17 @@ import { carried, settle, sourceVerified } from "./conditions.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 
+/** What the annotation `reconcile.fluxcd.io/requestedAt` says, where it is there. */
+export interface Requests {
+  readonly object: string | undefined;
+  readonly externalArtifact: string | undefined;
+}
+
 /** What every status is made from. */
 export interface StatusBasis {
   readonly before: ArtifactRepositoryStatus;
   readonly generation: number;
-  /** Value of the annotation that asked for this reconcile. */
-  readonly requestedAt: string | undefined;
+  readonly requests: Requests;
   readonly now: Date;
 }
 
@@ -99,7 +104,10 @@ export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepos
 }
 
 /** The object says that it is being worked on. */
-export function progressConditions({ before, generation, now }: StatusBasis, message: string): Condition[] {
+export function progressConditions(
+  { before, generation, now }: Omit<StatusBasis, "requests">,
+  message: string,
+): Condition[] {
   const kept = (before.conditions ?? []).filter(
     ({ type }) => type !== ConditionType.Reconciling && type !== ConditionType.Stalled,
   );
@@ -164,7 +172,22 @@ function upstreamStatus(url: string, { tag, root }: Resolved): UpstreamStatus {
   return { url, ...(tag !== undefined && { tag }), digest: root.digest, mediaType: root.mediaType };
 }
 
-function handled({ requestedAt, before }: StatusBasis): { lastHandledReconcileAt?: string } {
-  const value = requestedAt ?? before.lastHandledReconcileAt;
-  return value === undefined ? {} : { lastHandledReconcileAt: value };
+/** Whether somebody has asked for a reconcile that no status has told of. */
+export function isUnhandled({ object, externalArtifact }: Requests, status: ArtifactRepositoryStatus): boolean {
+  return (
+    (object !== undefined && object !== status.lastHandledReconcileAt) ||
+    (externalArtifact !== undefined && externalArtifact !== status.lastHandledExternalArtifactReconcileAt)
+  );
+}
+
+function handled({
+  requests,
+  before,
+}: StatusBasis): Pick<ArtifactRepositoryStatus, "lastHandledReconcileAt" | "lastHandledExternalArtifactReconcileAt"> {
+  const object = requests.object ?? before.lastHandledReconcileAt;
+  const companion = requests.externalArtifact ?? before.lastHandledExternalArtifactReconcileAt;
+  return {
+    ...(object !== undefined && { lastHandledReconcileAt: object }),
+    ...(companion !== undefined && { lastHandledExternalArtifactReconcileAt: companion }),
+  };
 }

@@ -114,6 +114,18 @@ it.each<[string, () => unknown, string[]]>([
     ["event named"],
   ],
   [
+    "a label of the object, which what is published carries",
+    () =>
+      kube.patch(
+        artifactRepositories,
+        at("named"),
+        { metadata: { labels: { team: "a" } } },
+        { fieldManager: "test" },
+        signal,
+      ),
+    ["event named"],
+  ],
+  [
     "a status that we have written",
     () =>
       kube.patch(

@@ -3,6 +3,7 @@ import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { Identified } from "../pipeline/object.ts";
 import type { ArtifactStore } from "../store/store.ts";
+import { carriedFrom, type Carried } from "./companion-metadata.ts";
 import { publishExternalArtifact, retractArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
 import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "./oci-repository.ts";
 import type { ArtifactPublisher, Publisher } from "./port.ts";
@@ -37,6 +38,7 @@ function externalArtifactPublisher(client: KubeClient, { cached, now }: Companio
           artifact,
           sourceVerified,
           fieldManager: FIELD_MANAGER,
+          carried: carriedOf(owner),
           current: cached(owner.key) ?? null,
           now: now(),
         },
@@ -67,6 +69,7 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
           image: stored.image,
           interval: spec.interval,
           fieldManager: FIELD_MANAGER,
+          carried: carriedOf(owner),
           current: undefined,
         },
         signal,
@@ -75,6 +78,10 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
     },
     withdraw: async (owner, signal) => await withdrawOciRepository({ client, owner: identityOf(owner) }, signal),
   };
+}
+
+function carriedOf({ object: { metadata, spec } }: Identified): Carried {
+  return carriedFrom(metadata.labels, spec.publish?.commonMetadata);
 }
 
 function identityOf({ key, uid }: Pick<Identified, "key" | "uid">): {

@@ -1,8 +1,10 @@
 import type { ResourceType } from "../../api/kinds.ts";
 import type { OwnerReference } from "../../api/flux/source.ts";
 import { API_VERSION, GROUP, KIND } from "../../api/v1beta1/constants.ts";
+import { MANAGED_BY_LABEL } from "../../api/v1beta1/common-metadata.ts";
 import { CodedError, codeOf } from "../errors.ts";
 import type { KubeClient, KubeObject, ObjectKey, ObjectMeta } from "../kube/client.ts";
+import { carriedFrom, hasMetadata, outdatedMetadata, withCarried, type Carried } from "./companion-metadata.ts";
 
 /** The ArtifactRepository that an object of the same name is kept for. */
 export interface CompanionOwner extends ObjectKey {
@@ -25,6 +27,8 @@ export interface Companion<T extends KubeObject> extends CompanionIdentity<T> {
   readonly current?: T | null | undefined;
   /** What it is to be, without status. */
   readonly desired: T;
+  /** Labels and annotations to have besides. */
+  readonly carried?: Carried | undefined;
   readonly hasDesiredSpec: (object: T) => boolean;
   /** What is in the spec but must not be, as a merge patch; undefined where there is no such thing. */
   readonly excess?: (object: T) => object | undefined;
@@ -35,11 +39,9 @@ export interface Companion<T extends KubeObject> extends CompanionIdentity<T> {
 /** `leftover`: made for an ArtifactRepository of this name that is gone. */
 type Standing = "ours" | "leftover" | "foreign";
 
-const managedBy = "app.kubernetes.io/managed-by";
-
 export function companionMetadata(owner: CompanionOwner, fieldManager: string): ObjectMeta {
   const { name, namespace } = owner;
-  return { name, namespace, labels: { [managedBy]: fieldManager }, ownerReferences: [referenceTo(owner)] };
+  return { name, namespace, labels: { [MANAGED_BY_LABEL]: fieldManager }, ownerReferences: [referenceTo(owner)] };
 }
 
 /**
@@ -106,32 +108,45 @@ async function placeLive<T extends KubeObject>(companion: Companion<T>, signal: 
 }
 
 /** No apply: it would take over what somebody else makes at this moment. */
-async function create<T extends KubeObject>({ client, type, desired }: Companion<T>, signal: AbortSignal): Promise<T> {
-  return await client.create(type, desired, signal);
+async function create<T extends KubeObject>(companion: Companion<T>, signal: AbortSignal): Promise<T> {
+  const { client, type, desired } = companion;
+  return await client.create(type, { ...desired, metadata: wantedMetadata(companion, undefined) }, signal);
 }
 
 async function correct<T extends KubeObject>(companion: Companion<T>, object: T, signal: AbortSignal): Promise<T> {
   if (isAsDesired(companion, object)) return object;
   const { client, type, desired, fieldManager } = companion;
   const { uid } = object.metadata;
+  const metadata = wantedMetadata(companion, object.metadata);
   const applied = await client.apply<T>(
     type,
-    { ...desired, metadata: { ...desired.metadata, ...(uid !== undefined && { uid }) } },
+    { ...desired, metadata: { ...metadata, ...(uid !== undefined && { uid }) } },
     { fieldManager, force: true },
     signal,
   );
   // An apply removes only what was applied before, not what was created, or added by hand.
   const excess = companion.excess?.(applied);
-  return excess === undefined
-    ? applied
-    : await client.patch<T>(type, companion.owner, { metadata: { uid }, spec: excess }, { fieldManager }, signal);
+  const outdated = outdatedMetadata(applied.metadata, metadata, object.metadata);
+  if (excess === undefined && outdated === undefined) return applied;
+  const patch = { metadata: { uid, ...outdated }, ...(excess !== undefined && { spec: excess }) };
+  return await client.patch<T>(type, companion.owner, patch, { fieldManager }, signal);
 }
 
-function isAsDesired<T extends KubeObject>({ owner, fieldManager, hasDesiredSpec }: Companion<T>, object: T): boolean {
-  const { labels, ownerReferences = [] } = object.metadata;
-  const wanted = referenceTo(owner);
-  const isReferred = ownerReferences.some((reference) => isSameReference(reference, wanted));
-  return labels?.[managedBy] === fieldManager && isReferred && hasDesiredSpec(object);
+function wantedMetadata<T extends KubeObject>(
+  { desired, carried = carriedFrom() }: Companion<T>,
+  live: ObjectMeta | undefined,
+): ObjectMeta {
+  return withCarried(desired.metadata, carried, live);
+}
+
+function isAsDesired<T extends KubeObject>(companion: Companion<T>, object: T): boolean {
+  const { owner, hasDesiredSpec } = companion;
+  const wanted = wantedMetadata(companion, object.metadata);
+  const isReferred = (object.metadata.ownerReferences ?? []).some((reference) =>
+    isSameReference(reference, referenceTo(owner)),
+  );
+  const isUpToDate = hasMetadata(object.metadata, wanted) && outdatedMetadata(object.metadata, wanted) === undefined;
+  return isUpToDate && isReferred && hasDesiredSpec(object);
 }
 
 function standingOf<T extends KubeObject>({ owner, foreignSource }: CompanionIdentity<T>, object: T): Standing {
@@ -195,7 +210,7 @@ function holderOf<T extends KubeObject>({ owner, foreignSource }: CompanionIdent
   if (holder !== undefined) return `belongs to ${holder.kind} ${holder.name}`;
   const source = foreignSource?.(object);
   if (source !== undefined) return `comes from ${source}`;
-  const manager = object.metadata.labels?.[managedBy];
+  const manager = object.metadata.labels?.[MANAGED_BY_LABEL];
   return manager === undefined ? "has no owner" : `is managed by ${manager}`;
 }
 

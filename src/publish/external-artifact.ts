@@ -15,6 +15,7 @@ import {
   type Companion,
   type CompanionIdentity,
 } from "./companion.ts";
+import type { Carried } from "./companion-metadata.ts";
 import type { Artifact } from "../store/store.ts";
 
 export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>, "client" | "owner">;
@@ -24,6 +25,7 @@ export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
   /** What the owner says of the source's signature; nothing where it asks for none. */
   readonly sourceVerified?: ConditionDraft | undefined;
   readonly fieldManager: string;
+  readonly carried?: Carried | undefined;
   /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
   readonly current?: ExternalArtifact | null | undefined;
   readonly now: Date;
@@ -88,7 +90,7 @@ async function readOwn(
 ): Promise<ExternalArtifact | undefined> {
   try {
     const live = await client.get<ExternalArtifact>(externalArtifacts, owner, signal);
-    return live?.metadata.ownerReferences?.some((reference) => reference.uid === uid) === true ? live : undefined;
+    return live !== undefined && isOwnedBy(uid, live) ? live : undefined;
   } catch (error) {
     if (codeOf(error) !== "CrdMissing") throw error;
     return undefined;
@@ -104,13 +106,29 @@ export function readRequestedAt({
   return metadata.annotations?.[RECONCILE_REQUEST_ANNOTATION];
 }
 
-function companionOf({ client, owner, fieldManager, current }: ExternalArtifactRequest): Companion<ExternalArtifact> {
+/** The same, where the ExternalArtifact is that of the owner with this uid. */
+export function requestFor(uid: string, artifact: ExternalArtifact): string | undefined {
+  return isOwnedBy(uid, artifact) ? readRequestedAt(artifact) : undefined;
+}
+
+function isOwnedBy(uid: string, { metadata }: ExternalArtifact): boolean {
+  return metadata.ownerReferences?.some((reference) => reference.uid === uid) === true;
+}
+
+function companionOf({
+  client,
+  owner,
+  fieldManager,
+  carried,
+  current,
+}: ExternalArtifactRequest): Companion<ExternalArtifact> {
   const { name, namespace } = owner;
   const sourceRef = { apiVersion: API_VERSION, kind: KIND, name, namespace };
   return {
     client,
     owner,
     fieldManager,
+    carried,
     current,
     foreignSource,
     type: externalArtifacts,

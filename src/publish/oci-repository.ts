@@ -6,6 +6,7 @@ import type { PublishedStatus } from "../../api/v1beta1/status.ts";
 import { CodedError } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { companionMetadata, place, withdraw, type CompanionIdentity } from "./companion.ts";
+import type { Carried } from "./companion-metadata.ts";
 import type { SingleLayerImage } from "../store/store.ts";
 
 /** Where source-controller pulls from, and as whom. */
@@ -31,6 +32,7 @@ export interface OciRepositoryRequest extends OciRepositoryIdentity {
   /** A Go duration. */
   readonly interval: string;
   readonly fieldManager: string;
+  readonly carried?: Carried | undefined;
   /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
   readonly current?: OciRepository | null | undefined;
 }
@@ -52,13 +54,14 @@ export async function publishOciRepository(
   request: OciRepositoryRequest,
   signal: AbortSignal,
 ): Promise<PublishedStatus> {
-  const { client, owner, fieldManager, current, source, image } = request;
+  const { client, owner, fieldManager, carried, current, source, image } = request;
   const spec = specOf(request);
   await place<OciRepository>(
     {
       client,
       owner,
       fieldManager,
+      carried,
       current,
       type: ociRepositories,
       desired: {

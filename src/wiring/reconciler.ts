@@ -115,6 +115,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
         now: () => new Date(),
       }),
     },
+    cachedExternalArtifact: options.cachedExternalArtifact,
     builds: new SharedBuilds(store, sharedBuildEntries),
     scratch: await openScratch(root),
     announce: options.announce,

@@ -198,6 +198,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "src/sharing",
       "src/store/image-manifest",
       "src/store/store",
+      "src/text/json",
     ],
     types: ["src/kube/client", "src/pipeline/ports"],
   },
