@@ -8,7 +8,7 @@ const MAX_ENTRIES = 64;
 /** A name of up to 63 characters, after a DNS subdomain where there is a prefix. */
 const qualifiedName =
   /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const MAX_KEY_LENGTH = 253 + 1 + 63;
+const MAX_PREFIX_LENGTH = 253;
 const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 function metadataMap(
@@ -19,7 +19,7 @@ function metadataMap(
     .record(z.string(), value)
     .superRefine((map, context) => {
       const keys = Object.keys(map);
-      const wrong = keys.find((key) => !qualifiedName.test(key) || key.length > MAX_KEY_LENGTH);
+      const wrong = keys.find((key) => !qualifiedName.test(key) || key.indexOf("/") > MAX_PREFIX_LENGTH);
       const reserved = keys.find(isReserved);
       const message =
         keys.length > MAX_ENTRIES

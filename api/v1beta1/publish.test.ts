@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { commonMetadataSchema } from "./common-metadata.ts";
 import { aliasesElsewhere } from "./publish.ts";
 
 /** Whether an alias in `target` is accepted where `url` is read. */
@@ -38,5 +39,35 @@ describe("aliases in the repository that is read", () => {
   it("are not meant where there are none", () => {
     expect(accepts("oci://r.example/app", "oci://r.example/app", [])).toBe(true);
     expect(aliasesElsewhere.holds({ url: "oci://r.example/app" })).toBe(true);
+  });
+});
+
+describe("commonMetadata", () => {
+  const refusal = (metadata: object): string | undefined =>
+    commonMetadataSchema.safeParse(metadata).error?.issues[0]?.message;
+
+  it.each([
+    [{ labels: { "a b": "1" } }, '"a b" is not a key of Kubernetes'],
+    [{ labels: { "/a": "1" } }, "is not a key"],
+    [{ labels: { "-a": "1" } }, "is not a key"],
+    [{ labels: { [`a/${"b".repeat(64)}`]: "1" } }, "is not a key"],
+    [{ annotations: { "Example.com/a": "1" } }, "is not a key"],
+    [{ annotations: { [`${"a".repeat(260)}/b`]: "1" } }, "is not a key"],
+    [{ labels: { "app.kubernetes.io/managed-by": "me" } }, "is set by Strata or Flux"],
+    [{ annotations: { "reconcile.fluxcd.io/requestedAt": "now" } }, "is set by Strata or Flux"],
+    [{ annotations: { "source.strata.dev/carried": "{}" } }, "is set by Strata or Flux"],
+    [{ labels: Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`a${at}`, "1"])) }, "at most 64"],
+    [{ labels: { a: "ü" } }, "write a label value"],
+    [{ labels: { a: "b".repeat(64) } }, ""],
+  ])("%j is refused", (metadata, message) => {
+    expect(refusal(metadata)).toContain(message);
+  });
+
+  it.each([
+    { labels: { "a.b/C_d.e-f": "A", a: "" } },
+    { annotations: { a: "anything\n at all" } },
+    { labels: { [`${"a".repeat(253)}/${"b".repeat(63)}`]: "b".repeat(63) } },
+  ])("%j is taken", (metadata) => {
+    expect(refusal(metadata)).toBeUndefined();
   });
 });
