@@ -15,7 +15,14 @@ interface Step {
 }
 interface Workflow {
   readonly permissions?: Record<string, string>;
-  readonly jobs: Record<string, { readonly permissions?: Record<string, string>; readonly "timeout-minutes"?: number; readonly steps: readonly Step[] }>;
+  readonly jobs: Record<
+    string,
+    {
+      readonly permissions?: Record<string, string>;
+      readonly "timeout-minutes"?: number;
+      readonly steps: readonly Step[];
+    }
+  >;
 }
 
 /** The linter is older than the permission `attestations`. */
@@ -54,7 +61,9 @@ describe.each(paths)("%s", (path) => {
   });
 
   it("calls scripts that are there", () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
     const runs = steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
     for (const [, script = ""] of runs.flatMap((run) => [...run.matchAll(/npm run ([\w:-]+)/g)])) {
       expect(scripts).toHaveProperty([script]);

@@ -1,0 +1,126 @@
+/**
+ * `npm run release -- [--version V] [--out DIR] [--push oci://REGISTRY/PREFIX] [--insecure]`: everything that a release
+ * consists of. DIR/files is what people download, DIR/notes.md what the release says, DIR/SHA256SUMS names every file.
+ * With `--push`, image and chart go to PREFIX/strata-controller and PREFIX/charts/strata, and DIR/pushed.txt names
+ * them by digest, one a line, to be signed.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { installManifest } from "./build-install.ts";
+import { notesOf } from "./release-notes.ts";
+
+const root = join(import.meta.dirname, "..");
+
+interface Release {
+  readonly version: string;
+  readonly out: string;
+  readonly files: string;
+  /** Such as `ghcr.io/strata-dev`; undefined where nothing is pushed. */
+  readonly target: string | undefined;
+  readonly insecure: boolean;
+}
+
+/** Runs a program to its end and gives its standard output; the rest is shown. @throws Error naming the command */
+function run(program: string, args: readonly string[]): string {
+  const { status, stdout, error } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (error !== undefined) throw new Error(`${program} cannot be run: ${error.message}`, { cause: error });
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed with exit code ${status}\n${stdout}`);
+  return stdout;
+}
+
+/** helm from the test servers, else from the PATH. */
+function helm(args: readonly string[]): string {
+  const assets = process.env["KUBEBUILDER_ASSETS"];
+  return run(assets === undefined ? "helm" : join(assets, "helm"), args);
+}
+
+async function pushed(release: Release, repository: string, digest: string): Promise<void> {
+  await appendFile(join(release.out, "pushed.txt"), `${repository}@${digest}\n`);
+}
+
+/** @returns the image by digest where it was pushed, else by tag */
+async function publishImage(release: Release): Promise<string> {
+  if (release.target === undefined) return `ghcr.io/strata-dev/strata-controller:v${release.version}`;
+  const repository = `${release.target}/strata-controller`;
+  const copy = ["dist/strata.js", "copy", "oci-layout://dist/image", `oci://${repository}:v${release.version}`];
+  const answer = run(process.execPath, [...copy, "--output", "json", ...(release.insecure ? ["--insecure"] : [])]);
+  const { digest } = JSON.parse(answer) as { digest: string };
+  await pushed(release, repository, digest);
+  return `${repository}:v${release.version}@${digest}`;
+}
+
+async function packChart(release: Release): Promise<void> {
+  const version = ["--version", release.version, "--app-version", `v${release.version}`];
+  helm(["package", "charts/strata", ...version, "--destination", release.out]);
+  const chart = join(release.files, `strata-chart-${release.version}.tgz`);
+  await rename(join(release.out, `strata-${release.version}.tgz`), chart);
+  if (release.target === undefined) return;
+  const plain = release.insecure ? ["--plain-http"] : [];
+  const answer = helm(["push", chart, `oci://${release.target}/charts`, ...plain]);
+  const digest = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(answer)?.[1];
+  if (digest === undefined) throw new Error(`helm push named no digest:\n${answer}`);
+  await pushed(release, `${release.target}/charts/strata`, digest);
+}
+
+async function writeManifests(release: Release, image: string): Promise<void> {
+  await writeFile(join(release.files, "install.yaml"), installManifest(image));
+  const crds = (await readdir(join(root, "crds"))).filter((name) => name.endsWith(".yaml")).sort();
+  const texts = await Promise.all(crds.map((name) => readFile(join(root, "crds", name), "utf8")));
+  await writeFile(join(release.files, "crds.yaml"), texts.join("---\n"));
+}
+
+async function writeChecksums(release: Release): Promise<void> {
+  const lines: string[] = [];
+  for (const name of (await readdir(release.files)).sort()) {
+    const hash = createHash("sha256");
+    for await (const chunk of createReadStream(join(release.files, name))) hash.update(chunk as Buffer);
+    lines.push(`${hash.digest("hex")}  ${name}\n`);
+  }
+  await writeFile(join(release.out, "SHA256SUMS"), lines.join(""));
+}
+
+async function makeRelease(release: Release): Promise<void> {
+  await rm(release.out, { recursive: true, force: true });
+  await mkdir(release.files, { recursive: true });
+  for (const script of ["build", "build:binary", "build:image"]) run("npm", ["run", "--silent", script]);
+  for (const name of await readdir(join(root, "dist/bin"))) {
+    await copyFile(join(root, "dist/bin", name), join(release.files, name));
+  }
+  await writeManifests(release, await publishImage(release));
+  await packChart(release);
+  run("npm", ["pack", "--silent", "--pack-destination", release.files]);
+  const bom = run("npm", ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"]);
+  await writeFile(join(release.files, "strata.cdx.json"), bom);
+  const changes = await readFile(join(root, "CHANGELOG.md"), "utf8");
+  await writeFile(join(release.out, "notes.md"), notesOf(changes, release.version));
+  await writeChecksums(release);
+}
+
+const { values } = parseArgs({
+  options: {
+    version: { type: "string" },
+    out: { type: "string", default: "dist/release" },
+    push: { type: "string" },
+    insecure: { type: "boolean", default: false },
+  },
+});
+const { version: own } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+if (values.version !== undefined && values.version !== own) {
+  throw new Error(`The tag says ${values.version} and package.json ${own}: change one of them.`);
+}
+if (values.push !== undefined && !values.push.startsWith("oci://")) {
+  throw new Error(`--push ${values.push} is not a registry: write oci://HOST/PREFIX.`);
+}
+const out = join(root, values.out);
+const target = values.push?.slice("oci://".length);
+await makeRelease({ version: own, out, files: join(out, "files"), target, insecure: values.insecure });
+process.stdout.write(await readFile(join(out, "SHA256SUMS"), "utf8"));
