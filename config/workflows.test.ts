@@ -64,11 +64,11 @@ describe.each(paths)("%s", (path) => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };
-    const runs = steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
-    for (const [, script = ""] of runs.flatMap((run) => [...run.matchAll(/npm run ([\w:-]+)/g)])) {
+    const runs = steps.map(({ run }) => run ?? "").join("\n");
+    for (const [, script = ""] of runs.matchAll(/npm run ([\w:-]+)/g)) {
       expect(scripts).toHaveProperty([script]);
     }
-    for (const [, file = ""] of runs.flatMap((run) => [...run.matchAll(/\bbash ([\w./-]+)/g)])) {
+    for (const [, file = ""] of runs.matchAll(/\bbash ([\w./-]+)/g)) {
       expect(existsSync(join(root, file)), file).toBe(true);
     }
   });
