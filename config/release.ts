@@ -1,5 +1,5 @@
 /**
- * `npm run release -- [--version V] [--out DIR] [--push oci://REGISTRY/PREFIX] [--insecure]`: everything that a release
+ * `npm run release -- [--version V] [--out DIR] [--push oci://REGISTRY/PREFIX] [--insecure] [--helm PROGRAM]`: everything that a release
  * consists of. DIR/files is what people download, DIR/notes.md what the release says, DIR/SHA256SUMS names every file.
  * With `--push`, image and chart go to PREFIX/strata-controller and PREFIX/charts/strata, and DIR/pushed.txt names
  * them by digest, one a line, to be signed.
@@ -22,6 +22,8 @@ interface Release {
   /** Such as `ghcr.io/strata-dev`; undefined where nothing is pushed. */
   readonly target: string | undefined;
   readonly insecure: boolean;
+  /** The program, by name or path. */
+  readonly helm: string;
 }
 
 /** Runs a program to its end and gives its standard output; the rest is shown. @throws Error naming the command */
@@ -35,12 +37,6 @@ function run(program: string, args: readonly string[]): string {
   if (error !== undefined) throw new Error(`${program} cannot be run: ${error.message}`, { cause: error });
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed with exit code ${status}\n${stdout}`);
   return stdout;
-}
-
-/** helm from the test servers, else from the PATH. */
-function helm(args: readonly string[]): string {
-  const assets = process.env["KUBEBUILDER_ASSETS"];
-  return run(assets === undefined ? "helm" : join(assets, "helm"), args);
 }
 
 async function pushed(release: Release, repository: string, digest: string): Promise<void> {
@@ -60,12 +56,12 @@ async function publishImage(release: Release): Promise<string> {
 
 async function packChart(release: Release): Promise<void> {
   const version = ["--version", release.version, "--app-version", `v${release.version}`];
-  helm(["package", "charts/strata", ...version, "--destination", release.out]);
+  run(release.helm, ["package", "charts/strata", ...version, "--destination", release.out]);
   const chart = join(release.files, `strata-chart-${release.version}.tgz`);
   await rename(join(release.out, `strata-${release.version}.tgz`), chart);
   if (release.target === undefined) return;
   const plain = release.insecure ? ["--plain-http"] : [];
-  const answer = helm(["push", chart, `oci://${release.target}/charts`, ...plain]);
+  const answer = run(release.helm, ["push", chart, `oci://${release.target}/charts`, ...plain]);
   const digest = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(answer)?.[1];
   if (digest === undefined) throw new Error(`helm push named no digest:\n${answer}`);
   await pushed(release, `${release.target}/charts/strata`, digest);
@@ -111,6 +107,7 @@ const { values } = parseArgs({
     out: { type: "string", default: "dist/release" },
     push: { type: "string" },
     insecure: { type: "boolean", default: false },
+    helm: { type: "string", default: "helm" },
   },
 });
 const { version: own } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
@@ -122,5 +119,6 @@ if (values.push !== undefined && !values.push.startsWith("oci://")) {
 }
 const out = join(root, values.out);
 const target = values.push?.slice("oci://".length);
-await makeRelease({ version: own, out, files: join(out, "files"), target, insecure: values.insecure });
+const { insecure, helm } = values;
+await makeRelease({ version: own, out, files: join(out, "files"), target, insecure, helm });
 process.stdout.write(await readFile(join(out, "SHA256SUMS"), "utf8"));

@@ -127,6 +127,7 @@ describe("objects", () => {
     const info: ResourceInfo = {
       key: podinfo,
       ready: "True",
+      stalled: false,
       suspended: false,
       url: 'oci://registry/"quoted"',
       revision: "1.0.0@sha256:00",
@@ -136,8 +137,8 @@ describe("objects", () => {
     const common =
       'customresource_group="source.strata.dev",customresource_version="v1beta1",customresource_kind="ArtifactRepository",namespace="apps"';
     expect(await samples(metrics, /^gotk_resource_info/)).toEqual([
-      `gotk_resource_info{${common},name="podinfo",ready="True",suspended="false",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
-      `gotk_resource_info{${common},name="other",ready="Unknown",suspended="true",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
+      `gotk_resource_info{${common},name="podinfo",ready="True",stalled="false",suspended="false",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
+      `gotk_resource_info{${common},name="other",ready="Unknown",stalled="false",suspended="true",url="oci://registry/\\"quoted\\"",revision="1.0.0@sha256:00"} 1`,
     ]);
     list = [{ ...info, ready: "False" }];
     expect(await samples(metrics, /^gotk_resource_info/)).toEqual([

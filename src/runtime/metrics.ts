@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { ObjectKey } from "../kube/client.ts";
 import { durationMetric, infoMetric, leftOutMetric } from "./object-series.ts";
 import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
+import { storageMetrics, type StorageSpace } from "./storage-metrics.ts";
 
 export type ReconcileResult = "success" | "error" | "requeue_after";
 
@@ -9,6 +10,8 @@ export type ReconcileResult = "success" | "error" | "requeue_after";
 export interface ResourceInfo {
   readonly key: ObjectKey;
   readonly ready: "True" | "False" | "Unknown";
+  /** Nothing is tried again before an edit or a move of upstream. */
+  readonly stalled: boolean;
   readonly suspended: boolean;
   readonly url: string;
   readonly revision: string;
@@ -34,6 +37,8 @@ export interface Metrics {
   leading(isLeader: boolean): void;
   /** Asked at each scrape. */
   showResources(list: () => Iterable<ResourceInfo>): void;
+  /** Asked at each scrape. */
+  showStorage(space: () => Promise<StorageSpace>): void;
   /** The text that Prometheus reads. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -60,6 +65,7 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
     ...transferMetrics(registry),
     leading: (isLeader) => leader.set({ name: "strata-controller-leader-election" }, isLeader ? 1 : 0),
     showResources: (list) => infoMetric(registry, kind, list, leftOut),
+    showStorage: (space) => storageMetrics(registry, space),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

@@ -13,6 +13,7 @@ function filled(count: number): { metrics: Metrics; objects: ResourceInfo[] } {
   const objects = Array.from({ length: count }, (_, at) => ({
     key: keyOf(at),
     ready: at % 100 === 0 ? ("False" as const) : ("True" as const),
+    stalled: false,
     suspended: false,
     url: `oci://registry.example/organisation/team-${at % 50}/application-${at}`,
     revision: `1.0.${at}@sha256:${"0".repeat(64)}`,

@@ -75,16 +75,25 @@ export function infoMetric(
   const metric = new Gauge({
     name,
     help: "The current state of an object.",
-    labelNames: [...Object.keys(resource), "namespace", "name", "ready", "suspended", "url", "revision"],
+    labelNames: [...Object.keys(resource), "namespace", "name", "ready", "stalled", "suspended", "url", "revision"],
     registers: [],
     collect() {
       this.reset();
       const all = [...list()];
       const shown = all.length <= most.infos ? all : all.filter(({ ready }) => ready !== "True").slice(0, most.infos);
       leftOut.set(name, all.length - shown.length);
-      for (const { key, ready, suspended, url, revision } of shown)
+      for (const { key, ready, stalled, suspended, url, revision } of shown)
         this.set(
-          { ...resource, namespace: key.namespace, name: key.name, ready, suspended: String(suspended), url, revision },
+          {
+            ...resource,
+            namespace: key.namespace,
+            name: key.name,
+            ready,
+            stalled: String(stalled),
+            suspended: String(suspended),
+            url,
+            revision,
+          },
           1,
         );
     },

@@ -13,6 +13,7 @@ import {
 import { leaseName } from "./lease-name.ts";
 import { announcer } from "../controller/announcer.ts";
 import { makeDirectory } from "../disk/make-directory.ts";
+import { spaceOf } from "../disk/space.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
 import { room } from "../controller/room.ts";
@@ -126,6 +127,7 @@ class Controller {
       );
       this.#caches = caches;
       metrics.showResources(() => caches.objects.list().map(resourceInfo));
+      metrics.showStorage(async () => await spaceOf(flags["storage-path"]));
       void caches.synced.then(() => (this.#synced = true)).catch(() => undefined);
       logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
       await this.#elected(caches, servers, signal);

@@ -8,6 +8,7 @@ export function resourceInfo({ metadata, spec, status }: RawObject): ResourceInf
   return {
     key: metadata,
     ready,
+    stalled: status?.conditions?.some(({ type, status: is }) => type === "Stalled" && is === "True") ?? false,
     suspended: suspend === true,
     url: url ?? "",
     revision: status?.artifact?.revision ?? "",

@@ -188,6 +188,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
 
   // Around the product.
+  "src/testing/operations": {
+    holds: "the tables of docs/operations.md",
+    imports: ["src/controller-flags", "src/runtime"],
+    types: ["src/flags"],
+    reaches: ["fs"],
+  },
   "src/testing": {
     holds: "servers and builders for tests",
     imports: [
@@ -218,10 +224,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     reaches: ["fs"],
   },
   config: {
-    holds: "the bundles, the manifests that install the controller, samples",
+    holds: "the bundles, the manifests that install the controller, samples, releases",
     imports: [],
     packages: ["esbuild", "yaml"],
-    reaches: ["fs"],
+    reaches: ["child_process", "fs"],
   },
   demo: {
     holds: "the main job on a registry in the process",
