@@ -3,14 +3,15 @@ import type { ResourceInfo } from "../runtime/metrics.ts";
 
 /** What the metrics show of an object. */
 export function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {
-  const { suspend, url } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
-  const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
+  const { suspend = false, url = "" } = (spec ?? {}) as { readonly suspend?: boolean; readonly url?: string };
+  const is = (condition: string): "True" | "False" | "Unknown" | undefined =>
+    status?.conditions?.find(({ type }) => type === condition)?.status;
   return {
     key: metadata,
-    ready,
-    stalled: status?.conditions?.some(({ type, status: is }) => type === "Stalled" && is === "True") ?? false,
-    suspended: suspend === true,
-    url: url ?? "",
+    ready: is("Ready") ?? "Unknown",
+    stalled: is("Stalled") === "True",
+    suspended: suspend,
+    url,
     revision: status?.artifact?.revision ?? "",
   };
 }
