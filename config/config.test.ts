@@ -200,6 +200,7 @@ describe("samples", () => {
 interface Component {
   readonly resources?: readonly string[];
   readonly patches?: readonly { readonly path: string }[];
+  readonly configMapGenerator?: readonly { readonly files: readonly string[] }[];
 }
 
 it("components pass only flags that the controller knows", () => {
@@ -215,8 +216,12 @@ it("components name files that exist", () => {
   for (const name of readdirSync(join(here, "components"))) {
     const directory = join(here, "components", name);
     const component = parse(readFileSync(join(directory, "kustomization.yaml"), "utf8")) as Component;
-    const { resources = [], patches = [] } = component;
-    const named = [...resources, ...patches.map(({ path }) => path)];
+    const { resources = [], patches = [], configMapGenerator = [] } = component;
+    const named = [
+      ...resources,
+      ...patches.map(({ path }) => path),
+      ...configMapGenerator.flatMap(({ files }) => files),
+    ];
     expect(named.sort()).toEqual(
       readdirSync(directory)
         .filter((file) => file !== "kustomization.yaml")
