@@ -58,6 +58,7 @@ export type ErrorCode =
   // Storage and publishing
   | "StorageFailed"
   | "PublishFailed"
+  | "SigningFailed"
   | "NotOwned"
   | "CrdMissing"
   // Kubernetes

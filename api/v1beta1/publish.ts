@@ -1,8 +1,24 @@
 import * as z from "zod";
 import { commonMetadataSchema } from "./common-metadata.ts";
 import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
-import { list, registryAccess } from "./fields.ts";
+import { list, localRef, registryAccess } from "./fields.ts";
 import { isSet, withRules, type Rule } from "./rules.ts";
+
+const signSchema = z
+  .strictObject({
+    secretRef: localRef(
+      "A Secret with the private key: `cosign.key`, as `cosign generate-key-pair` writes it or in PEM (ECDSA, RSA, Ed25519), and `cosign.password` where it is encrypted.",
+    ),
+    legacyTag: z
+      .boolean()
+      .describe(
+        "Sign under the tag `sha256-<digest>.sig` as well, for readers that know no Sigstore bundles: cosign before 3.0, older policy engines.",
+      )
+      .optional(),
+  })
+  .describe(
+    "Signs what is pushed as cosign does, and attests how it was made (https://source.strata.dev/derivation/v1). Nothing goes to a transparency log.",
+  );
 
 const publishOciSchema = z
   .strictObject({
@@ -31,6 +47,13 @@ const publishOciSchema = z
       .min(1)
       .max(100)
       .describe("How many pushed manifests to keep; older ones are deleted. Without it none is.")
+      .optional(),
+    sign: signSchema.optional(),
+    referrers: z
+      .literal("Copy")
+      .describe(
+        "`Copy`: what refers to the upstream manifest, such as SBOMs and signatures, is pushed beside the artifact where the layer's bytes are unchanged.",
+      )
       .optional(),
   })
   .describe("Push the result to a registry as an artifact with one layer.");

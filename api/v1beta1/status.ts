@@ -70,7 +70,7 @@ const elementSchema = {
   extraIdentity: z.record(z.string(), z.string()).describe("Further attributes of its identity.").optional(),
 };
 
-const componentStatusSchema = z
+export const componentStatusSchema = z
   .object({
     name: line("Name of the component."),
     version: line("Version of the component."),
@@ -90,7 +90,7 @@ const componentStatusSchema = z
   })
   .describe("The OCM component version and the resource in it.");
 
-const selectedLayerSchema = z
+export const selectedLayerSchema = z
   .object({
     digest: digest("Digest of the layer."),
     mediaType: line("Media type of the layer."),
@@ -147,6 +147,8 @@ const publishedSchema = z
       .boolean()
       .describe("The manifest was in the repository before this object pushed it, so it is never deleted for it.")
       .optional(),
+    signature: digest("Manifest of the signature by the key of `publish.oci.sign`.").optional(),
+    attestation: digest("Manifest of the attestation that says how the artifact was made.").optional(),
   })
   .describe("One place where the artifact was published.");
 

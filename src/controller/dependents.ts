@@ -14,7 +14,9 @@ interface LooseSpec extends Access {
     readonly secretRef?: { readonly name?: string };
     readonly trustedRootSecretRef?: { readonly name?: string };
   };
-  readonly publish?: { readonly oci?: Access };
+  readonly publish?: {
+    readonly oci?: Access & { readonly sign?: { readonly secretRef?: { readonly name?: string } } };
+  };
 }
 
 /** Names of the Secrets and of the ImagePolicy that an object's spec refers to, in its own namespace. */
@@ -22,14 +24,19 @@ export function dependenciesOf(object: RawObject): {
   readonly secrets: readonly string[];
   readonly imagePolicy: string | undefined;
 } {
-  const spec = (typeof object.spec === "object" && object.spec !== null ? object.spec : {}) as LooseSpec;
+  const spec = specOf(object);
   const accesses: readonly (Access | undefined)[] = [spec, spec.publish?.oci];
   const refs = [
     ...accesses.flatMap((access) => [access?.secretRef, access?.certSecretRef, access?.proxySecretRef]),
     spec.verify?.secretRef,
     spec.verify?.trustedRootSecretRef,
+    spec.publish?.oci?.sign?.secretRef,
   ];
   return { secrets: refs.flatMap((ref) => ref?.name ?? []), imagePolicy: spec.ref?.imagePolicyRef?.name };
+}
+
+function specOf({ spec }: RawObject): LooseSpec {
+  return typeof spec === "object" && spec !== null ? spec : {};
 }
 
 /** The queue's name for an object, and back. */

@@ -40,6 +40,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const patient: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SecretNotFound",
   "SecretInvalid",
+  "SigningFailed",
   "NotOwned",
   "CrdMissing",
   "DependencyNotReady",

@@ -74,9 +74,9 @@ export const failurePolicies = {
   SecretInvalid: { ...auth, next: "wait" },
   CloudAuthFailed: auth,
   VerificationFailed: { condition: "SourceVerified", reason: "VerificationError", next: "retry" },
-
   StorageFailed: { condition: "StorageOperationFailed", reason: "ArchiveOperationFailed", next: "retry" },
   PublishFailed: publish("PublishFailed", "retry"),
+  SigningFailed: publish("SigningFailed", "wait"),
   NotOwned: publish("NotOwned", "wait"),
   CrdMissing: publish("CRDMissing", "wait"),
 

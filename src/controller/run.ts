@@ -3,28 +3,26 @@ import type { FoundResource } from "../component/resolve.ts";
 import { codeOf } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
 import { settled } from "../oci/fetch-all.ts";
-import type { StagedBlob } from "../oci/types.ts";
-import { buildArtifact, type BuildContext } from "../pipeline/build.ts";
-import { imageFormOf } from "../pipeline/image-form.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Freshness } from "../pipeline/ports.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
-import { selectContent, selectRequest } from "../pipeline/select.ts";
-import { selectedStatus } from "../pipeline/selected.ts";
-import type { BuildKey, SharedBuild } from "../pipeline/shared-builds.ts";
-import { contentChecksum, intervalMs, repositoryOf, timeoutMs } from "../pipeline/spec.ts";
+import { selectRequest } from "../pipeline/select.ts";
+import type { BuildKey } from "../pipeline/shared-builds.ts";
+import { contentChecksum, intervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { verifySource } from "../pipeline/verify.ts";
 import type { Published, PushedLayer } from "../publish/port.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Artifact } from "../store/store.ts";
 import { verifiedCondition } from "./conditions.ts";
 import { contentPlace, findForObject, movedResource } from "./find.ts";
+import { Maker, type Upstream } from "./maker.ts";
 import type { ReconcileContext } from "./memory.ts";
+import { originOf } from "./origin.ts";
 import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
 import { publishEverywhere } from "./publish.ts";
 import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
-import { announced, isServedHere, reasonToBuild, storedArtifact } from "./stored.ts";
+import { isServedHere, reasonToBuild, storedArtifact } from "./stored.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & {
@@ -46,19 +44,6 @@ interface Current {
 /** Objects, aliases and old manifests that are looked at besides the content, generously. */
 const maxPublishedParts = 300;
 
-/** Where a build takes its content from. */
-interface Upstream {
-  readonly repository: Repository;
-  readonly resolved: Resolved;
-  /** What `spec.component` names. */
-  readonly found: FoundResource | undefined;
-}
-
-interface Stored {
-  readonly build: SharedBuild;
-  readonly artifact: Artifact;
-}
-
 /** One reconcile under way. */
 export class Run {
   readonly checksum: string;
@@ -66,6 +51,7 @@ export class Run {
   readonly #before: ArtifactRepositoryStatus;
   readonly #context: RunContext;
   readonly #phases: Phases;
+  readonly #maker: Maker;
   #known: Known = {};
 
   constructor(owner: Identified, before: ArtifactRepositoryStatus, context: RunContext) {
@@ -74,6 +60,8 @@ export class Run {
     this.checksum = contentChecksum(owner.object.spec);
     this.#context = context;
     this.#phases = new Phases(owner.object.spec, context);
+    const onStored = (stored: Artifact): void => this.#learn({ stored });
+    this.#maker = new Maker({ owner, before, context, phases: this.#phases, onStored });
   }
 
   async execute(): Promise<RunResult> {
@@ -104,7 +92,9 @@ export class Run {
     const { artifact, built } = current;
     const { verification, found } = this.#known;
     const size = { bytes: artifact.size, parts: maxPublishedParts };
-    const published = await this.#phases.moving("publish", size, (within) => this.#publish(current, within));
+    const published = await this.#phases.moving("publish", size, (within) =>
+      this.#publish({ ...current, repository }, within),
+    );
     // Storing something has cleaned up already.
     if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
     return { kind: "done", resolved: current.resolved, verification, found, artifact, built, published };
@@ -191,7 +181,9 @@ export class Run {
     };
     const waiting = this.#waiting(key);
     if (waiting) return waiting;
-    const { build, artifact } = await deps.builds.run(key, () => this.#takeOrMake(key, { ...from, resolved }, known));
+    const { build, artifact } = await deps.builds.run(key, () =>
+      this.#maker.takeOrMake(key, { ...from, resolved }, known),
+    );
     const built = { reason, artifact, selected: build.selected };
     this.#learn({ built });
     memory.unstall(this.#owner.uid);
@@ -211,73 +203,6 @@ export class Run {
     return patienceMs > 0 ? { kind: "waiting", build: running, patienceMs } : undefined;
   }
 
-  async #takeOrMake(key: BuildKey, from: Upstream, known: Selection | undefined): Promise<Stored> {
-    const { spec } = this.#owner.object;
-    const { deps, signal } = this.#context;
-    const { meter, settings } = deps;
-    const scratch = await deps.scratch();
-    try {
-      const taken = await deps.builds.take(key, scratch.dir);
-      if (taken) {
-        meter.reused(taken.blob.size);
-        return await this.#store(taken.build, taken.blob);
-      }
-      const { repository: repositoryPath } = repositoryOf(spec);
-      const common = { ...from, spec, repositoryPath, limits: settings.limits, signal };
-      const made = await this.#make(
-        { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
-        known,
-      );
-      return await this.#store(made.build, made.blob);
-    } finally {
-      await scratch.remove();
-    }
-  }
-
-  async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
-    const selection =
-      known ??
-      (await this.#phases.asking("select", "reading the manifests of", (signal) =>
-        selectContent({ ...context, signal }),
-      ));
-    const bytes = selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-    const size = { bytes, parts: selection.layers.length };
-    const { built, image } = await this.#context.transfer(bytes, () =>
-      this.#phases.moving("operate", size, async (signal) => {
-        const made = await buildArtifact({ ...context, signal }, selection);
-        return { built: made, image: await imageFormOf({ ...context, signal }, made) };
-      }),
-    );
-    const { result, revision, metadata } = built;
-    const { path: _, ...content } = result.blob;
-    const build = {
-      owner: storeOwner(this.#owner),
-      ...content,
-      revision,
-      metadata,
-      selected: selectedStatus(built.selection, result),
-      image,
-      layer: selection.layers[0]!,
-    };
-    return { build, blob: result.blob };
-  }
-
-  /** Makes it the object's artifact, and the build the object's own. */
-  async #store(build: SharedBuild, blob: StagedBlob): Promise<Stored> {
-    const { memory, deps, signal } = this.#context;
-    const owner = storeOwner(this.#owner);
-    const { revision, metadata, image } = build;
-    const artifact = await this.#phases.timed("store", () =>
-      deps.store.publish(
-        { owner, uid: this.#owner.uid, blob, revision, metadata, image, keep: announced(this.#before) },
-        signal,
-      ),
-    );
-    this.#learn({ stored: artifact });
-    memory.intact(this.#owner.uid, artifact.digest);
-    return { build: { ...build, owner }, artifact };
-  }
-
   /** Others' answers count where they are newer than the wish for this reconcile; a routine one takes tags of this interval. */
   #freshness(): Freshness {
     const { forced, askedAt } = this.#context;
@@ -285,12 +210,14 @@ export class Run {
     return { since: askedAt, tagsSince: isRoutine ? askedAt - intervalMs(this.#owner.object.spec) / 2 : askedAt };
   }
 
-  async #publish({ artifact, layer }: Current, signal: AbortSignal): Promise<Published> {
+  async #publish(current: Current & Pick<Upstream, "repository">, signal: AbortSignal): Promise<Published> {
     const { deps, transfer } = this.#context;
     const previous = this.#before.published ?? [];
     const at = { now: deps.now(), generation: this.#owner.generation };
     const sourceVerified = verifiedCondition(this.#known.verification, at);
-    const step = { owner: this.#owner, artifact, sourceVerified, previous, layer, transfer };
+    const { artifact, layer, built } = current;
+    const origin = originOf(this.#owner, current, this.#known, built?.selected ?? this.#before.selected);
+    const step = { owner: this.#owner, artifact, sourceVerified, previous, layer, transfer, origin };
     return await publishEverywhere(step, deps.publishers, signal);
   }
 }

@@ -48,8 +48,12 @@ export interface Pusher {
   pushBlob(descriptor: Descriptor, open: (offset: number) => Readable, signal: AbortSignal): Promise<void>;
   /** PUT of a manifest or index; `reference` is a tag, or the digest itself. */
   pushManifest(descriptor: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal): Promise<void>;
-  /** DELETE by digest. @throws RegistryUnsupported where the registry does not allow it */
-  deleteManifest(digest: Digest, signal: AbortSignal): Promise<void>;
+  /**
+   * DELETE by digest.
+   * @param subject to which the manifest refers: it is no longer listed there
+   * @throws RegistryUnsupported where the registry does not allow it
+   */
+  deleteManifest(digest: Digest, signal: AbortSignal, subject?: Digest): Promise<void>;
 }
 
 /** A tag to point at a manifest that the repository holds. */

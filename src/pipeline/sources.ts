@@ -46,6 +46,7 @@ export interface ClusterSources extends Sources {
     context: { readonly namespace: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<{ readonly repository: SharedRepository; readonly reference: RegistryReference }>;
+  signingSecret(name: string, namespace: string, signal: AbortSignal): Promise<ReadonlyMap<string, Buffer>>;
 }
 
 export function clusterSources(options: SourceOptions): ClusterSources {
@@ -75,6 +76,8 @@ export function clusterSources(options: SourceOptions): ClusterSources {
       const { repository } = await openRepository(options, { reference, access, ...context }, signal);
       return { reference, repository };
     },
+    signingSecret: async (name, namespace, signal) =>
+      (await readSecret(secretSource(options.kube, namespace), name, "publish.oci.sign.secretRef", signal)).values,
     verifyPolicy: async (spec, namespace, signal) => {
       const source = secretSource(options.kube, namespace);
       return await verifyPolicyOf(

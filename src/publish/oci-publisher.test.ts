@@ -21,6 +21,7 @@ let dir: string;
 let registry: TestRegistry;
 let store: ArtifactStore;
 let publisher: OciPublisher;
+let signingSecret: ReadonlyMap<string, Buffer> = new Map();
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-publisher-"));
@@ -47,7 +48,7 @@ function anotherPublisher(): OciPublisher {
     } as const;
     return Promise.resolve({ reference, repository: testRepository(registry, reference.repository) });
   };
-  return ociPublisher({ openTarget }, store);
+  return ociPublisher({ openTarget, signingSecret: () => Promise.resolve(signingSecret) }, store);
 }
 
 function ownerWith(oci: Readonly<Record<string, unknown>>): Identified {

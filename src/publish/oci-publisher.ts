@@ -1,6 +1,6 @@
 import type { PublishOci } from "../../api/v1beta1/publish.ts";
 import type { PublishedStatus } from "../../api/v1beta1/status.ts";
-import { CodedError } from "../errors.ts";
+import { CodedError, codeOf, messageOf } from "../errors.ts";
 import { seconds, stoppedInTime } from "../http/deadline.ts";
 import type { SharedRepository } from "../oci/content.ts";
 import { hexOf, isDigest } from "../oci/digest.ts";
@@ -11,8 +11,11 @@ import type { RegistryAccess } from "../pipeline/ports.ts";
 import { timeoutMs } from "../pipeline/spec.ts";
 import { accessKey } from "../sharing/access-key.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
+import type { SigningKeys } from "../sign/secret-key.ts";
+import type { SigningKey } from "../sign/signing-key.ts";
 import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
 import { renderAliases } from "./alias.ts";
+import { attach, type Attached } from "./attach.ts";
 import type { OciPublisher, Published, PublishStep, PushedLayer, Transfer } from "./port.ts";
 import { prunePushed, type PruneRequest, type PruneResult } from "./prune.ts";
 import { pushArtifact } from "./push.ts";
@@ -33,6 +36,8 @@ export interface TargetSources {
     context: { readonly namespace: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<OpenedTarget>;
+  /** The values of the Secret that `publish.oci.sign` names. @throws SecretNotFound */
+  signingSecret(name: string, namespace: string, signal: AbortSignal): Promise<ReadonlyMap<string, Buffer>>;
 }
 
 interface OpenedTarget {
@@ -51,17 +56,19 @@ interface Parts {
   readonly store: ArtifactStore;
   /** Manifests that this process has brought to a repository, where the status may not say so yet. */
   readonly made: SharedCache<object>;
+  readonly keyOf: (owner: Identified, target: PublishOci, signal: AbortSignal) => Promise<SigningKey | undefined>;
 }
 
 /** Pushes the stored artifact to `publish.oci.url`. */
 export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciPublisher {
   const made: Parts["made"] = new SharedCache({ max: maxMade });
+  const keyOf = signingKeys(sources);
   const open: OpenTarget = async ({ key: { namespace }, object }, target, signal) =>
     await sources.openTarget(target.url, target, { namespace, timeoutMs: timeoutMs(object.spec) }, signal);
   return {
     kind: "OCIArtifact",
-    publish: async (step, signal) => await push({ open, store, made }, step, signal),
-    withdraw: async ({ key, object, previous }, signal) => {
+    publish: async (step, signal) => await push({ open, store, made, keyOf }, step, signal),
+    withdraw: async ({ key, uid, object, previous }, signal) => {
       const target = object?.spec.publish?.oci;
       // Where no target is named any more, nobody says with whose credentials to ask.
       if (object === undefined || target === undefined) return;
@@ -72,7 +79,7 @@ export function ociPublisher(sources: TargetSources, store: ArtifactStore): OciP
       const late = (): CodedError => new CodedError("PublishFailed", `${target.url} does not answer in ${seconds(ms)}`);
       const withdraw = async (within: AbortSignal): Promise<void> => {
         const { repository } = await open({ key, object }, target, within);
-        await prunePushed({ repository, owner, pushed, preexisting, retain: 0, aliases: [] }, within);
+        await prunePushed({ repository, owner, uid, pushed, preexisting, retain: 0, aliases: [] }, within);
       };
       await stoppedInTime({ ms, late }, withdraw, signal);
     },
@@ -103,32 +110,63 @@ function inTurn(repository: SharedRepository, transfer: Transfer): SharedReposit
   };
 }
 
-async function push(
-  { open, store, made }: Parts,
-  { owner, artifact, previous, layer, transfer }: PublishStep,
-  signal: AbortSignal,
-): Promise<Published> {
+async function push({ open, store, made, keyOf }: Parts, step: PublishStep, signal: AbortSignal): Promise<Published> {
+  const { owner, artifact, previous, layer, transfer, origin } = step;
   const target = targetOf(owner);
+  // Before anything is sent: nothing is pushed that could not be signed.
+  const key = await keyOf(owner, target, signal);
   const { repository, reference } = await open(owner, target, signal);
   const stored = await storedImage(store, owner);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
-  const { digest } = stored.image.descriptor;
+  const { descriptor: manifest } = stored.image;
+  const { digest } = manifest;
   const object = accessKey({ uid: owner.uid, url: target.url });
-  const mount = mountSource(layer, reference, artifact);
-  const common = { repository, owner: storeOwner(owner), aliases };
-  const uploading = { repository: inTurn(repository, transfer), onUploaded: () => made.set(object, digest, {}) };
-  await pushArtifact({ ...common, ...mount, stored, ...uploading }, signal);
+  const common = { repository: inTurn(repository, transfer), owner: storeOwner(owner), uid: owner.uid, aliases };
+  let attached: Attached = {};
+  await pushArtifact(
+    {
+      ...common,
+      ...mountSource(layer, reference, artifact),
+      stored,
+      onUploaded: () => made.set(object, digest, {}),
+      beforeAliases: async () =>
+        void (attached = await attach({ ...common, reference, manifest, target, key, origin }, signal)),
+    },
+    signal,
+  );
   const known = pushedDigests(previous, target.url);
   const preexisting = preexistingIn(previous, target.url);
   if (made.has(object, digest)) preexisting.delete(digest);
   else if (!known.includes(digest)) preexisting.add(digest);
   const pushed = [digest, ...known.filter((other) => other !== digest)];
   const { remaining, refused } = await pruned(target, { ...common, pushed, preexisting }, signal);
+  const { note, ...signatures } = attached;
   return {
-    rows: rowsOf(target.url, remaining.slice(0, maxRemembered), { aliases, preexisting }),
-    note: refused && `${target.url} keeps older manifests: ${refused.message}`,
+    rows: rowsOf(target.url, remaining.slice(0, maxRemembered), { aliases, preexisting, signatures }),
+    note: note ?? (refused && `${target.url} keeps older manifests: ${refused.message}`),
   };
 }
+
+/** Keys are read anew each time, as all Secrets are. */
+function signingKeys(sources: TargetSources): Parts["keyOf"] {
+  let keys: Promise<SigningKeys> | undefined;
+  return async ({ key: { namespace } }, { sign }, signal) => {
+    if (sign === undefined) return undefined;
+    const { name } = sign.secretRef;
+    try {
+      const values = await sources.signingSecret(name, namespace, signal);
+      // Loaded when the first object asks for it: most controllers sign nothing.
+      keys ??= import("../sign/secret-key.ts").then((loaded) => new loaded.SigningKeys());
+      return await (await keys).of(values, `${namespace}/${name}`);
+    } catch (error) {
+      if (!secretCodes.has(codeOf(error))) throw error;
+      throw new CodedError("SigningFailed", `publish.oci.sign: ${messageOf(error)}`, { cause: error });
+    }
+  };
+}
+
+/** What is wrong with a key is no fault of the source, of which the same codes speak. */
+const secretCodes = new Set(["SecretNotFound", "SecretInvalid"]);
 
 /** Where the registry has the layer already. */
 function mountSource(
@@ -184,17 +222,23 @@ function rowsOfTarget(previous: readonly PublishedStatus[], url: string): Pushed
   );
 }
 
-/** The first row is what was pushed last; the others have no tags. */
+interface RowFacts {
+  readonly aliases: readonly string[];
+  readonly preexisting: ReadonlySet<Digest>;
+  readonly signatures: Pick<PublishedStatus, "signature" | "attestation">;
+}
+
+/** The first row is what was pushed last; the others have no tags, and what signs them is no longer looked after. */
 function rowsOf(
   url: string,
   digests: readonly Digest[],
-  { aliases, preexisting }: { readonly aliases: readonly string[]; readonly preexisting: ReadonlySet<Digest> },
+  { aliases, preexisting, signatures }: RowFacts,
 ): PublishedStatus[] {
   return digests.map((digest, at) => ({
     kind: "OCIArtifact",
     url,
     digest,
-    ...(at === 0 && { tags: [...aliases] }),
+    ...(at === 0 && { tags: [...aliases], ...signatures }),
     ...(preexisting.has(digest) && { preexisting: true }),
   }));
 }

@@ -1,7 +1,9 @@
 import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
-import type { Layer } from "../oci/types.ts";
+import type { Derivation } from "../../api/v1beta1/derivation.ts";
+import type { Repository } from "../oci/content.ts";
+import type { Digest, Layer } from "../oci/types.ts";
 import type { Identified } from "../pipeline/object.ts";
 import type { Artifact } from "../store/store.ts";
 
@@ -16,6 +18,18 @@ export interface PublishStep {
   readonly previous: readonly PublishedStatus[];
   readonly layer: PushedLayer | undefined;
   readonly transfer: Transfer;
+  /** Undefined where nobody knows: the artifact is from before this was remembered. */
+  readonly origin?: Origin | undefined;
+}
+
+/** Where the artifact comes from. */
+export interface Origin {
+  readonly derivation: Derivation;
+  /** Where the layers were read. */
+  readonly repository: Repository;
+  readonly place: { readonly registry: string; readonly repository: string };
+  /** The manifests there whose referrers are about the artifact as well: none where its bytes are not upstream's. */
+  readonly subjects: readonly Digest[];
 }
 
 /** Runs the transfer of so many bytes once there is room for it among the others; what is small is run at once. */

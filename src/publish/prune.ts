@@ -3,6 +3,8 @@ import type { WritableRepository } from "../oci/content.ts";
 import type { Digest } from "../oci/types.ts";
 import { ownerMark } from "../store/image-manifest.ts";
 import { digestOf } from "./alias-move.ts";
+import { detachOwn } from "./detach.ts";
+import { isMarkedAs, isMarkedFor } from "./marks.ts";
 import { toPublishFailed } from "./push.ts";
 import type { Owner } from "../store/store.ts";
 import { ownerOfPushed } from "./pushed-manifest.ts";
@@ -10,6 +12,8 @@ import { ownerOfPushed } from "./pushed-manifest.ts";
 export interface PruneRequest {
   readonly repository: WritableRepository;
   readonly owner: Owner;
+  /** Of the object: what is attached to a manifest that stays is told apart by it. */
+  readonly uid?: string;
   /** Manifests pushed for the owner, newest first, as its status remembers them. */
   readonly pushed: readonly Digest[];
   /** Those of them that were there before: whoever has made them decides how long they stay. */
@@ -29,6 +33,11 @@ export interface PruneResult {
 }
 
 const refusals = new Set<ErrorCode>(["RegistryUnsupported", "Unauthorized", "Forbidden"]);
+
+/** Whether a registry says that it does not delete. */
+export function isRefusal(error: unknown): error is CodedError {
+  return error instanceof CodedError && refusals.has(error.code);
+}
 
 /**
  * Deletes pushed manifests beyond the number to retain, by digest. Only what carries the owner's annotation is ever deleted, and
@@ -69,18 +78,22 @@ async function aliased({ repository, aliases }: PruneRequest, signal: AbortSigna
 }
 
 async function deleteOwn(
-  { repository, owner, preexisting }: PruneRequest,
+  { repository, owner, uid, preexisting }: PruneRequest,
   digest: Digest,
   signal: AbortSignal,
 ): Promise<"deleted" | "gone" | CodedError> {
-  if (preexisting.has(digest)) return "gone";
   try {
+    if (preexisting.has(digest)) {
+      await detachOwn(repository, digest, (annotations) => isMarkedFor(owner, uid, annotations), signal);
+      return "gone";
+    }
     if ((await ownerOfPushed(repository, digest, signal)) !== ownerMark(owner)) return "gone";
+    await detachOwn(repository, digest, (annotations) => isMarkedAs(owner, annotations), signal);
     await repository.deleteManifest(digest, signal);
     return "deleted";
   } catch (error) {
     if (codeOf(error) === "NotFound") return "gone";
-    if (error instanceof CodedError && refusals.has(error.code)) return error;
+    if (isRefusal(error)) return error;
     throw error;
   }
 }

@@ -21,6 +21,8 @@ export interface PushRequest extends ImagePush {
   readonly aliases: readonly string[];
   /** Called once the manifest is in the repository that was not there before, whatever fails after that. */
   readonly onUploaded?: () => void;
+  /** Called once the manifest is there and before an alias points at it: whoever follows one finds what is attached, too. */
+  readonly beforeAliases?: () => Promise<void>;
 }
 
 export interface PushResult {
@@ -51,6 +53,7 @@ export async function pushArtifact(request: PushRequest, signal: AbortSignal): P
     }
     const uploaded = await pushImage(request, signal);
     if (uploaded) request.onUploaded?.();
+    await request.beforeAliases?.();
     for (const [alias, digest] of seen)
       await moveAlias({ repository, owner, alias, digest, image: stored.image }, signal);
     return { digest: descriptor.digest, uploaded, moved: [...seen.keys()] };
@@ -84,12 +87,15 @@ async function mounted(
   return from !== undefined && (await repository.mount(layer, from, signal));
 }
 
+/** What says of itself that publishing has failed, and why. */
+const itself = new Set(["Aborted", "NotOwned", "SigningFailed"]);
+
 /** The target's troubles are told apart from those of the source, which has the same codes. */
 export async function toPublishFailed<T>(what: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (codeOf(error) === "Aborted" || codeOf(error) === "NotOwned" || signal.aborted) throw error;
+    if (itself.has(codeOf(error)) || signal.aborted) throw error;
     const { retryAfterMs } = error instanceof CodedError ? error : {};
     throw new CodedError("PublishFailed", `${what}: ${messageOf(error)}`, {
       cause: error,

@@ -5,7 +5,7 @@ import type { Descriptor, Digest, Manifest } from "../oci/types.ts";
 import { ownerAnnotation } from "../store/image-manifest.ts";
 
 /** Manifests of ours are about 1 KiB; whatever is so much larger is somebody else's. */
-const maxManifestBytes = 256 * 1024;
+export const maxManifestBytes = 256 * 1024;
 
 /**
  * A manifest that was pushed earlier, by its digest.
@@ -43,6 +43,8 @@ export async function fetchSmall(
 /** Errors that say that a manifest cannot be one of ours. */
 const foreign = new Set(["ManifestInvalid", "ManifestTooLarge"]);
 
+export const isForeign = (error: unknown): boolean => foreign.has(codeOf(error));
+
 /**
  * Whose manifest it is: the mark of the object that pushed it, "" where it carries none, undefined where it is gone.
  * @throws what the registry client throws
@@ -57,7 +59,7 @@ export async function ownerOfPushed(
     return annotations?.[ownerAnnotation] ?? "";
   } catch (error) {
     if (codeOf(error) === "NotFound") return undefined;
-    if (foreign.has(codeOf(error))) return "";
+    if (isForeign(error)) return "";
     throw error;
   }
 }

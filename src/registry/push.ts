@@ -151,21 +151,48 @@ async function addToFallbackTag(
   content: { descriptor: Descriptor; bytes: Uint8Array },
   signal: AbortSignal,
 ): Promise<void> {
-  const tag = fallbackTag(subject);
   const listed = await readFallbackTag(session, subject, "push", signal);
   const { descriptor, bytes } = content;
   if (listed.some((entry) => entry["digest"] === descriptor.digest)) return;
   const entry = referrerEntry(descriptor, parseManifest(bytes, descriptor.mediaType, descriptor.digest));
-  const manifests = [...listed, descriptorJson(entry)];
+  await putFallbackTag(session, subject, [...listed, descriptorJson(entry)], signal);
+}
+
+async function putFallbackTag(
+  session: Session,
+  subject: Digest,
+  manifests: readonly object[],
+  signal: AbortSignal,
+): Promise<void> {
   const updated = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests }));
   const root = { mediaType: ociIndexType, digest: sha256Of(updated), size: updated.length };
-  await putManifest(session, { descriptor: root, bytes: updated, reference: tag }, signal);
+  await putManifest(session, { descriptor: root, bytes: updated, reference: fallbackTag(subject) }, signal);
 }
 
 /** What is already gone counts as deleted. @throws RegistryUnsupported, Forbidden, … */
-export async function deleteManifest(session: Session, digest: Digest, signal: AbortSignal): Promise<void> {
+export async function deleteManifest(
+  session: Session,
+  { digest, subject }: { readonly digest: Digest; readonly subject?: Digest | undefined },
+  signal: AbortSignal,
+): Promise<void> {
   await session.ask(
     { method: "DELETE", path: `manifests/${digest}`, needs: "delete", accept: [200, 202, 204, 404] },
     signal,
   );
+  if (subject !== undefined) await removeFromFallbackTag(session, subject, digest, signal);
+}
+
+/** The same, for a referrer that is gone; a list with nothing in it goes as well. */
+async function removeFromFallbackTag(
+  session: Session,
+  subject: Digest,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<void> {
+  const listed = await readFallbackTag(session, subject, "push", signal);
+  const left = listed.filter((entry) => entry.digest !== digest);
+  if (left.length === listed.length) return;
+  if (left.length > 0) return await putFallbackTag(session, subject, left, signal);
+  const { digest: list } = await tagNow(session, fallbackTag(subject), signal);
+  if (list !== undefined && list !== "unstated") await deleteManifest(session, { digest: list }, signal);
 }

@@ -29,7 +29,7 @@ export function openRepository(session: Session): SharedRepository {
     pushManifest: async (descriptor, bytes, reference, signal) =>
       void (await putManifest(session, { descriptor, bytes, reference }, signal)),
     moveTag: (move, signal) => moveTag(session, move, signal),
-    deleteManifest: (digest, signal) => deleteManifest(session, digest, signal),
+    deleteManifest: (digest, signal, subject) => deleteManifest(session, { digest, subject }, signal),
   };
 }
 

@@ -2,7 +2,7 @@ import { CodedError } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { ociConfigType, ociManifestType } from "../oci/media-types.ts";
-import type { Descriptor, Digest } from "../oci/types.ts";
+import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
 import { legacyTag } from "../verify/cosign/legacy.ts";
 import { verifiesWith } from "../verify/cosign/keys.ts";
 import type { SigningKey } from "./signing-key.ts";
@@ -16,6 +16,8 @@ export interface SignedSubject {
   /** `registry.example/team/app`, which is signed along; empty where there is no such name. */
   readonly identity: string;
   readonly digest: Digest;
+  /** Annotations beside the signature: whose it is. */
+  readonly marks?: Annotations;
 }
 
 export interface Signed {
@@ -31,7 +33,7 @@ export interface Signed {
  */
 export async function signManifest(
   repository: WritableRepository,
-  { identity, digest }: SignedSubject,
+  { identity, digest, marks = {} }: SignedSubject,
   key: SigningKey,
   signal: AbortSignal,
 ): Promise<Signed> {
@@ -50,10 +52,29 @@ export async function signManifest(
   if (existing !== undefined && existing.layers.some(isOurs)) return { tag, digest: existing.digest, written: false };
   const layers = [
     ...(existing?.layers ?? []),
-    { ...layer, annotations: { [signatureKey]: key.sign(payload).toString("base64") } },
+    { ...layer, annotations: { [signatureKey]: key.sign(payload).toString("base64"), ...marks } },
   ];
   await pushBytes(repository, layer, payload, signal);
   return { tag, digest: await pushSignatures(repository, tag, layers, signal), written: true };
+}
+
+/**
+ * Takes those signatures away from under the tag that are marked as one's own, and leaves the others.
+ * @throws RegistryUnsupported, Forbidden, … what the repository throws
+ */
+export async function unsignManifest(
+  repository: WritableRepository,
+  digest: Digest,
+  isOwn: (marks: Annotations) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const tag = legacyTag(digest);
+  const existing = tag === undefined ? undefined : await existingSignatures(repository, tag, signal);
+  if (tag === undefined || existing === undefined) return;
+  const left = existing.layers.filter(({ annotations = {} }) => !isOwn(annotations));
+  if (left.length === existing.layers.length) return;
+  if (left.length > 0) await pushSignatures(repository, tag, left, signal);
+  else await repository.deleteManifest(existing.digest, signal);
 }
 
 /** containers/image, "atomic-signature": what cosign signs, byte for byte as it writes it. */

@@ -1,5 +1,6 @@
-import { createPrivateKey, createPublicKey, type KeyObject, scryptSync, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, scrypt, type ScryptOptions, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import { CodedError, messageOf } from "../errors.ts";
 import { parsePublicKeys } from "../verify/cosign/keys.ts";
 import { openSecretbox } from "./secretbox.ts";
@@ -14,6 +15,8 @@ export interface SigningKey {
 
 /** cosign writes the first; the second is from before its version 2. */
 const cosignKey = /-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/;
+/** Takes a tenth of a second, not on the thread that serves. */
+const scryptInPool = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 const maxKeyBytes = 64 * 1024;
 /** What cosign uses is N 65536, r 8, p 1; a file that asks for far more would only keep the machine busy. */
 const maxScryptCost = 2 ** 20;
@@ -23,16 +26,34 @@ const maxScryptCost = 2 ** 20;
  * @throws SecretInvalid; no message shows content or password
  */
 export async function readSigningKey(path: string, password: string | undefined): Promise<SigningKey> {
-  const fail = (problem: string, cause?: unknown): CodedError =>
-    new CodedError("SecretInvalid", `--sign-key ${path} ${problem}`, { cause });
+  const place = { where: "--sign-key", name: path, password: "COSIGN_PASSWORD" };
   const pem = await readFile(path, "utf8").catch((error: unknown) => {
-    throw fail(`cannot be read: ${messageOf(error)}`, error);
+    throw new CodedError("SecretInvalid", `--sign-key ${path} cannot be read: ${messageOf(error)}`, { cause: error });
   });
+  return await parseSigningKey(pem, password, place);
+}
+
+/** What the messages call a key and its password. */
+export interface KeyPlace {
+  /** `--sign-key`, `Secret apps/signing:` */
+  readonly where: string;
+  readonly name: string;
+  readonly password: string;
+}
+
+/** The same of a key that was read already. @throws SecretInvalid */
+export async function parseSigningKey(
+  pem: string,
+  password: string | undefined,
+  { where, name, password: passwordName }: KeyPlace,
+): Promise<SigningKey> {
+  const fail = (problem: string, cause?: unknown): CodedError =>
+    new CodedError("SecretInvalid", `${where} ${name} ${problem}`, { cause });
   if (pem.length > maxKeyBytes) throw fail("is too large for a key");
-  const privateKey = parseKey(pem, password, fail);
+  const privateKey = await parseKey(pem, { value: password, name: passwordName }, fail);
   const publicKey = createPublicKey(privateKey);
   // The same demands as on keys that verify: type, curve and size.
-  parsePublicKeys(publicKey.export({ type: "spki", format: "pem" }).toString(), path, "--sign-key");
+  parsePublicKeys(publicKey.export({ type: "spki", format: "pem" }).toString(), name, where.replace(/:$/, ""));
   return {
     publicKey,
     sign: (data) => sign(privateKey.asymmetricKeyType === "ed25519" ? null : "sha256", data, privateKey),
@@ -41,46 +62,52 @@ export async function readSigningKey(path: string, password: string | undefined)
 
 type Fail = (problem: string, cause?: unknown) => CodedError;
 
-function parseKey(pem: string, password: string | undefined, fail: Fail): KeyObject {
+interface Password {
+  readonly value: string | undefined;
+  /** Where it stands, for messages. */
+  readonly name: string;
+}
+
+async function parseKey(pem: string, password: Password, fail: Fail): Promise<KeyObject> {
   const isEncrypted = pem.includes("ENCRYPTED");
-  if (isEncrypted && password === undefined) throw fail("is encrypted; set COSIGN_PASSWORD");
+  if (isEncrypted && password.value === undefined) throw fail(`is encrypted; set ${password.name}`);
   const ofCosign = cosignKey.exec(pem);
   // Outside of the try: its errors say more.
-  const decrypted = ofCosign === null ? undefined : decrypt(Buffer.from(ofCosign[1]!, "base64"), password!, fail);
+  const decrypted = ofCosign === null ? undefined : await decrypt(Buffer.from(ofCosign[1]!, "base64"), password, fail);
   try {
     if (decrypted !== undefined) return createPrivateKey({ key: decrypted, format: "der", type: "pkcs8" });
-    return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase: password }) });
+    return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase: password.value }) });
   } catch {
     // OpenSSL's own words could quote what it was given.
     throw fail(
       isEncrypted
-        ? "cannot be decrypted; is COSIGN_PASSWORD right?"
+        ? `cannot be decrypted; is ${password.name} right?`
         : "is no private key in PEM (-----BEGIN PRIVATE KEY-----), or one that is not supported",
     );
   }
 }
 
 /** The file of `cosign generate-key-pair`: JSON with the parameters of scrypt and a NaCl secretbox around PKCS #8. */
-function decrypt(json: Buffer, password: string, fail: Fail): Buffer {
+async function decrypt(json: Buffer, password: Password, fail: Fail): Promise<Buffer> {
   const envelope = parseEnvelope(json, fail);
   const names = [envelope.kdf?.name, envelope.cipher?.name];
   if (names[0] !== "scrypt" || names[1] !== "nacl/secretbox")
     throw fail(`is encrypted with ${JSON.stringify(names).slice(0, 100)}; only scrypt with nacl/secretbox is read`);
   const opened = openSecretbox(
     bytesOf(envelope.ciphertext),
-    deriveKey(envelope, password, fail),
+    await deriveKey(envelope, password.value!, fail),
     bytesOf(envelope.cipher?.nonce),
   );
-  if (opened === undefined) throw fail("cannot be decrypted; is COSIGN_PASSWORD right?");
+  if (opened === undefined) throw fail(`cannot be decrypted; is ${password.name} right?`);
   return opened;
 }
 
-function deriveKey({ kdf }: Envelope, password: string, fail: Fail): Buffer {
+async function deriveKey({ kdf }: Envelope, password: string, fail: Fail): Promise<Buffer> {
   const { N = 0, r = 0, p = 0 } = kdf?.params ?? {};
   // `!(<=)` also for what is no number.
   if (!(N * r * p <= maxScryptCost)) throw fail("asks for parameters of scrypt that are not allowed");
   try {
-    return scryptSync(password, bytesOf(kdf?.salt), 32, { N, r, p, maxmem: 256 * N * r });
+    return await scryptInPool(password, bytesOf(kdf?.salt), 32, { N, r, p, maxmem: 256 * N * r });
   } catch {
     throw fail("asks for parameters of scrypt that are not allowed");
   }

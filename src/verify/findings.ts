@@ -64,6 +64,11 @@ export class Findings {
     }
   }
 
+  /** Why the first of those that could not be read was not; undefined where all were. */
+  get unread(): unknown {
+    return this.#unread[0];
+  }
+
   get count(): number {
     return this.#reasons.length;
   }

@@ -16,7 +16,7 @@ export interface Candidates {
  * read as well, those that are listed without a type before the rest, once nobody wants another of the first.
  */
 export async function candidatesOf(
-  { repository, root, signal }: VerifyRequest,
+  { repository, root, signal }: Pick<VerifyRequest, "repository" | "root" | "signal">,
   artifactType: string,
   limits: VerifyLimits,
 ): Promise<Candidates> {

@@ -78,6 +78,8 @@ export interface Verification {
   readonly result: "verified" | "ignored";
   /** Who signed, for the condition: `key cosign.pub`, `subject … by issuer …`, `CN=…`. */
   readonly identity: string;
+  /** Of the public key that signed: the SHA-256 of its DER (SPKI). Undefined where a certificate signed. */
+  readonly key?: Digest | undefined;
   /** Manifest of the signature, or with the descriptor that it is in; undefined where verification was skipped. */
   readonly signature: Digest | undefined;
   /** What the policy says to log instead of to enforce. */

@@ -26,6 +26,14 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     holds: "parses flags by a table",
     imports: ["src/errors"],
   },
+  package: {
+    holds: "the name and the version of the package",
+    imports: [],
+  },
+  "src/version": {
+    holds: "Strata's own version",
+    imports: ["package"],
+  },
   "src/controller-flags": {
     holds: "the flags of `strata-controller`",
     imports: [],
@@ -189,13 +197,16 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     holds: "makes an artifact known: ExternalArtifact, OCIRepository, a push",
     imports: [
       "api",
+      "src/copy/referrers",
       "src/errors",
       "src/http/deadline",
       "src/kube/conditions",
       "src/oci",
+      "src/pipeline/derivation",
       "src/pipeline/object",
       "src/pipeline/spec",
       "src/sharing",
+      "src/sign",
       "src/store/image-manifest",
       "src/store/store",
       "src/text/json",

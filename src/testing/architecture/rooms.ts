@@ -34,6 +34,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/verify/policy",
       "src/verify/signature-verifier",
       "src/verify/verifier",
+      "src/version",
     ],
     types: [
       "src/credentials/cloud",
@@ -59,6 +60,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/oci",
       "src/pipeline/build",
       "src/pipeline/component",
+      "src/pipeline/derivation",
       "src/pipeline/image-form",
       "src/pipeline/object",
       "src/pipeline/resolve",
@@ -96,19 +98,26 @@ export const rooms: Readonly<Record<string, Room>> = {
   "src/sign": {
     holds: "signs as cosign does",
     imports: [
+      "src/config",
       "src/copy/transfer",
       "src/errors",
       "src/oci",
+      "src/sharing",
       "src/text",
+      "src/verify/content",
+      "src/verify/cosign/bundle",
       "src/verify/cosign/keys",
       "src/verify/cosign/legacy",
+      "src/verify/cosign/statement",
+      "src/verify/findings",
     ],
+    types: ["src/verify/cosign/signature-material"],
     packages: ["@noble/ciphers"],
     reaches: ["fs"],
   },
   "src/copy": {
     holds: "copies whole graphs between registries and layouts",
-    imports: ["src/errors", "src/oci", "src/verify/cosign/legacy"],
+    imports: ["src/errors", "src/oci", "src/text", "src/verify/cosign/legacy", "src/verify/findings"],
     packages: ["p-limit"],
   },
   "src/doctor": {

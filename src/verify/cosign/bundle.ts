@@ -8,11 +8,11 @@ import { parseObject } from "../json.ts";
 import { candidatesOf } from "../referrers.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { SignatureMaterial } from "./signature-material.ts";
-import { assertStatement, inTotoPayloadType, preAuthEncoding } from "./statement.ts";
+import { assertStatement, inTotoPayloadType, preAuthEncoding, type Wanted } from "./statement.ts";
 import type { VerifyRequest } from "../verifier.ts";
 
 /** cosign's BUNDLE_SPEC: the artifact type of the referrer and the media type of its layer. */
-const bundleArtifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+export const bundleArtifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const bundleTypePrefix = "application/vnd.dev.sigstore.bundle";
 
 /** Where bundles were looked for, for the message when there are none. */
@@ -22,11 +22,11 @@ export const bundleLookup = `no referrer of type ${bundleArtifactType}`;
  * The Sigstore bundles that refer to the root. What each one states is checked here (it is an in-toto signature of this very
  * digest, or a signature over this very manifest); who made it is for the caller to check.
  *
- * @param annotations that must have been signed along
+ * @param wanted what a statement has to say
  */
 export async function* bundleMaterial(
-  request: VerifyRequest,
-  annotations: Readonly<Record<string, string>> | undefined,
+  request: Pick<VerifyRequest, "repository" | "root" | "signal">,
+  wanted: Wanted,
   limits: VerifyLimits,
   findings: Findings,
 ): AsyncGenerator<SignatureMaterial> {
@@ -38,10 +38,7 @@ export async function* bundleMaterial(
   const { listed, more } = found ?? { listed: [], more: 0 };
   for await (const referrer of listed) {
     const where = `bundle ${referrer.digest}`;
-    const material = await findings.attempt(
-      where,
-      async () => await readBundle(request, referrer, annotations, limits),
-    );
+    const material = await findings.attempt(where, async () => await readBundle(request, referrer, wanted, limits));
     if (material !== undefined) yield { ...material, where, manifest: referrer.digest };
   }
   if (more > 0)
@@ -54,9 +51,9 @@ export async function* bundleMaterial(
 type Content = Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle">;
 
 async function readBundle(
-  request: VerifyRequest,
+  request: Pick<VerifyRequest, "repository" | "root" | "signal">,
   referrer: Descriptor,
-  annotations: Readonly<Record<string, string>> | undefined,
+  wanted: Wanted,
   limits: VerifyLimits,
 ): Promise<Content> {
   const { repository, root, signal } = request;
@@ -67,8 +64,10 @@ async function readBundle(
   const bundle = await parseBundle(json);
   const certificateBundle = bundle.verificationMaterial.content.$case === "publicKey" ? undefined : json;
   if (bundle.content.$case === "dsseEnvelope")
-    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, annotations), certificateBundle };
-  if (Object.keys(annotations ?? {}).length > 0)
+    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, wanted), certificateBundle };
+  if (wanted.predicateType !== undefined)
+    throw refused(`it is a signature, which does not attest ${wanted.predicateType}`);
+  if (Object.keys(wanted.annotations ?? {}).length > 0)
     throw refused("it is over the manifest alone, so no annotation is signed along");
   const bytes = await fetchAll(repository, root, root.size, signal);
   return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle };
@@ -77,7 +76,7 @@ async function readBundle(
 function envelopeContent(
   envelope: Extract<Bundle["content"], { $case: "dsseEnvelope" }>["dsseEnvelope"],
   digest: Digest,
-  annotations: Readonly<Record<string, string>> | undefined,
+  wanted: Wanted,
 ): Omit<Content, "certificateBundle"> {
   const [signature, ...more] = envelope.signatures;
   if (signature === undefined || more.length > 0)
@@ -86,7 +85,7 @@ function envelopeContent(
     throw refused(
       `its envelope is of type ${JSON.stringify(envelope.payloadType.slice(0, 100))}, not ${inTotoPayloadType}`,
     );
-  assertStatement(envelope.payload, digest, annotations);
+  assertStatement(envelope.payload, digest, wanted);
   return {
     signed: preAuthEncoding(envelope.payloadType, envelope.payload),
     payload: envelope.payload,

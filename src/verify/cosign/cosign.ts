@@ -25,7 +25,7 @@ export async function verifyCosign(
   const trust = policy.method === "keyless" ? await roots.get(policy.trustedRoot) : undefined;
   const findings = new Findings(request.signal);
   for (const source of [bundleMaterial, legacyMaterial]) {
-    for await (const material of source(request, policy.annotations, limits, findings)) {
+    for await (const material of source(request, { annotations: policy.annotations }, limits, findings)) {
       const identity = await findings.attempt(material.where, async () => await signerOf(material, policy, trust));
       if (identity !== undefined)
         return {

@@ -9,7 +9,7 @@ import { objectOf } from "../../text/json.ts";
 import { parseObject, show } from "../json.ts";
 import type { VerifyLimits } from "../limits.ts";
 import type { SignatureMaterial } from "./signature-material.ts";
-import { assertAnnotations } from "./statement.ts";
+import { assertAnnotations, type Wanted } from "./statement.ts";
 import type { VerifyRequest } from "../verifier.ts";
 
 /** cosign's SIGNATURE_SPEC: simple signing payloads as layers, the rest in their annotations. */
@@ -31,7 +31,7 @@ export function legacyTag(digest: Digest): string | undefined {
  */
 export async function* legacyMaterial(
   request: VerifyRequest,
-  annotations: Readonly<Record<string, string>> | undefined,
+  { annotations }: Wanted,
   limits: VerifyLimits,
   findings: Findings,
 ): AsyncGenerator<SignatureMaterial> {

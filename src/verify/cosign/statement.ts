@@ -6,7 +6,7 @@ import { parseObject, show } from "../json.ts";
 
 export const inTotoPayloadType = "application/vnd.in-toto+json";
 /** What `cosign sign` states; other predicates (an SBOM, a scan) say something about the artifact, not that it is approved. */
-const signPredicateType = "https://sigstore.dev/cosign/sign/v1";
+export const signPredicateType = "https://sigstore.dev/cosign/sign/v1";
 const statementTypes = new Set<unknown>(["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"]);
 const maxSubjects = 1024;
 
@@ -18,22 +18,27 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
   ]);
 }
 
-/**
- * Checks that a signed in-toto statement is a cosign signature of `digest`.
- *
- * @param annotations that its subject must carry
- * @throws VerificationFailed
- */
+/** What a signed statement has to say. */
+export interface Wanted {
+  /** Absent: a signature, as `cosign sign` states it. */
+  readonly predicateType?: string;
+  /** That its subject must carry. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Checks that a signed in-toto statement is about `digest`, and of the wanted type. @throws VerificationFailed */
 export function assertStatement(
   payload: Uint8Array,
   digest: Digest,
-  annotations: Readonly<Record<string, string>> = {},
+  { predicateType = signPredicateType, annotations = {} }: Wanted = {},
 ): void {
   const statement = parseObject(payload, "its payload");
   if (!statementTypes.has(statement["_type"]))
     throw refused(`its statement is of type ${show(statement["_type"])}, not in-toto's`);
-  if (statement["predicateType"] !== signPredicateType)
-    throw refused(`it attests ${show(statement["predicateType"])}, which is no signature (${signPredicateType})`);
+  const found = statement["predicateType"];
+  if (found !== predicateType && predicateType === signPredicateType)
+    throw refused(`it attests ${show(found)}, which is no signature (${signPredicateType})`);
+  if (found !== predicateType) throw refused(`it attests ${show(found)}, not ${predicateType}`);
   const subjects = statement["subject"];
   if (!Array.isArray(subjects) || subjects.length === 0) throw refused("its statement names no subject");
   if (subjects.length > maxSubjects)
