@@ -35,10 +35,7 @@ export function assertStatement(
   const statement = parseObject(payload, "its payload");
   if (!statementTypes.has(statement["_type"]))
     throw refused(`its statement is of type ${show(statement["_type"])}, not in-toto's`);
-  const found = statement["predicateType"];
-  if (found !== predicateType && predicateType === signPredicateType)
-    throw refused(`it attests ${show(found)}, which is no signature (${signPredicateType})`);
-  if (found !== predicateType) throw refused(`it attests ${show(found)}, not ${predicateType}`);
+  assertPredicateType(statement["predicateType"], predicateType);
   const subjects = statement["subject"];
   if (!Array.isArray(subjects) || subjects.length === 0) throw refused("its statement names no subject");
   if (subjects.length > maxSubjects)
@@ -49,6 +46,12 @@ export function assertStatement(
     own.map((subject) => subject["annotations"]),
     annotations,
   );
+}
+
+function assertPredicateType(found: unknown, wanted: string): void {
+  if (found === wanted) return;
+  const isNot = wanted === signPredicateType ? "which is not a signature, as" : "not";
+  throw refused(`it attests ${show(found)}, ${isNot} ${wanted}`);
 }
 
 /** @throws VerificationFailed unless one of `found` has every wanted annotation */
