@@ -201,9 +201,11 @@ describe("hostile manifests", () => {
   });
 
   it("5 MB of annotations are parsed in no time; the cap is on what is fetched", () => {
-    const start = performance.now();
+    // The time of this process alone: the machine may be busy with others.
+    const start = process.cpuUsage();
     const annotations = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`key-${at}`, "x".repeat(40)]));
     expect(Object.keys(parse({ ...manifest, annotations }).annotations ?? {})).toHaveLength(100_000);
-    expect(performance.now() - start).toBeLessThan(3000);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1000).toBeLessThan(3000);
   });
 });

@@ -128,7 +128,8 @@ describe("a push", () => {
       code: "RegistryTimeout",
       message: expect.stringContaining("at least 4000 bytes a second"),
     });
-    expect(performance.now() - started).toBeLessThan(5000);
+    // Soon for a machine that is busy with others as well.
+    expect(performance.now() - started).toBeLessThan(14_000);
   });
 
   it("whose answer drips is over in time", async () => {

@@ -52,18 +52,17 @@ test.each([
 test("Retry-After holds back every request with the same key, and no other", async () => {
   const gate = new HostGate();
   let tried = 0;
+  const started = performance.now();
   const context = { policy, gate, key: "h", signal };
   const first = withRetry(context, async () => {
     if (tried++ === 0) throw failing("RateLimited", { retryAfterMs: 60 });
     return await Promise.resolve(performance.now());
   });
   await new Promise((done) => setTimeout(done, 5));
-  const started = performance.now();
   const other = await withRetry({ ...context, key: "other" }, () => Promise.resolve(performance.now()));
   const same = await withRetry(context, () => Promise.resolve(performance.now()));
-  expect(other - started).toBeLessThan(30);
-  expect(same - started).toBeGreaterThan(40);
-  expect((await first) - started).toBeGreaterThan(40);
+  expect(other).toBeLessThan(same);
+  for (const held of [same, await first]) expect(held - started).toBeGreaterThanOrEqual(59);
 });
 
 afterEach(() => vi.useRealTimers());
