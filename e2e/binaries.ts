@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { access, constants, mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { buildBinary } from "./build.ts";
@@ -41,7 +41,7 @@ export async function prepareBinary(name: BinaryName): Promise<void> {
   else await buildBinary(name, cached);
 }
 
-function candidates(name: BinaryName): readonly string[] {
+function candidates(name: string): readonly string[] {
   const assets = process.env["KUBEBUILDER_ASSETS"];
   return [...(assets ? [join(assets, name)] : []), join(cacheDir, "bin", name)];
 }
@@ -72,4 +72,12 @@ function isExecutable(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A program that some machines have, there or on the PATH; undefined: the tests that need it are skipped. */
+export async function findOptional(name: string): Promise<string | undefined> {
+  const onPath = (process.env["PATH"] ?? "").split(delimiter).filter((place) => place !== "");
+  for (const path of [...candidates(name), ...onPath.map((place) => join(place, name))])
+    if (await isExecutable(path)) return path;
+  return undefined;
 }

@@ -10,6 +10,8 @@ export interface CuttingProxy {
   readonly url: string;
   /** Resets each connection after it has carried this many bytes to the client; the default never does. */
   cutAfter(bytes: number): void;
+  /** Resets one connection, once so many more bytes have come to the client. */
+  cutOnceAfter(bytes: number): void;
   /** The same for bytes that it has carried from the client. */
   cutUploadsAfter(bytes: number): void;
   /** Connections cut so far. */
@@ -18,10 +20,12 @@ export interface CuttingProxy {
 
 export async function startCuttingProxy(workspace: Workspace, targetPort: number): Promise<CuttingProxy> {
   // A reset drops what the kernel has not delivered yet: a client gets time to take it. What a server does not get is sent again.
-  const [down, up] = [
-    { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 200 },
-    { limit: Number.POSITIVE_INFINITY, cuts: 0, lingerMs: 0 },
-  ];
+  const [down, up] = [200, 0].map((lingerMs): Direction => ({
+    limit: Infinity,
+    next: Infinity,
+    cuts: 0,
+    lingerMs,
+  })) as [Direction, Direction];
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(targetPort, "127.0.0.1");
@@ -51,6 +55,9 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
     cutAfter: (bytes) => {
       down.limit = bytes;
     },
+    cutOnceAfter: (bytes) => {
+      down.next = bytes;
+    },
     cutUploadsAfter: (bytes) => {
       up.limit = bytes;
     },
@@ -58,18 +65,25 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
   };
 }
 
-function carry(
-  from: Socket,
-  to: Socket,
-  state: { readonly limit: number; cuts: number; readonly lingerMs: number },
-): void {
+interface Direction {
+  /** Bytes that each connection may carry. */
+  limit: number;
+  /** Bytes that all of them may carry until one is cut, once. */
+  next: number;
+  cuts: number;
+  readonly lingerMs: number;
+}
+
+function carry(from: Socket, to: Socket, state: Direction): void {
   let carried = 0;
   from.on("data", (chunk: Buffer) => {
-    const rest = chunk.subarray(0, Math.max(0, state.limit - carried));
+    const rest = chunk.subarray(0, Math.max(0, Math.min(state.limit - carried, state.next)));
     carried += rest.length;
+    state.next -= rest.length;
     const goesOn = to.write(rest);
     if (rest.length < chunk.length) {
       state.cuts += 1;
+      if (state.next <= 0) state.next = Infinity;
       from.removeAllListeners("data").pause();
       if (state.lingerMs === 0) from.destroy();
       to.end(() => setTimeout(() => to.resetAndDestroy(), state.lingerMs));

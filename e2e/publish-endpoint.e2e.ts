@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { makeCertificate, type Certificate } from "./certificate.ts";
 import { startCluster } from "./cluster.ts";
+import { itConforms } from "./conformance.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { crane } from "./crane.ts";
 import { startSourceController } from "./flux.ts";
@@ -117,6 +118,8 @@ describe("at the embedded endpoint, an artifact", () => {
 });
 
 describe("the embedded endpoint", () => {
+  itConforms(workspace, () => ({ host: http, repository: `${namespace}/app` }));
+
   it("answers parts of blobs, and that nothing refers to them", async () => {
     const blob = await fetch(`http://${http}/v2/${namespace}/app/blobs/${artifact.digest}`, {
       headers: { range: "bytes=2-9" },

@@ -23,6 +23,7 @@ export interface ArtifactContent {
   readonly config?: Content;
   readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly subject?: Descriptor;
 }
 
 /** Pushes every fixture layout with its tags. The registry must not ask for credentials. */
@@ -56,11 +57,11 @@ async function pushLayout(registry: Registry, dir: string, repository: string): 
     await push(descriptor, descriptor.annotations?.["org.opencontainers.image.ref.name"] ?? descriptor.digest);
 }
 
-/** Pushes a manifest made of these layers under `tag`. */
+/** Pushes a manifest made of these layers under `tag`, or under its digest alone. */
 export async function pushArtifact(
   registry: Registry,
   repository: string,
-  tag: string,
+  tag: string | undefined,
   artifact: ArtifactContent,
 ): Promise<Descriptor> {
   const config = artifact.config ?? EMPTY_CONFIG;
@@ -72,9 +73,10 @@ export async function pushArtifact(
     config: describe(config),
     layers: artifact.layers.map(describe),
     ...(artifact.annotations && { annotations: artifact.annotations }),
+    ...(artifact.subject && { subject: artifact.subject }),
   };
   const content = { mediaType: MANIFEST, bytes: Buffer.from(JSON.stringify(manifest)) };
-  await pushManifest(registry, repository, content, tag);
+  await pushManifest(registry, repository, content, tag ?? digestOf(content.bytes));
   return { ...describe(content), ...(artifact.artifactType !== undefined && { artifactType: artifact.artifactType }) };
 }
 
@@ -106,7 +108,34 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-async function pushBlob(registry: Registry, repository: string, bytes: Uint8Array): Promise<void> {
+/** Points tags at a manifest that the repository holds. */
+export async function tagManifest(
+  registry: Registry,
+  repository: string,
+  { digest, mediaType }: Descriptor,
+  tags: readonly string[],
+): Promise<void> {
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${digest}`, {
+    headers: { accept: mediaType },
+  });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  for (const tag of tags) await pushManifest(registry, repository, { mediaType, bytes }, tag);
+}
+
+/** What a tag or digest leads to; undefined: nothing. */
+export async function manifestDigest(
+  registry: Registry,
+  repository: string,
+  reference: string,
+): Promise<Digest | undefined> {
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, {
+    headers: { accept: `${MANIFEST}, ${INDEX}` },
+  });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return response.ok ? digestOf(bytes) : undefined;
+}
+
+export async function pushBlob(registry: Registry, repository: string, bytes: Uint8Array): Promise<Descriptor> {
   const digest = digestOf(bytes);
   const start = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: "POST" });
   const location = new URL(start.headers.get("location") ?? "", registry.url);
@@ -119,6 +148,7 @@ async function pushBlob(registry: Registry, repository: string, bytes: Uint8Arra
     }),
     201,
   );
+  return describe({ mediaType: "application/octet-stream", bytes });
 }
 
 async function pushManifest(

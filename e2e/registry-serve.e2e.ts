@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { filesOfTarball } from "./artifact.ts";
+import { itConforms } from "./conformance.ts";
 import { dockerLogin, strataJson, type BuildReport, type Environment } from "./commands.ts";
 import { digestOf, pushFixtures } from "./push.ts";
 import { startRegistry } from "./registry.ts";
@@ -112,6 +113,8 @@ describe("strata serve", () => {
     ]);
     expect(report.digest).toBe(digestOf((await latest("timoni-module"))!));
   });
+
+  itConforms(workspace, () => ({ host: ociHost, repository: "default/timoni-module" }));
 });
 
 describe("a change in the directory", () => {

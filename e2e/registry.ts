@@ -22,6 +22,10 @@ export interface RegistryOptions {
   /** True unless stated otherwise. */
   readonly delete?: boolean;
   readonly port?: number;
+  /** The largest page of a tag list; larger ones are refused. Distribution 3 alone. */
+  readonly maxTags?: number;
+  /** The program; distribution 3 unless stated otherwise. */
+  readonly command?: string;
 }
 
 /** One line of the registry's access log. */
@@ -58,7 +62,7 @@ export async function startRegistry(workspace: Workspace, options: RegistryOptio
   await writeFile(config, JSON.stringify(await configOf(options, { dir, storage, port })));
   const server = await startServer({
     name,
-    command: await findBinary("registry"),
+    command: options.command ?? (await findBinary("registry")),
     args: ["serve", config],
     // Its tracing exporter would otherwise look for a collector.
     env: { OTEL_TRACES_EXPORTER: "none" },
@@ -104,6 +108,7 @@ async function configOf(
         },
       }),
     },
+    ...(options.maxTags !== undefined && { tags: { maxtags: options.maxTags } }),
     ...(options.auth !== undefined && { auth: await authOf(options.auth, at.dir) }),
   };
 }
@@ -114,11 +119,8 @@ async function authOf(auth: "htpasswd" | TokenServer, dir: string): Promise<unkn
     await writeFile(path, HTPASSWD);
     return { htpasswd: { realm: "e2e", path } };
   }
-  const jwks = join(dir, "jwks.json");
-  await writeFile(jwks, JSON.stringify({ keys: [auth.jwk] }));
-  return {
-    token: { realm: auth.realm, service: auth.service, issuer: auth.issuer, jwks, signingalgorithms: ["ES256"] },
-  };
+  const { realm, service, issuer, certificate } = auth;
+  return { token: { realm, service, issuer, rootcertbundle: certificate.certFile, signingalgorithms: ["ES256"] } };
 }
 
 /** A TLS registry is ready when it accepts connections: its certificate is judged by the program under test. */

@@ -1,6 +1,6 @@
-import { createPublicKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
-import type { JsonWebKey, KeyObject } from "node:crypto";
+import { randomUUID, sign, X509Certificate } from "node:crypto";
 import { createServer } from "node:http";
+import { makeCertificate, type Certificate } from "./certificate.ts";
 import { listenOnLoopback } from "./loopback.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -9,7 +9,8 @@ export interface TokenServer {
   readonly realm: string;
   readonly service: string;
   readonly issuer: string;
-  readonly jwk: JsonWebKey;
+  /** Every token brings it along, and is signed with its key: distribution 2 and 3 both take that. */
+  readonly certificate: Certificate;
   /** One entry for each token asked for; the newest last. */
   readonly grants: readonly TokenGrant[];
   /** How long the tokens made from now on are valid. */
@@ -26,10 +27,9 @@ export async function startTokenServer(
   workspace: Workspace,
   account: { readonly username: string; readonly password: string },
 ): Promise<TokenServer> {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const certificate = await makeCertificate(workspace, "tokens");
   const issue: Issue = {
-    privateKey,
-    kid: randomUUID(),
+    certificate,
     service: "e2e-registry",
     issuer: "e2e-issuer",
     subject: account.username,
@@ -51,7 +51,7 @@ export async function startTokenServer(
     service: issue.service,
     issuer: issue.issuer,
     realm: `http://${host}/token`,
-    jwk: { ...createPublicKey(privateKey).export({ format: "jwk" }), kid: issue.kid, alg: "ES256", use: "sig" },
+    certificate,
     grants,
     setLifetime: (seconds) => {
       issue.lifetime = seconds;
@@ -60,8 +60,7 @@ export async function startTokenServer(
 }
 
 interface Issue {
-  readonly privateKey: KeyObject;
-  readonly kid: string;
+  readonly certificate: Certificate;
   readonly service: string;
   readonly issuer: string;
   readonly subject: string;
@@ -80,10 +79,11 @@ function makeToken(issue: Issue, scopes: readonly string[]): string {
     jti: randomUUID(),
     access: accessOf(scopes),
   };
-  const signed = [{ alg: "ES256", typ: "JWT", kid: issue.kid }, claims]
+  const { cert, key } = issue.certificate;
+  const signed = [{ alg: "ES256", typ: "JWT", x5c: [new X509Certificate(cert).raw.toString("base64")] }, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
     .join(".");
-  const signature = sign("sha256", Buffer.from(signed), { key: issue.privateKey, dsaEncoding: "ieee-p1363" });
+  const signature = sign("sha256", Buffer.from(signed), { key, dsaEncoding: "ieee-p1363" });
   return `${signed}.${signature.toString("base64url")}`;
 }
 

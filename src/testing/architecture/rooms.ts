@@ -220,6 +220,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/operation",
       "src/pipeline",
       "src/registry",
+      "src/verify",
       "src/wiring",
     ],
     types: ["src/kube", "src/publish"],

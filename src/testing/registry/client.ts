@@ -13,14 +13,17 @@ export function testClient(overrides: Partial<RegistryClientOptions> = {}): Regi
   });
 }
 
+/** Where a registry is. */
+type Place = Pick<TestRegistry, "host" | "url">;
+
 /** Access to a test registry: plain HTTP where it has no TLS. */
-export function testAccess(registry: TestRegistry, overrides: Partial<Access> = {}): Access {
+export function testAccess(registry: Place, overrides: Partial<Access> = {}): Access {
   return { insecure: registry.url.startsWith("http:"), timeoutMs: 5000, limits: defaultLimits, ...overrides };
 }
 
 /** A repository of a test registry, through a client of its own unless one is given. */
 export function testRepository(
-  registry: TestRegistry,
+  registry: Place,
   repository: string,
   options: Partial<Access> & { readonly client?: RegistryClient } = {},
 ): SharedRepository {

@@ -6,7 +6,7 @@ export const dockerHub: Vendor = {
   can: { ...usual, deletes: "no" },
   quirks: [
     { what: "one 500 in front of a good answer", report: "containers/common#2299" },
-    { what: "a 429 that asks for patience", report: "google/go-containerregistry#1707" },
+    { what: "a 429 in front of a good answer", report: "docker/hub-feedback#1907" },
   ],
   options: { deletes: false },
   guard: () => {

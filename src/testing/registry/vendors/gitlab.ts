@@ -3,7 +3,7 @@ import { pathOf, usual, type Vendor } from "./vendor.ts";
 export const gitlab: Vendor = {
   name: "GitLab",
   knownBy: "report",
-  can: { ...usual, referrers: "fallback tag" },
+  can: { ...usual, referrers: "none" },
   quirks: [
     {
       what: "the tag sha256-<hex> is resolved as the digest, so it brings the subject itself",

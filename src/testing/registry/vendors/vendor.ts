@@ -7,7 +7,8 @@ export interface Capabilities {
   readonly auth: "Bearer" | "Basic";
   /** `hint`: there, and not to be believed. */
   readonly head: "yes" | "hint" | "refused";
-  readonly referrers: "API" | "fallback tag" | "API, wrong sizes";
+  /** `none`: neither the API nor a fallback tag that brings a list. */
+  readonly referrers: "API" | "fallback tag" | "API, wrong sizes" | "none";
   readonly chunks: "yes" | "refused" | "Range stuck" | "size limit";
   readonly tags: "Link" | "Link, broken" | "opaque token" | "page size refused";
   readonly deletes: "yes" | "no";
