@@ -27,20 +27,7 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
     lingerMs,
   })) as [Direction, Direction];
   const open = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(targetPort, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      open.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        open.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    carry(client, upstream, up);
-    carry(upstream, client, down);
-  });
+  const server = createServer((client) => relay(client, connect(targetPort, "127.0.0.1"), { open, up, down }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   workspace.onEnd(async () => {
@@ -63,6 +50,24 @@ export async function startCuttingProxy(workspace: Workspace, targetPort: number
     },
     cuts: () => down.cuts + up.cuts,
   };
+}
+
+function relay(
+  client: Socket,
+  upstream: Socket,
+  { open, up, down }: { readonly open: Set<Socket>; readonly up: Direction; readonly down: Direction },
+): void {
+  for (const socket of [client, upstream]) {
+    open.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      open.delete(socket);
+      client.destroy();
+      upstream.destroy();
+    });
+  }
+  carry(client, upstream, up);
+  carry(upstream, client, down);
 }
 
 interface Direction {
