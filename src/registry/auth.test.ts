@@ -461,6 +461,13 @@ const guards: Record<string, Guard> = {
       : path === "/v2/"
         ? { status: 401, challenge: bearer(url) }
         : { status: 403 },
+  "welcomes strangers at /v2/, and hides what is private": ({ path, authorization }) =>
+    authorization === basic || (path === "/v2/" && authorization === undefined) ? undefined : { status: 404 },
+  "welcomes strangers at /v2/, and asks who shows a password for a token": ({ path, authorization }, url) => {
+    if (path.startsWith("/token") || authorization?.startsWith("Bearer")) return undefined;
+    if (authorization === undefined) return path === "/v2/" ? undefined : { status: 403 };
+    return { status: 401, challenge: bearer(url) };
+  },
   "answers a narrow token 403 insufficient_scope": (gate, url) => {
     if (gate.authorization === undefined)
       return gate.path.startsWith("/token") ? undefined : { status: 401, challenge: bearer(url, "repository:a:pull") };
@@ -512,13 +519,18 @@ test.each(Object.keys(guards))("a registry that %s is read, written and deleted 
   expect(registry.store.manifest("a", "v2")).toBeUndefined();
 });
 
-test("Basic is never sent to a registry that has not asked for it", async () => {
-  const registry = await guarded(({ path, authorization }) =>
-    authorization !== undefined ? { status: 400 } : path === "/v2/" ? { status: 200 } : undefined,
-  );
+test("Basic is shown once, at /v2/ alone, to a registry that has not asked for it", async () => {
+  const shown: string[] = [];
+  const registry = await guarded(({ path, authorization }) => {
+    if (authorization === undefined) return undefined;
+    shown.push(path);
+    return { status: 400 };
+  });
   const repository = testRepository(registry, "a", { client: client(), credentials: provide(ann()) });
   await repository.resolve("v1", signal, "read");
-  await expect(repository.resolve("gone", signal, "read")).rejects.toMatchObject({ code: "NotFound" });
+  for (const tag of ["gone", "never"])
+    await expect(repository.resolve(tag, signal, "read")).rejects.toMatchObject({ code: "NotFound" });
+  expect(shown).toEqual(["/v2/"]);
 });
 
 test("a token that was revoked is replaced where the 401 says nothing more", async () => {

@@ -61,7 +61,7 @@ const versionWaitMs = 5000;
  */
 export class Authorizer {
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
-  /** Origins that asked for nothing at `/v2/`. */
+  /** Who, at which origin, was asked for nothing at `/v2/`. */
   readonly #open = new LRUCache<string, true>({ max: 10_000, ttl: openForMs });
   readonly #asking = new SharedWork<void>(abortError);
   /** The exact scopes a registry has asked for, by origin and the scopes we would have named. */
@@ -118,32 +118,24 @@ export class Authorizer {
     return await this.#fresh(request, { ...known.challenge, scopes }, tried);
   }
 
-  /** Asks `/v2/`, which every registry has, without credentials. What goes wrong there leaves everything as it is. */
+  /** Asks `/v2/`, which every registry has. What goes wrong there leaves everything as it is. */
   async #learn(request: AuthRequest): Promise<Known | undefined> {
-    const { origin, patienceMs } = request;
-    if (this.#open.has(origin)) return undefined;
-    const access = accessKey({ origin, credential: "" });
+    const { origin, fingerprint, patienceMs } = request;
+    const caller = `${origin} ${fingerprint}`;
+    if (this.#open.has(caller)) return undefined;
+    const access = accessKey({ origin, credential: fingerprint });
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(versionWaitMs)]);
+    const asking = async (): Promise<void> => {
+      const known = await askVersion(request);
+      if (known === "open") this.#open.set(caller, true);
+      else if (known && !this.#known.has(origin)) this.#known.set(origin, known);
+    };
     try {
-      await this.#asking.run(access, "/v2/", async () => await this.#askVersion(request), { patienceMs, signal });
+      await this.#asking.run(access, "/v2/", asking, { patienceMs, signal });
     } catch (error) {
       if (request.signal.aborted) throw error;
     }
     return this.#known.get(origin);
-  }
-
-  async #askVersion({ origin, insecure, ask }: AuthRequest): Promise<void> {
-    const response = await ask(new URL(`${origin}/v2/`), {}, undefined);
-    await discard(response.body);
-    if (response.status >= 500 || this.#known.has(origin)) return;
-    const isAsking = response.status === 401 && response.url.origin === origin;
-    const challenges = isAsking ? parseChallenges(response.header("www-authenticate")) : [];
-    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
-    if (bearer) {
-      const challenge = bearerChallenge(bearer, origin, insecure);
-      this.#known.set(origin, { scheme: "bearer", challenge, regular: true });
-    } else if (challenges.some(({ scheme }) => scheme === "basic")) this.#known.set(origin, { scheme: "basic" });
-    else this.#open.set(origin, true);
   }
 
   async #answerBearer(request: AuthRequest, found: Challenge, tried: Tried): Promise<string | undefined> {
@@ -191,6 +183,37 @@ export class Authorizer {
     const { value } = await this.#fetching.run(access, name, fetching, request);
     return `Bearer ${value}`;
   }
+}
+
+/**
+ * What a registry wants of strangers at `/v2/`. One that lets them in there, and still hides from them what is private
+ * (Artifactory and zot with anonymous access), is shown the password once, at `/v2/` alone: what it answers then is its
+ * challenge, or that it takes Basic. `open`: it wants nothing, or refuses that; undefined: it cannot tell now.
+ */
+async function askVersion(request: AuthRequest): Promise<Known | "open" | undefined> {
+  const stranger = await challengeAtVersion(request, {});
+  const basic = basicOf(request.credential);
+  if (stranger !== "welcome" || basic === undefined) return stranger === "welcome" ? "open" : stranger;
+  const known = await challengeAtVersion(request, { authorization: basic });
+  return known === "welcome" ? { scheme: "basic" } : known;
+}
+
+/** `welcome`: a 2xx; `open`: a refusal that asks for nothing. */
+async function challengeAtVersion(
+  { origin, insecure, ask }: AuthRequest,
+  headers: Readonly<Record<string, string>>,
+): Promise<Known | "welcome" | "open" | undefined> {
+  const response = await ask(new URL(`${origin}/v2/`), headers, undefined);
+  await discard(response.body);
+  const { status } = response;
+  if (status >= 500) return undefined;
+  // Whoever was led elsewhere has not been answered by the registry.
+  if (response.url.origin !== origin) return "open";
+  if (status >= 200 && status < 300) return "welcome";
+  const challenges = status === 401 ? parseChallenges(response.header("www-authenticate")) : [];
+  const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+  if (bearer) return { scheme: "bearer", challenge: bearerChallenge(bearer, origin, insecure), regular: true };
+  return challenges.some(({ scheme }) => scheme === "basic") ? { scheme: "basic" } : "open";
 }
 
 const isRefused = (error: unknown): boolean =>

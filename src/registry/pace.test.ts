@@ -128,8 +128,8 @@ describe("a push", () => {
       code: "RegistryTimeout",
       message: expect.stringContaining("at least 4000 bytes a second"),
     });
-    // Soon for a machine that is busy with others as well.
-    expect(performance.now() - started).toBeLessThan(14_000);
+    // At the least rate it would take 100 minutes.
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   it("whose answer drips is over in time", async () => {
