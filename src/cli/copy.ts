@@ -5,8 +5,9 @@ import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { type CopyCounts, GraphCopy } from "../copy/graph.ts";
 import { formatBytes, parseOutputFormat, printData } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { type OpenedSource, openSource, versionOf } from "./source.ts";
+import { type OpenedSource, openSource } from "./source.ts";
 import { plain } from "./terminal.ts";
+import { resolveNamed } from "../tags/resolve.ts";
 
 const help = `
 strata copy copies an artifact, or an index with everything below it, between registries and image layouts on disk.
@@ -75,7 +76,7 @@ interface Done extends CopyCounts {
 }
 
 async function transfer(source: OpenedSource, target: OpenedSource, values: Values, io: CommandIO): Promise<Done> {
-  const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
+  const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
   const wanted = target.reference.digest;
   if (wanted !== undefined && wanted !== root.digest)
     throw new UsageError(`the source is ${root.digest}, not ${wanted}; a copy has the digest of its source`);

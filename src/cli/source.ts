@@ -97,11 +97,6 @@ async function requireKnown(credentials: CredentialProvider, place: Place, signa
   );
 }
 
-/** What a reference resolves by: its digest, else its tag, else `latest`. */
-export function versionOf({ digest, tag }: Reference): string {
-  return digest ?? tag ?? "latest";
-}
-
 /** A client with the environment's proxies and the credentials of `docker login`. */
 export function openRegistry(io: CommandIO): { registry: RegistryClient; credentials: CredentialProvider } {
   const { dockerConfigDir, path, proxy } = io.environment;

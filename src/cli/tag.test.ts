@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runStrata } from "../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
-import { versionOf } from "./source.ts";
 
 let registry: TestRegistry;
 beforeEach(async () => {
@@ -51,10 +50,6 @@ describe("strata tag", () => {
     } finally {
       await rm(dir, { recursive: true });
     }
-  });
-
-  it("follows latest where nothing is said", () => {
-    expect(versionOf({ kind: "registry", registry: "a.example", repository: "b" })).toBe("latest");
   });
 
   it.each([[[]], [["oci://a.example/b"]], [["oci://a.example/b", "no:tag"]], [["oci://a.example/b", "x", "--force"]]])(

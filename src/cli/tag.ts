@@ -2,9 +2,10 @@ import { parseArgs } from "node:util";
 import { isTag } from "../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { parseOutputFormat, printData } from "./output.ts";
-import { openSource, sourceHelp, sourceOptions, versionOf, type OpenedSource } from "./source.ts";
+import { openSource, sourceHelp, sourceOptions, type OpenedSource } from "./source.ts";
 import { plain } from "./terminal.ts";
 import { fetchDocument, resolveOptional } from "../copy/transfer.ts";
+import { resolveNamed } from "../tags/resolve.ts";
 
 const help = `
 strata tag points further tags at what a reference names. Nothing is downloaded but the manifest, and no tags are listed.
@@ -59,7 +60,7 @@ async function setTags(
   aliases: readonly string[],
   signal: AbortSignal,
 ): Promise<{ digest: string; moved: readonly string[] }> {
-  const descriptor = await repository.resolve(versionOf(reference), signal, "read");
+  const descriptor = await resolveNamed(repository, reference, "read", signal);
   const { bytes } = await fetchDocument(repository, descriptor, signal);
   const moved: string[] = [];
   for (const alias of aliases) {

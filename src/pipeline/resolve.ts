@@ -7,8 +7,7 @@ import type { NextStep, Resolver, TagLister } from "../oci/content.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { chooseReference } from "../tags/choose.ts";
-import { nearTags } from "../tags/near.ts";
-import { printable } from "../text/printable.ts";
+import { resolveNamed } from "../tags/resolve.ts";
 import { parseTagRule, type TagRule } from "../tags/rule.ts";
 import { repositoryOf, tagQueryOf } from "./spec.ts";
 
@@ -21,7 +20,7 @@ export interface Resolved {
 
 /**
  * @param next `read` where something is to be built: then the manifest comes along
- * @throws NoTagMatch, NotFound, InvalidPattern, what the registry client throws
+ * @throws NoTagMatch, NotFound (with the tags that are near), InvalidPattern, what the registry client throws
  */
 export async function resolveRoot(
   rule: TagRule,
@@ -30,41 +29,7 @@ export async function resolveRoot(
   signal: AbortSignal,
 ): Promise<Resolved> {
   const { tag, digest } = await chooseReference(rule, repository, signal);
-  const root = await repository.resolve(digest ?? tag ?? "latest", signal, next).catch(async (error: unknown) => {
-    throw digest === undefined && codeOf(error) === "NotFound"
-      ? await missingTag(error as CodedError, repository, tag ?? "latest", signal)
-      : error;
-  });
-  return { tag, root };
-}
-
-const maxNear = 5;
-
-/** Why it was that tag, and which ones there are instead; a list that cannot be had leaves the error as it is. */
-async function missingTag(
-  error: CodedError,
-  repository: TagLister & { readonly name: string },
-  tag: string,
-  signal: AbortSignal,
-): Promise<CodedError> {
-  const why = tag === "latest" ? "the tag latest, which is taken where none is named" : `the tag ${tag}`;
-  try {
-    for await (const page of repository.tags(signal)) {
-      const near = nearTags(tag, page, maxNear);
-      const shown = (near.length > 0 ? near : page.slice(-maxNear)).map((one) => printable(one, 128)).join(", ");
-      const there = near.length > 0 ? `near it are ${shown}` : `there are, among others, ${shown}`;
-      return new CodedError("NotFound", `${repository.name} does not have ${why}; ${there} (${error.message})`, {
-        cause: error,
-        details: { ...error.details, near },
-      });
-    }
-  } catch {
-    signal.throwIfAborted();
-  }
-  return new CodedError("NotFound", `${repository.name} does not have ${why} (${error.message})`, {
-    cause: error,
-    ...(error.details && { details: error.details }),
-  });
+  return { tag, root: await resolveNamed(repository, { tag, digest }, next, signal) };
 }
 
 /**

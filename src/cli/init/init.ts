@@ -11,7 +11,8 @@ import { sourceOf } from "../html/build-model.ts";
 import type { Naming } from "../html/model.ts";
 import { chooseSpec } from "./choice.ts";
 import { initManifests, type InitFacts } from "./manifest.ts";
-import { openSource, sourceHelp, sourceOptions, versionOf, type OpenedSource } from "../source.ts";
+import { openSource, sourceHelp, sourceOptions, type OpenedSource } from "../source.ts";
+import { resolveNamed } from "../../tags/resolve.ts";
 
 const help = `
 strata init looks at an artifact and writes the ArtifactRepository for it, with comments, and the Kustomization or HelmRelease
@@ -56,7 +57,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     const { url, ref, name } = sourceOf(source.reference, insecure);
     const naming = { name: values.name ?? name, namespace: values.namespace, interval: values.interval };
     checkNames(naming);
-    const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
+    const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
     const choice = await chooseSpec(root, {
       repository: source.repository,
       place: source.reference.kind === "registry" ? source.reference : undefined,

@@ -7,11 +7,12 @@ import { treeOf, type TreeEntry } from "../../explore/tree.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { parseOutputFormat, printData, type OutputFormat } from "../output.ts";
-import { openSource, sourceHelp, sourceOptions, versionOf } from "../source.ts";
+import { openSource, sourceHelp, sourceOptions } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { pageOf } from "../html/page.ts";
 import { componentLines } from "./component-text.ts";
 import { outcomeLines, treeLines } from "./text.ts";
+import { resolveNamed } from "../../tags/resolve.ts";
 
 const help = `
 strata tree draws everything below a reference: indexes, manifests, layers, and what refers to them; of an OCM component version also its
@@ -74,7 +75,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const insecure = values.insecure ?? false;
   const source = await openSource(text, { insecure, caFile: values["ca-file"] }, io);
   try {
-    const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
+    const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
     const explored = await explore(source.repository, root, {
       referrers: values["no-referrers"] !== true,
       limits: defaultLimits,

@@ -75,7 +75,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/tags": {
     holds: "from tags and a policy to one tag",
-    imports: ["src/errors", "src/oci", "src/turns"],
+    imports: ["src/errors", "src/oci", "src/text", "src/turns"],
     packages: ["re2js"],
   },
   "src/select": {

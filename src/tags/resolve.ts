@@ -1,0 +1,65 @@
+import { CodedError, codeOf } from "../errors.ts";
+import type { NextStep, Resolver, TagLister } from "../oci/content.ts";
+import type { Descriptor, Digest } from "../oci/types.ts";
+import { printable } from "../text/printable.ts";
+import { nearTags } from "./near.ts";
+
+/** What a reference names: its digest, else its tag, else `latest`. */
+export interface Named {
+  readonly tag?: string | undefined;
+  readonly digest?: Digest | undefined;
+}
+
+const maxNear = 5;
+
+/**
+ * The manifest that a reference names. Where its tag is missing, the message says why it was that tag and, by one page of
+ * the list, which tags are near.
+ *
+ * @throws NotFound with `details.near`; what the repository throws
+ */
+export async function resolveNamed(
+  repository: Resolver & TagLister & { readonly name: string },
+  { tag, digest }: Named,
+  next: NextStep,
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  return await repository.resolve(digest ?? tag ?? "latest", signal, next).catch(async (error: unknown) => {
+    const isMissing = digest === undefined && error instanceof CodedError && codeOf(error) === "NotFound";
+    throw isMissing ? await missingTag(error, repository, tag ?? "latest", signal) : error;
+  });
+}
+
+/** A list that cannot be had leaves out what is near. */
+async function missingTag(
+  error: CodedError,
+  repository: TagLister & { readonly name: string },
+  tag: string,
+  signal: AbortSignal,
+): Promise<CodedError> {
+  const why = tag === "latest" ? "the tag latest, which is taken where none is named" : `the tag ${tag}`;
+  const found = await nearIn(repository, tag, signal);
+  return new CodedError(
+    "NotFound",
+    `${repository.name} does not have ${why}${found === undefined ? "" : `; ${found.text}`} (${error.message})`,
+    { cause: error, details: { ...error.details, ...(found && { near: found.near }) } },
+  );
+}
+
+async function nearIn(
+  repository: TagLister,
+  tag: string,
+  signal: AbortSignal,
+): Promise<{ readonly near: readonly string[]; readonly text: string } | undefined> {
+  try {
+    for await (const page of repository.tags(signal)) {
+      const near = nearTags(tag, page, maxNear);
+      const shown = (near.length > 0 ? near : page.slice(-maxNear)).map((one) => printable(one, 128)).join(", ");
+      if (shown === "") return undefined;
+      return { near, text: near.length > 0 ? `near it are ${shown}` : `there are, among others, ${shown}` };
+    }
+  } catch {
+    signal.throwIfAborted();
+  }
+  return undefined;
+}
