@@ -44,7 +44,13 @@ async function serve(): Promise<string> {
     command: process.execPath,
     args: [
       fileURLToPath(new URL("../dist/strata.js", import.meta.url)),
-      ...["serve", "-f", manifests, "--listen", artifacts, "--oci-listen", oci],
+      "serve",
+      "-f",
+      manifests,
+      "--listen",
+      artifacts,
+      "--oci-listen",
+      oci,
     ],
     logs: workspace.logs,
     ready: async () =>
