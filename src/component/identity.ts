@@ -2,6 +2,9 @@ import { CodedError } from "../errors.ts";
 import { isQuotable, printable } from "../text/printable.ts";
 import type { Element } from "./descriptor.ts";
 
+/** What an identity is made of. */
+type Identified = Pick<Element, "name" | "version" | "extraIdentity">;
+
 /** Which element of a component version is meant (ocm-spec, "Element Identity"). */
 export interface IdentitySelector {
   readonly name: string;
@@ -23,7 +26,7 @@ export function formatIdentity({ name, version, extraIdentity }: Element | Ident
 }
 
 /** Elements that fit. One whose extraIdentity is just what was written comes before those that have more. */
-export function matching<T extends Element>(elements: readonly T[], wanted: IdentitySelector): readonly T[] {
+export function matching<T extends Identified>(elements: readonly T[], wanted: IdentitySelector): readonly T[] {
   const fitting = elements.filter((element) => fits(element, wanted));
   const { extraIdentity } = wanted;
   if (extraIdentity === undefined) return fitting;
@@ -32,7 +35,7 @@ export function matching<T extends Element>(elements: readonly T[], wanted: Iden
   return exact.length > 0 || size === 0 ? exact : fitting;
 }
 
-function fits(element: Element, { name, version, extraIdentity = {} }: IdentitySelector): boolean {
+function fits(element: Identified, { name, version, extraIdentity = {} }: IdentitySelector): boolean {
   return (
     element.name === name &&
     (version === undefined || element.version === version) &&
@@ -43,7 +46,7 @@ function fits(element: Element, { name, version, extraIdentity = {} }: IdentityS
 }
 
 /** The shortest selector that means this element alone; undefined where none does, or where it cannot be written down. */
-export function selectorFor(element: Element, elements: readonly Element[]): IdentitySelector | undefined {
+export function selectorFor(element: Identified, elements: readonly Identified[]): IdentitySelector | undefined {
   const { name, version, extraIdentity } = element;
   const single = Object.entries(extraIdentity).map(([key, value]) => ({ [key]: value }));
   const variants: IdentitySelector[] = [

@@ -35,6 +35,9 @@ export interface ExploreOptions {
   readonly signal: AbortSignal;
 }
 
+/** Manifests and indexes that a person may look at. A selection ends at `limits.maxManifests`, and says so. */
+const maxShown = 10_000;
+
 /** @throws what `loadGraph` throws */
 export async function explore(
   repository: Repository,
@@ -42,7 +45,7 @@ export async function explore(
   { referrers, limits, signal }: ExploreOptions,
 ): Promise<Explored> {
   const fetcher = Object.assign(rememberManifests(repository), { name: repository.name });
-  const graph = await loadGraph(fetcher, root, { limits, signal });
+  const graph = await loadGraph(fetcher, root, { limits: { ...limits, maxManifests: maxShown }, signal });
   const subjects = [...graph].flatMap(([digest, { kind }]) => (kind === "unread" ? [] : [digest]));
   return {
     root,

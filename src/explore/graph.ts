@@ -7,6 +7,8 @@ import { isIndexType, isManifestType } from "../oci/media-types.ts";
 import type { Descriptor, Digest, Index, Manifest } from "../oci/types.ts";
 
 const concurrency = 8;
+/** Of all manifests and indexes together, in bytes: what is made of them stays in memory. */
+const maxBytes = 64 * 1024 * 1024;
 
 /** A child that cannot be read, such as one that a mirror left out. */
 export interface Unread {
@@ -34,8 +36,11 @@ export async function loadGraph(fetcher: Fetcher, root: Descriptor, options: Gra
     [root.digest, await fetchManifest(fetcher, root, options.limits, options.signal)],
   ]);
   const run = pLimit(concurrency);
+  let bytes = root.size;
   for (let level = 1, parents = [root]; parents.length > 0; level++) {
     const children = unseenChildren(graph, parents);
+    bytes += children.reduce((sum, { size }) => sum + size, 0);
+    checkBytes(bytes, root);
     check(graph.size + children.length, children, { root, level, limits: options.limits });
     const bodies = await Promise.all(children.map((child) => run(async () => await load(fetcher, child, options))));
     for (const [at, child] of children.entries()) graph.set(child.digest, bodies[at]!);
@@ -58,6 +63,14 @@ function unseenChildren(graph: Graph, parents: readonly Descriptor[]): Descripto
       if (isEntered(child) && !graph.has(child.digest) && !found.has(child.digest)) found.set(child.digest, child);
   }
   return [...found.values()];
+}
+
+function checkBytes(bytes: number, { digest }: Descriptor): void {
+  if (bytes > maxBytes)
+    throw new CodedError(
+      "TooManyManifests",
+      `the manifests and indexes below ${digest} have ${bytes} bytes together, more than ${maxBytes}; name one of its children by its digest`,
+    );
 }
 
 function check(

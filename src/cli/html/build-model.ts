@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../config.ts";
 import { selectedLayers, type Explored } from "../../explore/explore.ts";
 import { manifestNodes } from "../../explore/tree.ts";
 import { CodedError } from "../../errors.ts";
@@ -7,11 +8,15 @@ import { chooseLayers, configOf, isEmpty, layersOf } from "../../select/choose-l
 import { chooseManifests } from "../../select/choose-manifests.ts";
 import { archiveType, profileOf, usualOperation } from "../../select/known-layout.ts";
 import { isAttestation } from "../../select/manifest-matcher.ts";
+import { consumerOf } from "./consumer.ts";
 import { layerConditions, manifestConditions } from "./conditions.ts";
-import type { PageLayer, PageManifest, PageModel } from "./model.ts";
+import type { PageLayer, PageManifest, PageModel, PageResource } from "./model.ts";
+import { resourceOffers, type Offer } from "./page-component.ts";
 
 /** A page with more rows than this is no help to anybody. */
-const maxLayers = 5000;
+const maxLayers = 20_000;
+/** An index with more manifests is not walked by the controller: only a digest names one of them. */
+const { maxManifests } = defaultLimits;
 
 /** A layer or config of the model, with its number. */
 export interface Numbered {
@@ -25,6 +30,8 @@ export interface BuiltModel {
   readonly manifestNumbers: ReadonlyMap<string, number>;
   /** Layers and configs of each manifest, in its order. */
   readonly layersOfManifest: readonly (readonly Numbered[])[];
+  /** Every resource of an OCM component version; those of the model are the ones that can be picked. */
+  readonly offers: readonly Offer[];
 }
 
 /** @throws TooManyManifests where a page cannot show it all */
@@ -42,29 +49,26 @@ export function buildModel(
     );
   const usual = chooseManifests(nodes, undefined, undefined);
   const usualNodes = usual.kind === "chosen" ? usual.nodes : [];
-  const selected = selectedLayers(explored);
+  const selected = new Set(selectedLayers(explored).map(keyOf));
+  const isIncomplete =
+    nodes.length > maxManifests || [...explored.graph.values()].some(({ kind }) => kind === "unread");
+  const offers = resourceOffers(explored.component);
   const model: PageModel = {
     ...source,
-    isIncomplete: [...explored.graph.values()].some(({ kind }) => kind === "unread"),
+    isIncomplete,
     manifests: nodes.map((node, at) => pageManifest(node, layersOfManifest[at]!)),
-    layers: layersOfManifest.flatMap((numbered, manifest) =>
-      numbered.map(({ layer }): PageLayer => ({
-        manifest,
-        isConfig: layer.ordinal < 0,
-        isArchive: archiveType.test(layer.descriptor.mediaType),
-      })),
-    ),
-    manifestConditions: manifestConditions(nodes, explored),
+    layers: layersOfManifest.flatMap(pageLayers),
+    manifestConditions: isIncomplete ? [] : manifestConditions(nodes, explored),
     layerConditions: layerConditions(all),
     usualManifests: usualNodes.map((node) => nodes.indexOf(node)),
-    usualLayers: all
-      .filter(({ layer }) => selected.some((taken) => isSameLayer(taken, layer)))
-      .map(({ number }) => number),
+    resources: offers.flatMap(({ resource }): PageResource[] => (resource === undefined ? [] : [resource])),
+    usualLayers: all.filter(({ layer }) => selected.has(keyOf(layer))).map(({ number }) => number),
   };
   return {
     model,
     manifestNumbers: new Map(nodes.map(({ descriptor }, at) => [descriptor.digest, at])),
     layersOfManifest,
+    offers,
   };
 }
 
@@ -101,17 +105,27 @@ function numberLayers(nodes: readonly ManifestNode[]): Numbered[][] {
   });
 }
 
+function pageLayers(numbered: readonly Numbered[], manifest: number): PageLayer[] {
+  return numbered.map(({ layer }) => ({
+    manifest,
+    isConfig: layer.ordinal < 0,
+    isArchive: archiveType.test(layer.descriptor.mediaType),
+  }));
+}
+
 function pageManifest(node: ManifestNode, numbered: readonly Numbered[]): PageManifest {
   const [offer] = chooseLayers([node]).offers;
   const profile = profileOf(node);
   const pool = offer?.pool ?? [];
+  const keys = new Set(pool.map(keyOf));
   return {
     digest: node.descriptor.digest,
     isAttestation: node.path.length > 0 && isAttestation(node.descriptor),
     operation: usualOperation(node) ?? "Extract",
     isKnown: profile !== undefined,
+    consumer: consumerOf({ profile: profile?.name, layers: pool }),
     isPinnable: profileOf(withoutIndex(node))?.name === profile?.name,
-    pool: numbered.filter(({ layer }) => pool.some((taken) => isSameLayer(taken, layer))).map(({ number }) => number),
+    pool: numbered.filter(({ layer }) => keys.has(keyOf(layer))).map(({ number }) => number),
     layers: numbered.map(({ number }) => number),
   };
 }
@@ -127,6 +141,6 @@ function withoutIndex({ descriptor: { mediaType, digest, size }, manifest }: Man
   };
 }
 
-function isSameLayer(left: Layer, right: Layer): boolean {
-  return left.node.descriptor.digest === right.node.descriptor.digest && left.ordinal === right.ordinal;
+function keyOf({ node, ordinal }: Layer): string {
+  return `${node.descriptor.digest} ${ordinal}`;
 }

@@ -11,6 +11,8 @@ import type { LayerCondition, ManifestCondition } from "./model.ts";
 
 /** More conditions than this add weight to a page, not choice. */
 const maxConditions = 1000;
+/** Every condition is tried on everything, so that of a large artifact fewer are tried. */
+const maxTrials = 1_000_000;
 /** What changes with every build tells a manifest no better than its digest. */
 const volatile = /(?:^|[.-])(?:created|revision|digest)$/;
 
@@ -26,7 +28,7 @@ export function manifestConditions(nodes: readonly ManifestNode[], { root, graph
   const types = nodes.map(({ effectiveType }) => ({ field: "artifactType" as const, value: effectiveType }));
   const platforms = nodes.flatMap(platformCondition);
   const annotations = nodes.flatMap(({ effectiveAnnotations }) => annotationConditions(effectiveAnnotations));
-  const written = unique([...types, ...platforms, ...annotations]);
+  const written = unique([...types, ...platforms, ...annotations]).slice(0, maxTrials / nodes.length);
   return written.map((condition) => {
     const matcher = manifestMatcher(selectorOf(condition));
     const passes = ({ path }: ManifestNode): boolean =>
@@ -69,7 +71,7 @@ export function layerConditions(all: readonly Numbered[]): LayerCondition[] {
       .filter((value) => value.includes("*") && value !== "*")
       .map((value) => ({ field: "annotations" as const, key: titleKey, value })),
   ]);
-  return [...exact, ...globs].slice(0, maxConditions).map((condition) => {
+  return [...exact, ...globs].slice(0, Math.min(maxConditions, maxTrials / layers.length)).map((condition) => {
     const matcher = layerMatcher(selectorOf(condition));
     return Object.assign(condition, {
       matches: places(layers.map((descriptor) => matcher.reject(descriptor) === undefined)),

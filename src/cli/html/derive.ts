@@ -72,7 +72,7 @@ function findManifests(
     return { conditions: [], isAll, isPinned: false };
   if (isAll && isSame(candidates, manifests)) return { conditions: [], isAll, isPinned: false };
   const shared = model.manifestConditions.filter(({ matches }) =>
-    manifests.every((manifest) => matches.includes(manifest)),
+    manifests.every((manifest) => isIn(matches, manifest)),
   );
   const pairs = shared.flatMap((first, at) =>
     shared
@@ -89,7 +89,7 @@ function findManifests(
 function manifestsTaken(model: PageModel, conditions: readonly ManifestCondition[]): number[] {
   const isOpen = conditions.some(({ namesAttestations }) => namesAttestations);
   return model.manifests.flatMap(({ isAttestation }, at) =>
-    (!isAttestation || isOpen) && conditions.every(({ matches }) => matches.includes(at)) ? [at] : [],
+    (!isAttestation || isOpen) && conditions.every(({ matches }) => isIn(matches, at)) ? [at] : [],
   );
 }
 
@@ -130,7 +130,7 @@ function poolOf(
 ): readonly number[] {
   const { pool, layers } = model.manifests[manifest]!;
   if (conditions.length === 0) return pool;
-  const passing = layers.filter((layer) => conditions.every(({ matches }) => matches.includes(layer)));
+  const passing = layers.filter((layer) => conditions.every(({ matches }) => isIn(matches, layer)));
   const isConfig = (layer: number): boolean => model.layers[layer]!.isConfig;
   return chooser.filteredPool(
     passing.filter((layer) => !isConfig(layer)),
@@ -162,7 +162,7 @@ function findLayerTrial(
 ): LayerTrial | undefined {
   const { model } = deriving;
   const manifests = manifestsOf(model, picked);
-  const shared = model.layerConditions.filter(({ matches }) => picked.every((layer) => matches.includes(layer)));
+  const shared = model.layerConditions.filter(({ matches }) => picked.every((layer) => isIn(matches, layer)));
   const types = shared.filter(({ field }) => field === "mediaType");
   const filters = [
     [],
@@ -213,13 +213,26 @@ function offsetOf(deriving: Deriving, picked: readonly number[], conditions: rea
   return conditions.length === 0 && place === 0 ? -pool.length : place;
 }
 
+/** The manifests of these layers, ascending. */
 export function manifestsOf(model: PageModel, layers: readonly number[]): number[] {
-  return model.manifests.flatMap((_, at) => (layers.some((layer) => model.layers[layer]!.manifest === at) ? [at] : []));
+  return [...new Set(layers.map((layer) => model.layers[layer]!.manifest))].sort((left, right) => left - right);
 }
 
-/** Whether two lists hold the same numbers. */
+/** Whether two lists hold the same numbers, each once. */
 export function isSame(left: readonly number[], right: readonly number[]): boolean {
-  return left.length === right.length && left.every((value) => right.includes(value));
+  const values = new Set(right);
+  return left.length === right.length && left.every((value) => values.has(value));
+}
+
+/** Whether an ascending list has the number: by bisection, because such lists are long and asked often. */
+function isIn(ascending: readonly number[], value: number): boolean {
+  let [from, to] = [0, ascending.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (ascending[middle]! < value) from = middle + 1;
+    else to = middle;
+  }
+  return ascending[from] === value;
 }
 
 export const deriveScope: PageScope = {
@@ -239,6 +252,7 @@ export const deriveScope: PageScope = {
     offsetOf,
     manifestsOf,
     isSame,
+    isIn,
   ],
   offers: { deriveSpec, isSame, manifestsOf },
 };

@@ -14,6 +14,8 @@ export interface PageModel {
   readonly layers: readonly PageLayer[];
   readonly manifestConditions: readonly ManifestCondition[];
   readonly layerConditions: readonly LayerCondition[];
+  /** Of an OCM component version. */
+  readonly resources: readonly PageResource[];
   /** What is taken without any selector; empty where that cannot be said. */
   readonly usualManifests: readonly number[];
   readonly usualLayers: readonly number[];
@@ -26,12 +28,36 @@ export interface PageManifest {
   /** What is done with its layers without a layerSelector. */
   readonly operation: OperationName;
   readonly isKnown: boolean;
+  /** What reads what it holds, where its layout tells. */
+  readonly consumer: Consumer | undefined;
   /** Whether it is the same without what its index says of it, so that its digest may stand for it. */
   readonly isPinnable: boolean;
   /** Its layers that may be taken without a filter. */
   readonly pool: readonly number[];
   /** Its layers and, last, its config where it holds something. */
   readonly layers: readonly number[];
+}
+
+/** What reads an artifact: a chart is installed, Kubernetes manifests are applied. */
+export type Consumer = "HelmRelease" | "Kustomization";
+
+/** A resource that can be told from the others, and read. */
+export interface PageResource {
+  readonly selector: ResourceSelector;
+  readonly consumer: Consumer | undefined;
+}
+
+/** `component.resource` */
+export interface ResourceSelector {
+  readonly name: string;
+  readonly version?: string | undefined;
+  readonly extraIdentity?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What is ticked, by place in the lists of the model; ascending. */
+export interface Picks {
+  readonly layers: readonly number[];
+  readonly resources: readonly number[];
 }
 
 export interface PageLayer {
@@ -41,7 +67,7 @@ export interface PageLayer {
   readonly isArchive: boolean;
 }
 
-/** One condition of indexSelector, and the manifests that it alone lets through. */
+/** One condition of indexSelector, and the manifests that it alone lets through, ascending. */
 export interface ManifestCondition {
   readonly field: "artifactType" | "platform" | "annotations";
   /** The annotation's; undefined for the other fields. */
@@ -51,7 +77,7 @@ export interface ManifestCondition {
   readonly namesAttestations: boolean;
 }
 
-/** One filter of layerSelector, and the layers and configs that it alone lets through. */
+/** One filter of layerSelector, and the layers and configs that it alone lets through, ascending. */
 export interface LayerCondition {
   readonly field: "mediaType" | "annotations";
   readonly key?: string;
@@ -62,6 +88,7 @@ export interface LayerCondition {
 /** The parts of a spec that picking decides. */
 export interface PickedSpec {
   readonly ref: { readonly tag?: string; readonly digest?: string };
+  readonly component?: { readonly resource: ResourceSelector };
   readonly indexSelector?: {
     readonly platform?: string;
     readonly artifactType?: string;

@@ -1,15 +1,15 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
+import { browserPath, launchBrowser, openFile } from "../../testing/browser.ts";
 import { runStrata } from "../../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 import { embeddedJson, markup } from "./markup.ts";
@@ -17,9 +17,6 @@ import { pageStyle } from "./page-style.ts";
 
 const run = promisify(execFile);
 const source = fileURLToPath(new URL("../main.ts", import.meta.url));
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
-  existsSync(path),
-);
 const title = "org.opencontainers.image.title";
 
 let registry: TestRegistry;
@@ -79,7 +76,7 @@ describe("the page", () => {
       ["quiet", "ground"],
       ["quiet", "soft"],
       ["ink", "accent-soft"],
-      ["quiet", "accent-soft"],
+      ["quiet", "panel"],
       ["accent", "accent-soft"],
       ["accent", "panel"],
       ["panel", "accent"],
@@ -112,11 +109,11 @@ function contrast(first: string, second: string): number {
   return (lighter! + 0.05) / (darker! + 0.05);
 }
 
-describe.skipIf(executablePath === undefined)("in Chromium", () => {
+describe.skipIf(browserPath === undefined)("in Chromium", () => {
   let browser: Browser;
   const troubles: string[] = [];
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+    browser = await launchBrowser();
   });
   afterAll(async () => await browser.close());
   afterEach(() => expect(troubles.splice(0)).toEqual([]));
@@ -127,14 +124,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
   ): Promise<Page> {
     const { program, ...rest } = options;
     const file = await write(reference, program);
-    const page = await browser.newPage({ viewport: { width: 1360, height: 900 }, ...rest });
-    page.on("console", (message) => troubles.push(message.text()));
-    page.on("pageerror", (error) => troubles.push(String(error)));
-    page.on("request", (request) => {
-      if (request.url() !== pathToFileURL(file).href) troubles.push(request.url());
-    });
-    await page.goto(pathToFileURL(file).href);
-    return page;
+    return await openFile(browser, file, troubles, rest);
   }
 
   const manifestOf = async (page: Page) => (await page.locator("#manifest").textContent()) ?? "";
@@ -183,7 +173,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await page.getByLabel("Operation").selectOption("Extract");
     expect(await page.locator("#summary").textContent()).toMatch(/^Extract takes one layer/);
     expect(await manifestOf(page)).toBe("");
-    await page.getByRole("button", { name: "Default" }).click();
+    await page.getByRole("button", { name: "Default", exact: true }).click();
     expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" } });
     await page.close();
   });
@@ -203,17 +193,19 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     const page = await open("helm/chart:0.1.0");
     await page.keyboard.press("Tab");
     expect(await focused(page)).toBe("Skip to the selection");
-    await page.keyboard.press("Tab");
+    for (let step = 0; step < 2; step++) await page.keyboard.press("Tab");
     await page.keyboard.press("Space");
     expect(await page.locator("[data-layer]:checked").count()).toBe(0);
-    await page.keyboard.press("ArrowDown");
-    expect(await focused(page)).toContain("manifest");
     await page.keyboard.press("ArrowLeft");
     expect(await page.locator("[data-layer='0']").isVisible()).toBe(false);
     await page.keyboard.press("ArrowDown");
-    expect(await focused(page)).toContain("manifest");
+    expect(await page.locator("[data-manifest='0']:focus").count()).toBe(1);
     await page.keyboard.press("ArrowRight");
-    for (let step = 0; step < 2; step++) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    expect(await page.locator("#details[open] dd").first().textContent()).toMatch(/^sha256:[0-9a-f]{64}$/);
+    await page.keyboard.press("Escape");
+    expect(await page.locator("#details[open]").count()).toBe(0);
     await page.keyboard.press("Space");
     expect(await page.locator("[data-layer='0']").isChecked()).toBe(true);
     expect(await specOf(page)).toMatchObject({
@@ -224,6 +216,8 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     );
     expect(outline).toBe("solid2px");
     await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowLeft");
+    expect(await page.locator("[data-manifest='0']:focus").count()).toBe(1);
     await page.locator("#copy").focus();
     await page.keyboard.press("Enter");
     await expect.poll(async () => await page.locator("#status").textContent()).toMatch(/Copied|Ctrl\+C/);

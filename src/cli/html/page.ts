@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
 import { isSelection, selectedLayers, type Explored } from "../../explore/explore.ts";
-import { treeOf } from "../../explore/tree.ts";
+import { treeOf, type TreeEntry } from "../../explore/tree.ts";
 import { formatReference, type Reference } from "../../oci/reference.ts";
 import { formatBytes } from "../output.ts";
 import { outcomeLines } from "../tree/text.ts";
 import { buildModel, sourceOf, type BuiltModel } from "./build-model.ts";
+import type { Facts } from "./facts.ts";
 import { embeddedJson, markup, type Markup } from "./markup.ts";
+import { componentMarkup } from "./page-component.ts";
+import { barMarkup, detailsMarkup, formMarkup } from "./page-form.ts";
 import { pageScript } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
-import { treeMarkup } from "./page-tree.ts";
+import { nodeMarkup, openerOf } from "./page-tree.ts";
 
 /**
  * The artifact as one page that asks nothing of a network: the tree, and a form that turns what is picked in it into an
@@ -24,6 +27,8 @@ export function pageOf(explored: Explored, reference: Reference, insecure: boole
     referrers: explored.referrers.bySubject,
     layers: selectedLayers(explored),
   });
+  const facts: Facts[] = [];
+  const contents = contentsMarkup(tree, explored, built, facts);
   const title = formatReference(reference);
   const policy = `default-src 'none'; style-src ${hashOf(pageStyle)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
   return markup`<!doctype html>
@@ -41,10 +46,13 @@ export function pageOf(explored: Explored, reference: Reference, insecure: boole
 <a class="skip" href="#selection">Skip to the selection</a>
 ${headerMarkup(explored, built, title)}
 <main>
-<section class="panel" aria-labelledby="contents"><h2 id="contents">Contents</h2>${treeMarkup(tree, built)}</section>
-${formMarkup(built)}
+${contents}
+${formMarkup(built.model)}
 </main>
+${barMarkup(built.model)}
+${detailsMarkup()}
 <script type="application/json" id="model">${embeddedJson(built.model)}</script>
+<script type="application/json" id="facts">${embeddedJson(facts)}</script>
 <script>${{ html: script }}</script>
 </body>
 </html>
@@ -73,20 +81,14 @@ ${explored.referrers.problems.map((problem) => markup`<p class="hint">${problem}
 </header>`;
 }
 
-function formMarkup({ model }: BuiltModel): Markup {
-  return markup`<aside class="panel" aria-labelledby="selected"><form id="selection" autocomplete="off">
-<h2 id="selected">Your selection</h2>
-<p id="summary" role="status">Pick manifests and layers to get a manifest.</p>
-<div class="fields">
-<label>Name <input id="name" value="${model.name}" required maxlength="253" pattern="[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?" data-problem="The name is lower-case letters, digits, - and . and begins and ends with a letter or digit." spellcheck="false"></label>
-<label>Namespace <input id="namespace" value="default" maxlength="63" pattern="[a-z0-9]([a-z0-9\\-]*[a-z0-9])?" data-problem="The namespace is lower-case letters, digits and - and begins and ends with a letter or digit." spellcheck="false"></label>
-<label>Interval <input id="interval" value="10m" required pattern="([0-9]+h)?([0-9]+m)?([0-9]+s)?" data-problem="The interval is a duration such as 10m or 1h30m." spellcheck="false"></label>
-<label>Operation <select id="operation"><option value="">automatic</option><option>Extract</option><option>Copy</option><option>ExtractAll</option></select></label>
-</div>
-<pre id="manifest" tabindex="0" aria-label="ArtifactRepository"></pre>
-<div class="buttons"><button type="button" id="copy">Copy manifest</button><button type="button" id="usual"${model.usualLayers.length > 0 ? undefined : { html: " hidden" }}>Default</button><button type="button" id="clear">Clear</button></div>
-<p id="status" role="status"></p>
-</form></aside>`;
+function contentsMarkup(tree: TreeEntry, explored: Explored, built: BuiltModel, facts: Facts[]): Markup {
+  const drawing = { built, depth: 0, isOpen: openerOf(tree, built), facts };
+  return markup`<section class="panel" aria-labelledby="contents">
+<div class="tools"><h2 id="contents">Contents</h2><input id="filter" type="search" placeholder="Filter: words, a type, a digest" aria-label="Filter the contents" autocomplete="off" spellcheck="false"><span id="found" role="status"></span></div>
+<div class="row heads" aria-hidden="true"><span></span><span>What</span><span class="size">Size</span><span>Digest</span></div>
+<div id="tree"><ul class="tree">${componentMarkup(explored.component, built.offers, drawing)}${nodeMarkup(tree, drawing)}</ul></div>
+<p class="keys">Keys: ↑ ↓ go from row to row, Space picks, ← → close and open, Enter shows details.</p>
+</section>`;
 }
 
 function count(number: number, noun: string): string {

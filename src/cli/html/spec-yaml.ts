@@ -1,4 +1,4 @@
-import type { Naming, PageModel, PickedSpec } from "./model.ts";
+import type { Consumer, Naming, PageModel, PickedSpec } from "./model.ts";
 import type { PageScope } from "./page-scope.ts";
 
 // All functions of this file run in the page, too: they use nothing from elsewhere.
@@ -18,6 +18,7 @@ export function manifestYaml(
       ...(insecure && { insecure }),
       interval,
       ...(Object.keys(spec.ref).length > 0 && { ref: spec.ref }),
+      ...(spec.component && { component: spec.component }),
       ...(spec.indexSelector && { indexSelector: spec.indexSelector }),
       ...(spec.layerSelector && { layerSelector: spec.layerSelector }),
     },
@@ -25,12 +26,38 @@ export function manifestYaml(
   return `${yamlLines(object, "").join("\n")}\n`;
 }
 
+/** What reads the artifact of the object with the same name, as YAML. */
+export function consumerYaml(kind: Consumer, naming: Naming): string {
+  return `${yamlLines(consumerObject(kind, naming), "").join("\n")}\n`;
+}
+
+/** A HelmRelease of the chart, or a Kustomization of all that lies in the artifact. */
+export function consumerObject(kind: Consumer, { name, namespace, interval }: Naming): object {
+  const source = { kind: "ExternalArtifact", name };
+  const metadata = { name, ...(namespace !== "" && { namespace }) };
+  return kind === "HelmRelease"
+    ? { apiVersion: "helm.toolkit.fluxcd.io/v2", kind, metadata, spec: { interval, chartRef: source } }
+    : {
+        apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+        kind,
+        metadata,
+        spec: { interval, sourceRef: source, path: "./", prune: true },
+      };
+}
+
+/** A command for a shell that applies these documents: nothing in it is expanded, and no line of them ends it. */
+export function kubectlCommand(yaml: string): string {
+  return `kubectl apply -f - <<'EOF'\n${yaml}EOF\n`;
+}
+
 /** Nested maps of plain values in block style. */
 export function yamlLines(map: object, indent: string): string[] {
   return Object.entries(map).flatMap(([key, value]: [string, unknown]) => {
     const head = `${indent}${yamlScalar(key)}:`;
     return typeof value === "object" && value !== null
-      ? [head].concat(yamlLines(value, `${indent}  `))
+      ? Object.keys(value).length === 0
+        ? `${head} {}`
+        : [head].concat(yamlLines(value, `${indent}  `))
       : `${head} ${typeof value === "string" ? yamlScalar(value) : String(value)}`;
   });
 }
@@ -46,4 +73,7 @@ export function yamlScalar(text: string): string {
   );
 }
 
-export const yamlScope: PageScope = { functions: [manifestYaml, yamlLines, yamlScalar], offers: { manifestYaml } };
+export const yamlScope: PageScope = {
+  functions: [manifestYaml, consumerYaml, consumerObject, kubectlCommand, yamlLines, yamlScalar],
+  offers: { manifestYaml, consumerYaml, kubectlCommand },
+};

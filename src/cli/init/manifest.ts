@@ -1,5 +1,6 @@
 import type { Naming, PickedSpec } from "../html/model.ts";
-import { yamlLines, yamlScalar } from "../html/spec-yaml.ts";
+import { consumerOf } from "../html/consumer.ts";
+import { consumerObject, yamlLines, yamlScalar } from "../html/spec-yaml.ts";
 import type { Choice, Decided } from "./choice.ts";
 import { plain } from "../terminal.ts";
 
@@ -114,41 +115,16 @@ function verifyLines({ signedBy }: InitFacts): string[] {
 }
 
 /** What reads the artifact: Kubernetes manifests are applied, a chart is installed. */
-function consumer(facts: InitFacts): string[][] {
-  const { naming, choice } = facts;
-  const source = { kind: "ExternalArtifact", name: naming.name };
-  if (choice.selection.profile === "helm") {
-    return [
-      [
-        "# helm-controller needs --feature-gates=ExternalArtifact=true.",
-        "apiVersion: helm.toolkit.fluxcd.io/v2",
-        "kind: HelmRelease",
-        ...metadata(naming),
-        ...yamlLines({ spec: { interval: naming.interval, chartRef: source } }, ""),
-      ],
-    ];
-  }
-  if (!holdsManifests(choice)) return [];
-  return [
-    [
-      "# kustomize-controller needs --feature-gates=ExternalArtifact=true.",
-      "apiVersion: kustomize.toolkit.fluxcd.io/v1",
-      "kind: Kustomization",
-      ...metadata(naming),
-      ...yamlLines({ spec: { interval: naming.interval, sourceRef: source } }, ""),
-      "  # The directory with kustomization.yaml, or with nothing but manifests.",
-      ...yamlLines({ path: "./", prune: true }, "  "),
-    ],
-  ];
-}
-
-/** Whether the layout is one of Kubernetes manifests, or every layer is a YAML file by its title. */
-function holdsManifests({ selection: { profile, layers } }: Choice): boolean {
-  if (profile === "flux" || profile === "kyverno") return true;
-  return (
-    (profile === "oras" || profile === undefined) &&
-    layers.every(({ descriptor }) => /\.ya?ml$/.test(descriptor.annotations?.["org.opencontainers.image.title"] ?? ""))
+function consumer({ naming, choice: { selection } }: InitFacts): string[][] {
+  const kind = consumerOf(selection);
+  if (kind === undefined) return [];
+  const controller = kind === "HelmRelease" ? "helm-controller" : "kustomize-controller";
+  const lines = yamlLines(consumerObject(kind, naming), "").flatMap((line) =>
+    line.startsWith("  path:")
+      ? ["  # The directory with kustomization.yaml, or with nothing but manifests.", line]
+      : [line],
   );
+  return [[`# ${controller} needs --feature-gates=ExternalArtifact=true.`, ...lines]];
 }
 
 function comment(text: string, indent: string): string {

@@ -223,7 +223,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/wiring",
     ],
     types: ["src/kube", "src/publish"],
-    packages: ["cborg", "esbuild", "oxc-parser", "tar", "vitest"],
+    packages: ["cborg", "esbuild", "oxc-parser", "playwright-core", "tar", "vitest"],
     reaches: ["child_process", "fs", "http", "http2", "https", "net"],
   },
   crds: {
