@@ -41,7 +41,7 @@ async function describeArtifact(
 function selection({ selected }: ArtifactRepositoryStatus): string {
   if (selected === undefined) return "nothing";
   const { layerCount, operation, profile, note } = selected;
-  const why = profile === undefined ? "" : `, as a ${profile} artifact`;
+  const why = profile === undefined ? "" : `, because its layout is ${profile}`;
   return `${layerCount} ${layerCount === 1 ? "layer" : "layers"}, ${operation}${why}${note === undefined ? "" : `; ${note}`}`;
 }
 
