@@ -6,14 +6,14 @@ declare const document: PageDocument;
 
 // All functions of this file run in the page alone: they use nothing from elsewhere.
 
-/** Shows what is known of a row when it is asked for. */
-function startDetails(): void {
+/** Shows what is known of a row when it is asked for; `read` gives what is known of all rows. */
+export function startDetails(read: () => readonly Facts[]): void {
   const dialog = document.getElementById("details");
   let facts: readonly Facts[] | undefined;
   document.getElementById("tree").addEventListener("click", ({ target }) => {
     const button = target.closest(".more");
     if (button === null) return;
-    facts ??= JSON.parse(document.getElementById("facts").textContent ?? "") as readonly Facts[];
+    facts ??= read();
     showFacts(facts[Number(button.dataset["facts"])]!);
     dialog.showModal();
   });

@@ -2,10 +2,11 @@ import type { OperationName } from "../../operation/operation.ts";
 import { chooser, chooserFunctions, type Chooser } from "../../select/choice.ts";
 import type { PageDocument, PageElement } from "./browser.ts";
 import { deriveScope, type deriveSpec, type isSame, type manifestsOf } from "./derive.ts";
+import type { Facts } from "./facts.ts";
 import type { Naming, PageModel, PickedSpec, Picks } from "./model.ts";
 import { objectsScope, type deriveSpecs } from "./objects.ts";
 import { clipboardScope, type startCopying } from "./page-clipboard.ts";
-import { detailsScope } from "./page-details.ts";
+import { detailsScope, type startDetails } from "./page-details.ts";
 import { rowsScope } from "./page-rows.ts";
 import { type PageScope, scopeSource } from "./page-scope.ts";
 import { type consumerYaml, type kubectlCommand, type manifestYaml, yamlScope } from "./spec-yaml.ts";
@@ -24,7 +25,7 @@ export interface PageTools {
   readonly consumerYaml: typeof consumerYaml;
   readonly kubectlCommand: typeof kubectlCommand;
   readonly startCopying: typeof startCopying;
-  readonly startDetails: () => void;
+  readonly startDetails: typeof startDetails;
   readonly startRows: () => void;
 }
 
@@ -36,7 +37,8 @@ interface Page extends PageTools {
 
 /** Makes the page answer to clicks and keys. */
 function startPage(tools: PageTools): void {
-  const model = JSON.parse(document.getElementById("model").textContent ?? "") as PageModel;
+  const embedded = (id: string): unknown => JSON.parse(document.getElementById(id).textContent ?? "");
+  const model = embedded("model") as PageModel;
   const page = { ...tools, model };
   // One object for each is what was asked for these picks, not for the next ones.
   let isSplit = false;
@@ -64,7 +66,7 @@ function startPage(tools: PageTools): void {
   document.getElementById("selection").addEventListener("submit", (event) => event.preventDefault());
   addEventListener("beforeprint", listPicked);
   tools.startCopying();
-  tools.startDetails();
+  tools.startDetails(() => embedded("facts") as readonly Facts[]);
   tools.startRows();
   reset(model.usualLayers);
 }
