@@ -30,6 +30,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/tags/choose",
       "src/tags/resolve",
       "src/tags/rule",
+      "src/text/json",
       "src/verify/policy",
       "src/verify/signature-verifier",
       "src/verify/verifier",
