@@ -14,6 +14,7 @@ import {
   withdrawExternalArtifact,
   type ExternalArtifactRequest,
 } from "../src/publish/external-artifact.ts";
+import { InputsSupport } from "../src/publish/exported-inputs.ts";
 import { listen } from "../src/serve/listen.ts";
 import { ociHandler } from "../src/serve/oci-endpoint.ts";
 import {
@@ -199,6 +200,64 @@ describe("an ExternalArtifact on a real API server", () => {
   });
 });
 
+describe("what an ExternalArtifact carries", () => {
+  it("goes when it goes, and leaves what others have set", async () => {
+    const owner = await newOwner("carrying");
+    const carried = { labels: { team: "a", alike: "1" }, annotations: { note: "n" } };
+    await announce(owner, { carried: { labels: { team: "a" }, annotations: {} } });
+    await plane.admin.patch(
+      { kind: "ExternalArtifact", namespace, name: "carrying" },
+      { metadata: { labels: { alike: "1", hand: "made" } } },
+    );
+    await announce(owner, { carried, current: await read("carrying") });
+    const made = await read("carrying");
+    expect(made.metadata.labels).toMatchObject({ team: "a", alike: "1", hand: "made" });
+    for (const current of [made, undefined]) await announce(owner, { carried, current });
+    expect((await read("carrying")).metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+    await announce(owner, { current: made });
+    const { labels, annotations } = (await read("carrying")).metadata;
+    expect(labels).toEqual({ "app.kubernetes.io/managed-by": "strata-controller", alike: "1", hand: "made" });
+    expect(annotations ?? {}).toEqual({});
+  });
+
+  it("are inputs where the kind has them", async () => {
+    const owner = await newOwner("exporting");
+    const exportedInputs = { url: "oci://registry.example/app", tag: "1.0.0", annotations: { a: "1" } };
+    await expect(announce(owner, { exportedInputs })).rejects.toMatchObject({ code: "KubeRejected" });
+    const support = new InputsSupport();
+    const write = async (): Promise<void> =>
+      await support.write(exportedInputs, async (inputs) => await announce(owner, { exportedInputs: inputs }));
+    await write();
+    expect((await read("exporting")).status).toMatchObject({ artifact: { revision: artifact("one").revision } });
+    const name = "externalartifacts.source.toolkit.fluxcd.io";
+    const crd = (await plane.admin.find({ kind: "CustomResourceDefinition", name })) as unknown as Crd;
+    // As Flux 2.10 has it.
+    for (const { schema } of crd.spec.versions)
+      schema.openAPIV3Schema.properties.status.properties["exportedInputs"] = {
+        type: "object",
+        additionalProperties: { "x-kubernetes-preserve-unknown-fields": true },
+      };
+    await plane.admin.patch({ kind: "CustomResourceDefinition", name }, { spec: { versions: crd.spec.versions } });
+    await eventually("the field", async () => {
+      await announce(owner, { exportedInputs });
+      return true;
+    });
+    expect((await read("exporting")).status?.exportedInputs).toEqual(exportedInputs);
+  });
+});
+
+interface Crd {
+  readonly spec: {
+    readonly versions: readonly {
+      readonly schema: {
+        readonly openAPIV3Schema: {
+          readonly properties: { readonly status: { readonly properties: Record<string, unknown> } };
+        };
+      };
+    }[];
+  };
+}
+
 describe("an ExternalArtifact of the same name", () => {
   it.each<[string, readonly OwnerReference[], string]>([
     ["nobodys", [], "ArtifactRepository"],
@@ -271,7 +330,11 @@ describe("a managed OCIRepository", () => {
     source: PullSource,
     image: OciRepositoryRequest["image"],
     current?: OciRepository,
-  ) => await publishOciRepository({ client, owner, source, image, interval: "10m", fieldManager, current }, signal);
+  ) =>
+    await publishOciRepository(
+      { client, owner, source, image, interval: "10m", timeout: "60s", fieldManager, current },
+      signal,
+    );
   const readRepository = async (name: string): Promise<OciRepository> =>
     (await client.get<OciRepository>(ociRepositories, { namespace, name }, signal))!;
 

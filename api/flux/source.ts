@@ -44,7 +44,16 @@ export interface ExternalArtifact {
   readonly status?: {
     readonly artifact?: FluxArtifact;
     readonly conditions?: readonly Condition[];
+    readonly exportedInputs?: ExportedInputs;
   };
+}
+
+/** What a ResourceSet takes as inputs; any JSON in Flux (2.10 and later), these values where Strata writes it. */
+export interface ExportedInputs {
+  readonly url?: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** The fields of Flux's OCIRepository that a managed one has. */
@@ -55,6 +64,8 @@ export interface OciRepository {
   readonly spec: {
     readonly url: string;
     readonly interval: string;
+    /** Not every version of the CRD has a default for it. */
+    readonly timeout?: string;
     readonly ref?: { readonly digest?: string; readonly tag?: string };
     readonly provider?: string;
     readonly secretRef?: { readonly name: string };

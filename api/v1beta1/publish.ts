@@ -64,7 +64,12 @@ export const publishSchema = withRules(
   z
     .strictObject({
       externalArtifact: z
-        .strictObject({})
+        .strictObject({
+          exportedAnnotations: list(
+            z.string().min(1).max(317),
+            "Keys of upstream's annotations that are exported as `status.exportedInputs.annotations`, beside url, tag and digest.",
+          ).optional(),
+        })
         .describe("An ExternalArtifact of the same name and namespace. The default when publish is absent.")
         .optional(),
       ociRepository: z

@@ -245,7 +245,11 @@ class Attempt {
       built === undefined
         ? `recovered: stored artifact for revision '${artifact.revision}'`
         : `stored artifact with revision '${artifact.revision}'${upstream === undefined ? "" : `, upstream revision '${upstream}'`} from '${spec.url}'`;
-    const metadata = { revision: artifact.revision, digest: artifact.digest };
+    const metadata = {
+      revision: artifact.revision,
+      digest: artifact.digest,
+      ...(upstream !== undefined && { originRevision: upstream }),
+    };
     deps.announce.event(this.#owner, {
       type: "Normal",
       reason: built === undefined ? Reason.Succeeded : Reason.NewArtifact,

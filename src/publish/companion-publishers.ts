@@ -2,8 +2,10 @@ import type { ExternalArtifact } from "../../api/flux/source.ts";
 import { FIELD_MANAGER } from "../../api/v1beta1/constants.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { Identified } from "../pipeline/object.ts";
+import { timeoutMs } from "../pipeline/spec.ts";
 import type { ArtifactStore } from "../store/store.ts";
 import { carriedFrom, type Carried } from "./companion-metadata.ts";
+import { exportedInputs, InputsSupport } from "./exported-inputs.ts";
 import { publishExternalArtifact, retractArtifact, withdrawExternalArtifact } from "./external-artifact.ts";
 import { publishOciRepository, pullSource, withdrawOciRepository, type EmbeddedEndpoint } from "./oci-repository.ts";
 import type { ArtifactPublisher, Publisher } from "./port.ts";
@@ -28,21 +30,23 @@ export function companionPublishers(
 }
 
 function externalArtifactPublisher(client: KubeClient, { cached, now }: CompanionOptions): ArtifactPublisher {
+  const support = new InputsSupport();
   return {
     kind: "ExternalArtifact",
     publish: async ({ owner, artifact, sourceVerified }, signal) => {
-      const row = await publishExternalArtifact(
-        {
-          client,
-          owner: identityOf(owner),
-          artifact,
-          sourceVerified,
-          fieldManager: FIELD_MANAGER,
-          carried: carriedOf(owner),
-          current: cached(owner.key) ?? null,
-          now: now(),
-        },
-        signal,
+      const request = {
+        client,
+        owner: identityOf(owner),
+        artifact,
+        sourceVerified,
+        fieldManager: FIELD_MANAGER,
+        carried: carriedOf(owner),
+        current: cached(owner.key) ?? null,
+        now: now(),
+      };
+      const inputs = exportedInputs(artifact, owner.object.spec.publish?.externalArtifact?.exportedAnnotations);
+      const row = await support.write(inputs, async (supported) =>
+        publishExternalArtifact({ ...request, exportedInputs: supported }, signal),
       );
       return { rows: [row], note: undefined };
     },
@@ -68,6 +72,7 @@ function ociRepositoryPublisher(client: KubeClient, { oci, store }: CompanionOpt
           source,
           image: stored.image,
           interval: spec.interval,
+          timeout: `${timeoutMs(spec) / 1000}s`,
           fieldManager: FIELD_MANAGER,
           carried: carriedOf(owner),
           current: undefined,

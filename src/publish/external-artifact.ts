@@ -1,6 +1,11 @@
 import { externalArtifacts } from "../../api/kinds.ts";
 import { isDeepStrictEqual } from "node:util";
-import { SOURCE_API_VERSION, type ExternalArtifact, type FluxArtifact } from "../../api/flux/source.ts";
+import {
+  SOURCE_API_VERSION,
+  type ExportedInputs,
+  type ExternalArtifact,
+  type FluxArtifact,
+} from "../../api/flux/source.ts";
 import { ConditionType, Reason } from "../../api/v1beta1/conditions.ts";
 import { API_VERSION, KIND, RECONCILE_REQUEST_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { Condition, PublishedStatus } from "../../api/v1beta1/status.ts";
@@ -22,6 +27,8 @@ export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>,
 
 export interface ExternalArtifactRequest extends ExternalArtifactIdentity {
   readonly artifact: Artifact;
+  /** For ResourceSets; undefined where the kind on the server has no such field. */
+  readonly exportedInputs?: ExportedInputs | undefined;
   /** What the owner says of the source's signature; nothing where it asks for none. */
   readonly sourceVerified?: ConditionDraft | undefined;
   readonly fieldManager: string;
@@ -76,7 +83,10 @@ export async function retractArtifact(
   await client.patch(
     externalArtifacts,
     { name, namespace },
-    { metadata: { resourceVersion: live.metadata.resourceVersion }, status: { artifact: null, conditions } },
+    {
+      metadata: { resourceVersion: live.metadata.resourceVersion },
+      status: { artifact: null, exportedInputs: null, conditions },
+    },
     { fieldManager, subresource: "status" },
     signal,
   );
@@ -159,9 +169,15 @@ async function writeStatus(
   signal: AbortSignal,
 ): Promise<void> {
   const { client, owner, fieldManager } = request;
-  const status = { artifact: artifactOf(request.artifact), conditions: conditionsOf(request, object) };
-  const { artifact, conditions } = object.status ?? {};
-  if (isDeepStrictEqual(status, { artifact, conditions })) return;
+  const { exportedInputs } = request;
+  const status = {
+    artifact: artifactOf(request.artifact),
+    conditions: conditionsOf(request, object),
+    ...(exportedInputs && { exportedInputs }),
+  };
+  const { artifact, conditions, exportedInputs: exported } = object.status ?? {};
+  const before = { artifact, conditions, ...(exported && exportedInputs && { exportedInputs: exported }) };
+  if (isDeepStrictEqual(status, before)) return;
   const { name, namespace } = owner;
   const { resourceVersion } = object.metadata;
   try {

@@ -43,6 +43,7 @@ function setUp(options: MemoryKubeOptions = {}) {
         source: pullSource(key, target, undefined),
         image: image("one"),
         interval: "10m",
+        timeout: "60s",
         fieldManager: "strata-controller",
         current: null,
         ...change,
@@ -73,6 +74,7 @@ describe("a managed OCIRepository", () => {
       url: target.url,
       provider: "generic",
       interval: "10m",
+      timeout: "60s",
       ref: { digest: sha256Of("one") },
       layerSelector: { mediaType: fluxType, operation: "copy" },
     });
@@ -103,6 +105,7 @@ describe("a managed OCIRepository", () => {
       { layerSelector: { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", operation: "copy" } },
     ],
     ["interval", { interval: "1h" }, { interval: "1h" }],
+    ["timeout", { timeout: "5m" }, { timeout: "5m" }],
     [
       "place",
       { source: pullSource(key, undefined, { address: "strata:5000", insecure: true }) },

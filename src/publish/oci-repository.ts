@@ -29,8 +29,9 @@ export interface OciRepositoryRequest extends OciRepositoryIdentity {
   readonly source: PullSource;
   /** What is to be pulled. It must be there already. */
   readonly image: Pick<SingleLayerImage, "descriptor" | "layer">;
-  /** A Go duration. */
+  /** Go durations. */
   readonly interval: string;
+  readonly timeout: string;
   readonly fieldManager: string;
   readonly carried?: Carried | undefined;
   /** As a cache has it, which may be old; null where the cache has none. Undefined: the API server is asked. */
@@ -39,7 +40,7 @@ export interface OciRepositoryRequest extends OciRepositoryIdentity {
 
 /**
  * An OCIRepository of the owner's name that reads the published artifact, for consumers that know no ExternalArtifact. It
- * changes only when the content, its place or the interval does.
+ * changes only when the content, its place, the interval or the timeout does.
  *
  * What source-controller then does: it pulls the manifest by its digest, so a moved tag changes nothing, and its
  * `status.artifact.revision` is that digest alone. It takes the one layer by its media type and stores its bytes as they are
@@ -115,10 +116,11 @@ export function pullSource(
   };
 }
 
-function specOf({ source, image, interval }: OciRepositoryRequest): OciRepository["spec"] {
+function specOf({ source, image, interval, timeout }: OciRepositoryRequest): OciRepository["spec"] {
   return {
     ...source,
     interval,
+    timeout,
     ref: { digest: image.descriptor.digest },
     layerSelector: { mediaType: image.layer.mediaType, operation: "copy" },
   };
@@ -128,6 +130,7 @@ function specOf({ source, image, interval }: OciRepositoryRequest): OciRepositor
 const stated = [
   "url",
   "interval",
+  "timeout",
   "ref",
   "provider",
   "secretRef",

@@ -30,6 +30,11 @@ describe("messages", () => {
     ["null", null, "KubeUnreachable"],
     ["a Status", { code: 410, message: "too old resource version" }, "KubeConflict"],
     ["another Status", { code: 429 }, "KubeUnreachable"],
+    [
+      "a field that the kind does not have",
+      { code: 500, message: "failed to create typed patch object: .status.a: field not declared in schema" },
+      "KubeRejected",
+    ],
   ])("are made of an ERROR event with %s", (_, object, code) => {
     expect(errorEvent("watch widgets", object).code).toBe(code);
   });

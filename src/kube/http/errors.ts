@@ -63,6 +63,8 @@ function codeFor(status: number, { details }: Status, message: string): ErrorCod
   if (status === 404) return typeof details?.name === "string" && details.name !== "" ? "NotFound" : "CrdMissing";
   // A webhook chooses the status of its refusal, and most choose 403.
   if (status === 403 && message.startsWith("admission webhook ")) return "KubeRejected";
+  // A server-side apply of a field that the kind does not have; some versions answer with 500.
+  if (message.includes("field not declared in schema")) return "KubeRejected";
   return byStatus[status] ?? (status >= 500 ? "KubeUnreachable" : "KubeRejected");
 }
 

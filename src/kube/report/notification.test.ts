@@ -1,11 +1,30 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import * as z from "zod";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { notificationLimits } from "../../config.ts";
 import { codeOf, messageOf, type CodedError } from "../../errors.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { Notifier, type Notification, type NotifierOptions } from "./notification.ts";
+
+/** fluxcd/pkg/apis/event/v1beta1, Event; what it has not, notification-controller drops. */
+const fluxEvent = z.strictObject({
+  involvedObject: z.strictObject({
+    apiVersion: z.string().min(1),
+    kind: z.string().min(1),
+    namespace: z.string().min(1),
+    name: z.string().min(1),
+    uid: z.string().optional(),
+  }),
+  severity: z.enum(["trace", "info", "error"]),
+  timestamp: z.iso.datetime({ precision: 0 }),
+  message: z.string().min(1).max(39_000),
+  reason: z.string().regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/),
+  metadata: z.record(z.string(), z.string()).optional(),
+  reportingController: z.string().min(1),
+  reportingInstance: z.string().optional(),
+});
 
 const stored: Notification = {
   object: {
@@ -104,6 +123,23 @@ describe("Notifier", () => {
       },
     ]);
     expect(dropped).toEqual([]);
+  });
+
+  it.each<[string, Partial<Notification>]>([
+    ["as it is", {}],
+    ["of a failure", { severity: "error", reason: "AmbiguousManifest" }],
+    ["without metadata", { metadata: {}, annotations: {} }],
+    ["with an origin", { metadata: { revision: "1@sha256:00", originRevision: "main@sha1:00", digest: "sha256:11" } }],
+    ["with a message beyond all bounds", { message: "é".repeat(60_000) }],
+    ["with a message of hostile characters", { message: "a\u0000b\u001b[31m\ud800\u202e" }],
+    ["of an object without uid", { object: { apiVersion: "v1", kind: "K", namespace: "n", name: "m" } }],
+  ])("posts what is an Event of Flux: %s", async (_, change) => {
+    const { notifier } = bench();
+    notifier.send({ ...stored, ...change });
+    await notifier.close(5000);
+    const [{ method: _method, type: _type, ...body }] = bodies as [Record<string, unknown>];
+    expect(fluxEvent.safeParse(body).error?.issues).toBeUndefined();
+    expect(Object.keys(body["metadata"] as object).every((key) => key.includes("/"))).toBe(true);
   });
 
   it("sends an equal notification again only after some minutes", async () => {
