@@ -55,6 +55,8 @@ const kinds = {
   ArtifactRepository: "/apis/source.strata.dev/v1beta1/artifactrepositories",
   ExternalArtifact: "/apis/source.toolkit.fluxcd.io/v1/externalartifacts",
   OCIRepository: "/apis/source.toolkit.fluxcd.io/v1/ocirepositories",
+  HelmRepository: "/apis/source.toolkit.fluxcd.io/v1/helmrepositories",
+  HelmChart: "/apis/source.toolkit.fluxcd.io/v1/helmcharts",
   Kustomization: "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
 } as const;
 
