@@ -79,6 +79,19 @@ describe("the controller's permissions", () => {
     expect(verbs).toContain("get");
   });
 
+  it("make no tokens, which a component adds", () => {
+    expect(verbsOn("serviceaccounts/token")).toEqual([]);
+    const added = ["role", "role_binding"].map((name) => inFile(`components/object-level-identity/${name}.yaml`)[0]);
+    expect(added).toMatchObject([
+      { kind: "ClusterRole", rules: [{ apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] }] },
+      {
+        kind: "ClusterRoleBinding",
+        roleRef: { kind: "ClusterRole", name: added[0]?.metadata.name },
+        subjects: [{ kind: "ServiceAccount", name: "strata-controller", namespace: "strata-system" }],
+      },
+    ]);
+  });
+
   it("leave the spec and the existence of ArtifactRepositories to their owners", () => {
     expect(verbsOn("artifactrepositories").sort()).toEqual(["get", "list", "patch", "watch"]);
   });

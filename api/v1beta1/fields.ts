@@ -45,7 +45,7 @@ export const registryAccess = {
     ),
   secretRef: localRef("A Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.").optional(),
   serviceAccountName: text(
-    "The ServiceAccount whose imagePullSecrets are used; with provider aws, azure or gcp the one whose workload identity is used.",
+    "The ServiceAccount whose imagePullSecrets are used, or, where its annotation `credential.auth.fluxcd.io/provider` is `kubernetes`, a token of its own; with provider aws, azure or gcp the one whose workload identity is used.",
     253,
   ).optional(),
   certSecretRef: localRef(

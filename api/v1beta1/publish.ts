@@ -66,7 +66,7 @@ export const publishSchema = withRules(
       externalArtifact: z
         .strictObject({
           exportedAnnotations: list(
-            z.string().min(1).max(317),
+            z.string().min(1).max(317).describe("A key, such as org.opencontainers.image.version."),
             "Keys of upstream's annotations that are exported as `status.exportedInputs.annotations`, beside url, tag and digest.",
           ).optional(),
         })

@@ -43,7 +43,7 @@ const account = (annotations: Record<string, string> = { "eks.amazonaws.com/role
   namespace: "apps",
   name: "puller",
   annotations,
-  token: async (audience) => `jwt-for-${audience}`,
+  token: async (audience) => `jwt-for-${audience as string}`,
 });
 const credential = { kind: "basic", username: "AWS", password: "pass:word" };
 

@@ -54,7 +54,7 @@ const account = (found: Record<string, string> = annotations): CloudAccount => (
   namespace: "apps",
   name: "puller",
   annotations: found,
-  token: async (audience) => `jwt for ${audience}`,
+  token: async (audience) => `jwt for ${audience as string}`,
 });
 const result = {
   credential: { kind: "basic", username: "00000000-0000-0000-0000-000000000000", password: refreshToken },

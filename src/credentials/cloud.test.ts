@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { CodedError } from "../errors.ts";
-import { type Cloud, type CloudRequest, CloudCredentials, type CloudToken } from "./cloud.ts";
+import { type Cloud, type CloudRequest, CloudCredentials, type CloudToken, type RequestToken } from "./cloud.ts";
 import type { SecretSource } from "./secret-data.ts";
 
 const { signal } = new AbortController();
@@ -22,15 +22,19 @@ const fake: Cloud = {
   },
 };
 const credentials = (): CloudCredentials =>
-  new CloudCredentials({ clouds: { aws: fake, azure: fake, gcp: fake }, timeoutMs: 1000, cacheEntries: 100 });
+  new CloudCredentials({
+    clouds: { aws: fake, azure: fake, gcp: fake, generic: fake },
+    timeoutMs: 1000,
+    cacheEntries: 100,
+  });
 const source = (namespace: string): SecretSource => ({
   namespace,
   secrets: async () => await Promise.reject(new CodedError("NotFound", "")),
   serviceAccounts: async (_, name) =>
     name === "puller" ? { metadata: { uid, annotations } } : await Promise.reject(new CodedError("NotFound", name)),
 });
-const requestToken = async (namespace: string, name: string, audience: string): Promise<string> =>
-  `${namespace}/${name} for ${audience}`;
+const requestToken: RequestToken = async (namespace, name, audience) =>
+  await Promise.resolve(`${namespace}/${name} for ${audience as string}`);
 const of = (all: CloudCredentials, namespace = "apps", name = "puller") =>
   all.ofServiceAccount("aws", source(namespace), name, requestToken);
 

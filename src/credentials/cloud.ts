@@ -1,4 +1,4 @@
-import { CodedError, messageOf } from "../errors.ts";
+import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "./provider.ts";
 import { trustSystemRoots } from "../http/system-roots.ts";
 import { accessKey } from "../sharing/access-key.ts";
@@ -6,13 +6,17 @@ import { SharedCache } from "../sharing/shared-cache.ts";
 import { SharedWork } from "../sharing/shared-work.ts";
 import { readServiceAccount, type SecretSource } from "./secret-data.ts";
 
-export type CloudName = "aws" | "azure" | "gcp";
+/** `generic`: a registry that takes tokens of Kubernetes itself. */
+export type CloudName = "aws" | "azure" | "gcp" | "generic";
 
-/** Gets a token of a ServiceAccount from the Kubernetes API (TokenRequest) for one audience. */
+/** For one audience, or as an account's annotations want it. */
+export type WantedToken = string | { readonly audiences: readonly string[]; readonly expirationSeconds?: number };
+
+/** Gets a token of a ServiceAccount from the Kubernetes API (TokenRequest). */
 export type RequestToken = (
   namespace: string,
   serviceAccountName: string,
-  audience: string,
+  wanted: WantedToken,
   signal: AbortSignal,
 ) => Promise<string>;
 
@@ -22,7 +26,7 @@ export interface CloudAccount {
   readonly name: string;
   readonly uid?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
-  token(audience: string): Promise<string>;
+  token(wanted: WantedToken): Promise<string>;
 }
 
 export interface CloudRequest {
@@ -94,8 +98,12 @@ export class CloudCredentials {
     return {
       resolve: async (target, signal) => {
         const { metadata } = await readServiceAccount(source, name, signal);
-        const token = async (audience: string): Promise<string> =>
-          await requestToken(source.namespace, name, audience, AbortSignal.timeout(this.#options.timeoutMs));
+        const token = async (wanted: WantedToken): Promise<string> =>
+          await requestToken(source.namespace, name, wanted, AbortSignal.timeout(this.#options.timeoutMs)).catch(
+            (error: unknown) => {
+              throw notAllowed(error, `${source.namespace}/${name}`);
+            },
+          );
         return await this.#resolve(
           cloud,
           target,
@@ -105,7 +113,9 @@ export class CloudCredentials {
       },
       explain: () =>
         Promise.resolve(
-          `the credentials shown are those that ${cloud} gives ServiceAccount ${source.namespace}/${name}`,
+          cloud === "generic"
+            ? `the credentials shown are a token of ServiceAccount ${source.namespace}/${name}`
+            : `the credentials shown are those that ${cloud} gives ServiceAccount ${source.namespace}/${name}`,
         ),
     };
   }
@@ -150,6 +160,16 @@ export class CloudCredentials {
       );
     }
   }
+}
+
+/** The controller is allowed to make tokens only where somebody has chosen that. */
+function notAllowed(error: unknown, account: string): unknown {
+  if (codeOf(error) !== "AccessDenied") return error;
+  return new CodedError(
+    "CloudAuthFailed",
+    `the controller may not make a token of ServiceAccount ${account}: install the component object-level-identity, or let it create serviceaccounts/token in that namespace`,
+    { cause: error },
+  );
 }
 
 /** An edited annotation is another identity, and so is an account that was made anew. */

@@ -42,7 +42,7 @@ const account = (annotations: Record<string, string>): CloudAccount => ({
   namespace: "apps",
   name: "puller",
   annotations,
-  token: async (audience) => `jwt for ${audience}`,
+  token: async (audience) => `jwt for ${audience as string}`,
 });
 const exchange = async (annotations: Record<string, string>) =>
   await cloud().exchange({ target: target(host), account: account(annotations), signal });

@@ -54,6 +54,13 @@ export interface DeleteOptions {
   readonly resourceVersion?: string | undefined;
 }
 
+/** Of a TokenRequest. */
+export interface WantedToken {
+  readonly audiences: readonly string[];
+  /** The API server may choose another life. */
+  readonly expirationSeconds?: number;
+}
+
 /**
  * The Kubernetes API as far as Strata needs it. Errors of every method: NotFound (not for `get`), KubeConflict (409),
  * KubeRejected (400, 422, admission), AccessDenied (401, 403), CrdMissing (the kind does not exist on the server),
@@ -88,6 +95,6 @@ export interface KubeClient {
   apply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions, signal: AbortSignal): Promise<T>;
   /** What is gone already is no error. */
   delete(type: ResourceType, key: ObjectKey, options: DeleteOptions, signal: AbortSignal): Promise<void>;
-  /** A token of a service account (TokenRequest API), for a cloud's workload identity. */
-  requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string>;
+  /** A token of a service account (TokenRequest API), for one audience or as it is wanted. */
+  requestToken(key: ObjectKey, wanted: string | WantedToken, signal: AbortSignal): Promise<string>;
 }

@@ -2,11 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
 import { sharedReadsDefaults } from "../config.ts";
 import type { Place } from "../component/locate.ts";
-import type { CloudCredentials } from "../credentials/cloud.ts";
+import type { CloudCredentials, RequestToken } from "../credentials/cloud.ts";
 import { readProxySecret, readTlsSecret, type TlsSecret } from "../credentials/connection-secrets.ts";
 import { canonicalHost } from "../credentials/docker-config.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
 import { objectCredentials } from "../credentials/secret.ts";
+import { accountCredentials } from "../credentials/service-account.ts";
 import {
   readSecret,
   type Read,
@@ -181,26 +182,24 @@ function credentialsOf(
   source: SecretSource,
   access: RegistryAccess,
 ): CredentialProvider {
-  const { provider } = access;
-  if (provider === "generic")
-    return objectCredentials(
-      source,
-      { secretRef: access.secretRef, serviceAccountName: access.serviceAccountName || undefined },
-      ownCredentials,
-    );
+  const { provider, secretRef } = access;
+  const named = access.serviceAccountName || undefined;
+  const requestToken: RequestToken = async (namespace, name, wanted, signal) =>
+    await kube.requestToken({ namespace, name }, wanted, signal);
+  if (provider === "generic") {
+    // As in Flux, a named Secret comes before whatever the account has.
+    if (secretRef !== undefined || named === undefined)
+      return objectCredentials(source, { secretRef, serviceAccountName: named }, ownCredentials);
+    const identity = clouds.ofServiceAccount("generic", source, named, requestToken);
+    return accountCredentials(source, named, { identity, own: ownCredentials });
+  }
   // With a cloud the service account lends its identity, not its pull secrets; as in Flux, only then there is a default one.
-  const serviceAccountName = access.serviceAccountName || defaultServiceAccount || undefined;
-  const requestToken = async (
-    namespace: string,
-    name: string,
-    audience: string,
-    signal: AbortSignal,
-  ): Promise<string> => await kube.requestToken({ namespace, name }, audience, signal);
+  const serviceAccountName = named ?? (defaultServiceAccount || undefined);
   const cloud =
     serviceAccountName === undefined
       ? clouds.ofController(provider)
       : clouds.ofServiceAccount(provider, source, serviceAccountName, requestToken);
-  return objectCredentials(source, { secretRef: access.secretRef }, cloud);
+  return objectCredentials(source, { secretRef }, cloud);
 }
 
 function secretSource(kube: KubeClient, namespace: string): SecretSource {

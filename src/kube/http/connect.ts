@@ -10,6 +10,7 @@ import type {
   ObjectKey,
   ObjectList,
   PatchOptions,
+  WantedToken,
   WatchEvent,
 } from "../client.ts";
 import { type Clock, systemClock } from "../clock.ts";
@@ -241,8 +242,9 @@ class HttpKube implements KubeClient {
     }
   }
 
-  async requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string> {
-    const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [audience] } };
+  async requestToken(key: ObjectKey, wanted: string | WantedToken, signal: AbortSignal): Promise<string> {
+    const spec = typeof wanted === "string" ? { audiences: [wanted] } : wanted;
+    const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec };
     const call: Call = {
       name: `request a token of ${nameOf(serviceAccounts, key)}`,
       method: "POST",

@@ -11,6 +11,7 @@ import type {
   ObjectKey,
   ObjectList,
   PatchOptions,
+  WantedToken,
   WatchEvent,
 } from "../client.ts";
 import { AppliedFields } from "./applied-fields.ts";
@@ -156,12 +157,12 @@ export class MemoryKube implements KubeClient {
     this.remove(type, key);
   }
 
-  async requestToken(key: ObjectKey, audience: string, signal: AbortSignal): Promise<string> {
+  async requestToken(key: ObjectKey, wanted: string | WantedToken, signal: AbortSignal): Promise<string> {
     await this.#admit({ verb: "token", type: serviceAccounts, key }, signal);
     this.#mustFind(serviceAccounts, key);
     if (this.#options.issueToken === undefined)
       throw rejected(serviceAccounts, key, "there are no tokens of service accounts without a cluster");
-    return this.#options.issueToken(key, audience);
+    return this.#options.issueToken(key, typeof wanted === "string" ? wanted : wanted.audiences.join(","));
   }
 
   /**

@@ -19,6 +19,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/credentials/docker-config",
       "src/credentials/secret",
       "src/credentials/secret-data",
+      "src/credentials/service-account",
       "src/disk",
       "src/errors",
       "src/oci",

@@ -192,10 +192,10 @@ const verbs: Readonly<Record<string, (verb: Verb) => Promise<Reply>>> = {
     return json(200, { kind: "Status", apiVersion: "v1", status: "Success" });
   },
   "POST name token": async ({ store, key, call, signal }) => {
-    const { spec } = parse(call) as { spec: { audiences: string[] } };
+    const { spec } = parse(call) as { spec: { audiences: string[]; expirationSeconds?: number } };
     return json(201, {
       kind: "TokenRequest",
-      status: { token: await store.requestToken(key, spec.audiences[0] ?? "", signal) },
+      status: { token: await store.requestToken(key, spec, signal) },
     });
   },
 };
