@@ -21,6 +21,11 @@ export const controllerFlags = {
     description:
       "address other controllers reach the artifact server at; default: the host's name and the port of --storage-addr",
   },
+  "storage-cert-dir": {
+    type: "string",
+    default: "",
+    description: "directory with tls.crt and tls.key for the artifact server, as a mounted Secret; empty: plain HTTP",
+  },
   "oci-endpoint-addr": {
     type: "string",
     default: "",

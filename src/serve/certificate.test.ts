@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(async () => await rm(dir, { recursive: true, force: true }));
 
 it("is read again when it has changed", async () => {
-  const certificate = certificateIn(dir);
+  const certificate = certificateIn(dir, "storage-cert-dir");
   expect(String(certificate().cert)).toBe("first");
   await unlink(join(dir, "tls.crt"));
   expect(String(certificate().cert)).toBe("first");
@@ -23,5 +23,7 @@ it("is read again when it has changed", async () => {
 
 it("must be there at the start", async () => {
   await unlink(join(dir, "tls.key"));
-  expect(() => certificateIn(dir)).toThrow(expect.objectContaining({ code: "InvalidSpec" }));
+  expect(() => certificateIn(dir, "storage-cert-dir")).toThrow(
+    expect.objectContaining({ code: "InvalidSpec", message: expect.stringMatching(/^--storage-cert-dir=/) as string }),
+  );
 });

@@ -4,11 +4,11 @@ import { CodedError, messageOf } from "../errors.ts";
 import type { Certificate } from "./listen.ts";
 
 /**
- * The certificate in a directory, as a mounted Secret of type kubernetes.io/tls has it. It is read again when a connection opens
+ * The certificate in a directory that a flag names, as a mounted Secret of type kubernetes.io/tls has it. It is read again when a connection opens
  * after it has changed; one that cannot be read does not take the place of the last good one.
  * @throws InvalidSpec where there is none to begin with
  */
-export function certificateIn(directory: string): () => Certificate {
+export function certificateIn(directory: string, flag: string): () => Certificate {
   const paths = { cert: join(directory, "tls.crt"), key: join(directory, "tls.key") };
   const read = (): { readonly certificate: Certificate; readonly version: string } => ({
     certificate: { cert: readFileSync(paths.cert), key: readFileSync(paths.key) },
@@ -20,7 +20,7 @@ export function certificateIn(directory: string): () => Certificate {
   } catch (error) {
     throw new CodedError(
       "InvalidSpec",
-      `--oci-endpoint-cert-dir=${directory}: ${messageOf(error)}; mount a Secret with tls.crt and tls.key there`,
+      `--${flag}=${directory}: ${messageOf(error)}; mount a Secret with tls.crt and tls.key there`,
       { cause: error },
     );
   }

@@ -30,6 +30,7 @@ import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
+import type { Certificate } from "../serve/listen.ts";
 import { cloudCredentials } from "./clouds.ts";
 import { resourceInfo } from "./resource-info.ts";
 import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
@@ -140,19 +141,21 @@ class Controller {
   async #serve(ready: () => boolean): Promise<Servers> {
     const { flags, hostname } = this.#config;
     const address = flags["oci-endpoint-addr"];
-    const certificates = flags["oci-endpoint-cert-dir"];
+    const certificate = (flag: "storage-cert-dir" | "oci-endpoint-cert-dir"): { certificate?: () => Certificate } =>
+      flags[flag] === "" ? {} : { certificate: certificateIn(flags[flag], flag) };
     return await startServers({
       root: flags["storage-path"],
       address: flags["storage-addr"],
       advertised: flags["storage-adv-addr"],
       hostname,
+      ...certificate("storage-cert-dir"),
       oci:
         address === ""
           ? undefined
           : {
               address,
               advertised: flags["oci-endpoint-adv-addr"],
-              ...(certificates !== "" && { certificate: certificateIn(certificates) }),
+              ...certificate("oci-endpoint-cert-dir"),
             },
       ready,
       onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),

@@ -23,6 +23,8 @@ export interface ServerOptions {
   /** "" is the host's name and the port that is listened on. */
   readonly advertised: string;
   readonly hostname: string;
+  /** The artifact server speaks HTTPS with it; without it, plain HTTP. */
+  readonly certificate?: (() => Certificate) | undefined;
   readonly oci:
     { readonly address: string; readonly advertised: string; readonly certificate?: () => Certificate } | undefined;
   /** Whether this process may answer: it holds the files that count. */
@@ -33,7 +35,7 @@ export interface ServerOptions {
 
 /** The artifact server and, where it is asked for, the OCI endpoint. */
 export interface Servers {
-  /** `host:port` under which consumers find the artifacts. */
+  /** `host:port` under which consumers find the artifacts; with `https://` where that is spoken. */
   readonly advertised: string;
   readonly oci: EmbeddedEndpoint | undefined;
   close(graceMs: number): Promise<void>;
@@ -63,12 +65,13 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
       artifactHandler({ root, ready, onMissing: options.onMissing }),
       options.address,
       options.advertised,
+      options.certificate,
     );
     const { oci } = options;
     const ociAddress =
       oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
     return {
-      advertised,
+      advertised: options.certificate && !advertised.includes("://") ? `https://${advertised}` : advertised,
       oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
       close: async (graceMs) => void (await Promise.all(running.map((server) => server.close(graceMs)))),
     };
