@@ -55,6 +55,7 @@ export type ErrorCode =
   | "SecretInvalid"
   | "CloudAuthFailed"
   | "VerificationFailed"
+  | "TooYoung"
   // Storage and publishing
   | "StorageFailed"
   | "PublishFailed"

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { DURATION_PATTERN } from "./duration.ts";
 import { list, localRef, text } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";
 
@@ -30,12 +31,26 @@ export const verifySchema = withRules(
         .min(1)
         .optional(),
       matchOIDCIdentity: list(oidcIdentity, "Keyless: who may have signed. One matching entry is enough.").optional(),
+      minAge: z
+        .string()
+        .max(64)
+        .regex(DURATION_PATTERN, "write a duration such as 72h or 1h30m")
+        .describe(
+          "Takes a version only once its signature is that old, by the time that a transparency log or a timestamp authority vouches for. Until then the previous one stays; with ranges and policies, the newest that is old enough is taken.",
+        )
+        .optional(),
       trustedRootSecretRef: localRef(
         "Keyless: a Secret with the `trusted_root.json` of a private Sigstore. Without it, the public one is trusted.",
       ).optional(),
     })
     .describe("Accepts only what carries a good signature. It is checked before any child of an index is fetched."),
   [
+    {
+      cel: "!has(self.minAge) || self.provider != 'ocm'",
+      holds: ({ provider, minAge }) => !isSet(minAge) || provider !== "ocm",
+      message:
+        "minAge needs a time that somebody vouches for, which the signatures of OCM component versions do not carry; remove minAge, or verify with cosign or notation",
+    },
     {
       cel: "self.provider != 'ocm' || has(self.secretRef)",
       holds: ({ provider, secretRef }) => provider !== "ocm" || isSet(secretRef),

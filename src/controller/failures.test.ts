@@ -41,6 +41,7 @@ const patient: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SecretNotFound",
   "SecretInvalid",
   "SigningFailed",
+  "TooYoung",
   "NotOwned",
   "CrdMissing",
   "DependencyNotReady",

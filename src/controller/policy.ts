@@ -74,6 +74,8 @@ export const failurePolicies = {
   SecretInvalid: { ...auth, next: "wait" },
   CloudAuthFailed: auth,
   VerificationFailed: { condition: "SourceVerified", reason: "VerificationError", next: "retry" },
+  TooYoung: { condition: "SourceVerified", reason: "TooYoung", next: "wait" },
+
   StorageFailed: { condition: "StorageOperationFailed", reason: "ArchiveOperationFailed", next: "retry" },
   PublishFailed: publish("PublishFailed", "retry"),
   SigningFailed: publish("SigningFailed", "wait"),

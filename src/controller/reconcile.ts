@@ -8,6 +8,7 @@ import { storeOwner, type Identified, type RawObject } from "../pipeline/object.
 import { componentStatus } from "../pipeline/component.ts";
 import { readRequestedAt, requestFor } from "../publish/external-artifact.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
+import { untilOf, waitMs } from "./cooling.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
@@ -157,7 +158,7 @@ class Attempt {
   async #succeed(done: Done): Promise<Next> {
     const { deps } = this.#context;
     const { spec } = this.#owner.object;
-    const { resolved, artifact, published, built, found, verification } = done;
+    const { resolved, artifact, published, built, found, verification, cooling } = done;
     await this.#write(
       successStatus(this.#basis, {
         url: spec.url,
@@ -171,12 +172,13 @@ class Attempt {
         publishedNote: published.note,
         checksum: this.#run.checksum,
         ignore: spec.ignore,
+        cooling,
       }),
     );
     this.#context.memory.requested(this.#owner.uid, false);
     this.#announceSuccess(done);
     this.#tellInterval();
-    return routine(spec, deps);
+    return sooner(routine(spec, deps), cooling?.until, deps);
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
@@ -212,7 +214,10 @@ class Attempt {
     if (wrote || next === "retry")
       deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
     if (next === "retry") return retryOf(error);
-    return next === "wait" ? { kind: "after", milliseconds: deps.settings.requeueDependencyMs } : routine(spec, deps);
+    if (next !== "wait") return routine(spec, deps);
+    const until = untilOf(error);
+    if (until !== undefined) return sooner(routine(spec, deps), until, deps);
+    return { kind: "after", milliseconds: deps.settings.requeueDependencyMs };
   }
 
   async #write(after: ArtifactRepositoryStatus): Promise<boolean> {
@@ -280,6 +285,13 @@ function requestsOf({ key, uid }: Pick<Identified, "key" | "uid">, known: RawObj
 function routine(spec: ArtifactRepository["spec"], deps: Deps): Next {
   const ms = intervalMs(spec);
   return ms === 0 ? { kind: "forget" } : { kind: "after", milliseconds: jittered(ms, deps) };
+}
+
+/** The same, or when what is too young is old enough, whichever comes first. */
+function sooner(next: Next, until: number | undefined, { now }: Deps): Next {
+  if (until === undefined) return next;
+  const milliseconds = waitMs(until, now());
+  return next.kind === "after" && next.milliseconds <= milliseconds ? next : { kind: "after", milliseconds };
 }
 
 /** Spread, so that objects made together do not ask together for ever. */

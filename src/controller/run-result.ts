@@ -5,6 +5,7 @@ import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import type { Published } from "../publish/port.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
+import type { Cooling } from "./cooling.ts";
 
 /** The same is being built for another object: to be waited for outside of any worker, for a while. */
 export interface Waiting {
@@ -41,6 +42,8 @@ export interface Done {
   /** Undefined where this run has built nothing. */
   readonly built: Built | undefined;
   readonly published: Published;
+  /** Where a newer version waits until it is old enough. */
+  readonly cooling: Cooling | undefined;
 }
 
 export type RunResult = Done | Waiting | { readonly kind: "failed"; readonly error: unknown; readonly known: Known };

@@ -13,7 +13,10 @@ import { verifySource } from "../pipeline/verify.ts";
 import type { Published, PushedLayer } from "../publish/port.ts";
 import type { Selection } from "../select/selection.ts";
 import type { Artifact } from "../store/store.ts";
+import type { TagRule } from "../tags/rule.ts";
 import { verifiedCondition } from "./conditions.ts";
+import { Alternatives } from "./alternatives.ts";
+import { coolingOf, type Cooling } from "./cooling.ts";
 import { contentPlace, findForObject, movedResource } from "./find.ts";
 import { Maker, type Upstream } from "./maker.ts";
 import type { ReconcileContext } from "./memory.ts";
@@ -81,13 +84,13 @@ export class Run {
     this.#learn({ stored });
     // Not where the status sends consumers to another shard.
     if (stored === undefined && isServedHere(this.#before, deps.store)) await this.#context.onLost();
-    const { repository, resolved } = await this.#phases.asking("resolve", "resolving", async (within) => {
-      const opened = await deps.sources.open(spec, namespace, this.#freshness(), within);
+    const from = await this.#phases.asking("resolve", "resolving", async (within) => {
+      const repository = await deps.sources.open(spec, namespace, this.#freshness(), within);
       const rule = await tagRule(spec, namespace, deps.kube, within);
-      return { repository: opened, resolved: await resolveRoot(rule, opened, this.#nextStep(stored), within) };
+      return { rule, repository, resolved: await resolveRoot(rule, repository, this.#nextStep(stored), within) };
     });
-    this.#learn({ resolved });
-    const current = await this.#buildUnlessCurrent(repository, resolved, stored);
+    const { repository } = from;
+    const { current, cooling } = await this.#takeOldEnough(from, stored);
     if (current.kind === "waiting") return current;
     const { artifact, built } = current;
     const { verification, found } = this.#known;
@@ -97,7 +100,33 @@ export class Run {
     );
     // Storing something has cleaned up already.
     if (built === undefined) await deps.store.collect(storeOwner(this.#owner));
-    return { kind: "done", resolved: current.resolved, verification, found, artifact, built, published };
+    return { kind: "done", resolved: current.resolved, verification, found, artifact, built, published, cooling };
+  }
+
+  /** What was resolved or, while that is too young for `verify.minAge`, what may be taken in its place. @throws TooYoung, … */
+  async #takeOldEnough(
+    { rule, repository, resolved: newest }: { rule: TagRule; repository: Repository; resolved: Resolved },
+    stored: Artifact | undefined,
+  ): Promise<{ readonly current: Current | Waiting; readonly cooling: Cooling | undefined }> {
+    const alternatives = new Alternatives({ rule, repository, stored, url: this.#owner.object.spec.url });
+    let cooling: Cooling | undefined;
+    for (let resolved = newest; ;) {
+      this.#learn({ resolved });
+      try {
+        return { current: await this.#buildUnlessCurrent(repository, resolved, stored), cooling };
+      } catch (error) {
+        if (codeOf(error) !== "TooYoung") throw error;
+        cooling = coolingOf(error, resolved, cooling);
+        const young = resolved;
+        const ask = (within: AbortSignal) => alternatives.next(young, within);
+        const next = await this.#phases.asking("resolve", "resolving", ask);
+        if (next === undefined) {
+          this.#learn({ resolved: newest });
+          throw cooling.error;
+        }
+        resolved = next;
+      }
+    }
   }
 
   #learn(more: Known): void {

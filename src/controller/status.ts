@@ -12,6 +12,7 @@ import { codeOf, messageOf } from "../errors.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
+import { type Cooling, coolingMessage } from "./cooling.ts";
 import { carried, settle, sourceVerified } from "./conditions.ts";
 import { failurePolicies } from "./policy.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
@@ -43,6 +44,8 @@ export interface Success {
   readonly publishedNote: string | undefined;
   readonly checksum: string;
   readonly ignore: string | undefined;
+  /** Where a newer version waits until it is old enough. */
+  readonly cooling: Cooling | undefined;
 }
 
 /** What is known when something fails. */
@@ -59,8 +62,12 @@ export interface Failure {
 
 export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepositoryStatus {
   const stored = `stored artifact for revision '${facts.artifact.revision}'`;
+  const waiting = facts.cooling === undefined ? [] : [coolingMessage(facts.cooling)];
   const drafts: ConditionDraft[] = [
-    { type: ConditionType.Ready, status: "True", reason: Reason.Succeeded, message: stored },
+    { type: ConditionType.Ready, status: "True", reason: Reason.Succeeded, message: [stored, ...waiting].join("; ") },
+    ...waiting.map(
+      (message) => ({ type: ConditionType.ArtifactOutdated, status: "True", reason: "TooYoung", message }) as const,
+    ),
     { type: ConditionType.ArtifactInStorage, status: "True", reason: Reason.Succeeded, message: stored },
     { type: ConditionType.Published, status: "True", reason: Reason.Succeeded, message: publishedMessage(facts) },
     ...sourceVerified(facts.verification),

@@ -1,3 +1,4 @@
+import { parseDuration } from "../../api/v1beta1/duration.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { verifyLimits } from "../config.ts";
 import type { Verifier, VerifyPolicy } from "../verify/verifier.ts";
@@ -21,5 +22,5 @@ export async function verifyPolicyOf(
   read: (name: string, field: string) => Promise<ReadonlyMap<string, Buffer>>,
 ): Promise<VerifyPolicy> {
   const { readVerifyPolicy } = await import("../verify/policy.ts");
-  return await readVerifyPolicy(verify, read);
+  return await readVerifyPolicy(verify, read, verify.minAge === undefined ? undefined : parseDuration(verify.minAge));
 }

@@ -33,11 +33,39 @@ export type ReadSecretValues = (name: string, field: string) => Promise<Readonly
 const maxPatternLength = 1000;
 
 /**
+ * The same policy, for what was signed at least so long ago.
+ * @param trustedRoot by which the log of signatures made with keys is judged; undefined: the public Sigstore's
+ * @throws InvalidSpec for OCM, whose signatures nobody vouches for a time of
+ */
+export function aged(policy: VerifyPolicy, minAgeMs: number, trustedRoot?: string): VerifyPolicy {
+  if (policy.provider === "ocm")
+    throw new CodedError(
+      "InvalidSpec",
+      "verify.minAge needs a time that somebody vouches for, which the signatures of OCM component versions do not carry; remove minAge, or verify with cosign or notation",
+    );
+  const common = { minAgeMs, fingerprint: fingerprint("aged", [policy.fingerprint, trustedRoot ?? "", String(minAgeMs)]) };
+  const isByKeys = policy.provider === "cosign" && policy.method === "keys";
+  return { ...policy, ...common, ...(isByKeys && { trustedRoot }) };
+}
+
+/**
  * What `spec.verify` asks for, with its Secrets read and checked. Read anew for each reconcile: a rotated key counts at once.
  *
  * @throws InvalidSpec, InvalidPattern, SecretNotFound, SecretInvalid
  */
-export async function readVerifyPolicy(spec: VerifySpec, read: ReadSecretValues): Promise<VerifyPolicy> {
+export async function readVerifyPolicy(
+  spec: VerifySpec,
+  read: ReadSecretValues,
+  minAgeMs?: number,
+): Promise<VerifyPolicy> {
+  const { secretRef, trustedRootSecretRef } = spec;
+  const policy = await readSigners(spec, read);
+  if (minAgeMs === undefined) return policy;
+  const isByKeys = secretRef !== undefined && trustedRootSecretRef !== undefined;
+  return aged(policy, minAgeMs, isByKeys ? await readTrustedRoot(trustedRootSecretRef.name, read) : undefined);
+}
+
+async function readSigners(spec: VerifySpec, read: ReadSecretValues): Promise<VerifyPolicy> {
   const { provider, secretRef, matchOIDCIdentity = [], trustedRootSecretRef } = spec;
   if (secretRef !== undefined) {
     const values = await read(secretRef.name, "verify.secretRef");

@@ -1,5 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
+import { assertOld } from "./age.ts";
 import { withBudget } from "./content.ts";
 import { verifyCosign } from "./cosign/cosign.ts";
 import { settled } from "../oci/fetch-all.ts";
@@ -31,10 +32,10 @@ export function signatureVerifier(limits: VerifyLimits, clock: () => number = Da
         ...(root.isHint ? [] : [root.size, root.mediaType]),
       ]);
       const cached = repository.access && known.get(repository.access, key);
-      if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return cached;
+      if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return assertOld(cached, request, clock());
       const verification = await verify(request, limits, { roots, now: clock() });
       if (repository.access) known.set(repository.access, key, verification);
-      return verification;
+      return assertOld(verification, request, clock());
     },
   };
 }
@@ -48,7 +49,7 @@ async function verify(
   if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
   if (policy.provider === "ocm") return await verifyOcm(request, policy, limits);
   const metered = { ...request, repository: withBudget(repository, limits.maxTotalBytes) };
-  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, roots);
+  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, { roots, now });
   // notation signs the size and the type along. How much is read is for the repository to cap.
   const root = await settled(repository, request.root, { maxManifestBytes: Infinity }, signal);
   return await verifyNotation({ ...metered, root }, policy, limits, now);

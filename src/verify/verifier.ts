@@ -23,6 +23,8 @@ export type VerifyPolicy = CosignKeyPolicy | CosignKeylessPolicy | NotationPolic
 interface CommonPolicy {
   /** Equal for policies that accept the same signatures: part of the key under which results are kept. */
   readonly fingerprint: string;
+  /** Milliseconds: how long ago a log or a timestamp authority must have seen the signature; undefined: it need not have. */
+  readonly minAgeMs?: number | undefined;
 }
 
 interface CosignPolicy extends CommonPolicy {
@@ -35,6 +37,8 @@ export interface CosignKeyPolicy extends CosignPolicy {
   readonly method: "keys";
   /** Any of them may have signed. */
   readonly keys: readonly TrustedKey[];
+  /** `trusted_root.json`, by which `minAgeMs` is judged; undefined is the public Sigstore. */
+  readonly trustedRoot?: string | undefined;
 }
 
 export interface CosignKeylessPolicy extends CosignPolicy {
@@ -80,6 +84,8 @@ export interface Verification {
   readonly identity: string;
   /** Of the public key that signed: the SHA-256 of its DER (SPKI). Undefined where a certificate signed. */
   readonly key?: Digest | undefined;
+  /** Milliseconds since the epoch: the earliest time that a log or a timestamp authority vouches for. */
+  readonly signedAt?: number | undefined;
   /** Manifest of the signature, or with the descriptor that it is in; undefined where verification was skipped. */
   readonly signature: Digest | undefined;
   /** What the policy says to log instead of to enforce. */
@@ -93,7 +99,8 @@ export interface Verifier {
   /**
    * Reads only signatures, and the root's own manifest where a signature is over its bytes; never a child.
    *
-   * @throws VerificationFailed with what was looked for and what was found; `details.signatures` is how many there were.
+   * @throws TooYoung where the signature is good and the policy's `minAgeMs` is not over, with `details.until`;
+   * VerificationFailed with what was looked for and what was found; `details.signatures` is how many there were.
    * RegistryUnreachable and other errors of the repository pass through: then nothing is known about the artifact
    */
   verify(request: VerifyRequest): Promise<Verification>;

@@ -48,7 +48,7 @@ export async function* bundleMaterial(
     );
 }
 
-type Content = Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle">;
+type Content = Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle" | "evidence">;
 
 async function readBundle(
   request: Pick<VerifyRequest, "repository" | "root" | "signal">,
@@ -64,20 +64,20 @@ async function readBundle(
   const bundle = await parseBundle(json);
   const certificateBundle = bundle.verificationMaterial.content.$case === "publicKey" ? undefined : json;
   if (bundle.content.$case === "dsseEnvelope")
-    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, wanted), certificateBundle };
+    return { ...envelopeContent(bundle.content.dsseEnvelope, root.digest, wanted), certificateBundle, evidence: json };
   if (wanted.predicateType !== undefined)
     throw refused(`it is a signature, which does not attest ${wanted.predicateType}`);
   if (Object.keys(wanted.annotations ?? {}).length > 0)
     throw refused("it is over the manifest alone, so no annotation is signed along");
   const bytes = await fetchAll(repository, root, root.size, signal);
-  return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle };
+  return { ...messageContent(bundle.content.messageSignature, bytes, root.digest), certificateBundle, evidence: json };
 }
 
 function envelopeContent(
   envelope: Extract<Bundle["content"], { $case: "dsseEnvelope" }>["dsseEnvelope"],
   digest: Digest,
   wanted: Wanted,
-): Omit<Content, "certificateBundle"> {
+): Omit<Content, "certificateBundle" | "evidence"> {
   const [signature, ...more] = envelope.signatures;
   if (signature === undefined || more.length > 0)
     throw refused(`its envelope has ${envelope.signatures.length} signatures instead of one`);
@@ -97,7 +97,7 @@ function messageContent(
   message: Extract<Bundle["content"], { $case: "messageSignature" }>["messageSignature"],
   bytes: Buffer,
   digest: Digest,
-): Omit<Content, "certificateBundle"> {
+): Omit<Content, "certificateBundle" | "evidence"> {
   // The repository has checked the bytes against the root's digest; the bundle has to name the same.
   const stated = message.messageDigest.digest.toString("hex");
   if (!matchesDigest(bytes, digest) || `sha256:${stated}` !== digest)

@@ -1,7 +1,9 @@
 import type { TrustMaterial } from "@sigstore/verify";
+import { sha256Of } from "../../oci/digest.ts";
+import { msUntilOld } from "../age.ts";
 import { bundleLookup, bundleMaterial } from "./bundle.ts";
 import { artifactName, Findings, refused } from "../findings.ts";
-import { assertIdentity, formatSigner, verifyKeyless } from "./keyless.ts";
+import { assertIdentity, formatSigner, verifyKeyless, vouchedTime } from "./keyless.ts";
 import { verifiesWith } from "./keys.ts";
 import { legacyMaterial, legacyTag } from "./legacy.ts";
 import type { VerifyLimits } from "../limits.ts";
@@ -11,7 +13,7 @@ import type { CosignKeylessPolicy, CosignKeyPolicy, TrustedKey, Verification, Ve
 
 /**
  * Looks for one good cosign signature: Sigstore bundles among the root's referrers first, then the older signatures under
- * its `.sig` tag.
+ * its `.sig` tag. Where the policy asks for an age, for one that is old enough, and else for the oldest.
  *
  * @throws VerificationFailed, SecretInvalid (trusted root)
  */
@@ -19,25 +21,22 @@ export async function verifyCosign(
   request: VerifyRequest,
   policy: CosignKeyPolicy | CosignKeylessPolicy,
   limits: VerifyLimits,
-  roots: TrustedRoots,
+  { roots, now }: { readonly roots: TrustedRoots; readonly now: number },
 ): Promise<Verification> {
   const { repository, root } = request;
-  const trust = policy.method === "keyless" ? await roots.get(policy.trustedRoot) : undefined;
+  const needsRoot = policy.method === "keyless" || policy.minAgeMs !== undefined;
+  const trust = needsRoot ? await roots.get(policy.trustedRoot) : undefined;
   const findings = new Findings(request.signal);
+  let oldest: Verification | undefined;
   for (const source of [bundleMaterial, legacyMaterial]) {
     for await (const material of source(request, { annotations: policy.annotations }, limits, findings)) {
-      const identity = await findings.attempt(material.where, async () => await signerOf(material, policy, trust));
-      if (identity !== undefined)
-        return {
-          provider: "cosign",
-          result: "verified",
-          identity,
-          signature: material.manifest,
-          warnings: [],
-          validUntil: undefined,
-        };
+      const found = await findings.attempt(material.where, async () => await judge(material, policy, trust));
+      if (found === undefined) continue;
+      if (msUntilOld(found, policy, now) <= 0) return found;
+      if (oldest === undefined || found.signedAt! < oldest.signedAt!) oldest = found;
     }
   }
+  if (oldest !== undefined) return oldest;
   const tag = legacyTag(root.digest);
   throw findings.failure(
     artifactName(repository, root),
@@ -46,17 +45,41 @@ export async function verifyCosign(
   );
 }
 
-/** Who made the signature, for the condition. @throws VerificationFailed where it is not good by the policy */
+/** @throws VerificationFailed where it is not good by the policy */
+async function judge(
+  material: SignatureMaterial,
+  policy: CosignKeyPolicy | CosignKeylessPolicy,
+  trust: TrustMaterial | undefined,
+): Promise<Verification> {
+  return {
+    provider: "cosign",
+    result: "verified",
+    ...(await signerOf(material, policy, trust)),
+    signature: material.manifest,
+    warnings: [],
+    validUntil: undefined,
+  };
+}
+
+/** Who made the signature, for the condition, and when. @throws VerificationFailed where it is not good by the policy */
 async function signerOf(
   material: SignatureMaterial,
   policy: CosignKeyPolicy | CosignKeylessPolicy,
   trust: TrustMaterial | undefined,
-): Promise<string> {
-  if (policy.method === "keys") return `key ${keyOf(material, policy.keys).name}`;
+): Promise<Pick<Verification, "identity" | "key" | "signedAt">> {
+  if (policy.method === "keys") {
+    const { name, key } = keyOf(material, policy.keys);
+    const needsTime = policy.minAgeMs !== undefined && trust !== undefined;
+    return {
+      identity: `key ${name}`,
+      key: sha256Of(key.export({ type: "spki", format: "der" })),
+      signedAt: needsTime ? await vouchedTime(material, key, trust) : undefined,
+    };
+  }
   if (trust === undefined) throw refused("there is no trusted root to check its certificate against");
   const signer = await verifyKeyless(material, trust);
   assertIdentity(signer, policy.identities);
-  return formatSigner(signer);
+  return { identity: formatSigner(signer), signedAt: signer.signedAt };
 }
 
 function keyOf({ signed, signature, certificateBundle }: SignatureMaterial, keys: readonly TrustedKey[]): TrustedKey {

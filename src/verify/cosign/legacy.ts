@@ -68,10 +68,7 @@ async function resolveTag({ repository, signal }: VerifyRequest, tag: string): P
   }
 }
 
-function contentOf(
-  payload: Buffer,
-  annotations: Annotations,
-): Pick<SignatureMaterial, "signed" | "payload" | "signature" | "certificateBundle"> {
+function contentOf(payload: Buffer, annotations: Annotations): Omit<SignatureMaterial, "where" | "manifest"> {
   const signature = Buffer.from(annotations[signatureKey] ?? "", "base64");
   if (signature.length === 0) throw refused(`it has no annotation ${signatureKey}`);
   const certificate = annotations[certificateKey];
@@ -80,6 +77,10 @@ function contentOf(
     payload,
     signature,
     certificateBundle: certificate ? bundleOf(payload, signature, certificate, annotations) : undefined,
+    evidence:
+      annotations[rekorKey] || annotations[timestampKey]
+        ? bundleOf(payload, signature, certificate, annotations)
+        : undefined,
   };
 }
 
@@ -98,13 +99,20 @@ function assertPayload(
 }
 
 /** The same facts as a v0.1 bundle: certificate, log entry with its signed promise, and timestamps. */
-function bundleOf(payload: Buffer, signature: Buffer, certificate: string, annotations: Annotations): unknown {
+function bundleOf(
+  payload: Buffer,
+  signature: Buffer,
+  certificate: string | undefined,
+  annotations: Annotations,
+): unknown {
   const timestamp = annotations[timestampKey];
   const logged = annotations[rekorKey];
   return {
     mediaType: "application/vnd.dev.sigstore.bundle+json;version=0.1",
     verificationMaterial: {
-      x509CertificateChain: { certificates: [{ rawBytes: certificateOf(certificate).raw.toString("base64") }] },
+      ...(certificate
+        ? { x509CertificateChain: { certificates: [{ rawBytes: certificateOf(certificate).raw.toString("base64") }] } }
+        : { publicKey: { hint: "" } }),
       tlogEntries: logged ? [logEntryOf(logged)] : [],
       timestampVerificationData: { rfc3161Timestamps: timestamp ? [timestampOf(timestamp)] : [] },
     },

@@ -13,4 +13,6 @@ export interface SignatureMaterial {
   readonly signature: Buffer;
   /** A Sigstore bundle (JSON) with the certificate and the log entries; undefined where a bare key signed. */
   readonly certificateBundle: unknown;
+  /** A Sigstore bundle (JSON) with whatever log entries and timestamps came along; undefined where there are none. */
+  readonly evidence: unknown;
 }

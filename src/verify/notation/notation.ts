@@ -2,6 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { hexOf } from "../../oci/digest.ts";
 import type { Descriptor } from "../../oci/types.ts";
 import { fetchAll } from "../../oci/fetch-all.ts";
+import { msUntilOld } from "../age.ts";
 import { readSignatureManifest } from "../content.ts";
 import { artifactName, Findings, refused } from "../findings.ts";
 import { objectOf } from "../../text/json.ts";
@@ -37,16 +38,20 @@ export async function verifyNotation(
   if (statement.actions === undefined) return skipped(statement);
   const findings = new Findings(signal);
   const { listed, more } = await candidatesOf(request, notationArtifactType, limits);
-  let ignored: Verification | undefined;
+  let [young, ignored]: (Verification | undefined)[] = [];
   for await (const referrer of listed) {
     const found = await findings.attempt(`signature ${referrer.digest}`, async () => {
       const envelope = await readEnvelope(request, referrer, limits);
       return judge(envelope, { statement, trusted: policy.certificates, root, now, signature: referrer.digest });
     });
-    if (found?.result === "verified") return found;
-    ignored ??= found;
+    const isOld = found !== undefined && msUntilOld(found, policy, now) <= 0;
+    if (found?.result === "verified" && isOld) return found;
+    // What is too young is told by its age, where nothing better is found.
+    if (found?.result === "verified" && found.signedAt !== undefined) young ??= found;
+    else ignored ??= found;
   }
-  if (ignored !== undefined) return ignored;
+  const other = young ?? ignored;
+  if (other !== undefined) return other;
   if (more > 0)
     findings.add(
       artifactName(repository, root),
@@ -110,6 +115,7 @@ function judge(envelope: Envelope, context: Context): Verification {
     provider: "notation",
     result: problems.authenticity === undefined ? "verified" : "ignored",
     identity: subjectOf(envelope.chain[0]),
+    signedAt: envelope.scheme === "notary.x509.signingAuthority" ? envelope.signingTime : undefined,
     signature,
     warnings: enforce(problems, statement),
     validUntil: nextEnd(envelope, now),
