@@ -62,4 +62,8 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "Draw the indexes, manifests, layers and signatures of an artifact",
     load: async () => (await import("./tree/tree.ts")).tree,
   },
+  verify: {
+    summary: "Check signatures, and how an artifact was made",
+    load: async () => (await import("./verify/verify.ts")).verify,
+  },
 };

@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { parseDuration } from "../../../api/v1beta1/duration.ts";
+import { CodedError, messageOf } from "../../errors.ts";
+import { aged, cosignKeyPolicy, keylessPolicy, notationPolicy, ocmPolicy } from "../../verify/policy.ts";
+import type { VerifyPolicy } from "../../verify/verifier.ts";
+import { UsageError } from "../command.ts";
+
+/** Flags that say whose signature counts. */
+export const policyOptions = {
+  key: { type: "string", multiple: true },
+  issuer: { type: "string" },
+  subject: { type: "string" },
+  "trusted-root": { type: "string" },
+  "trust-policy": { type: "string" },
+  certificate: { type: "string", multiple: true },
+  ocm: { type: "boolean" },
+  signature: { type: "string" },
+  "min-age": { type: "string" },
+} as const;
+
+export const policyHelp = `  --key FILE                         cosign: a public key (PEM); may be repeated, any of them may have signed
+  --issuer RE                        cosign keyless: who vouches for the signer, as a regular expression (RE2) for the whole text
+  --subject RE                       and who signed, alike
+  --trusted-root FILE                cosign: trusted_root.json of a private Sigstore, instead of the public one
+  --trust-policy FILE                notation: trustpolicy.json, with
+  --certificate FILE                 certificates (PEM or DER) of its trust stores; may be repeated
+  --ocm                              the signatures in an OCM component descriptor, by --key (RSA)
+  --signature NAME                   with --ocm: the name of the signature that counts
+  --min-age DURATION                 only what a log or a timestamp authority saw so long ago, such as 72h`;
+
+export interface PolicyFlags {
+  readonly key?: readonly string[] | undefined;
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly "trusted-root"?: string | undefined;
+  readonly "trust-policy"?: string | undefined;
+  readonly certificate?: readonly string[] | undefined;
+  readonly ocm?: boolean | undefined;
+  readonly signature?: string | undefined;
+  readonly "min-age"?: string | undefined;
+}
+
+/** What is accepted, by the flags. @throws UsageError, SecretInvalid, InvalidPattern, InvalidSpec */
+export async function policyOf(flags: PolicyFlags): Promise<VerifyPolicy> {
+  checkFlags(flags);
+  const minAgeMs = minAgeOf(flags["min-age"]);
+  const policy = await signersOf(flags);
+  if (minAgeMs === undefined) return policy;
+  const root = flags["trusted-root"];
+  return aged(policy, minAgeMs, root === undefined ? undefined : await readText(root, "--trusted-root"));
+}
+
+/** Flags that stand alone, and those that each way of signing takes. */
+const ways = {
+  "--key": ["trusted-root", "min-age"],
+  "--issuer and --subject": ["trusted-root", "min-age"],
+  "--trust-policy": ["certificate", "min-age"],
+  "--ocm": ["key", "signature", "min-age"],
+} as const;
+
+/** @throws UsageError where the flags say nothing, or more than one thing */
+function checkFlags(flags: PolicyFlags): void {
+  const { key, issuer, subject, ocm } = flags;
+  if ((issuer === undefined) !== (subject === undefined))
+    throw new UsageError("--issuer and --subject go together: write both, such as --subject '.*' for anybody");
+  const asked: (keyof typeof ways)[] = [
+    ...(ocm === true ? (["--ocm"] as const) : key === undefined ? [] : (["--key"] as const)),
+    ...(issuer === undefined ? [] : (["--issuer and --subject"] as const)),
+    ...(flags["trust-policy"] === undefined ? [] : (["--trust-policy"] as const)),
+  ];
+  const [way, ...more] = asked;
+  if (way === undefined || more.length > 0)
+    throw new UsageError(
+      `strata verify needs to know whose signature counts: write one of --key FILE, --issuer RE --subject RE, and --trust-policy FILE --certificate FILE${more.length > 0 ? `, not ${asked.join(" with ")}` : ""}`,
+    );
+  const taken: readonly string[] = ways[way];
+  const stray = (["key", "trusted-root", "certificate", "signature"] as const).find(
+    (name) => flags[name] !== undefined && !taken.includes(name) && `--${name}` !== way,
+  );
+  if (stray !== undefined) throw new UsageError(`--${stray} does not go with ${way}; leave it out`);
+  if (ocm === true && key === undefined) throw new UsageError("--ocm needs --key FILE, an RSA public key");
+}
+
+async function signersOf(flags: PolicyFlags): Promise<VerifyPolicy> {
+  const { key: keys = [], issuer, subject, certificate: certificates = [], signature } = flags;
+  const document = flags["trust-policy"];
+  if (document !== undefined) {
+    const values = await readAll(certificates, "--certificate", (at) => `${at}.crt`);
+    return notationPolicy(
+      new Map([...values, ["trustpolicy.json", await readBytes(document, "--trust-policy")]]),
+      "--trust-policy and --certificate",
+    );
+  }
+  if (issuer !== undefined && subject !== undefined) {
+    const root = flags["trusted-root"];
+    const json = root === undefined ? undefined : await readText(root, "--trusted-root");
+    return keylessPolicy([{ issuer, subject }], json);
+  }
+  const named = await readAll(keys, "--key", (_, path) => (path.endsWith(".pub") ? path : `${path}.pub`));
+  return flags.ocm === true ? ocmPolicy(named, "--key", signature) : cosignKeyPolicy(named, "--key");
+}
+
+/** @throws UsageError */
+function minAgeOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new UsageError(`--min-age is "${text}"; write a duration such as 72h or 1h30m`);
+  return ms;
+}
+
+const maxFileBytes = 4 * 1024 * 1024;
+
+async function readBytes(path: string, flag: string): Promise<Buffer> {
+  const fail = (problem: string, cause?: unknown): CodedError =>
+    new CodedError("SecretInvalid", `${flag} ${path} ${problem}`, { cause });
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fail(`cannot be read: ${messageOf(error)}`, error);
+  });
+  if (bytes.length > maxFileBytes) throw fail(`is larger than ${maxFileBytes} bytes`);
+  return bytes;
+}
+
+const readText = async (path: string, flag: string): Promise<string> => (await readBytes(path, flag)).toString("utf8");
+
+async function readAll(
+  paths: readonly string[],
+  flag: string,
+  name: (at: number, path: string) => string,
+): Promise<Map<string, Buffer>> {
+  const entries = paths.map(async (path, at): Promise<[string, Buffer]> => [
+    name(at, path),
+    await readBytes(path, flag),
+  ]);
+  return new Map(await Promise.all(entries));
+}
