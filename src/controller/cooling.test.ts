@@ -28,11 +28,11 @@ beforeEach(async () => {
     now: () => new Date(now),
     sources: { ...sources, verifyPolicy: () => Promise.resolve(policy) },
     verifier: {
-      verify: (request: Parameters<typeof assertOld>[1]) => {
+      verify: async (request: Parameters<typeof assertOld>[1]) => {
         const common = { provider: "cosign", result: "verified", identity: "key a" } as const;
         const time = signedAt.get(request.root.digest);
         const verification = { ...common, signature: undefined, warnings: [], validUntil: undefined, signedAt: time };
-        return new Promise((resolve) => void resolve(assertOld(verification, request, now)));
+        return await Promise.resolve(assertOld(verification, request, now));
       },
     },
   });
@@ -47,8 +47,8 @@ function push(tag: string, hoursAgo: number, content = tag): Digest {
   const bytes = gzipSync(tarOf({ name: "file", content }));
   const layers = [{ mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", bytes }];
   const { digest } = registry.store.putArtifact(path, { tag, layers });
-  signedAt.set(digest as Digest, now - hoursAgo * hour);
-  return digest as Digest;
+  signedAt.set(digest, now - hoursAgo * hour);
+  return digest;
 }
 
 async function apply(ref: object, more: object = {}, annotations: Record<string, string> = {}): Promise<void> {

@@ -43,7 +43,10 @@ export function aged(policy: VerifyPolicy, minAgeMs: number, trustedRoot?: strin
       "InvalidSpec",
       "verify.minAge needs a time that somebody vouches for, which the signatures of OCM component versions do not carry; remove minAge, or verify with cosign or notation",
     );
-  const common = { minAgeMs, fingerprint: fingerprint("aged", [policy.fingerprint, trustedRoot ?? "", String(minAgeMs)]) };
+  const common = {
+    minAgeMs,
+    fingerprint: fingerprint("aged", [policy.fingerprint, trustedRoot ?? "", String(minAgeMs)]),
+  };
   const isByKeys = policy.provider === "cosign" && policy.method === "keys";
   return { ...policy, ...common, ...(isByKeys && { trustedRoot }) };
 }

@@ -58,16 +58,22 @@ const ways = {
   "--ocm": ["key", "signature", "min-age"],
 } as const;
 
+function askedWays({ key, issuer, ocm, "trust-policy": trustPolicy }: PolicyFlags): (keyof typeof ways)[] {
+  const isGiven = {
+    "--ocm": ocm === true,
+    "--key": ocm !== true && key !== undefined,
+    "--issuer and --subject": issuer !== undefined,
+    "--trust-policy": trustPolicy !== undefined,
+  };
+  return (Object.keys(isGiven) as (keyof typeof ways)[]).filter((way) => isGiven[way]);
+}
+
 /** @throws UsageError where the flags say nothing, or more than one thing */
 function checkFlags(flags: PolicyFlags): void {
   const { key, issuer, subject, ocm } = flags;
   if ((issuer === undefined) !== (subject === undefined))
     throw new UsageError("--issuer and --subject go together: write both, such as --subject '.*' for anybody");
-  const asked: (keyof typeof ways)[] = [
-    ...(ocm === true ? (["--ocm"] as const) : key === undefined ? [] : (["--key"] as const)),
-    ...(issuer === undefined ? [] : (["--issuer and --subject"] as const)),
-    ...(flags["trust-policy"] === undefined ? [] : (["--trust-policy"] as const)),
-  ];
+  const asked = askedWays(flags);
   const [way, ...more] = asked;
   if (way === undefined || more.length > 0)
     throw new UsageError(

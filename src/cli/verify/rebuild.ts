@@ -40,7 +40,7 @@ export interface Rebuilt {
  * @throws what reading and building throw
  */
 export async function rebuild(request: RebuildRequest, io: CommandIO): Promise<Rebuilt> {
-  const { derivation, upstream = derivation.upstream.url, flags, dir } = request;
+  const { derivation, upstream = derivation.upstream.url, flags } = request;
   const source = await openSource(upstream, flags, io);
   try {
     const made = await build(request, source, io);
@@ -56,30 +56,31 @@ export async function rebuild(request: RebuildRequest, io: CommandIO): Promise<R
   } finally {
     await source.close();
   }
+}
 
-  async function build({ derivation }: RebuildRequest, source: OpenedSource, { signal }: CommandIO) {
-    const { selection, upstream: from } = derivation;
-    const object = parseObject({
-      apiVersion: API_VERSION,
-      kind: KIND,
-      metadata: { name: "verify", namespace: "default" },
-      spec: { url: from.url, interval: "1h", ref: { digest: from.digest }, ...selection.spec },
-    });
-    const { spec } = object;
-    const { repository, reference, open } = source;
-    const place = reference.kind === "registry" ? reference : undefined;
-    const resolved = { tag: from.tag, root: await repository.resolve(from.digest, signal, "read") };
-    const common = { spec, repository, resolved, limits: defaultLimits, signal };
-    const found = await findContent({ ...common, place, open, verification: undefined });
-    await mkdir(join(dir, "rebuilt"));
-    const context = {
-      ...common,
-      found,
-      repositoryPath: repositoryOf(spec).repository,
-      dir: join(dir, "rebuilt"),
-    };
-    return (await buildArtifact(context, await selectContent(context))).result.blob;
-  }
+/** @throws what reading and building throw */
+async function build({ derivation, dir }: RebuildRequest, source: OpenedSource, { signal }: CommandIO) {
+  const { selection, upstream: from } = derivation;
+  const object = parseObject({
+    apiVersion: API_VERSION,
+    kind: KIND,
+    metadata: { name: "verify", namespace: "default" },
+    spec: { url: from.url, interval: "1h", ref: { digest: from.digest }, ...selection.spec },
+  });
+  const { spec } = object;
+  const { repository, reference, open } = source;
+  const place = reference.kind === "registry" ? reference : undefined;
+  const resolved = { tag: from.tag, root: await repository.resolve(from.digest, signal, "read") };
+  const common = { spec, repository, resolved, limits: defaultLimits, signal };
+  const found = await findContent({ ...common, place, open, verification: undefined });
+  await mkdir(join(dir, "rebuilt"));
+  const context = {
+    ...common,
+    found,
+    repositoryPath: repositoryOf(spec).repository,
+    dir: join(dir, "rebuilt"),
+  };
+  return (await buildArtifact(context, await selectContent(context))).result.blob;
 }
 
 /** The one layer of the artifact, verified on its way to the disk. */

@@ -27,6 +27,30 @@ export async function verifyCosign(
   const needsRoot = policy.method === "keyless" || policy.minAgeMs !== undefined;
   const trust = needsRoot ? await roots.get(policy.trustedRoot) : undefined;
   const findings = new Findings(request.signal);
+  const search = { policy, limits, trust, findings, now };
+  const found = await oldestGood(request, search);
+  if (found !== undefined) return found;
+  const tag = legacyTag(root.digest);
+  throw findings.failure(
+    artifactName(repository, root),
+    describe(policy),
+    `${bundleLookup}${tag === undefined ? "" : ` and no tag ${tag}`}; sign it with "cosign sign"`,
+  );
+}
+
+interface Search {
+  readonly policy: CosignKeyPolicy | CosignKeylessPolicy;
+  readonly limits: VerifyLimits;
+  readonly trust: TrustMaterial | undefined;
+  readonly findings: Findings;
+  readonly now: number;
+}
+
+/** The first good signature that is old enough, where that matters, else the oldest good one. */
+async function oldestGood(
+  request: VerifyRequest,
+  { policy, limits, trust, findings, now }: Search,
+): Promise<Verification | undefined> {
   let oldest: Verification | undefined;
   for (const source of [bundleMaterial, legacyMaterial]) {
     for await (const material of source(request, { annotations: policy.annotations }, limits, findings)) {
@@ -36,13 +60,7 @@ export async function verifyCosign(
       if (oldest === undefined || found.signedAt! < oldest.signedAt!) oldest = found;
     }
   }
-  if (oldest !== undefined) return oldest;
-  const tag = legacyTag(root.digest);
-  throw findings.failure(
-    artifactName(repository, root),
-    describe(policy),
-    `${bundleLookup}${tag === undefined ? "" : ` and no tag ${tag}`}; sign it with "cosign sign"`,
-  );
+  return oldest;
 }
 
 /** @throws VerificationFailed where it is not good by the policy */

@@ -38,20 +38,15 @@ export async function verifyNotation(
   if (statement.actions === undefined) return skipped(statement);
   const findings = new Findings(signal);
   const { listed, more } = await candidatesOf(request, notationArtifactType, limits);
-  let [young, ignored]: (Verification | undefined)[] = [];
+  const best = new Best(policy, now);
   for await (const referrer of listed) {
     const found = await findings.attempt(`signature ${referrer.digest}`, async () => {
       const envelope = await readEnvelope(request, referrer, limits);
       return judge(envelope, { statement, trusted: policy.certificates, root, now, signature: referrer.digest });
     });
-    const isOld = found !== undefined && msUntilOld(found, policy, now) <= 0;
-    if (found?.result === "verified" && isOld) return found;
-    // What is too young is told by its age, where nothing better is found.
-    if (found?.result === "verified" && found.signedAt !== undefined) young ??= found;
-    else ignored ??= found;
+    if (found !== undefined && best.isGood(found)) return found;
   }
-  const other = young ?? ignored;
-  if (other !== undefined) return other;
+  if (best.other !== undefined) return best.other;
   if (more > 0)
     findings.add(
       artifactName(repository, root),
@@ -62,6 +57,31 @@ export async function verifyNotation(
     `trust policy "${statement.name}"`,
     `no referrer of type ${notationArtifactType}; sign it with "notation sign"`,
   );
+}
+
+/** What counts where no signature is good and old enough: one that is too young, whose age is told, else one that is let pass. */
+class Best {
+  readonly #policy: NotationPolicy;
+  readonly #now: number;
+  #young: Verification | undefined;
+  #ignored: Verification | undefined;
+
+  constructor(policy: NotationPolicy, now: number) {
+    this.#policy = policy;
+    this.#now = now;
+  }
+
+  isGood(found: Verification): boolean {
+    const isVerified = found.result === "verified";
+    if (isVerified && msUntilOld(found, this.#policy, this.#now) <= 0) return true;
+    if (isVerified && found.signedAt !== undefined) this.#young ??= found;
+    else this.#ignored ??= found;
+    return false;
+  }
+
+  get other(): Verification | undefined {
+    return this.#young ?? this.#ignored;
+  }
 }
 
 /** The statement's level is "skip". */
