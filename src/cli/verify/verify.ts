@@ -7,10 +7,11 @@ import { codeOf } from "../../errors.ts";
 import { formatReference } from "../../oci/reference.ts";
 import type { Descriptor } from "../../oci/types.ts";
 import { lazyVerifier } from "../../pipeline/verify-policy.ts";
+import { resolveNamed } from "../../tags/resolve.ts";
 import type { CosignKeyPolicy, Verification, VerifyPolicy } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { errorDocument, type OutputFormat, parseOutputFormat, printData, printError } from "../output.ts";
-import { openSource, type OpenedSource, sourceHelp, sourceOptions, versionOf } from "../source.ts";
+import { openSource, type OpenedSource, sourceHelp, sourceOptions } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { readDerivation } from "./derivation.ts";
 import { policyHelp, policyOf, policyOptions } from "./policy.ts";
@@ -73,7 +74,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     throw new UsageError("--derivation is checked by --key FILE, the public key of publish.oci.sign");
   const source = await openSource(text, sourceFlags(values), io);
   try {
-    const root = await source.repository.resolve(versionOf(source.reference), io.signal, "read");
+    const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
     return await check({ values, format, source, root, policy }, io);
   } finally {
     await source.close();
