@@ -13,6 +13,7 @@ export const binaryNames = [
   "kustomize-controller",
   "registry",
   "crane",
+  "cosign",
 ] as const;
 export type BinaryName = (typeof binaryNames)[number];
 

@@ -36,6 +36,7 @@ const modules: Readonly<Record<BinaryName, GoModule>> = {
   },
   registry: { module: "github.com/distribution/distribution/v3", version: "v3.1.2", command: "/cmd/registry" },
   crane: { module: "github.com/google/go-containerregistry", version: "v0.22.1", command: "/cmd/crane" },
+  cosign: { module: "github.com/sigstore/cosign/v3", version: "v3.1.3", command: "/cmd/cosign" },
 };
 
 /** The version that is built where no binary is at hand. */
