@@ -11,6 +11,7 @@ import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, writeFile }
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installManifest } from "./build-install.ts";
+import { compose } from "./compose.ts";
 import { notesOf } from "./release-notes.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -69,9 +70,7 @@ async function packChart(release: Release): Promise<void> {
 
 async function writeManifests(release: Release, image: string): Promise<void> {
   await writeFile(join(release.files, "install.yaml"), installManifest(image));
-  const crds = (await readdir(join(root, "crds"))).filter((name) => name.endsWith(".yaml")).sort();
-  const texts = await Promise.all(crds.map((name) => readFile(join(root, "crds", name), "utf8")));
-  await writeFile(join(release.files, "crds.yaml"), texts.join("---\n"));
+  await writeFile(join(release.files, "crds.yaml"), compose(join(root, "crds")));
 }
 
 async function writeChecksums(release: Release): Promise<void> {
