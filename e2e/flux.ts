@@ -58,11 +58,15 @@ export async function startSourceController(
   return startController(workspace, plane, { name: "source-controller", flags, env });
 }
 
-/** @param gates feature gates besides ExternalArtifact */
+/**
+ * @param gates feature gates besides ExternalArtifact
+ * @param env such as SSL_CERT_FILE, the certificates it trusts
+ */
 export function startKustomizeController(
   workspace: Workspace,
   plane: ControlPlane,
   gates: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   return startController(workspace, plane, {
     name: "kustomize-controller",
@@ -70,7 +74,7 @@ export function startKustomizeController(
       `--feature-gates=${["ExternalArtifact", ...gates].map((gate) => `${gate}=true`).join(",")}`,
       "--requeue-dependency=2s",
     ],
-    env: {},
+    env,
   });
 }
 

@@ -2,9 +2,11 @@ import { artifactRepositories, externalArtifacts, imagePolicies, ociRepositories
 import { generateKeyPairSync } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import type { OciRepository } from "../../api/flux/source.ts";
+import { tarOf } from "../testing/archives/tar.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
@@ -521,6 +523,31 @@ describe("publishing", () => {
     expect(stored?.image.layer.mediaType).toBe("application/vnd.cncf.helm.chart.content.v1.tar+gzip");
     expect(stored?.image.config.mediaType).toBe("application/vnd.cncf.helm.config.v1+json");
     expect(JSON.parse(stored?.image.configBytes.toString() ?? "")).toMatchObject({ name: "chart", version: "0.1.0" });
+  });
+
+  it.each([
+    ["a chart of an early helm", "application/vnd.cncf.helm.config.v1+json", "application/tar+gzip"],
+    [
+      "anything else that is copied",
+      "application/vnd.example.config.v1+json",
+      "application/vnd.cncf.flux.content.v1.tar+gzip",
+    ],
+  ])("gives %s its types", async (_, mediaType, expected) => {
+    const chart = registry.store.putArtifact("early/chart", {
+      tag: "1.0.0",
+      config: { mediaType, bytes: Buffer.from('{"name":"chart","version":"1.0.0"}') },
+      layers: [
+        {
+          mediaType: "application/tar+gzip",
+          bytes: gzipSync(tarOf({ name: "chart/Chart.yaml", content: "name: chart\n" })),
+        },
+      ],
+    });
+    expect(chart.digest).toMatch(/^sha256:/);
+    await controller.apply("app", spec("early/chart", { layerSelector: { operation: "Copy" } }));
+    await controller.reconcile("app");
+    const stored = await controller.deps.store.image({ kind: "ArtifactRepository", ...key });
+    expect(stored?.image.layer.mediaType).toBe(expected);
   });
 
   it("makes an OCIRepository that reads the embedded endpoint", async () => {
