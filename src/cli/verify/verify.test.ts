@@ -167,10 +167,27 @@ describe("an artifact", () => {
   it.each<[string, string, string[]]>([
     ["a bundle by a key", "signed/bundle:1.0.0", ["--key", fixture("cosign.pub")]],
     ["an older signature by a key", "signed/legacy:1.0.0", ["--key", fixture("cosign.pub")]],
+    ["notation", "signed/notation-cose:1.0.0", ["--trust-policy", "POLICY", "--certificate", fixture("notation.crt")]],
+    ["OCM", "fx/component-descriptors/fx.example/app:1.0.0", ["--ocm", "--key", fixture("ocm.pub")]],
+    [
+      "a name in OCM",
+      "fx/component-descriptors/fx.example/app:1.0.0",
+      ["--ocm", "--key", fixture("ocm.pub"), "--signature", "default"],
+    ],
   ])("is verified by %s", async (_, path, flags) => {
-    expect(await run(path, ...flags)).toMatchObject({
+    const policy = {
+      name: "all",
+      registryScopes: ["*"],
+      signatureVerification: { level: "strict", override: { authenticTimestamp: "log" } },
+      trustStores: ["ca:fixtures"],
+      trustedIdentities: ["*"],
+    };
+    const file = join(dir, "trustpolicy.json");
+    await writeFile(file, JSON.stringify({ version: "1.0", trustPolicies: [policy] }));
+    const args = flags.map((flag) => (flag === "POLICY" ? file : flag));
+    expect(await run(path, ...args)).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^verified .*@sha256:.*\nsigned by .*cosign\.pub/),
+      stdout: expect.stringMatching(/^verified .*@sha256:.*\nsigned by /),
     });
   });
 
@@ -178,6 +195,12 @@ describe("an artifact", () => {
     ["another key", "signed/bundle:1.0.0", ["--key", "OTHER"], /no good signature by the key/],
     ["no signature", "flux/app:1.0.0", ["--key", fixture("cosign.pub")], /no signature was found/],
     ["no derivation", "signed/bundle:1.0.0", ["--key", fixture("cosign.pub"), "--derivation"], /over a derivation/],
+    [
+      "another name in OCM",
+      "fx/component-descriptors/fx.example/app:1.0.0",
+      ["--ocm", "--key", fixture("ocm.pub"), "--signature", "x"],
+      /under the name x/,
+    ],
     ["nobody's time", "signed/bundle:1.0.0", ["--key", fixture("cosign.pub"), "--min-age", "1h"], /carries no time/],
   ])("with %s ends with 3, and says why", async (_, path, flags, message) => {
     const args = flags.map((flag) => (flag === "OTHER" ? pub("other") : flag));
