@@ -1,5 +1,6 @@
 import { CodedError, messageOf } from "../errors.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
+import type { Next } from "./ports.ts";
 
 /** A version that is not taken yet: `verify.minAge` is not over. */
 export interface Cooling {
@@ -32,7 +33,9 @@ export function coolingMessage({ newest: { tag, root }, error }: Cooling): strin
 const shortestWaitMs = 1000;
 const longestWaitMs = 24 * 3_600_000;
 
-/** Milliseconds from now on until it is worth looking again. */
-export function waitMs(until: number, now: Date): number {
-  return Math.min(longestWaitMs, Math.max(shortestWaitMs, until - now.getTime()));
+/** The same, or when what is too young is old enough, whichever comes first. */
+export function sooner(next: Next, until: number | undefined, now: Date): Next {
+  if (until === undefined) return next;
+  const milliseconds = Math.min(longestWaitMs, Math.max(shortestWaitMs, until - now.getTime()));
+  return next.kind === "after" && next.milliseconds <= milliseconds ? next : { kind: "after", milliseconds };
 }

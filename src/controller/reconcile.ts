@@ -8,7 +8,7 @@ import { storeOwner, type Identified, type RawObject } from "../pipeline/object.
 import { componentStatus } from "../pipeline/component.ts";
 import { readRequestedAt, requestFor } from "../publish/external-artifact.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
-import { untilOf, waitMs } from "./cooling.ts";
+import { sooner, untilOf } from "./cooling.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { failurePolicies } from "./policy.ts";
@@ -178,7 +178,7 @@ class Attempt {
     this.#context.memory.requested(this.#owner.uid, false);
     this.#announceSuccess(done);
     this.#tellInterval();
-    return sooner(routine(spec, deps), cooling?.until, deps);
+    return sooner(routine(spec, deps), cooling?.until, deps.now());
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
@@ -216,7 +216,7 @@ class Attempt {
     if (next === "retry") return retryOf(error);
     if (next !== "wait") return routine(spec, deps);
     const until = untilOf(error);
-    if (until !== undefined) return sooner(routine(spec, deps), until, deps);
+    if (until !== undefined) return sooner(routine(spec, deps), until, deps.now());
     return { kind: "after", milliseconds: deps.settings.requeueDependencyMs };
   }
 
@@ -285,13 +285,6 @@ function requestsOf({ key, uid }: Pick<Identified, "key" | "uid">, known: RawObj
 function routine(spec: ArtifactRepository["spec"], deps: Deps): Next {
   const ms = intervalMs(spec);
   return ms === 0 ? { kind: "forget" } : { kind: "after", milliseconds: jittered(ms, deps) };
-}
-
-/** The same, or when what is too young is old enough, whichever comes first. */
-function sooner(next: Next, until: number | undefined, { now }: Deps): Next {
-  if (until === undefined) return next;
-  const milliseconds = waitMs(until, now());
-  return next.kind === "after" && next.milliseconds <= milliseconds ? next : { kind: "after", milliseconds };
 }
 
 /** Spread, so that objects made together do not ask together for ever. */

@@ -13,6 +13,16 @@ import { type CommandResult, runStrata } from "../../testing/command-io.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../../testing/kube/reconciler.ts";
 import { testRepository } from "../../testing/registry/client.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
+import {
+  bundleType,
+  dsseBundle,
+  inTotoType,
+  pae,
+  signWith,
+  statement,
+} from "../../testing/signatures/cosign-signatures.ts";
+import { SignedArtifact } from "../../testing/signatures/signed-artifact.ts";
+import { TestSigstore } from "../../testing/signatures/sigstore.ts";
 
 const { signal } = new AbortController();
 const fixture = (name: string): string => new URL(`../../testing/fixtures/${name}`, import.meta.url).pathname;
@@ -236,5 +246,44 @@ describe("an artifact", () => {
       code: 2,
       stderr: expect.stringMatching(message),
     });
+  });
+});
+
+describe("a keyless signature", () => {
+  const logged = Date.parse("2025-03-01T12:01:00Z");
+  const [subject, issuer] = ["https://ci.test/app/release", "https://issuer.test"];
+
+  /** In a layout on disk: its reference, and the root that vouches for its signer. */
+  async function signKeyless(name: string): Promise<{ reference: string; root: string }> {
+    const layout = await mkdtemp(join(dir, name));
+    const sigstore = new TestSigstore();
+    const artifact = await SignedArtifact.create(layout);
+    const payload = statement(artifact.root.digest);
+    const leaf = sigstore.leaf({ subject, issuer, notBefore: new Date(logged - 60_000) });
+    const signed = pae(inTotoType, payload);
+    const signature = signWith(leaf.privateKey)(signed);
+    const { entry } = sigstore.logEntry(signed, signature, leaf, { integratedTime: new Date(logged) });
+    const certificate = { rawBytes: leaf.certificate.raw.toString("base64") };
+    const material = { certificate, tlogEntries: [entry] };
+    await artifact.refer(bundleType, [dsseBundle(payload, () => signature, { material })]);
+    const root = join(layout, "trusted_root.json");
+    await writeFile(root, sigstore.trustedRoot());
+    return { reference: `oci-layout://${layout}:1.0.0`, root };
+  }
+
+  it.each<[string, string[], number]>([
+    ["by the identity that is asked for", ["--issuer", "^https://issuer\\.test$", "--subject", ".*/release"], 0],
+    ["by somebody else", ["--issuer", ".*", "--subject", "https://ci\\.test/other/.*"], 3],
+    ["by an identity that matches in part alone", ["--issuer", "issuer", "--subject", ".*"], 3],
+    ["old enough", ["--issuer", ".*", "--subject", ".*", "--min-age", "24h"], 0],
+    ["too young", ["--issuer", ".*", "--subject", ".*", "--min-age", "999999h"], 3],
+  ])("%s", async (_, flags, expected) => {
+    const { reference, root } = await signKeyless("keyless-");
+    const args = ["verify", reference, "--trusted-root", root, ...flags, "--output", "json"];
+    const { code, stdout } = await runStrata(args);
+    const good = {
+      signature: { identity: `subject ${subject} by issuer ${issuer}`, signedAt: "2025-03-01T12:01:00.000Z" },
+    };
+    expect([code, JSON.parse(stdout)]).toMatchObject([expected, expected === 0 ? good : { verified: false }]);
   });
 });
