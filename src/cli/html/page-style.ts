@@ -72,7 +72,7 @@ input[type="checkbox"] { width: 1rem; height: 1rem; margin: 0; accent-color: var
 #tree .picked > .row { box-shadow: inset 3px 0 0 var(--accent); }
 .picked > .row .kind { color: var(--accent); }
 .leaf.picked > .row :is(.size, .why, .key) { color: var(--ink); }
-.badge, .usual, .note { font-size: 0.78rem; padding: 0.02rem 0.45rem; border-radius: 999px; max-width: 100%; overflow-wrap: anywhere; }
+.badge, .usual, .note { font-size: 0.78rem; padding: 0.02rem 0.45rem; border-radius: 0.65rem; max-width: 100%; overflow-wrap: anywhere; }
 .badge { border: 1px solid var(--line); }
 .badge.layout { background: var(--soft); }
 .usual { background: var(--accent-soft); color: var(--accent); border: 1px solid var(--accent-line); }
