@@ -90,6 +90,25 @@ const verified = async (command: string, name: string, key: string, ...more: str
     `${published(name)}:stable`,
   );
 
+/** What somebody else says of an artifact. */
+async function attestCustom(reference: string): Promise<void> {
+  await writeFile(join(keys, "predicate.json"), "{}");
+  const offline = ["--use-signing-config=false", "--tlog-upload=false", "--allow-insecure-registry", "--yes"];
+  const what = ["--type", "custom", "--predicate", "predicate.json"];
+  await cosign("attest", "--key", "cosign.key", ...offline, ...what, reference);
+}
+
+interface Referrer {
+  readonly digest: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What the index under the fallback tag lists: the registry has no API for it. */
+async function referrersOf(repository: string, digest: string): Promise<readonly Referrer[]> {
+  const index = await crane(["manifest", `${repository}:${digest.replace(":", "-")}`]);
+  return (JSON.parse(index) as { manifests: Referrer[] }).manifests;
+}
+
 describe("what is pushed", () => {
   it.each(["cosign", ...Object.keys(pairs)])("is verified by cosign, with its attestation: %s", async (key) => {
     const name = `by-${key}`;
@@ -172,6 +191,33 @@ describe("what is pushed", () => {
   });
 });
 
+describe("upstream's referrers", () => {
+  it("go along with the bytes that they are about, once", async () => {
+    const upstream = `${registry.host}/attested/app`;
+    await crane(["copy", `${registry.host}/flux/app:1.0.0`, `${upstream}:1.0.0`]);
+    const digest = (await digestOfTag(`${upstream}:1.0.0`))!;
+    await attestCustom(`${upstream}@${digest}`);
+    const [original] = await referrersOf(upstream, digest);
+    const object = artifactRepository(
+      "attested",
+      { registry, path: "attested/app" },
+      {
+        ref: { tag: "1.0.0" },
+        publish: {
+          oci: { url: `oci://${published("attested")}`, insecure: true, tags: ["stable"], referrers: "Copy" },
+        },
+      },
+    );
+    await plane.admin.create(object);
+    await readyRepository(plane, "attested");
+    const pushed = (await digestOfTag(`${published("attested")}:stable`))!;
+    const copies = await referrersOf(published("attested"), pushed);
+    expect(copies.map(({ annotations }) => annotations?.["source.strata.dev/copied-from"])).toEqual([original?.digest]);
+    await reconcileNow(plane, "attested");
+    expect(await referrersOf(published("attested"), pushed)).toEqual(copies);
+  });
+});
+
 describe("a key that is not there", () => {
   it("is told, nothing is pushed, and the object recovers", async () => {
     await plane.admin.create(signing("later", "later"));
@@ -192,32 +238,12 @@ describe("the object's deletion", () => {
     await plane.admin.create(signing(name, "ecdsa", { legacyTag: true }));
     await readyRepository(plane, name);
     const digest = (await digestOfTag(`${published(name)}:stable`))!;
-    await writeFile(join(keys, "predicate.json"), "{}");
-    await cosign(
-      "attest",
-      "--key",
-      "cosign.key",
-      "--use-signing-config=false",
-      "--tlog-upload=false",
-      "--allow-insecure-registry",
-      "--yes",
-      "--type",
-      "custom",
-      "--predicate",
-      "predicate.json",
-      `${published(name)}@${digest}`,
-    );
-    const entries = async (): Promise<readonly string[]> => {
-      const index = JSON.parse(await crane(["manifest", `${published(name)}:${digest.replace(":", "-")}`])) as {
-        manifests: { digest: string }[];
-      };
-      return index.manifests.map((entry) => entry.digest);
-    };
-    expect(await entries()).toHaveLength(3);
+    await attestCustom(`${published(name)}@${digest}`);
+    expect(await referrersOf(published(name), digest)).toHaveLength(3);
     await plane.admin.delete(repositoryRef(name));
     await expect.poll(async () => await plane.admin.find(repositoryRef(name)), { timeout: 30_000 }).toBeUndefined();
     expect(await digestOfTag(`${published(name)}@${digest}`)).toBeUndefined();
     expect(await digestOfTag(`${published(name)}:${digest.replace(":", "-")}.sig`)).toBeUndefined();
-    expect(await entries()).toHaveLength(1);
+    expect(await referrersOf(published(name), digest)).toHaveLength(1);
   });
 });
