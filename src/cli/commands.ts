@@ -15,6 +15,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "Push a directory as an artifact for Flux",
     load: async () => (await import("./bundle/bundle.ts")).bundle,
   },
+  completion: {
+    summary: "Write what a shell needs to complete commands and flags",
+    load: async () => (await import("./completion/completion.ts")).completion,
+  },
   copy: {
     summary: "Copy an artifact between registries and layouts",
     load: async () => (await import("./copy.ts")).copy,
@@ -31,6 +35,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "List the ArtifactRepositories of a cluster",
     load: async () => (await import("./cluster/get.ts")).get,
   },
+  help: { summary: "Tell what a command does", load: async () => (await import("./help/help.ts")).help },
   init: {
     summary: "Write the ArtifactRepository for an artifact",
     load: async () => (await import("./init/init.ts")).init,

@@ -1,8 +1,10 @@
 import type { Command, CommandIO } from "./command.ts";
 import { UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
+import { overview } from "./help/overview.ts";
 import { suggestedFlags } from "./suggested-flags.ts";
 import { plain } from "./terminal.ts";
+import { commit, version } from "../version.ts";
 import { message, printable } from "../text/printable.ts";
 import { errorDocument, printData, printError } from "./output.ts";
 
@@ -11,9 +13,14 @@ const maxUsageBytes = 4096;
 /** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
 export async function runCommand(argv: readonly string[], io: CommandIO): Promise<number> {
   const [name, ...args] = argv;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    (name === undefined ? io.stderr : io.stdout).write(overview());
-    return name === undefined ? 2 : 0;
+  if (name === undefined) {
+    io.stderr.write(overview());
+    return 2;
+  }
+  const about = aboutItself(name);
+  if (about !== undefined) {
+    io.stdout.write(about);
+    return 0;
   }
   if (!Object.hasOwn(commands, name)) {
     io.stderr.write(`strata has no command "${printable(name)}"\n\n${overview()}`);
@@ -25,6 +32,12 @@ export async function runCommand(argv: readonly string[], io: CommandIO): Promis
     return 0;
   }
   return runLoaded(name, command, args, io);
+}
+
+/** What `strata` without a command says of itself. */
+function aboutItself(flag: string): string | undefined {
+  if (flag === "--version") return `strata ${version} (${commit ?? "from its sources"}, Node.js ${process.version})\n`;
+  return flag === "--help" || flag === "-h" ? overview() : undefined;
 }
 
 async function runLoaded(name: string, command: Command, args: readonly string[], io: CommandIO): Promise<number> {
@@ -60,9 +73,4 @@ function formatAsked(args: readonly string[]): "json" | "yaml" | undefined {
   const at = args.indexOf("--output");
   const value = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--output="))?.slice("--output=".length);
   return value === "json" || value === "yaml" ? value : undefined;
-}
-
-function overview(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}\n`);
-  return `strata reads nested OCI artifacts and makes one artifact of what you select.\n\nUsage: strata COMMAND [ARGUMENTS]\n\n${rows.join("")}\n'strata COMMAND --help' tells more. Exit codes: 0, 1 failure, 2 usage.\n`;
 }

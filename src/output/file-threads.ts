@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
+import { getAsset, isSea } from "node:sea";
 import { Worker } from "node:worker_threads";
 import { parentOf } from "../archive/path.ts";
 import { CodedError, type ErrorCode, stopIfAborted } from "../errors.ts";
@@ -81,10 +82,7 @@ export class FileThreads {
 
   #start(): FileThread | undefined {
     if (this.#threads.length === this.#maxThreads) return undefined;
-    const worker = new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), {
-      execArgv: [],
-      resourceLimits: threadLimits,
-    });
+    const worker = startWorker();
     const thread: FileThread = { worker, directory: undefined };
     worker.on("message", (answer: "written" | { readonly code: ErrorCode; readonly message: string }) => {
       thread.directory = undefined;
@@ -99,6 +97,13 @@ export class FileThreads {
     this.#threads.push(thread);
     return thread;
   }
+}
+
+/** The program in one file holds the thread's code, as an asset; otherwise that stands beside this file. */
+function startWorker(): Worker {
+  const options = { execArgv: [], resourceLimits: threadLimits };
+  if (isSea()) return new Worker(getAsset("file-writer", "utf8"), { ...options, eval: true });
+  return new Worker(new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url), options);
 }
 
 function directoryOf({ root, paths }: FileBatch): string {

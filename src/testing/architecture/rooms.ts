@@ -162,6 +162,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/tags",
       "src/text",
       "src/verify",
+      "src/version",
       "src/wiring",
     ],
     types: ["src/kube/client"],
@@ -240,6 +241,12 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: "the bundles, the manifests that install the controller, samples, releases",
     imports: [],
     packages: ["esbuild", "yaml"],
+    reaches: ["child_process", "fs"],
+  },
+  release: {
+    holds: "what people install: programs in one file, manifests of plugins",
+    imports: ["config"],
+    packages: ["esbuild", "tar", "yaml"],
     reaches: ["child_process", "fs"],
   },
   demo: {
