@@ -106,6 +106,12 @@ describe("a suspended object", () => {
       metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": "while suspended" } },
     });
     await throughout("the first artifact stays", async () => (await upstreamOf("suspended")) === first, 2500, 250);
+    // So far as kstatus, and so `wait: true` of a Kustomization, is concerned there is nothing to wait for.
+    const { metadata, status } = await plane.admin.get(repositoryRef("suspended"));
+    expect(status).toMatchObject({
+      observedGeneration: metadata.generation,
+      lastHandledReconcileAt: "while suspended",
+    });
     await plane.admin.patch(repositoryRef("suspended"), { spec: { suspend: null } });
     await eventually("the second artifact", async () => (await upstreamOf("suspended")) === second);
   });

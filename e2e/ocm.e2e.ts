@@ -91,7 +91,7 @@ describe("a component version that ocm made and signed", () => {
         verify: { ...signed.verify, secretRef: { name: "other-keys" } },
         component: { resource: { name: "manifests" } },
       },
-      "AuthenticationFailed",
+      "VerificationError",
     ],
     ["a registry that no pull secret names", { component: { resource: { name: "flux-app" } } }, "AuthenticationFailed"],
   ])("is refused with %s", async (what, spec, reason) => {

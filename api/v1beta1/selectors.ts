@@ -54,8 +54,9 @@ export const layerSelectorSchema = withRules(
         .transform(canonicalOperation)
         .describe(
           "`Extract`: the content of one archive. `Copy`: the layer itself. `ExtractAll`: every selected layer in one tree. " +
-            "Flux's `extract` and `copy` are accepted. When absent: Extract where the selector is only the exact `mediaType` of " +
-            "an archive, as in Flux; else the profile of a known layout decides, else Extract.",
+            "Flux's `extract` and `copy` are accepted. When absent: Extract of the first match where the selector is only an " +
+            "exact `mediaType`, as in Flux, unless that names a format of files such as JSON; else the profile of a known layout " +
+            "decides, else Extract.",
         )
         .optional(),
       filename: text(

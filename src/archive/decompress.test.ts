@@ -83,3 +83,24 @@ test("a deflate stream says how much of the input was its own", async () => {
     member.destroy();
   }
 });
+
+describe("after a gzip stream", () => {
+  const members = Buffer.concat([gzipSync("one "), gzipSync("two")]);
+  const read = async (bytes: Buffer, pieceBytes: number): Promise<string> => {
+    const pieces: Buffer[] = [];
+    await decompress("gzip", inPieces(bytes, pieceBytes), (chunk) => void pieces.push(chunk));
+    return Buffer.concat(pieces).toString();
+  };
+
+  test.each([1, 7, 512, 1_000_000])("zeros are padding, in pieces of %i bytes", async (pieceBytes) => {
+    for (const zeros of [0, 1, 511, 10_240])
+      expect(await read(Buffer.concat([members, Buffer.alloc(zeros)]), pieceBytes)).toBe("one two");
+  });
+
+  test.each([1, 7, 1_000_000])("anything else is a fault, in pieces of %i bytes", async (pieceBytes) => {
+    for (const rest of ["x", "\0\0x", `${"\0".repeat(600)}\x1f`])
+      await expect(read(Buffer.concat([members, Buffer.from(rest)]), pieceBytes)).rejects.toMatchObject({
+        code: "ArchiveInvalid",
+      });
+  });
+});

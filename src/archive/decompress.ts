@@ -19,7 +19,7 @@ const MAX_ZSTD_FRAMES = 65_536;
 const engineOptions = { chunkSize: CHUNK_BYTES, readableHighWaterMark: 2 * CHUNK_BYTES };
 
 /**
- * Decompresses `source` into `sink`: gzip with any number of members, zstd with any number of frames, or nothing at all.
+ * Decompresses `source` into `sink`: gzip with any number of members and zeros after them, zstd with any number of frames, or nothing at all.
  *
  * @throws ArchiveInvalid for broken, truncated or trailing data
  * @throws ArchiveUnsupported for a zstd window above 32 MiB; whatever the sink throws
@@ -40,15 +40,23 @@ export async function decompress(
 
 async function gunzip(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {
   const member = new Member(createGunzip(engineOptions), sink);
+  let hasEnded = false;
   try {
     for await (const chunk of source) {
-      if ((await member.write(chunk)) < chunk.length)
-        throw new CodedError("ArchiveInvalid", "there is data after the end of the gzip stream");
+      const used: number = hasEnded ? 0 : await member.write(chunk);
+      hasEnded ||= used < chunk.length;
+      if (hasEnded) checkPadding(chunk.subarray(used));
     }
-    await member.end();
+    if (!hasEnded) await member.end();
   } finally {
     member.destroy();
   }
+}
+
+/** Tapes and block devices pad a stream with zeros; gzip, and Go's reader of a tar, pass over them. */
+function checkPadding(rest: Buffer): void {
+  if (rest.some((byte) => byte !== 0))
+    throw new CodedError("ArchiveInvalid", "there is data after the end of the gzip stream");
 }
 
 async function unzstd(source: AsyncIterable<Buffer>, sink: ChunkSink): Promise<void> {

@@ -85,14 +85,14 @@ describe("ignore rules", () => {
   });
 
   test("immense .sourceignore files are refused, one or many", async () => {
-    await expect(left({ ".sourceignore": "#".repeat(300_000) })).rejects.toMatchObject({ code: "ArchiveTooLarge" });
-    const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d${i}/.sourceignore`, "#".repeat(10_000)]));
+    await expect(left({ ".sourceignore": "#".repeat(1_100_000) })).rejects.toMatchObject({ code: "ArchiveTooLarge" });
+    const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d${i}/.sourceignore`, "#".repeat(40_000)]));
     await expect(left(many)).rejects.toMatchObject({ code: "ArchiveTooLarge" });
   });
 
   test("too many patterns are refused", async () => {
     await expect(
-      left({ ".sourceignore": "a\n".repeat(1500), "d/.sourceignore": "b\n".repeat(1500) }),
+      left({ ".sourceignore": "a\n".repeat(7500), "d/.sourceignore": "b\n".repeat(7500) }),
     ).rejects.toMatchObject({ code: "InvalidPattern" });
   });
 

@@ -2,8 +2,8 @@ import { CodedError } from "../errors.ts";
 
 /** Longest name of a file on the file systems that consumers unpack to, in bytes. */
 const MAX_PART_BYTES = 255;
-/** Every part of a path is an entry in memory. */
-const MAX_PARTS = 255;
+/** Every part of a path is an entry in memory, and counts as one. */
+const MAX_PARTS = 1024;
 
 /** A part that is empty, `.` or `..`. */
 const oddPart = /(?:^|\/)\.{0,2}(?:\/|$)/;

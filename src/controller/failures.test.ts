@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
-import { failurePolicies } from "./policy.ts";
+import { failurePolicies, type FailurePolicy } from "./policy.ts";
 
 const codes = Object.keys(failurePolicies) as ErrorCode[];
 /** Nothing helps but an edit, or another content upstream. */
@@ -89,7 +89,7 @@ function expectedOf(code: ErrorCode): readonly unknown[] {
 }
 
 describe.each(codes)("%s", (code) => {
-  const { condition, reason, next } = failurePolicies[code];
+  const { condition, reason, next, isNamed }: FailurePolicy = failurePolicies[code];
   const isNegative = condition === "FetchFailed" || condition === "StorageOperationFailed";
 
   it("is in the status, and decides when the object is tried again", async () => {
@@ -97,7 +97,9 @@ describe.each(codes)("%s", (code) => {
     failure = new CodedError(code, "so it is", { retryAfterMs: 7000 });
     const then = await controller.reconcile(name);
     const object = await controller.get(name);
-    expect(conditionOf(object, "Ready")).toMatchObject({ status: "False", reason, message: "so it is" });
+    const message = isNamed ? `${code}: so it is` : "so it is";
+    expect(conditionOf(object, "Ready")).toMatchObject({ status: "False", reason, message });
+    expect(controller.events.at(-1)).toMatchObject({ type: "Warning", reason, message });
     expect(conditionOf(object, condition)).toMatchObject({ status: isNegative ? "True" : "False", reason });
     const outcome = [
       next,

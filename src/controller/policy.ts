@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.ts";
+import { codeOf, messageOf, type ErrorCode } from "../errors.ts";
 
 /**
  * What a failure means for the object. `retry`: try again with back-off. `stall`: wait for an edit or for upstream
@@ -8,7 +8,16 @@ export interface FailurePolicy {
   readonly condition: "FetchFailed" | "StorageOperationFailed" | "SourceVerified" | "Published";
   readonly reason: string;
   readonly next: "retry" | "stall" | "wait";
+  /** The message begins with the code, which says more than Flux's reason. */
+  readonly isNamed?: true;
 }
+
+/** What a reconcile was at where that decides, as in Flux, what a failure is called. */
+export type FailingStage =
+  /** Choosing a tag from the list of them. */
+  | "choosing"
+  /** Reading the keys and identities of `spec.verify`. */
+  | "trust";
 
 const pull = { condition: "FetchFailed", reason: "OCIArtifactPullFailed", next: "retry" } as const;
 const auth = { condition: "FetchFailed", reason: "AuthenticationFailed", next: "retry" } as const;
@@ -26,6 +35,7 @@ export const failurePolicies = {
   InvalidDigest: spec("URLInvalid"),
   InvalidSpec: spec("InvalidSpec"),
   InvalidTemplate: spec("InvalidTemplate"),
+  // Of spec.ignore; the others are named by where they stand, see `stageReasons`.
   InvalidPattern: spec("InvalidPattern"),
 
   RegistryUnreachable: pull,
@@ -48,10 +58,10 @@ export const failurePolicies = {
   IndexTooDeep: content,
   TooManyManifests: content,
 
-  NoTagMatch: { ...pull, reason: "NoTagMatch" },
-  NoManifestMatch: spec("NoManifestMatch"),
+  NoTagMatch: { ...pull, reason: "ReadOperationFailed", isNamed: true },
+  NoManifestMatch: { ...spec("OCIArtifactPullFailed"), isNamed: true },
   AmbiguousManifest: spec("AmbiguousManifest"),
-  NoLayerMatch: spec("NoLayerMatch"),
+  NoLayerMatch: { ...content, isNamed: true },
   AmbiguousLayer: spec("AmbiguousLayer"),
   OffsetOutOfRange: spec("OffsetOutOfRange"),
 
@@ -91,3 +101,27 @@ export const failurePolicies = {
   Aborted: pull,
   Internal: { condition: "FetchFailed", reason: "Failed", next: "retry" },
 } as const satisfies Record<ErrorCode, FailurePolicy>;
+
+/** What Flux calls a failure by where it happens. */
+const stageReasons = {
+  choosing: { of: ["OCIArtifactPullFailed", "InvalidPattern"], as: { reason: "ReadOperationFailed" } },
+  trust: {
+    of: ["AuthenticationFailed", "InvalidPattern", "InvalidSpec"],
+    as: { condition: "SourceVerified", reason: "VerificationError" },
+  },
+} as const satisfies Record<FailingStage, { of: readonly string[]; as: Partial<FailurePolicy> }>;
+
+/** What is to be done about an error, and its message for conditions and events. */
+export interface Verdict extends FailurePolicy {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export function judge(error: unknown, stage?: FailingStage): Verdict {
+  const code = codeOf(error);
+  const usual: FailurePolicy = failurePolicies[code];
+  const there = stage && stageReasons[stage];
+  const isRenamed = there?.of.some((reason) => reason === usual.reason) === true;
+  const policy: FailurePolicy = isRenamed ? { ...usual, ...there?.as, isNamed: true } : usual;
+  return { ...policy, code, message: policy.isNamed ? `${code}: ${messageOf(error)}` : messageOf(error) };
+}

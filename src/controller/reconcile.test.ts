@@ -153,6 +153,9 @@ describe("a change", () => {
   it("to suspended stops everything", async () => {
     await controller.apply("app", spec("flux/app", { suspend: true }));
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual([]);
+    expect(controller.writes()).toHaveLength(1);
+    expect((await controller.get("app"))?.status).toMatchObject({ observedGeneration: 1 });
+    await controller.reconcile("app");
     expect(controller.writes()).toEqual([]);
   });
 });
@@ -251,11 +254,9 @@ describe("a failure", () => {
     await controller.kube.create(secrets, keys, never);
     await controller.apply("app", spec("flux/app", { verify: { provider: "cosign", secretRef: { name: "keys" } } }));
     await controller.reconcile("app");
-    expect(conditionOf(await controller.get("app"), "Ready")).toMatchObject({
-      status: "False",
-      reason: "AuthenticationFailed",
-      message: expect.stringContaining("Secret keys"),
-    });
+    const said = { status: "False", reason: "VerificationError", message: expect.stringContaining("Secret keys") };
+    for (const type of ["Ready", "SourceVerified"])
+      expect(conditionOf(await controller.get("app"), type)).toMatchObject(said);
     expect(await controller.externalArtifact("app")).toBeUndefined();
   });
 });

@@ -11,7 +11,7 @@ import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } fr
 import { sooner, untilOf } from "./cooling.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import type { ReconcileContext } from "./memory.ts";
-import { failurePolicies } from "./policy.ts";
+import { judge } from "./policy.ts";
 import { retryOf, type Deps, type Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
 import type { Done, Known, Waiting } from "./run-result.ts";
@@ -21,6 +21,7 @@ import {
   isUnhandled,
   progressConditions,
   successStatus,
+  suspendedStatus,
   type Requests,
   type StatusBasis,
 } from "./status.ts";
@@ -51,8 +52,21 @@ export async function reconcile(cached: RawObject, context: ReconcileContext): P
   } catch (error) {
     return await refuse({ ...identity, object: raw as unknown as ArtifactRepository }, raw, error, context);
   }
-  if (object.spec.suspend === true) return { kind: "forget" };
+  if (object.spec.suspend === true) return await suspend({ ...identity, object }, raw, context);
   return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, context).run();
+}
+
+function basisOf(owner: Identified, known: RawObject, deps: Deps): StatusBasis {
+  const before = known.status ?? {};
+  return { before, generation: owner.generation, requests: requestsOf(owner, known, deps), now: deps.now() };
+}
+
+/** Nothing happens until it is resumed, and the status says that there is nothing to wait for. */
+async function suspend(owner: Identified, known: RawObject, { memory, deps, signal }: ReconcileContext): Promise<Next> {
+  const after = suspendedStatus(basisOf(owner, known, deps));
+  const written = await writeStatus({ kube: deps.kube, owner, known, after }, signal);
+  if (written !== undefined) memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
+  return { kind: "forget" };
 }
 
 /** A spec that makes no sense: said once, then nothing happens until it is edited. */
@@ -62,24 +76,20 @@ async function refuse(
   error: unknown,
   { memory, deps, signal }: ReconcileContext,
 ): Promise<Next> {
-  const before = known.status ?? {};
-  const basis = { before, generation: owner.generation, requests: requestsOf(owner, known, deps), now: deps.now() };
+  const basis = basisOf(owner, known, deps);
   const after = failureStatus(basis, {
     error,
     url: undefined,
     resolved: undefined,
     verification: undefined,
-    isStored: before.artifact !== undefined,
+    isStored: basis.before.artifact !== undefined,
     stored: {},
   });
   const written = await writeStatus({ kube: deps.kube, owner, known, after }, signal);
   if (written === undefined) return { kind: "forget" };
   memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
-  deps.announce.event(owner, {
-    type: "Warning",
-    reason: failurePolicies[codeOf(error)].reason,
-    message: messageOf(error),
-  });
+  const { reason, message, code } = judge(error);
+  deps.announce.event(owner, { type: "Warning", reason, message, metadata: { code } });
   return { kind: "forget" };
 }
 
@@ -95,13 +105,12 @@ class Attempt {
 
   /** @param seen resourceVersion of the cached object */
   constructor(owner: Identified, known: RawObject, seen: string | undefined, context: ReconcileContext) {
-    const before = known.status ?? {};
-    const requests = requestsOf(owner, known, context.deps);
     this.#owner = owner;
     this.#known = known;
     this.#seen = seen;
     this.#context = context;
-    this.#basis = { before, generation: owner.generation, requests, now: context.deps.now() };
+    this.#basis = basisOf(owner, known, context.deps);
+    const { before, requests } = this.#basis;
     this.#isForced = isUnhandled(requests, before) || context.memory.isRequested(owner.uid);
     this.#run = new Run(owner, before, {
       ...context,
@@ -182,7 +191,7 @@ class Attempt {
   }
 
   /** The last good artifact stays; what has just been stored, but could not be published, is not lost either. */
-  async #fail(error: unknown, { resolved, stored, found, verification, built }: Known): Promise<Next> {
+  async #fail(error: unknown, { stage, resolved, stored, found, verification, built }: Known): Promise<Next> {
     const { deps, memory, signal } = this.#context;
     if (signal.aborted) throw error;
     const { spec } = this.#owner.object;
@@ -199,6 +208,7 @@ class Attempt {
     const wrote = await this.#write(
       failureStatus(this.#basis, {
         error,
+        stage,
         url: spec.url,
         resolved,
         verification,
@@ -206,13 +216,12 @@ class Attempt {
         stored: fresh,
       }),
     );
-    const code = codeOf(error);
-    const { reason, next } = failurePolicies[code];
+    const { code, reason, message, next } = judge(error, stage);
     // Every attempt that it takes is the one that was asked for.
     memory.requested(this.#owner.uid, this.#isForced && next === "retry");
     deps.log("error", messageOf(error), { code, ...this.#owner.key });
     if (wrote || next === "retry")
-      deps.announce.event(this.#owner, { type: "Warning", reason, message: messageOf(error) });
+      deps.announce.event(this.#owner, { type: "Warning", reason, message, metadata: { code } });
     if (next === "retry") return retryOf(error);
     if (next !== "wait") return routine(spec, deps);
     const until = untilOf(error);

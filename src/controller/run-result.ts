@@ -6,6 +6,7 @@ import type { Published } from "../publish/port.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { Cooling } from "./cooling.ts";
+import type { FailingStage } from "./policy.ts";
 
 /** The same is being built for another object: to be waited for outside of any worker, for a while. */
 export interface Waiting {
@@ -23,6 +24,8 @@ export interface Built {
 
 /** What a run has found out, also where it fails then. */
 export interface Known {
+  /** What it was at, where that matters to a failure. */
+  readonly stage?: FailingStage | undefined;
   readonly resolved?: Resolved;
   readonly verification?: Verification | undefined;
   /** What `spec.component` names. */

@@ -86,9 +86,12 @@ export class Run {
     if (stored === undefined && isServedHere(this.#before, deps.store)) await this.#context.onLost();
     const from = await this.#phases.asking("resolve", "resolving", async (within) => {
       const repository = await deps.sources.open(spec, namespace, this.#freshness(), within);
+      this.#learn({ stage: "choosing" });
       const rule = await tagRule(spec, namespace, deps.kube, within);
+      if (rule.kind === "fixed") this.#learn({ stage: undefined });
       return { rule, repository, resolved: await resolveRoot(rule, repository, this.#nextStep(stored), within) };
     });
+    this.#learn({ stage: undefined });
     const { repository } = from;
     const { current, cooling } = await this.#takeOldEnough(from, stored);
     if (current.kind === "waiting") return current;
@@ -178,7 +181,9 @@ export class Run {
     const { limits } = deps.settings;
     const isComponent = spec.component !== undefined;
     const verified = await this.#phases.asking("verify", "verifying", async (signal) => {
+      this.#learn({ stage: "trust" });
       const policy = await deps.sources.verifyPolicy(spec, this.#owner.key.namespace, signal);
+      this.#learn({ stage: undefined });
       const select = selectRequest({ spec, repository, resolved, repositoryPath: "", limits, signal });
       return await verifySource({ verifier: deps.verifier, policy, repository, select, isComponent });
     });

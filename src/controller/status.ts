@@ -8,13 +8,12 @@ import type {
   SelectedStatus,
   UpstreamStatus,
 } from "../../api/v1beta1/status.ts";
-import { codeOf, messageOf } from "../errors.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
 import { type Cooling, coolingMessage } from "./cooling.ts";
 import { carried, settle, sourceVerified } from "./conditions.ts";
-import { failurePolicies } from "./policy.ts";
+import { judge, type FailingStage } from "./policy.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 
 /** What the annotation `reconcile.fluxcd.io/requestedAt` says, where it is there. */
@@ -51,6 +50,7 @@ export interface Success {
 /** What is known when something fails. */
 export interface Failure {
   readonly error: unknown;
+  readonly stage?: FailingStage | undefined;
   readonly url: string | undefined;
   readonly resolved: Resolved | undefined;
   readonly verification: Verification | undefined;
@@ -90,8 +90,7 @@ export function successStatus(basis: StatusBasis, facts: Success): ArtifactRepos
 /** The last good artifact stays in the status, as it stays served. */
 export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepositoryStatus {
   const before = { ...basis.before, ...facts.stored };
-  const { condition, reason, next } = failurePolicies[codeOf(facts.error)];
-  const message = messageOf(facts.error);
+  const { condition, reason, next, message } = judge(facts.error, facts.stage);
   const isNegative = condition === ConditionType.FetchFailed || condition === ConditionType.StorageOperationFailed;
   const drafts: ConditionDraft[] = [
     { type: ConditionType.Ready, status: "False", reason, message },
@@ -108,6 +107,27 @@ export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepos
     ...handled(basis),
     ...(facts.resolved && facts.url !== undefined && { upstream: upstreamStatus(facts.url, facts.resolved) }),
   };
+}
+
+/**
+ * As source-controller has it: the generation and the request are dealt with, and whoever waits for them (kstatus, `wait: true`
+ * of a Kustomization, `flux reconcile`) sees what was so before. An object that nothing is done for waits for nothing either.
+ */
+export function suspendedStatus(basis: StatusBasis): ArtifactRepositoryStatus {
+  const { before, generation } = basis;
+  const kept = (before.conditions ?? []).filter(({ type }) => type !== ConditionType.Stalled);
+  return {
+    ...before,
+    observedGeneration: generation,
+    ...handled(basis),
+    conditions: kept.map((condition) => atRest(condition, generation)),
+  };
+}
+
+function atRest(condition: Condition, generation: number): Condition {
+  if (condition.type === ConditionType.Ready) return { ...condition, observedGeneration: generation };
+  if (condition.type !== ConditionType.Reconciling) return condition;
+  return { ...condition, reason: Reason.ProgressingWithRetry };
 }
 
 /** The object says that it is being worked on. */

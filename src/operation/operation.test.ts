@@ -279,6 +279,19 @@ describe("ExtractAll", () => {
     }
   });
 
+  it("takes zeros after a gzip stream for padding, and does not publish them", async () => {
+    for (const run of [extract, extractAll]) {
+      const shelf = new Shelf();
+      const padded = Buffer.concat([gzipSync(valid), Buffer.alloc(1024)]);
+      const { blob } = await run(
+        [shelf.layer(padded)],
+        options,
+        io(shelf, { dir: await mkdtemp(join(dir, "padded")) }),
+      );
+      expect([blob.verbatim, await texts(blob.path)]).toEqual([false, { "a.yaml": "a" }]);
+    }
+  });
+
   it("names an entry that is not UTF-8, and lets ignore leave it out", async () => {
     const shelf = new Shelf();
     const odd = Buffer.from(tar({ "caf__.txt": "x", "k.yaml": "k" }));

@@ -27,13 +27,14 @@ export function selectRequest(
   { spec, repository, resolved, found, limits, signal }: Omit<BuildContext, "dir">,
   onDecision?: (decision: Decision) => void,
 ): SelectStep {
-  const { indexSelector, layerSelector } = spec;
-  return { root: resolved.root, repository, found, indexSelector, layerSelector, limits, signal, onDecision };
+  const { indexSelector, layerSelector, ignore } = spec;
+  const ignores = ignore !== undefined;
+  return { root: resolved.root, repository, found, indexSelector, layerSelector, ignores, limits, signal, onDecision };
 }
 
 /** @throws as `selectLayers`; AmbiguousResource for a component version of which no resource is meant; what registries answer */
 export async function selectFound(step: SelectStep): Promise<Selection> {
-  const { found, root, repository, signal, layerSelector, onDecision } = step;
+  const { found, root, repository, layerSelector, onDecision } = step;
   if (found === undefined) {
     return await selectLayers(step).catch(async (error: unknown) => {
       throw await inComponentTerms(error, repository, root, step);
@@ -45,15 +46,18 @@ export async function selectFound(step: SelectStep): Promise<Selection> {
     blob: found.descriptor,
     node: found.holder.node,
     stem: found.resource.name,
-    usual: await usualOperation(found, signal),
+    usual: await usualOperation(found, step),
     layerSelector,
     onDecision,
   });
 }
 
-/** A chart stays the file it is, which helm reads; of anything else its first bytes tell. */
-async function usualOperation(found: FoundResource, signal: AbortSignal): Promise<OperationName> {
-  if (found.resource.type.toLowerCase().startsWith("helmchart")) return "Copy";
+/** A chart stays the file it is, which helm reads, unless something is to be left out; of anything else its first bytes tell. */
+async function usualOperation(
+  found: FoundResource,
+  { ignores = false, signal }: Pick<SelectRequest, "ignores" | "signal">,
+): Promise<OperationName> {
+  if (!ignores && found.resource.type.toLowerCase().startsWith("helmchart")) return "Copy";
   const { archive } = await sniff(await headOf(found.repository, found.descriptor, signal));
   return archive === "none" ? "Copy" : "Extract";
 }

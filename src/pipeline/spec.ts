@@ -12,7 +12,7 @@ import type { Selection } from "../select/selection.ts";
 import type { TagQuery } from "../tags/rule.ts";
 
 /** Changed whenever the same layers would be made into another artifact, so that stored ones are made anew. */
-const BUILD_VERSION = 2;
+const BUILD_VERSION = 3;
 
 /** Helm writes the `+` of build metadata as `_` in tags. */
 const HELM_TYPE = /^application\/vnd\.cncf\.helm\./;

@@ -59,25 +59,27 @@ function pickOne<O extends Offered>(giving: readonly O[], offset: number, isChoi
 function operationFor(giving: readonly Offered[], selector: ChoosingSelector): Operation {
   if (selector.operation !== undefined) return selector.operation;
   if (selector.layout !== undefined) return "ExtractAll";
-  if (isAsInFlux(selector)) return "Extract";
+  if (isAsInFlux(giving, selector)) return "Extract";
   const all = giving.map(({ isConfig, usual }) => (isConfig ? "Copy" : (usual ?? "Extract")));
   return all.every((usual) => usual === all[0]) ? (all[0] ?? "Extract") : "Extract";
 }
 
 /**
- * Whether the selector says only what an OCIRepository's can: the exact type of an archive. Flux then extracts the first
- * match, and a manifest that was migrated must go on giving the same files. The fields that keep this meaning are listed;
- * with any other one, the known layout decides.
+ * Whether the selector says only what an OCIRepository's can: one exact type, whatever it is called, unless it names a
+ * format that cannot be an archive, where Flux would fail. Flux then extracts the first match, and a manifest that was
+ * migrated must go on giving the same files. The fields that keep this meaning are listed; with any other one, with
+ * several manifests or with a config blob, the known layout decides.
  */
-function isAsInFlux(selector: ChoosingSelector): boolean {
+export function isAsInFlux(offers: readonly Offered[], selector: ChoosingSelector): boolean {
   const keeping = new Set(["mediaType", "operation", "onConflict", "symlinks"]);
+  const archive = /[.+](?:tar|gz|gzip|tgz|tar\.gz)$/;
+  const file =
+    /^(?:text|image|audio|video|font|model)\/|[/+.](?:jsonl?|ya?ml|xml|toml|rego|raw|wasm|pdf|txt|cue)$|[/+.](?:wasm|gguf)\b/;
   const { mediaType } = selector;
-  return (
-    mediaType !== undefined &&
-    !/[*?[\\]/.test(mediaType) &&
-    /[.+](?:tar|gz|gzip|tgz|tar\.gz)$/.test(mediaType) &&
-    statedFields(selector).every((field) => keeping.has(field))
-  );
+  if (mediaType === undefined || /[*?[\\]/.test(mediaType)) return false;
+  if (!statedFields(selector).every((field) => keeping.has(field))) return false;
+  const [only, ...others] = offers.filter(({ pool }) => pool.length > 0);
+  return archive.test(mediaType) || (!file.test(mediaType) && others.length === 0 && only?.isConfig === false);
 }
 
 /** Whether layers are told apart by what they are. Fields that say what is done with them are listed; the others filter. */

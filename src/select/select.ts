@@ -1,6 +1,7 @@
 import type { Layer, ManifestNode } from "../oci/types.ts";
 import type { Visit } from "../oci/walk.ts";
 import { Turns } from "../turns.ts";
+import { isAsInFlux } from "./choice.ts";
 import { chooseLayers, type LayerChoice } from "./choose-layers.ts";
 import { choosePresent, missingOf, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
 import { reportDecisions } from "./decisions.ts";
@@ -54,9 +55,9 @@ async function look(node: ManifestNode, { indexSelector, layerSelector }: Select
 }
 
 function selectionOf(
-  { operation }: LayerChoice,
+  { operation, offers }: LayerChoice,
   layers: readonly Layer[],
-  { layerSelector }: SelectRequest,
+  { layerSelector, ignores }: SelectRequest,
   note: string | undefined,
 ): Selection {
   const nodes: readonly ManifestNode[] = [...new Set(layers.map(({ node }) => node))];
@@ -66,30 +67,36 @@ function selectionOf(
     operation,
     layout: layerSelector?.layout ?? "Merge",
     ...(layerSelector?.filename !== undefined && { filename: layerSelector.filename }),
-    ...knownOf(nodes, layers, { operation, layerSelector }),
+    ...knownOf(nodes, layers, { operation, offers, layerSelector, ignores }),
     ...(note !== undefined && { note }),
   };
 }
 
 interface Decided {
   readonly operation: OperationName;
+  readonly offers: LayerChoice["offers"];
   readonly layerSelector: LayerSelector | undefined;
+  readonly ignores: boolean | undefined;
 }
 
 /** What the layout of the layers adds, where it is known. */
 function knownOf(
   nodes: readonly ManifestNode[],
   layers: readonly Layer[],
-  { operation, layerSelector }: Decided,
+  { operation, offers, layerSelector, ignores = false }: Decided,
 ): Pick<Selection, "profile" | "nameOf" | "rules" | "isUndecided"> {
   const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
   const nameOf = namesOf(layers);
   const rules = rulesOf(layers, operation === "ExtractAll" && !layerMatcher(layerSelector).hasFilters);
-  const isUnknown = layers.every(({ node, ordinal }) => ordinal >= 0 && profileOf(node) === undefined);
+  const isLayers = layers.every(({ ordinal }) => ordinal >= 0);
+  const isUnknown = isLayers && layers.every(({ node }) => profileOf(node) === undefined);
+  // Nothing can be left out of a copy.
+  const isToBeThinned = ignores && operation === "Copy" && isLayers && layerSelector?.filename === undefined;
+  const isOpen = isUnknown || isAsInFlux(offers, layerSelector ?? {}) || isToBeThinned;
   return {
     ...(nameOf && { nameOf }),
     ...(rules && { rules }),
     ...(profile !== undefined && others.length === 0 && { profile }),
-    ...(isUnknown && operation !== "ExtractAll" && layerSelector?.operation === undefined && { isUndecided: true }),
+    ...(isOpen && operation !== "ExtractAll" && layerSelector?.operation === undefined && { isUndecided: true }),
   };
 }

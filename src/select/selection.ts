@@ -29,6 +29,8 @@ export interface SelectRequest {
   readonly repository: Fetcher;
   readonly indexSelector?: IndexSelector | undefined;
   readonly layerSelector?: LayerSelector | undefined;
+  /** Whether `spec.ignore` names what is to be left out, for which an archive has to be extracted. */
+  readonly ignores?: boolean | undefined;
   readonly limits: Limits;
   readonly signal: AbortSignal;
   /** Told of every index, manifest and layer that was looked at, also before the selection fails. */
@@ -63,7 +65,7 @@ export interface Selection {
   readonly nameOf?: LayerNames;
   /** What else the known layout has: modes, files that its config stands for. */
   readonly rules?: LayoutRules;
-  /** Of an unknown layout, without a word on what to do: an archive is extracted, else it is copied, as the first bytes say. */
+  /** Without a word on what to do: an archive is extracted, else it is copied, as the first bytes say. */
   readonly isUndecided?: boolean;
   /** Name of the known layout; undefined for one that is not known. */
   readonly profile?: string;

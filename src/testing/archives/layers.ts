@@ -39,8 +39,19 @@ export function layersOf(node: ManifestNode): Layer[] {
   return node.manifest.layers.map((descriptor, ordinal) => ({ descriptor, node, ordinal }));
 }
 
+type Contents = Map<string, { readonly content: Buffer; readonly mode: number }>;
+
 /** What a tar.gz holds, read by another parser than ours: path to content; directories end in a slash. */
-export async function filesIn(path: string): Promise<Map<string, { readonly content: Buffer; readonly mode: number }>> {
+export async function filesIn(path: string): Promise<Contents> {
+  return await filesOf(await readFile(path));
+}
+
+/** The paths of a tar.gz. */
+export async function listArchive(archive: Buffer): Promise<string[]> {
+  return [...(await filesOf(archive)).keys()];
+}
+
+async function filesOf(archive: Buffer): Promise<Contents> {
   const files = new Map<string, { content: Buffer; mode: number }>();
   const parser = new Parser({ strict: true });
   const done = new Promise<void>((resolve, reject) => parser.on("end", resolve).on("error", reject));
@@ -54,7 +65,7 @@ export async function filesIn(path: string): Promise<Map<string, { readonly cont
       }),
     );
   });
-  parser.end(gunzipSync(await readFile(path)));
+  parser.end(gunzipSync(archive));
   await done;
   return files;
 }
