@@ -117,7 +117,7 @@ describe("suspend", () => {
     await change(failing.name, "flux/app", { ref: { tag: "none" }, suspend: true });
     const { metadata, ...rest } = await reconciled(failing.name);
     expect(rest.status?.observedGeneration).toBe(metadata.generation);
-    expect(conditionOf({ metadata, ...rest } as RawObject, "Reconciling")?.reason).toBe("ProgressingWithRetry");
+    expect(conditionOf({ metadata, ...rest }, "Reconciling")?.reason).toBe("ProgressingWithRetry");
   });
 
   it("of a new object says nothing of what is not known, and writes once", async () => {

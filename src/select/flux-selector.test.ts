@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { defaultLimits } from "../config.ts";
+import type { Descriptor } from "../oci/types.ts";
 import { fixture } from "../testing/archives/layers.ts";
 import { MemoryRepository } from "../testing/registry/memory-repository.ts";
 import { selectLayers } from "./select.ts";
@@ -48,7 +49,8 @@ it.each<[string, string, number[]]>([
 ])("of two titled layers of the type %s: %s", async (mediaType, operation, offsets) => {
   const repository = new MemoryRepository();
   const config = repository.blob("{}", "application/vnd.oci.empty.v1+json");
-  const layers = ["a", "b"].map((text) => ({ ...repository.blob(text, mediaType), annotations: title }));
+  const titled = (text: string): Descriptor => ({ ...repository.blob(text, mediaType), annotations: title });
+  const layers = [titled("a"), titled("b")];
   const root = repository.manifest({ config, layers });
   const select = async (layerSelector: LayerSelector) =>
     await selectLayers({ root, repository, layerSelector, limits: defaultLimits, signal });

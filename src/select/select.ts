@@ -83,20 +83,29 @@ interface Decided {
 function knownOf(
   nodes: readonly ManifestNode[],
   layers: readonly Layer[],
-  { operation, offers, layerSelector, ignores = false }: Decided,
+  decided: Decided,
 ): Pick<Selection, "profile" | "nameOf" | "rules" | "isUndecided"> {
+  const { operation, layerSelector } = decided;
   const [profile, ...others] = new Set(nodes.map((node) => profileOf(node)?.name));
   const nameOf = namesOf(layers);
   const rules = rulesOf(layers, operation === "ExtractAll" && !layerMatcher(layerSelector).hasFilters);
-  const isLayers = layers.every(({ ordinal }) => ordinal >= 0);
-  const isUnknown = isLayers && layers.every(({ node }) => profileOf(node) === undefined);
-  // Nothing can be left out of a copy.
-  const isToBeThinned = ignores && operation === "Copy" && isLayers && layerSelector?.filename === undefined;
-  const isOpen = isUnknown || isAsInFlux(offers, layerSelector ?? {}) || isToBeThinned;
   return {
     ...(nameOf && { nameOf }),
     ...(rules && { rules }),
     ...(profile !== undefined && others.length === 0 && { profile }),
-    ...(isOpen && operation !== "ExtractAll" && layerSelector?.operation === undefined && { isUndecided: true }),
+    ...(isUndecided(layers, decided) && { isUndecided: true }),
   };
+}
+
+/** Whether the first bytes tell what is done: nobody has, and Flux would extract, or something is to be left out. */
+function isUndecided(
+  layers: readonly Layer[],
+  { operation, offers, layerSelector = {}, ignores = false }: Decided,
+): boolean {
+  if (operation === "ExtractAll" || layerSelector.operation !== undefined) return false;
+  if (layers.some(({ ordinal }) => ordinal < 0)) return false;
+  if (isAsInFlux(offers, layerSelector)) return true;
+  if (layers.every(({ node }) => profileOf(node) === undefined)) return true;
+  // Nothing can be left out of a copy.
+  return ignores && operation === "Copy" && layerSelector.filename === undefined;
 }
