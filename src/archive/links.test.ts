@@ -107,7 +107,8 @@ describe("Follow", () => {
     }
     const started = performance.now();
     await expect(follow(items)).rejects.toMatchObject({ code: "ArchiveTooManyEntries" });
-    expect(performance.now() - started).toBeLessThan(4000);
+    // Without its bound it would take years.
+    expect(performance.now() - started).toBeLessThan(60_000);
   });
 
   test("others have their turn meanwhile", async () => {

@@ -77,6 +77,7 @@ describe("the first bytes tell what a layer is", () => {
       "gzip of two members, the first shorter than a block",
       Buffer.concat([gzipSync(tar.subarray(0, 100)), gzipSync(tar.subarray(100))]),
     ],
+    ["gzip and zeros", Buffer.concat([gzipSync(tar), Buffer.alloc(100)])],
     ["gzip with an empty first member", Buffer.concat([gzipSync(Buffer.alloc(0)), gzipSync(tar)])],
     ["zstd", frame(tar)],
     [
@@ -154,7 +155,6 @@ describe("broken layers", () => {
     ["gzip with a wrong checksum", flip(gz, -8), "ArchiveInvalid"],
     ["gzip with a wrong length", flip(gz, -2), "ArchiveInvalid"],
     ["gzip and junk", Buffer.concat([gz, Buffer.from("junk")]), "ArchiveInvalid"],
-    ["gzip and zeros", Buffer.concat([gz, Buffer.alloc(100)]), "ArchiveInvalid"],
     ["gzip and half a member", Buffer.concat([gz, gz.subarray(0, 5)]), "ArchiveInvalid"],
     [
       "half of the second zstd frame",

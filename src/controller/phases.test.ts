@@ -46,7 +46,8 @@ describe("timeout", () => {
     });
     expect(performance.now() - started).toBeLessThan(1900);
     const ready = conditionOf(await controller.get("app"), "Ready");
-    expect(ready).toMatchObject({ status: "False", reason: "OCIArtifactPullFailed" });
+    const reason = "ref" in more ? "ReadOperationFailed" : "OCIArtifactPullFailed";
+    expect(ready).toMatchObject({ status: "False", reason });
     expect(ready?.message).toContain(registry.host);
   });
 
