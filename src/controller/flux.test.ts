@@ -139,6 +139,7 @@ describe("a failure that Flux has a reason for", () => {
       "ReadOperationFailed",
       /^InvalidPattern: /,
     ],
+    ["a range that is none", { ref: { semver: "newest" } }, "FetchFailed", "ReadOperationFailed", /^InvalidSpec: /],
     [
       "a media type that no layer has",
       { layerSelector: { mediaType: "application/none" } },

@@ -104,7 +104,7 @@ export const failurePolicies = {
 
 /** What Flux calls a failure by where it happens. */
 const stageReasons = {
-  choosing: { of: ["OCIArtifactPullFailed", "InvalidPattern"], as: { reason: "ReadOperationFailed" } },
+  choosing: { of: ["OCIArtifactPullFailed", "InvalidPattern", "InvalidSpec"], as: { reason: "ReadOperationFailed" } },
   trust: {
     of: ["AuthenticationFailed", "InvalidPattern", "InvalidSpec"],
     as: { condition: "SourceVerified", reason: "VerificationError" },

@@ -48,6 +48,7 @@ function report(objects: readonly MigratedObject[]): string {
     migrated.length === 0
       ? ["nothing to migrate: the file has no OCIRepository"]
       : [
+          "Without layerSelector.mediaType a known layout, such as a chart, is taken as its own tool takes it. All that differs from OCIRepository is in docs/migration.md.",
           "Consumers need Flux 2.7 or later with the feature gate ExternalArtifact=true. Delete the old objects once nothing reads them.",
         ];
   return `${[...lines, ...closing].join("\n")}\n`;

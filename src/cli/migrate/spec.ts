@@ -5,6 +5,7 @@ import { formatIssues } from "../../../api/v1beta1/issues.ts";
 import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
 import { CodedError, messageOf } from "../../errors.ts";
 import { parseReference } from "../../oci/reference.ts";
+import { adviceFor } from "./advice.ts";
 
 /** Where an object comes from: Flux's OCIRepository, or the older proposal with `image` and `tag`. */
 export type Origin = "flux" | "proposal";
@@ -36,7 +37,7 @@ export function originOf(object: Readonly<Record<string, unknown>>): Origin | un
 
 /**
  * Turns the nodes of one object into those of an ArtifactRepository, in place, with their comments.
- * @returns what could not be carried over, a line each
+ * @returns what could not be carried over, or means something else now, a line each
  * @throws InvalidSpec where the result would not be accepted, or would verify less than before
  */
 export function migrateObject(object: YAMLMap, origin: Origin, document: Document): string[] {
@@ -50,6 +51,7 @@ export function migrateObject(object: YAMLMap, origin: Origin, document: Documen
   notes.push(...dropUnknown(object, document));
   const parsed = parseArtifactRepository(plainValue(object, document));
   if ("issues" in parsed) throw invalid(formatIssues(parsed.issues));
+  if (origin === "flux") notes.push(...adviceFor(plainValue(spec, document) as Readonly<Record<string, unknown>>));
   return notes;
 }
 

@@ -265,8 +265,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   e2e: {
     holds: "a real registry, a real API server and Flux's real controllers",
     imports: ["src/testing"],
-    types: ["src/oci"],
-    packages: ["tar", "undici", "vitest", "yaml"],
+    types: ["src/cli/migrate/differences", "src/oci"],
+    packages: ["p-limit", "tar", "undici", "vitest", "yaml"],
     reaches: ["child_process", "fs", "http", "net"],
   },
   "vitest.config": {
