@@ -112,4 +112,4 @@ test("removing costs what is removed, not what is there", async () => {
   const merged = await overlay(layers, 100_000, undefined);
   for (const _ of merged.entries) steps += 1;
   expect(steps).toBe(40_000 - 2 * 2500 - 2500);
-}, 5000);
+}, 15_000);

@@ -477,7 +477,7 @@ describe("messages", () => {
     expect((await refusal(root, {})).details.suggestion).toEqual({
       layerSelector: { mediaType: "application/x.tar", offset: 0 },
     });
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it("come soon for an index of a thousand manifests", async () => {
