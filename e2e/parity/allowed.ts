@@ -28,6 +28,10 @@ const isAnyForm = (at: Situation, ...forms: readonly string[]): boolean =>
 
 /** What explains that the two have taken, or refused, different things; the first that holds. */
 const causes: readonly (readonly [DifferenceId, Cause])[] = [
+  [
+    "chart-tags",
+    ({ flux, strata }) => flux.message.includes("no match found for semver") && strata.tag?.includes("_") === true,
+  ],
   ["empty", ({ strata }) => strata.message.startsWith("no file is left to publish")],
   ["several-layers", ({ strata }) => strata.reason === "AmbiguousLayer"],
   ["index", ({ artifacts }) => artifacts.some(({ isIndex }) => isIndex)],

@@ -16,7 +16,8 @@ export interface Observation {
   /** Path to content, and `*` where it is executable; the artifact itself under "" where it is no tar.gz. */
   readonly files: Readonly<Record<string, string>> | undefined;
   readonly handledAt: string | undefined;
-  /** Strata's alone. */
+  /** Strata's alone, as is `selected`. */
+  readonly tag: string | undefined;
   readonly selected:
     { readonly profile?: string; readonly operation?: string; readonly layerCount?: number } | undefined;
 }
@@ -70,6 +71,7 @@ async function observed(object: KubeObject): Promise<Observation> {
     conditions: conditions.map((one) => `${one.type}=${one.status}`).sort(),
     files: artifact && (await filesOf(artifact)),
     handledAt: status["lastHandledReconcileAt"] as string | undefined,
+    tag: (status["upstream"] as { tag?: string } | undefined)?.tag,
     selected: status["selected"] as Observation["selected"],
   };
 }

@@ -82,6 +82,13 @@ export const differences = [
     write: "`indexSelector`, or `ref.digest` with the digest of the manifest",
   },
   {
+    id: "chart-tags",
+    what: "`ref.semver`, and tags of charts such as `1.1.0_build.5`, whose `_` stands for `+`",
+    flux: "versions only with the media type of a chart in `layerSelector`",
+    strata: "also without it, where no other tag matches",
+    why: "a tag that can be nothing else is better than none",
+  },
+  {
     id: "file-types",
     what: "`layerSelector.mediaType` alone, and the type of a file such as `application/json`, or a layer that is no archive",
     flux: "fails",
