@@ -6,7 +6,6 @@ import { codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
 import { componentStatus } from "../pipeline/component.ts";
-import { readRequestedAt, requestFor } from "../publish/external-artifact.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { sooner, untilOf } from "./cooling.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
@@ -16,16 +15,9 @@ import { retryOf, type Deps, type Next } from "./ports.ts";
 import { withProgress } from "./progress.ts";
 import type { Done, Known, Waiting } from "./run-result.ts";
 import { Run } from "./run.ts";
-import {
-  failureStatus,
-  isUnhandled,
-  progressConditions,
-  successStatus,
-  suspendedStatus,
-  type Requests,
-  type StatusBasis,
-} from "./status.ts";
+import { failureStatus, isUnhandled, progressConditions, successStatus, type StatusBasis } from "./status.ts";
 import { writeStatus } from "./status-writer.ts";
+import { basisOf, suspend } from "./suspend.ts";
 
 /**
  * One reconcile (api.md): gates, phases, status. It writes the status at most once, besides saying that it takes long.
@@ -54,19 +46,6 @@ export async function reconcile(cached: RawObject, context: ReconcileContext): P
   }
   if (object.spec.suspend === true) return await suspend({ ...identity, object }, raw, context);
   return await new Attempt({ ...identity, object }, raw, cached.metadata.resourceVersion, context).run();
-}
-
-function basisOf(owner: Identified, known: RawObject, deps: Deps): StatusBasis {
-  const before = known.status ?? {};
-  return { before, generation: owner.generation, requests: requestsOf(owner, known, deps), now: deps.now() };
-}
-
-/** Nothing happens until it is resumed, and the status says that there is nothing to wait for. */
-async function suspend(owner: Identified, known: RawObject, { memory, deps, signal }: ReconcileContext): Promise<Next> {
-  const after = suspendedStatus(basisOf(owner, known, deps));
-  const written = await writeStatus({ kube: deps.kube, owner, known, after }, signal);
-  if (written !== undefined) memory.statuses.remember(owner.uid, known.metadata.resourceVersion, written);
-  return { kind: "forget" };
 }
 
 /** A spec that makes no sense: said once, then nothing happens until it is edited. */
@@ -283,11 +262,6 @@ class Attempt {
 function withoutArtifact(status: ArtifactRepositoryStatus): ArtifactRepositoryStatus {
   const gone = new Set(["artifact", "url", "selected"]);
   return Object.fromEntries(Object.entries(status).filter(([field]) => !gone.has(field)));
-}
-
-function requestsOf({ key, uid }: Pick<Identified, "key" | "uid">, known: RawObject, deps: Deps): Requests {
-  const artifact = deps.cachedExternalArtifact(key);
-  return { object: readRequestedAt(known), externalArtifact: artifact && requestFor(uid, artifact) };
 }
 
 /** The next reconcile that nobody has to ask for; `interval: 0s` wants none, as in Flux. */
