@@ -5,7 +5,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { assembleImage } from "./image.ts";
 
@@ -56,7 +56,7 @@ const base = JSON.parse(run(process.execPath, values.insecure ? [...copy, "--ins
 const { version, license } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Record<string, string>;
 const digest = await assembleImage({
   base: layout,
-  out: join(root, values.out),
+  out: resolve(root, values.out),
   files: await filesOfImage(scratch),
   created: Number(run("git", ["log", "-1", "--format=%ct"])),
   platforms: values.platform,
