@@ -1,15 +1,23 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { execFile } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { installManifest } from "../config/build-install.ts";
 import { customResourceDefinition } from "../crds/crd.ts";
+import { findBinary } from "./binaries.ts";
 import { strataJson } from "./commands.ts";
 import { startControlPlane, type ControlPlane } from "./controlplane.ts";
 import { installFluxCrds, startKustomizeController, startSourceController } from "./flux.ts";
-import { isReady } from "./kube.ts";
+import { isReady, type KubeObject } from "./kube.ts";
 import { kubectl } from "./kubectl.ts";
 import { startRegistry, type Registry } from "./registry.ts";
-import { namespace } from "./repositories.ts";
+import { digestOfTag } from "./crane.ts";
+import { pushFixtures } from "./push.ts";
+import { artifactRepository, namespace, readyRepository } from "./repositories.ts";
+import type { Server } from "./server.ts";
+import { startStrata } from "./strata.ts";
+import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -25,6 +33,8 @@ beforeAll(async () => {
   file = join(dir, "install.yaml");
   await mkdir(dir);
   await writeFile(file, installManifest());
+  await installFluxCrds(plane);
+  await pushFixtures(registry);
 });
 
 const crd = { kind: "CustomResourceDefinition", name: customResourceDefinition().metadata.name } as const;
@@ -50,10 +60,86 @@ describe("install.yaml by kubectl", () => {
   });
 });
 
+describe("install.yaml is deleted while its controller runs", () => {
+  const source = { ref: { tag: "1.0.0" } };
+  const target = (name: string): string => `${registry.host}/removed/${name}`;
+  const pushing = (name: string): object => ({ oci: { url: `oci://${target(name)}`, insecure: true, tags: ["kept"] } });
+  const names = (prefix: string): readonly string[] => [1, 2, 3].map((at) => `${prefix}-${at}`);
+
+  /** What config/README.md says, in its first or second block on removing. */
+  async function asWritten(block: 1 | 2): Promise<void> {
+    const page = await readFile(join(import.meta.dirname, "../config/README.md"), "utf8");
+    const [, text = ""] = [...page.matchAll(/^```sh\n(.*?)^```/gms)][block - 1] ?? [];
+    expect(text).toContain("kubectl");
+    const script = text.replace("dist/", "").replace("--ignore-not-found", "--ignore-not-found --wait=false");
+    const path = `${dirname(await findBinary("kubectl"))}:${process.env["PATH"]}`;
+    await promisify(execFile)("bash", ["-euc", script], {
+      cwd: dir,
+      env: { PATH: path, KUBECONFIG: plane.kubeconfig },
+    });
+  }
+
+  /** What kube-controller-manager does, which does not run here. */
+  async function finalizeNamespace(): Promise<void> {
+    const ref = { kind: "Namespace", name: "strata-system" } as const;
+    const object = await plane.admin.find(ref);
+    if (object?.metadata["deletionTimestamp"] === undefined) return;
+    const path = join(dir, "..", "namespace.json");
+    await writeFile(path, JSON.stringify({ ...object, spec: { finalizers: [] } }));
+    await kubectl(plane, ["replace", "--raw", `/api/v1/namespaces/${ref.name}/finalize`, "-f", path]);
+  }
+
+  const deleteAll = async (): Promise<void> => void (await kubectl(plane, ["delete", "-f", file, "--wait=false"]));
+  const crdGone = async (): Promise<unknown> =>
+    await eventually("the CRD gone", async () => (await plane.admin.find(crd)) === undefined);
+
+  async function install(...objects: readonly KubeObject[]): Promise<void> {
+    await kubectl(plane, ["apply", "-f", file]);
+    const { server } = await startStrata(workspace, plane, { name: `strata-${objects[0]?.metadata.name}` });
+    running = server;
+    for (const object of objects) await plane.admin.create(object);
+    for (const { metadata } of objects) await readyRepository(plane, metadata.name);
+  }
+
+  let running: Server | undefined;
+  afterEach(async () => {
+    await running?.kill();
+    await finalizeNamespace();
+  });
+
+  it("takes all objects along that push nothing", async () => {
+    await install(...names("plain").map((name) => artifactRepository(name, { registry, path: "flux/app" }, source)));
+    await deleteAll();
+    await crdGone();
+  });
+
+  it("takes back what was pushed where the CRD is deleted first", async () => {
+    await install(
+      ...names("first").map((name) =>
+        artifactRepository(name, { registry, path: "flux/app" }, { ...source, publish: pushing(name) }),
+      ),
+    );
+    for (const name of names("first")) expect(await digestOfTag(`${target(name)}:kept`)).toBeDefined();
+    await asWritten(1);
+    await crdGone();
+    for (const name of names("first")) expect(await digestOfTag(`${target(name)}:kept`)).toBeUndefined();
+  });
+
+  it("is done with once objects that push are let go by hand, where all was deleted at once", async () => {
+    await install(
+      ...names("once").map((name) =>
+        artifactRepository(name, { registry, path: "flux/app" }, { ...source, publish: pushing(name) }),
+      ),
+    );
+    await deleteAll();
+    await running?.kill();
+    await asWritten(2);
+    await crdGone();
+  });
+});
+
 describe("install.yaml by a Kustomization", () => {
   it("survives postBuild substitution in strict mode, byte for byte", async () => {
-    await kubectl(plane, ["delete", "crd", crd.name]);
-    await installFluxCrds(plane);
     await startSourceController(workspace, plane);
     await startKustomizeController(workspace, plane, ["StrictPostBuildSubstitutions"]);
     await strataJson(["bundle", "-f", dir, "-t", `oci://${registry.host}/install:1.0.0`, "--insecure"]);

@@ -327,6 +327,11 @@ describe("refused", () => {
     ["PAX and a long name", tarOf(paxEntry([["path", "x"]]), gnuLong("L", "y"), { name: "a" }), "ArchiveInvalid"],
     ["a PAX header at the end", tarOf(paxEntry([["path", "x"]])), "ArchiveInvalid"],
     ["a long name at the end", tarOf(gnuLong("L", "x")), "ArchiveInvalid"],
+    ...[paxEntry([["path", "x"]]), gnuLong("L", "x"), gnuLong("K", "x")].map((local, at): [string, Buffer, string] => [
+      `a global header after a local one of kind ${"xLK"[at]}`,
+      tarOf(local, paxEntry([["comment", "c"]], "g"), { name: "a" }),
+      "ArchiveInvalid",
+    ]),
     ["a name that is empty", tarOf({ name: "", mode: 0o600 }), "ArchiveInvalid"],
     ["an empty long name", tarOf(gnuLong("L", ""), { name: "a" }), "ArchiveInvalid"],
     ["a symlink to nothing", tarOf({ name: "a", type: "2" }), "ArchiveInvalid"],

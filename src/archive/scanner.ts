@@ -205,6 +205,9 @@ export class TarScanner {
         `the archive has an extended header of ${header.size} bytes; at most ${MAX_META_BYTES} are read`,
       );
     if (header.typeflag !== "x") this.#note("an extended header is not of PAX's local kind");
+    // Go's reader forgets the local one then.
+    if (header.typeflag === "g" && this.#isMetaPending)
+      throw new CodedError("ArchiveInvalid", "a global header stands between an entry and its extended header");
     this.#metaType = header.typeflag;
     this.#meta = [];
     this.#left = header.size;
@@ -247,8 +250,12 @@ export class TarScanner {
     else this.#longLink = name;
   }
 
+  get #isMetaPending(): boolean {
+    return this.#pax !== undefined || this.#longName !== undefined || this.#longLink !== undefined;
+  }
+
   #refusePendingMeta(): void {
-    if (this.#pax ?? this.#longName ?? this.#longLink) {
+    if (this.#isMetaPending) {
       throw new CodedError("ArchiveInvalid", "the archive ends after an extended header");
     }
   }

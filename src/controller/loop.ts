@@ -9,6 +9,7 @@ import type { Departed } from "./finalize.ts";
 import { collectOrphans } from "./orphans.ts";
 import { isServedHere } from "./stored.ts";
 import { objectKey, queueKey } from "./dependents.ts";
+import { Losses } from "./losses.ts";
 import { ReconcileMemory } from "./memory.ts";
 import { retryOf, type Deps, type Next } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
@@ -43,9 +44,12 @@ export interface Loop {
 export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loop {
   const memory = new ReconcileMemory();
   const departures = new Departures(caches);
-  const queue = makeQueue({ caches, deps, memory, departures, options });
+  const losses = new Losses(deps, memory);
+  const parts = { caches, deps, memory, departures, losses, options };
+  const queue = makeQueue(parts);
   const stopping = new AbortController();
-  caches.feed(listener(queue, { caches, deps, memory, departures, options }, stopping.signal));
+  caches.feed(listener(queue, parts, stopping.signal));
+  void losses.tell(caches.objects.list(), stopping.signal);
   queue.start();
   return {
     queue,
@@ -62,6 +66,7 @@ interface Parts {
   readonly deps: Deps;
   readonly memory: ReconcileMemory;
   readonly departures: Departures;
+  readonly losses: Losses;
   readonly options: LoopOptions;
 }
 
@@ -96,7 +101,7 @@ function listener(queue: Queue, { caches, deps, memory, departures, options }: P
 }
 
 /** Its groups are namespaces: however many objects one has, the others have their turns. */
-function makeQueue({ caches, deps, memory, departures, options }: Parts): Queue {
+function makeQueue({ caches, deps, memory, departures, losses, options }: Parts): Queue {
   const { concurrent, backoff, onQueueEvent, within = async (_, work) => await work() } = options;
   const transfers = new Permits(room.transfers(concurrent));
   const queue: Queue = new Queue({
@@ -108,6 +113,7 @@ function makeQueue({ caches, deps, memory, departures, options }: Parts): Queue 
     process: async (key, turn) => {
       const at = objectKey(key);
       const { signal, addedAt: askedAt } = turn;
+      await losses.begin(key);
       const isSettled = await departures.settle(at, deps, signal);
       const object = caches.objects.get(at);
       if (object === undefined) return isSettled ? queue.forget(key) : queue.retry(key);

@@ -9,6 +9,7 @@ import { componentStatus } from "../pipeline/component.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { sooner, untilOf } from "./cooling.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
+import { isLost, lostStatus, tellLoss, withoutArtifact } from "./loss.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { judge } from "./policy.ts";
 import { retryOf, type Deps, type Next } from "./ports.ts";
@@ -55,7 +56,10 @@ async function refuse(
   error: unknown,
   { memory, deps, signal }: ReconcileContext,
 ): Promise<Next> {
-  const basis = basisOf(owner, known, deps);
+  const isGone = await isLost(owner, known.status, deps.store);
+  if (isGone) await deps.publishers.externalArtifact.retract(owner, messageOf(error), signal);
+  const found = basisOf(owner, known, deps);
+  const basis = isGone ? { ...found, before: withoutArtifact(found.before) } : found;
   const after = failureStatus(basis, {
     error,
     url: undefined,
@@ -100,13 +104,11 @@ class Attempt {
 
   /** At once, since making it again may take minutes, or not be possible: nobody is to be sent to what is not there. */
   async #tellLoss(): Promise<void> {
-    const { deps, signal } = this.#context;
-    const message = "the stored artifact is missing or damaged; it is being made again";
-    const before = withoutArtifact(this.#basis.before);
-    const conditions = progressConditions({ ...this.#basis, before: { ...before, conditions: [] } }, message);
-    this.#basis = { ...this.#basis, before: { ...before, conditions } };
-    await this.#write(this.#basis.before);
-    await deps.publishers.externalArtifact.retract(this.#owner, message, signal);
+    const { deps, memory, signal } = this.#context;
+    const after = lostStatus(this.#basis, false);
+    this.#basis = { ...this.#basis, before: after };
+    this.#known = await tellLoss(this.#owner, { known: this.#known, after, isSuspended: false }, deps, signal);
+    memory.statuses.remember(this.#owner.uid, this.#seen, this.#known);
   }
 
   async run(): Promise<Next> {
@@ -257,11 +259,6 @@ class Attempt {
       targets: [...new Set(published.rows.map(({ kind }) => kind))],
     });
   }
-}
-
-function withoutArtifact(status: ArtifactRepositoryStatus): ArtifactRepositoryStatus {
-  const gone = new Set(["artifact", "url", "selected"]);
-  return Object.fromEntries(Object.entries(status).filter(([field]) => !gone.has(field)));
 }
 
 /** The next reconcile that nobody has to ask for; `interval: 0s` wants none, as in Flux. */

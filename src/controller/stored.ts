@@ -90,7 +90,8 @@ async function refilled(
   }
 }
 
-function artifactOf({ artifact }: ArtifactRepositoryStatus): Artifact | undefined {
+/** What a status says of its artifact, where that is enough to find it. */
+export function artifactOf({ artifact }: ArtifactRepositoryStatus): Artifact | undefined {
   if (artifact?.size === undefined || !isDigest(artifact.digest)) return undefined;
   const { path, url, revision, digest, size, lastUpdateTime, metadata } = artifact;
   return { path, url, revision, digest, size, lastUpdateTime, ...(metadata && { metadata }) };

@@ -1,4 +1,6 @@
-import { afterEach, expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Credential, CredentialProvider } from "../credentials/provider.ts";
 import { messageOf } from "../errors.ts";
 import type { AuthOptions } from "../testing/registry/auth.ts";
@@ -145,6 +147,59 @@ test("one tenant's timeout does not fail another who waits for the same token", 
   );
   expect(await a).toBe("resolved");
   expect(["resolved", "RegistryTimeout"]).toContain(await b);
+});
+
+describe("a repository whose challenge leads nowhere", () => {
+  /** Names a token endpoint of its own, by the same registry. */
+  const misled = (registry: TestRegistry, name: string, realm: string): void =>
+    registry.faults.add({
+      path: new RegExp(`^/v2/${name}/manifests`),
+      status: 401,
+      headers: { "www-authenticate": `Bearer realm="${realm}",service="s",scope="repository:${name}:pull"` },
+    });
+  const listening = async (onConnection: (socket: Socket) => void): Promise<string> => {
+    const server = createServer(onConnection).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    opened.push({ close: async () => void server.close() });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+  };
+
+  test.each<[string, () => Promise<string>]>([
+    ["hangs", () => listening((socket) => opened.unshift({ close: async () => void socket.destroy() }))],
+    ["hangs up", () => listening((socket) => socket.destroy())],
+    ["talks something else", () => listening((socket) => socket.end("220 mail.example ESMTP\r\n"))],
+    [
+      "answers without a token",
+      () => listening((socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")),
+    ],
+    ["refuses", () => listening((socket) => socket.end("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"))],
+    ["is nowhere", () => Promise.resolve("http://127.0.0.1:1/token")],
+  ])("does not keep others of the registry from theirs: its endpoint %s", async (_, realm) => {
+    const registry = await start();
+    misled(registry, "b", await realm());
+    const one = client();
+    const open = (name: string): ReturnType<typeof testRepository> =>
+      testRepository(registry, name, { client: one, credentials: provide(ann()), timeoutMs: 1200 });
+    const b = open("b")
+      .resolve("v1", signal)
+      .then(
+        () => "resolved",
+        () => "failed",
+      );
+    await expect.poll(() => asked(registry)).toContain("HEAD b/manifests/v1 401");
+    // While b waits, and once it knows better.
+    for (let round = 0; round < 2; round++) {
+      await open("a").resolve("v1", signal);
+      const before = registry.requests.length;
+      await open("a").resolve("v1", signal);
+      expect(
+        asked(registry)
+          .slice(before)
+          .filter((line) => !line.includes(" b/")),
+      ).toEqual(["HEAD a/manifests/v1 200"]);
+      expect(await b).toBe("failed");
+    }
+  });
 });
 
 test("a token is shown to no registry that did not ask for it, though it names the same token endpoint", async () => {

@@ -7,6 +7,7 @@ import { accessKey } from "../sharing/access-key.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
 import { SharedWork } from "../sharing/shared-work.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
+import { covers, isEqual, repositoryOf, union } from "./token-scopes.ts";
 import {
   type AskEndpoint,
   basicHeader,
@@ -40,7 +41,7 @@ export interface Tried {
   /** Scopes that a new token was asked for: another one for the same would fare no better. */
   readonly scopes: Set<string>;
   /** The token endpoint's refusal to the first guess. */
-  refusal?: { readonly scopes: string; readonly error: unknown };
+  refusal?: { readonly challenge: string; readonly error: unknown };
 }
 
 export const nothingTried = (): Tried => ({ values: [], scopes: new Set() });
@@ -53,14 +54,22 @@ type Known =
 const openForMs = 300_000;
 /** The work goes on without an answer of `/v2/` then. */
 const versionWaitMs = 5000;
+/** So long a repository waits at most for a token endpoint that another one has named; then it asks for its own challenge. */
+const guessWaitMs = 1000;
 
 /**
  * Knows which registries want which kind of authorization, and keeps their tokens. What a registry wants is learnt from
  * its first 401, so that no request is spent on asking; from `/v2/` where a refusal asks for nothing, since registries that
- * serve anybody hide from strangers what is private, behind a 404 or a 403.
+ * serve anybody hide from strangers what is private, behind a 404 or a 403. What one repository asks for is only a guess for the
+ * others of the registry: it saves them a request where it is right, and costs them a second, once, where it leads nowhere.
  */
 export class Authorizer {
+  /** By origin and repository: what it has asked for itself. */
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
+  /** By origin: what the registry asks for at `/v2/`. */
+  readonly #registries = new LRUCache<string, Known>({ max: 10_000 });
+  /** By origin: what one of its repositories has asked for. */
+  readonly #guesses = new LRUCache<string, Known>({ max: 10_000 });
   /** Who, at which origin, was asked for nothing at `/v2/`. */
   readonly #open = new LRUCache<string, true>({ max: 10_000, ttl: openForMs });
   readonly #asking = new SharedWork<void>(abortError);
@@ -72,19 +81,49 @@ export class Authorizer {
 
   /** The `Authorization` to send along at once, or undefined where the registry asks for none, as far as is known. */
   async preempt(request: AuthRequest, tried: Tried): Promise<string | undefined> {
-    const known = this.#known.get(request.origin);
+    const own = this.#own(request);
+    const known = own ?? this.#guesses.get(request.origin);
     if (!known) return undefined;
     if (known.scheme === "basic") return basicOf(request.credential);
     const scopes = this.#scopes.get(scopeKey(request)) ?? (known.regular ? request.scopes : undefined);
     if (!scopes) return undefined;
+    const challenge = { ...known.challenge, scopes };
+    if (own === undefined) return await this.#guess(known, request, challenge, tried);
     try {
-      return await this.#bearer(request, { ...known.challenge, scopes }, tried);
+      return await this.#bearer(request, challenge, tried);
     } catch (error) {
       if (!isRefused(error)) throw error;
-      // The scopes were a guess from another repository; the registry's own challenge decides.
-      tried.refusal = { scopes: scopes.join(" "), error };
+      // The registry's own challenge decides.
+      tried.refusal = { challenge: nameOf(challenge), error };
       return undefined;
     }
+  }
+
+  /** A token from an endpoint that another repository has named. Whatever goes wrong there is none of this one's business. */
+  async #guess(
+    guess: Known,
+    request: AuthRequest,
+    challenge: BearerChallenge,
+    tried: Tried,
+  ): Promise<string | undefined> {
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(guessWaitMs)]);
+    try {
+      return await this.#bearer({ ...request, signal }, challenge, tried);
+    } catch (error) {
+      if (request.signal.aborted) throw error;
+      if (isRefused(error)) tried.refusal = { challenge: nameOf(challenge), error };
+      else if (this.#guesses.get(request.origin) === guess) this.#guesses.delete(request.origin);
+      return undefined;
+    }
+  }
+
+  #own(request: AuthRequest): Known | undefined {
+    return this.#known.get(repositoryKey(request)) ?? this.#registries.get(request.origin);
+  }
+
+  #remember(request: AuthRequest, known: Known): void {
+    this.#known.set(repositoryKey(request), known);
+    this.#guesses.set(request.origin, known);
   }
 
   /**
@@ -100,19 +139,19 @@ export class Authorizer {
       const token = tried.values.length > 0 ? await this.#another(request, tried) : undefined;
       return token ?? this.#answerBasic(request, tried);
     }
-    const known = this.#known.get(request.origin) ?? (await this.#learn(request));
+    const known = this.#own(request) ?? (await this.#learn(request));
     return known?.scheme === "basic" ? this.#answerBasic(request, tried) : await this.#another(request, tried);
   }
 
-  #answerBasic({ origin, credential }: AuthRequest, tried: Tried): string | undefined {
-    this.#known.set(origin, { scheme: "basic" });
-    const answer = basicOf(credential);
+  #answerBasic(request: AuthRequest, tried: Tried): string | undefined {
+    this.#remember(request, { scheme: "basic" });
+    const answer = basicOf(request.credential);
     return answer === undefined || tried.values.includes(answer) ? undefined : answer;
   }
 
   /** A token as the registry has asked for one before; undefined where it never has. */
   async #another(request: AuthRequest, tried: Tried): Promise<string | undefined> {
-    const known = this.#known.get(request.origin);
+    const known = this.#own(request);
     if (known?.scheme !== "bearer") return undefined;
     const scopes = union(this.#scopes.get(scopeKey(request)) ?? [], request.scopes);
     return await this.#fresh(request, { ...known.challenge, scopes }, tried);
@@ -128,19 +167,19 @@ export class Authorizer {
     const asking = async (): Promise<void> => {
       const known = await askVersion(request);
       if (known === "open") this.#open.set(caller, true);
-      else if (known && !this.#known.has(origin)) this.#known.set(origin, known);
+      else if (known) this.#registries.set(origin, known);
     };
     try {
       await this.#asking.run(access, "/v2/", asking, { patienceMs, signal });
     } catch (error) {
       if (request.signal.aborted) throw error;
     }
-    return this.#known.get(origin);
+    return this.#registries.get(origin);
   }
 
   async #answerBearer(request: AuthRequest, found: Challenge, tried: Tried): Promise<string | undefined> {
     const challenge = bearerChallenge(found, request.origin, request.insecure);
-    this.#known.set(request.origin, {
+    this.#remember(request, {
       scheme: "bearer",
       challenge,
       regular: challenge.scopes.every((scope) => covers(request.scopes, scope)),
@@ -158,7 +197,7 @@ export class Authorizer {
   /** A token that was not refused yet, once for the same scopes. */
   async #fresh(request: AuthRequest, challenge: BearerChallenge, tried: Tried): Promise<string | undefined> {
     const scopes = challenge.scopes.join(" ");
-    if (tried.refusal?.scopes === scopes) throw tried.refusal.error;
+    if (tried.refusal?.challenge === nameOf(challenge)) throw tried.refusal.error;
     if (tried.scopes.has(scopes)) return undefined;
     tried.scopes.add(scopes);
     const token = await this.#bearer(request, challenge, tried);
@@ -170,7 +209,7 @@ export class Authorizer {
     const { credential } = request;
     if (credential?.kind === "bearer") return `Bearer ${credential.token}`;
     const access = accessKey({ origin: request.origin, credential: request.fingerprint });
-    const name = JSON.stringify([challenge.realm.href, challenge.service, [...challenge.scopes].sort()]);
+    const name = nameOf(challenge);
     const cached = this.#tokens.get(access, name);
     if (cached && !tried.values.includes(`Bearer ${cached.value}`) && performance.now() < cached.renewAt)
       return `Bearer ${cached.value}`;
@@ -219,45 +258,13 @@ async function challengeAtVersion(
 const isRefused = (error: unknown): boolean =>
   error instanceof CodedError && (error.code === "Unauthorized" || error.code === "Forbidden");
 
+/** Equal for challenges that one token answers. */
+const nameOf = ({ realm, service, scopes }: BearerChallenge): string =>
+  JSON.stringify([realm.href, service, [...scopes].sort()]);
+
+const repositoryKey = ({ origin, scopes: [own = ""] }: AuthRequest): string => `${origin} ${repositoryOf(own)}`;
+
 const scopeKey = ({ origin, scopes }: AuthRequest): string => `${origin} ${scopes.join(" ")}`;
 
 const basicOf = (credential: Credential | undefined): string | undefined =>
   credential?.kind === "basic" ? basicHeader(credential) : undefined;
-
-/**
- * What the work needs together with what the challenge names, so that a token serves for all of it: a challenge to the
- * first look names `pull` alone, and not every registry says properly that this is too little for what comes next.
- * A registry that calls our repository by another name is answered in its own words.
- */
-function union(challenged: readonly string[], wanted: readonly string[]): readonly string[] {
-  const [own = "", ...mounted] = wanted;
-  const same = challenged.findIndex((scope) => repositoryOf(scope) === repositoryOf(own));
-  const isAlone = challenged.length === 1 && challenged[0]?.startsWith("repository:") === true;
-  const at = same < 0 && isAlone ? 0 : same;
-  const named = new Set(challenged.map(repositoryOf));
-  return [
-    ...(at < 0 ? [own] : []),
-    ...challenged.map((scope, position) => (position === at ? withActions(scope, actionsOf(own)) : scope)),
-    ...mounted.filter((scope) => !named.has(repositoryOf(scope))),
-  ];
-}
-
-function withActions(scope: string, wanted: readonly string[]): string {
-  const actions = actionsOf(scope);
-  const missing = actions.includes("*") ? [] : wanted.filter((action) => !actions.includes(action));
-  return missing.length === 0 ? scope : `${repositoryOf(scope)}:${[...actions, ...missing].join(",")}`;
-}
-
-const repositoryOf = (scope: string): string => scope.slice(0, scope.lastIndexOf(":"));
-
-const actionsOf = (scope: string): string[] => scope.slice(scope.lastIndexOf(":") + 1).split(",");
-
-const isEqual = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((scope, at) => scope === b[at]);
-
-/** Whether `scope` asks for no more than one of `scopes`, whatever the order of its actions. */
-function covers(scopes: readonly string[], scope: string): boolean {
-  const own = scopes.find((candidate) => repositoryOf(candidate) === repositoryOf(scope));
-  const actions = own === undefined ? [] : actionsOf(own);
-  return actionsOf(scope).every((action) => actions.includes(action));
-}

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObjectKey } from "../kube/client.ts";
 import { durationMetric, infoMetric, leftOutMetric } from "./object-series.ts";
@@ -66,8 +67,18 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
     leading: (isLeader) => leader.set({ name: "strata-controller-leader-election" }, isLeader ? 1 : 0),
     showResources: (list) => infoMetric(registry, kind, list, leftOut),
     showStorage: (space) => storageMetrics(registry, space),
-    render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    render: async () => ({ contentType: registry.contentType, body: await inSlices(registry) }),
   };
+}
+
+/** Metric by metric, and between them everything else has its turn. */
+async function inSlices(registry: Registry): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of registry.getMetricsAsArray()) {
+    texts.push(await registry.getSingleMetricAsString(name));
+    await setImmediate();
+  }
+  return `${texts.join("\n\n")}\n`;
 }
 
 function reconcileMetrics(

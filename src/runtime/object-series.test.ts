@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createMetrics, type Metrics, type ResourceInfo } from "./metrics.ts";
 
@@ -53,6 +54,22 @@ describe("series of single objects", () => {
       gotk_reconcile_duration_seconds: count,
       gotk_resource_info: count > 2500 ? count - Math.ceil(count / 100) : 0,
     });
+  });
+
+  it("are written metric by metric, and others have their turn in between", async () => {
+    const { metrics } = filled(10_000);
+    const others = { turns: 0, isOver: false };
+    const watching = (async () => {
+      for (; !others.isOver; others.turns++) await setImmediate();
+    })();
+    const { body } = await metrics.render();
+    others.isOver = true;
+    await watching;
+    const names = lines(body, "# TYPE ").map((line) => line.split(" ")[2]);
+    expect(names).toContain("gotk_resource_info");
+    expect(others.turns).toBeGreaterThanOrEqual(names.length);
+    // As Prometheus wants it: one line break at the end.
+    expect(body).toMatch(/[^\n]\n$/);
   });
 
   it("come back when there are fewer objects", async () => {

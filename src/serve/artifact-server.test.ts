@@ -192,6 +192,27 @@ describe("the artifact server", () => {
     expect(missing).toEqual([gone, `/${path}`, latest]);
   });
 
+  test.each([
+    ["empty", 0],
+    ["shorter", 2],
+    ["longer", 4],
+  ])("serves no file that has become %s, and tells of it", async (_, size) => {
+    const missing: string[] = [];
+    const onMissing = ({ file }: { readonly file: string }): unknown => missing.push(file);
+    const telling = await listen(artifactHandler({ root: join(dir, "data"), ready: () => true, onMissing }), {
+      address: "127.0.0.1:0",
+      limits: serverLimits,
+    });
+    const { path } = await publish("one");
+    await truncate(join(dir, "data", path), size);
+    const answers = await Promise.all(
+      [`/${path}`, latest].map(async (asked) => await ask(asked, { port: telling.port })),
+    );
+    await telling.close(0);
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([404, 404]);
+    expect(new Set(missing)).toEqual(new Set([path.split("/").at(-1), "latest.tar.gz"]));
+  });
+
   test("takes nothing", async () => {
     const { path } = await publish("one");
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"]) {

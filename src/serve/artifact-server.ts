@@ -10,7 +10,7 @@ import {
 import { findDirectory } from "../store/durable.ts";
 import type { Handler } from "./listen.ts";
 import { parseRequestTarget } from "./request-target.ts";
-import { fileContent, sendContent, type Content } from "./send-content.ts";
+import { fileContent, sendContent, type Content, type NamedFile } from "./send-content.ts";
 import { readState } from "../store/state.ts";
 
 export interface ArtifactServerOptions {
@@ -18,7 +18,7 @@ export interface ArtifactServerOptions {
   readonly root: string;
   /** False where this process may hold stale files: what it does not have, and what is the latest, is answered with 503 then. */
   readonly ready: () => boolean;
-  /** Told of an artifact that is asked for and is not there. */
+  /** Told of an artifact that is asked for, and is not there or not of its size. */
   readonly onMissing?: ((path: ArtifactPath) => void) | undefined;
 }
 
@@ -52,22 +52,31 @@ async function openArtifact(
   if (!isReady && file === latestName) return undefined;
   const absolute = await findDirectory(root, directory);
   if (absolute === undefined) return undefined;
-  if (file !== latestName) return await openFile(absolute, file, {});
+  if (file !== latestName) return await openNamed(absolute, file);
   // Between reading the state and opening the file both may have been replaced, hence twice.
   return (await openLatest(absolute)) ?? (await openLatest(absolute));
 }
 
+/** What the storage knows nothing of any more is served by its name alone. */
+async function openNamed(directory: string, file: string): Promise<Content | undefined> {
+  const state = await readState(directory);
+  const digest = digestOfFile(file);
+  const record = state && [state.current, ...state.superseded].find((one) => one.digest === digest);
+  return await openFile(directory, { digest, size: record?.size }, {});
+}
+
 async function openLatest(directory: string): Promise<Content | undefined> {
   const state = await readState(directory);
-  return state && (await openFile(directory, artifactFile(state.current.digest), { "cache-control": "no-cache" }));
+  return state && (await openFile(directory, state.current, { "cache-control": "no-cache" }));
 }
 
 function openFile(
   directory: string,
-  file: string,
+  { digest, size }: Omit<NamedFile, "path">,
   headers: Readonly<Record<string, string>>,
 ): Promise<Content | undefined> {
-  return fileContent(join(directory, file), digestOfFile(file), { "content-type": "application/gzip", ...headers });
+  const path = join(directory, artifactFile(digest));
+  return fileContent({ path, digest, size }, { "content-type": "application/gzip", ...headers });
 }
 
 function refuse(

@@ -221,7 +221,7 @@ describe("slow readers", () => {
     const { fileContent, sendContent } = await import("./send-content.ts");
     const { port } = await start(async (request, response) => {
       if (request.url === "/small") return void response.end("x");
-      const content = (await fileContent(join(dir, "large"), sha256Of("x"), {}))!;
+      const content = (await fileContent({ path: join(dir, "large"), digest: sha256Of("x"), size: undefined }, {}))!;
       await sendContent(request, response, content);
     });
     const before = process.memoryUsage();

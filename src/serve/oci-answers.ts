@@ -21,6 +21,8 @@ export interface Question {
   readonly reference: string;
   readonly query: URLSearchParams;
   readonly images: readonly ImageOnDisk[];
+  /** Told of a stored file that is not there, or not of its size. */
+  readonly missed: (digest: Digest) => void;
 }
 
 export type Answer = (question: Question) => Promise<Content | Refusal> | Content | Refusal;
@@ -44,15 +46,26 @@ export const manifest: Answer = ({ images, reference }) => {
   });
 };
 
-export const blob: Answer = async ({ images, reference }) => {
+export const blob: Answer = async ({ images, reference, missed }) => {
   if (!isDigest(reference)) return refusal(400, "DIGEST_INVALID", "blobs are asked for by digest");
-  return (await blobContent(images, reference)) ?? refusal(404, "BLOB_UNKNOWN", `there is no blob ${reference}`);
+  return (
+    (await blobContent(images, reference, missed)) ?? refusal(404, "BLOB_UNKNOWN", `there is no blob ${reference}`)
+  );
 };
 
-async function blobContent(images: readonly ImageOnDisk[], digest: Digest): Promise<Content | undefined> {
+async function blobContent(
+  images: readonly ImageOnDisk[],
+  digest: Digest,
+  missed: Question["missed"],
+): Promise<Content | undefined> {
   const headers = { "content-type": "application/octet-stream", "docker-content-digest": digest };
   const ofLayer = images.find(({ image }) => image.layer.digest === digest);
-  if (ofLayer) return await fileContent(ofLayer.layerPath, digest, headers);
+  if (ofLayer) {
+    const { size } = ofLayer.image.layer;
+    const content = await fileContent({ path: ofLayer.layerPath, digest, size }, headers);
+    if (content === undefined) missed(digest);
+    return content;
+  }
   const ofConfig = images.find(({ image }) => image.config.digest === digest);
   return ofConfig && memoryContent(ofConfig.image.configBytes, digest, headers);
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -9,6 +9,7 @@ import { testClient } from "../testing/registry/client.ts";
 import { listen, type HttpServer } from "./listen.ts";
 import { ociHandler } from "./oci-endpoint.ts";
 import type { ArtifactStore, ImageForm, StoredImage } from "../store/store.ts";
+import type { ArtifactPath } from "../store/artifact-path.ts";
 import { openStorage } from "../store/storage.ts";
 
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "podinfo" };
@@ -19,6 +20,7 @@ let dir: string;
 let store: ArtifactStore;
 let server: HttpServer;
 let ready: boolean;
+let missing: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-"));
@@ -29,10 +31,12 @@ beforeEach(async () => {
     verifyConcurrency: 1,
   });
   ready = true;
-  server = await listen(ociHandler({ root: join(dir, "data"), kind: "ArtifactRepository", ready: () => ready }), {
-    address: "127.0.0.1:0",
-    limits: serverLimits,
-  });
+  missing = [];
+  const onMissing = ({ directory, file }: ArtifactPath): unknown => missing.push(`${directory}/${file}`);
+  server = await listen(
+    ociHandler({ root: join(dir, "data"), kind: "ArtifactRepository", ready: () => ready, onMissing }),
+    { address: "127.0.0.1:0", limits: serverLimits },
+  );
 });
 afterEach(async () => {
   await server.close(0);
@@ -111,6 +115,29 @@ describe("the OCI endpoint", () => {
     expect(
       (await ask(`/v2/apps/podinfo/blobs/${image.config.digest}`, { headers: { range: "bytes=0-0" } })).status,
     ).toBe(206);
+  });
+
+  test.each<[string, (path: string) => Promise<void>]>([
+    ["is gone", async (path) => await rm(path)],
+    ["is shorter", async (path) => await truncate(path, 3)],
+    ["is longer", async (path) => await truncate(path, 30)],
+  ])("tells of a layer that is asked for where its file %s", async (_, spoil) => {
+    const { image } = await publish("0123456789");
+    const { path } = (await store.current(owner))!;
+    await ask(`/v2/apps/podinfo/blobs/${image.layer.digest}`);
+    await ask(`/v2/apps/podinfo/blobs/${sha256Of("something else")}`);
+    expect(missing).toEqual([]);
+    await spoil(join(dir, "data", path));
+    const layer = await ask(`/v2/apps/podinfo/blobs/${image.layer.digest}`);
+    expect([layer.status, await errorCode(layer)]).toEqual([404, "BLOB_UNKNOWN"]);
+    expect(missing).toEqual([path]);
+    expect((await ask(`/v2/apps/podinfo/manifests/${image.descriptor.digest}`)).status).toBe(200);
+  });
+
+  test("tells of a repository of which nothing is stored, and of no other paths", async () => {
+    for (const path of ["/v2/apps/podinfo/manifests/latest", "/v2/apps/Podinfo/manifests/latest", "/v2/x", "/v2/"])
+      await ask(path);
+    expect(missing).toEqual(["artifactrepository/apps/podinfo/latest.tar.gz"]);
   });
 
   test("lists the tags in order and by pages", async () => {

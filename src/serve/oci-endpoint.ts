@@ -1,10 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ownerOfDirectory } from "../store/artifact-path.ts";
+import { artifactFile, latestName, ownerOfDirectory, type ArtifactPath } from "../store/artifact-path.ts";
 import type { Handler } from "./listen.ts";
-import { blob, json, manifest, referrers, refusal, tagList, type Answer, type Refusal } from "./oci-answers.ts";
+import {
+  blob,
+  json,
+  manifest,
+  referrers,
+  refusal,
+  tagList,
+  type Answer,
+  type Question,
+  type Refusal,
+} from "./oci-answers.ts";
 import { parseRequestTarget } from "./request-target.ts";
 import { sendContent, type Content } from "./send-content.ts";
-import { storedImages, type ImageOnDisk } from "../store/stored-image.ts";
+import { storedImages } from "../store/stored-image.ts";
 
 export interface OciEndpointOptions {
   /** Root of the storage. */
@@ -13,6 +23,8 @@ export interface OciEndpointOptions {
   readonly kind: string;
   /** False where this process may hold stale files: everything is answered with 503 then. */
   readonly ready: () => boolean;
+  /** Told of an artifact that is asked for, and is not there or not of its size. */
+  readonly onMissing?: ((path: ArtifactPath) => void) | undefined;
 }
 
 /**
@@ -49,19 +61,27 @@ async function answerTo(request: IncomingMessage, options: OciEndpointOptions): 
   const groups = route.exec(target.path)?.groups as { name: string; kind: string; reference: string } | undefined;
   if (groups === undefined) return nameUnknown();
   if (groups.kind === "referrers") return referrers(groups.reference);
-  const images = await imagesOf(groups.name, options);
-  return images.length === 0
-    ? nameUnknown()
-    : ((await answers[groups.kind]?.({ ...groups, query: target.query, images })) ?? nameUnknown());
+  const question = await questionOf(groups.name, options);
+  return (question && (await answers[groups.kind]?.({ ...groups, query: target.query, ...question }))) ?? nameUnknown();
+}
+
+/** What is stored under a name; undefined where nothing is. */
+async function questionOf(
+  name: string,
+  { root, kind, onMissing }: OciEndpointOptions,
+): Promise<Pick<Question, "images" | "missed"> | undefined> {
+  const directory = `${kind.toLowerCase()}/${name}`;
+  const owner = ownerOfDirectory(directory);
+  if (owner === undefined) return undefined;
+  const missed = (file: string): void => onMissing?.({ owner, directory, file });
+  const images = await storedImages(root, directory);
+  if (images.length > 0) return { images, missed: (digest) => missed(artifactFile(digest)) };
+  missed(latestName);
+  return undefined;
 }
 
 const nameUnknown = (): Refusal =>
   refusal(404, "NAME_UNKNOWN", "nothing is published under this name; repositories are called <namespace>/<name>");
-
-async function imagesOf(repository: string, { root, kind }: OciEndpointOptions): Promise<ImageOnDisk[]> {
-  const directory = `${kind.toLowerCase()}/${repository}`;
-  return ownerOfDirectory(directory) === undefined ? [] : await storedImages(root, directory);
-}
 
 function refuse(request: IncomingMessage, response: ServerResponse, { status, error, headers }: Refusal): void {
   const body = JSON.stringify({ errors: [error] });

@@ -24,15 +24,28 @@ export function memoryContent(bytes: Buffer, digest: Digest, headers: OutgoingHt
   };
 }
 
-/** The content of a file; it stays whole when the file is deleted meanwhile. Undefined where there is none. */
+/** A file with the content of a digest; without a size, any is right. */
+export interface NamedFile {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly size: number | undefined;
+}
+
+/**
+ * The content of a file; it stays whole when the file is deleted meanwhile. Undefined where there is none, or one of another
+ * size, which cannot have that digest.
+ */
 export async function fileContent(
-  path: string,
-  digest: Digest,
+  { path, digest, size: expected }: NamedFile,
   headers: OutgoingHttpHeaders,
 ): Promise<Content | undefined> {
   const file = await openRegularFile(path);
   if (file === undefined) return undefined;
   const { handle, size, mtime } = file;
+  if (expected !== undefined && size !== expected) {
+    await handle.close();
+    return undefined;
+  }
   return {
     size,
     digest,

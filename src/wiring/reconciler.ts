@@ -43,7 +43,7 @@ export interface Servers {
 
 /** @throws StorageFailed, InvalidSpec (address) */
 export async function startServers(options: ServerOptions): Promise<Servers> {
-  const { root, ready, hostname } = options;
+  const { root, ready, hostname, onMissing } = options;
   const running: HttpServer[] = [];
   const start = async (
     handler: Parameters<typeof listen>[0],
@@ -62,14 +62,14 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
   };
   try {
     const advertised = await start(
-      artifactHandler({ root, ready, onMissing: options.onMissing }),
+      artifactHandler({ root, ready, onMissing }),
       options.address,
       options.advertised,
       options.certificate,
     );
     const { oci } = options;
-    const ociAddress =
-      oci && (await start(ociHandler({ root, kind: KIND, ready }), oci.address, oci.advertised, oci.certificate));
+    const endpoint = ociHandler({ root, kind: KIND, ready, onMissing });
+    const ociAddress = oci && (await start(endpoint, oci.address, oci.advertised, oci.certificate));
     return {
       advertised: options.certificate && !advertised.includes("://") ? `https://${advertised}` : advertised,
       oci: ociAddress === undefined ? undefined : { address: ociAddress, insecure: oci?.certificate === undefined },
