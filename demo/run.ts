@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cliEnvironment, proxyFromEnv, registryDefaults } from "../src/config.ts";
 import { runCommand } from "../src/cli/run.ts";
+import { noTerminal } from "../src/cli/screen.ts";
 import { RegistryClient } from "../src/registry/client.ts";
 import { startRegistry } from "../src/testing/registry/registry.ts";
 import { startStandalone } from "../src/wiring/standalone.ts";
@@ -35,7 +36,7 @@ async function printTree(reference: string): Promise<void> {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
-    terminal: false,
+    terminals: { stdout: noTerminal, stderr: noTerminal },
     environment: { ...cliEnvironment({}), dockerConfigDir: join(work, "no-docker") },
     signal: stopped.signal,
   });

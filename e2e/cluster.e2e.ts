@@ -227,7 +227,7 @@ describe("twins that no selector tells apart", () => {
     const stalled = await plane.admin.waitFor(repositoryRef("twin"), "stalled", (object) =>
       isCondition(object, "Stalled", "True", "AmbiguousManifest"),
     );
-    const message = condition(stalled, "Ready")?.message ?? "";
+    const message = condition(stalled, "Stalled")?.message ?? "";
     for (const digest of twins) expect(message).toContain(digest);
     expect(stalled.status?.["artifact"]).toBeUndefined();
     expect(await plane.admin.find({ kind: "ExternalArtifact", namespace, name: "twin" })).toBeUndefined();

@@ -162,7 +162,10 @@ export interface CliEnvironment {
   readonly dockerConfigDir: string;
   readonly kubeconfig: string;
   readonly proxy: ProxyEnvironment;
-  readonly color: boolean;
+  /** `never` by NO_COLOR or a dumb terminal, `always` by FORCE_COLOR. */
+  readonly color: "auto" | "always" | "never";
+  /** COLUMNS, where somebody has set it; undefined leaves it to the terminal. */
+  readonly columns: number | undefined;
   /** PATH for credential helpers. */
   readonly path: string;
   readonly home: string;
@@ -184,6 +187,14 @@ export function proxyFromEnv(env: Env): ProxyEnvironment {
   return { httpProxy: pick("HTTP_PROXY"), httpsProxy: pick("HTTPS_PROXY"), noProxy: pick("NO_PROXY") };
 }
 
+/** See no-color.org and force-color.org; who wants none is heard first. */
+function colorFromEnv(env: Env): CliEnvironment["color"] {
+  if (env["NO_COLOR"]) return "never";
+  const force = env["FORCE_COLOR"];
+  if (force) return force === "0" || force === "false" ? "never" : "always";
+  return env["TERM"] === "dumb" ? "never" : "auto";
+}
+
 export function cliEnvironment(env: Env = process.env): CliEnvironment {
   const home = env["HOME"] ?? env["USERPROFILE"] ?? ".";
   return Object.freeze({
@@ -191,7 +202,8 @@ export function cliEnvironment(env: Env = process.env): CliEnvironment {
     dockerConfigDir: env["DOCKER_CONFIG"] || join(home, ".docker"),
     kubeconfig: env["KUBECONFIG"] || join(home, ".kube", "config"),
     proxy: proxyFromEnv(env),
-    color: !env["NO_COLOR"],
+    color: colorFromEnv(env),
+    columns: /^[1-9]\d{0,3}$/.test(env["COLUMNS"] ?? "") ? Number(env["COLUMNS"]) : undefined,
     path: env["PATH"] ?? "",
     signingPassword: env["COSIGN_PASSWORD"],
   });

@@ -21,7 +21,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   },
   copy: {
     summary: "Copy an artifact between registries and layouts",
-    load: async () => (await import("./copy.ts")).copy,
+    load: async () => (await import("./copy/copy.ts")).copy,
   },
   describe: {
     summary: "Tell everything about one ArtifactRepository",
@@ -30,6 +30,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   doctor: {
     summary: "Ask a registry what it can do, and say what fails",
     load: async () => (await import("./doctor.ts")).doctor,
+  },
+  explain: {
+    summary: "Explain one ArtifactRepository together with its artifact",
+    load: async () => (await import("./explain/explain.ts")).explain,
   },
   get: {
     summary: "List the ArtifactRepositories of a cluster",

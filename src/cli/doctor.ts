@@ -1,11 +1,22 @@
-import { parseArgs } from "node:util";
 import type { Check, Outcome } from "../doctor/check.ts";
 import { diagnose } from "../doctor/doctor.ts";
-import { parseReference } from "../oci/reference.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
-import { parseOutputFormat, printData } from "./output.ts";
-import { openConnection, sourceHelp, sourceOptions } from "./source.ts";
+import { parseFlags, type Flags } from "./flags/flags.ts";
+import { flagsHelp } from "./flags/help.ts";
+import { documentFlag, formatOf, printAnswer } from "./output.ts";
+import { openConnection, parseSource, sourceFlags } from "./source.ts";
+import { paint, type Screen, type Tone } from "./screen.ts";
+import { fold } from "../text/fit.ts";
 import { plain } from "./terminal.ts";
+
+const flags = {
+  ...sourceFlags,
+  write: {
+    type: "boolean",
+    help: "push a tiny blob and manifest under a tag of their own (strata-doctor-…), and remove them where the registry can",
+  },
+  output: { ...documentFlag, short: "o" },
+} as const satisfies Flags;
 
 const help = `
 strata doctor asks a registry what it can do, and says what Strata does there and why something fails. One line a check: what was
@@ -17,38 +28,40 @@ Usage:
 Without a tag it reads latest, else a tag that is listed.
 
 Flags:
-${sourceHelp}
-  --write                            push a tiny blob and manifest under a tag of their own (strata-doctor-…), and remove
-                                     them where the registry can
-  --output json|yaml                 print the same for a program
+${flagsHelp(flags)}
 
 Examples:
   strata doctor oci://ghcr.io/org/app
   strata doctor oci://registry.example/team/app:1.4.0 --write --output json
 `;
 
-const options = { ...sourceOptions, write: { type: "boolean" }, output: { type: "string" } } as const;
 const summary = "Ask a registry what it can do, and say what fails";
 
-export const doctor: Command = { summary, help, options, run };
+export const doctor: Command = { summary, help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const format = parseOutputFormat(values.output);
+  const { values, positionals } = parseFlags(flags, args);
+  const format = formatOf(values.output);
   const [text] = positionals;
   if (text === undefined || positionals.length > 1)
     throw new UsageError("strata doctor takes one reference: oci://HOST/REPOSITORY[:TAG]");
-  const target = parseReference(text);
+  const target = parseSource(text);
   if (target.kind === "layout")
     throw new UsageError("strata doctor asks a registry; write oci://HOST/REPOSITORY[:TAG]");
-  const { registry, access } = await openConnection({ insecure: values.insecure, caFile: values["ca-file"] }, io);
+  const { registry, access } = await openConnection(
+    target.registry,
+    { insecure: values.insecure, caFile: values["ca-file"] },
+    io,
+  );
   try {
     const version = target.digest ?? target.tag;
     const write = values.write ?? false;
     const { reads, reference, checks } = await diagnose({ registry, target, access, version, write }, io.signal);
     const repository = `${target.registry}/${target.repository}`;
-    if (format === "text") io.stdout.write(checks.map(lineOf).join(""));
-    else printData(io.stdout, format, { repository, ...(reference !== undefined && { reference }), reads, checks });
+    printAnswer(io, format, {
+      text: () => checks.map((check) => lineOf(check, io.out)).join(""),
+      data: { repository, ...(reference !== undefined && { reference }), reads, checks },
+    });
     return reads ? 0 : 1;
   } finally {
     await registry.close();
@@ -57,7 +70,14 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
 
 const marks: Readonly<Record<Outcome, string>> = { ok: "ok", limited: "limited", fails: "FAILS", skipped: "skipped" };
 
-function lineOf({ name, outcome, found, strata, error }: Check): string {
+const tones: Readonly<Record<Outcome, Tone>> = { ok: "good", limited: "warn", fails: "bad", skipped: "faint" };
+
+function lineOf({ name, outcome, found, strata, error }: Check, screen: Screen): string {
   const why = error === undefined ? "" : ` [${error.code}] ${plain(error.message)}`;
-  return `${name.padEnd(9)}  ${marks[outcome].padEnd(7)}  ${plain(found)}${why} → Strata ${plain(strata)}\n`;
+  const mark = marks[outcome];
+  const line = fold(
+    `${name.padEnd(9)}  ${mark.padEnd(7)}  ${plain(found)}${why} → Strata ${plain(strata)}`,
+    screen.columns,
+  );
+  return `${line.replace(mark, () => paint(screen, tones[outcome], mark))}\n`;
 }

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
     },
     stdout: process.stdout,
     stderr: process.stderr,
-    terminal: process.stderr.isTTY,
+    terminals: process,
     environment: cliEnvironment(),
     signal: stopping.signal,
   });

@@ -2,18 +2,56 @@ import type { Writable } from "node:stream";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import { message, visibleJson } from "../text/printable.ts";
 import { visibleYaml } from "./visible-yaml.ts";
-import { UsageError } from "./command.ts";
+import type { CommandIO } from "./command.ts";
+import type { Flag } from "./flags/flags.ts";
+import { plain } from "./terminal.ts";
+import { paint } from "./screen.ts";
+import { fold } from "../text/fit.ts";
 
 /** What `--output` takes; `text` is for people and may change, the others are for programs. */
-export type OutputFormat = "text" | "json" | "yaml";
+export type OutputFormat = "text" | "json" | "yaml" | "name";
 
-export function parseOutputFormat(value: string | undefined): OutputFormat {
-  if (value === undefined || value === "text") return "text";
-  if (value === "json" || value === "yaml") return value;
-  throw new UsageError(`--output is "${value}"; write json or yaml`);
+/** `--output json|yaml` of a command whose `-o` says where to write. */
+export const documentFlag = {
+  type: "string",
+  choices: ["json", "yaml"],
+  alsoTakes: ["text"],
+  help: "print the result for a program",
+  otherNames: ["format"],
+} as const satisfies Flag;
+
+/** `-o json|yaml|name` of every other command. */
+export const outputFlag = {
+  type: "string",
+  short: "o",
+  choices: ["json", "yaml", "name"],
+  alsoTakes: ["text"],
+  help: "print the result for a program; name: only what it is called, a line each",
+  otherNames: ["format"],
+} as const satisfies Flag;
+
+/** The value of such a flag, which its `choices` have checked. */
+export function formatOf(value: string | undefined): OutputFormat {
+  return (value ?? "text") as OutputFormat;
 }
 
-export function printData(out: Writable, format: Exclude<OutputFormat, "text">, value: unknown): void {
+/** What a command has to say, in every form. */
+export interface Answer {
+  /** For people. */
+  readonly text: () => string;
+  /** For programs, as JSON or YAML. */
+  readonly data: unknown;
+  /** What it is called, for the next command. */
+  readonly names?: readonly string[];
+}
+
+export function printAnswer({ stdout }: Pick<CommandIO, "stdout">, format: OutputFormat, answer: Answer): void {
+  if (format === "json" || format === "yaml") printData(stdout, format, answer.data);
+  else
+    stdout.write(format === "name" ? (answer.names ?? []).map((name) => `${plain(name)}\n`).join("") : answer.text());
+}
+
+export function printData(out: Writable, format: OutputFormat, value: unknown): void {
   out.write(format === "json" ? `${visibleJson(JSON.stringify(value, null, 2))}\n` : visibleYaml(value));
 }
 
@@ -26,15 +64,31 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
   return { error: { ...details, code: codeOf(error), message: message(messageOf(error), maxMessageBytes) } };
 }
 
-/** Prints a failure for people, with the causes that add something. */
-export function printError(out: Writable, error: unknown): void {
+/**
+ * Prints a failure for people: what happened with its code, the causes that add something, and last what to do, so that it can
+ * be copied alone.
+ */
+export function printError({ stderr, err }: Pick<CommandIO, "stderr" | "err">, error: unknown): void {
+  const [head = "", ...rest] = message(messageOf(error), maxMessageBytes).split("\n");
   const code = error instanceof CodedError ? ` [${error.code}]` : "";
-  out.write(`error: ${message(messageOf(error), maxMessageBytes)}${code}\n`);
+  const [, text = "", colon = ""] = /^(.*?)(:?)$/s.exec(head) ?? [];
+  const lines = [
+    `${paint(err, "bad", "error:")} ${fold(`${text}${code}${colon}`, err.columns)}`,
+    ...causesOf(error).map((cause) => fold(`  because: ${cause}`, err.columns)),
+    // Lines of lists and of YAML are to be copied as they are.
+    ...rest.map((line) => (/^\s|^[\w-]+:/.test(line) ? line : fold(line, err.columns))),
+  ];
+  stderr.write(`${lines.join("\n")}\n`);
+}
+
+function causesOf(error: unknown): string[] {
+  const causes: string[] = [];
   let cause = error instanceof Error ? error.cause : undefined;
   for (let depth = 0; cause instanceof Error && depth < 3; depth++) {
-    if (!messageOf(error).includes(cause.message)) out.write(`  because: ${message(cause.message, maxMessageBytes)}\n`);
+    if (!messageOf(error).includes(cause.message)) causes.push(message(cause.message, maxMessageBytes));
     cause = cause.cause;
   }
+  return causes;
 }
 
 /** `1.5 MB`, decimal units as Flux and registries print them. */

@@ -37,11 +37,11 @@ it.each(["text", "json", "yaml"])("neither is a field of a registry, nor 3 MB of
 });
 
 it("an error's message and causes are cut, and keep what to do", () => {
-  const out = new PassThrough();
+  const stderr = new PassThrough();
   const cause = new Error(evil + "B".repeat(3_000_000));
   const error = new CodedError("Internal", `layer ${"A ".repeat(1_500_000)} failed; write this`, { cause });
-  printError(out, error);
-  const text = String(out.read());
+  printError({ stderr, err: { columns: undefined, color: false } }, error);
+  const text = String(stderr.read());
   expect(text).toMatch(/^error: layer A .*failed; write this \[Internal\]\n {2}because: .*\n$/s);
   expect(text).not.toMatch(obeyed);
   expect(text.length).toBeLessThan(40_000);

@@ -1,76 +1,120 @@
-import type { Command, CommandIO } from "./command.ts";
-import { UsageError } from "./command.ts";
+import { nearestWord } from "../text/near.ts";
+import { printable } from "../text/printable.ts";
+import { type Command, type CommandIO, type ProcessIO, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
 import { overview } from "./help/overview.ts";
-import { suggestedFlags } from "./suggested-flags.ts";
-import { plain } from "./terminal.ts";
 import { commit, version } from "../version.ts";
-import { message, printable } from "../text/printable.ts";
+import { askedFor, commonFlags } from "./flags/flags.ts";
 import { errorDocument, printData, printError } from "./output.ts";
-
-const maxUsageBytes = 4096;
+import { screenOf } from "./screen.ts";
+import { fold } from "../text/fit.ts";
 
 /** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
-export async function runCommand(argv: readonly string[], io: CommandIO): Promise<number> {
-  const [name, ...args] = argv;
-  if (name === undefined) {
-    io.stderr.write(overview());
-    return 2;
-  }
-  const about = aboutItself(name);
+export async function runCommand(argv: readonly string[], streams: ProcessIO): Promise<number> {
+  const [name = "", ...args] = argv;
+  const command = await load(name);
+  const asked = askedFor(command?.options ?? {}, command === undefined ? argv : args);
+  const io = commandIO(streams, asked["color"]);
+  if (command === undefined) return withoutCommand(argv, io);
+  return asked["help"] === undefined ? await runLoaded(name, command, { args, asked }, io) : printHelp(command, io);
+}
+
+async function load(name: string): Promise<Command | undefined> {
+  return Object.hasOwn(commands, name) ? await commands[name]!.load() : undefined;
+}
+
+function commandIO(streams: ProcessIO, color: string | true | undefined): CommandIO {
+  const { stdout, stderr, terminals, environment, signal } = streams;
+  // A value that is refused later is none here.
+  const wish = commonFlags.color.choices.find((choice) => choice === color) ?? "auto";
+  const screen = (of: "stdout" | "stderr"): CommandIO["out"] => screenOf(terminals[of], wish, environment);
+  return {
+    // Opened only by who reads it.
+    get stdin() {
+      return streams.stdin;
+    },
+    stdout,
+    stderr,
+    terminals,
+    terminal: terminals.stderr.isTTY === true,
+    out: screen("stdout"),
+    err: screen("stderr"),
+    environment,
+    signal,
+  };
+}
+
+function printHelp({ help }: Command, { stdout, out }: CommandIO): number {
+  stdout.write(`${out.columns === undefined ? help.trim() : foldHelp(help.trim(), out.columns)}\n`);
+  return 0;
+}
+
+/** Paragraphs are folded anew, tables line by line, and what is to be copied stays on its line. */
+function foldHelp(help: string, columns: number): string {
+  return help
+    .replace(/(?<=^\S.*[^:])\n(?=\S)/gm, " ")
+    .split("\n")
+    .map((line) => (/^ {2}\w+ .*(?:\/\/|-f )/.test(line) ? line : fold(line, columns)))
+    .join("\n");
+}
+
+type Asked = ReturnType<typeof askedFor>;
+
+/** `strata`, `strata --help`, `strata --version`, and what is none of them. */
+function withoutCommand(argv: readonly string[], io: CommandIO): number {
+  const about = aboutItself(argv);
   if (about !== undefined) {
-    io.stdout.write(about);
+    io.stdout.write(fold(about, io.out.columns));
     return 0;
   }
-  if (!Object.hasOwn(commands, name)) {
-    io.stderr.write(`strata has no command "${printable(name)}"\n\n${overview()}`);
-    return 2;
-  }
-  const command = await commands[name]!.load();
-  if (args.includes("--help") || args.includes("-h")) {
-    io.stdout.write(`${command.help.trim()}\n`);
-    return 0;
-  }
-  return runLoaded(name, command, args, io);
+  io.stderr.write(problemOf(argv) + fold(overview(), io.err.columns));
+  return 2;
 }
 
 /** What `strata` without a command says of itself. */
-function aboutItself(flag: string): string | undefined {
-  if (flag === "--version") return `strata ${version} (${commit ?? "from its sources"}, Node.js ${process.version})\n`;
-  return flag === "--help" || flag === "-h" ? overview() : undefined;
+function aboutItself(argv: readonly string[]): string | undefined {
+  if (argv.some((arg) => !arg.startsWith("-"))) return undefined;
+  if (argv.includes("--version"))
+    return `strata ${version} (${commit ?? "from its sources"}, Node.js ${process.version})\n`;
+  return argv.includes("--help") || argv.includes("-h") ? overview() : undefined;
 }
 
-async function runLoaded(name: string, command: Command, args: readonly string[], io: CommandIO): Promise<number> {
+/** What is wrong with a command line without a command; empty where there is nothing at all. */
+function problemOf([first]: readonly string[]): string {
+  if (first === undefined) return "";
+  if (first.startsWith("-"))
+    return `"${printable(first)}" stands where the command does; flags come after the command\n\n`;
+  const near = nearestWord(first, Object.keys(commands));
+  return `strata has no command "${printable(first)}"${near === undefined ? "" : `; did you mean ${near}?`}\n\n`;
+}
+
+interface Call {
+  readonly args: readonly string[];
+  readonly asked: Asked;
+}
+
+async function runLoaded(name: string, command: Command, { args, asked }: Call, io: CommandIO): Promise<number> {
   try {
     return await command.run(args, io);
-  } catch (error) {
-    if (isUsage(error)) {
-      io.stderr.write(`${message(error.message, maxUsageBytes)}\nSee: strata ${name} --help\n`);
-      return 2;
-    }
-    const format = formatAsked(args);
-    if (format !== undefined) printData(io.stdout, format, errorDocument(error));
-    else printFailure(name, error, io);
-    return 1;
+  } catch (failure) {
+    // With `build -f` the spec is what there is to change.
+    const isBySpec = command.options["ca-file"] === undefined || (command.options["dry-run"] && asked["file"]);
+    const error = isBySpec ? failure : (await import("./source.ts")).inSourceFlags(failure);
+    return printFailure(name, error, asked["output"], io);
   }
 }
 
-/** What a message says to write into a spec is said in flags as well where there are some. */
-function printFailure(name: string, error: unknown, { stderr }: CommandIO): void {
-  printError(stderr, error);
-  const flags = name === "build" || name === "pull" ? suggestedFlags(error) : undefined;
-  if (flags !== undefined) stderr.write(`as flags: ${plain(flags)}\n`);
+/** @returns the exit code */
+function printFailure(name: string, error: unknown, output: string | true | undefined, io: CommandIO): number {
+  const isUsage = error instanceof UsageError;
+  const told = isUsage ? error.coded : error;
+  if ((output === "json" || output === "yaml") && told !== undefined) printData(io.stdout, output, errorDocument(told));
+  else if (isUsage) printUsage(name, error, io);
+  else printError(io, error);
+  return isUsage ? 2 : 1;
 }
 
-/** parseArgs of node:util throws TypeErrors with a code of its own. */
-function isUsage(error: unknown): error is Error {
-  if (error instanceof UsageError) return true;
-  return error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-}
-
-/** The format of a failure is wanted even where the arguments could not be parsed further. */
-function formatAsked(args: readonly string[]): "json" | "yaml" | undefined {
-  const at = args.indexOf("--output");
-  const value = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--output="))?.slice("--output=".length);
-  return value === "json" || value === "yaml" ? value : undefined;
+function printUsage(name: string, error: UsageError, io: CommandIO): void {
+  printError(io, error.coded ?? error);
+  io.stderr.write(`See: strata ${name} --help\n`);
 }

@@ -1,13 +1,31 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { aborted } from "../http/abort.ts";
 import { codeOf } from "../errors.ts";
 import { startStandalone } from "../wiring/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
+import { type Flags, type FlagValues, parseOnlyFlags } from "./flags/flags.ts";
+import { flagsHelp } from "./flags/help.ts";
 import { openRegistry } from "./source.ts";
 import { plain } from "./terminal.ts";
+
+const flags = {
+  file: { type: "string", short: "f", takes: "DIR", help: "directory of manifests" },
+  listen: {
+    type: "string",
+    takes: "ADDRESS",
+    default: "127.0.0.1:9090",
+    help: "where to serve the artifacts (default 127.0.0.1:9090)",
+  },
+  "oci-listen": {
+    type: "string",
+    takes: "ADDRESS",
+    help: "where to serve them as a read-only OCI registry (default: nowhere)",
+  },
+  storage: { type: "string", takes: "DIR", help: "where to keep them (default: a temporary directory)" },
+  concurrent: { type: "string", takes: "N", default: "4", help: "how many are reconciled at once (default 4)" },
+} as const satisfies Flags;
 
 const help = `
 strata serve reconciles the ArtifactRepositories in a directory, without a cluster, and serves their artifacts.
@@ -19,36 +37,24 @@ The directory holds manifests of ArtifactRepositories and of the Secrets that th
 Where an object names no Secret, Docker's credentials are used.
 
 Flags:
-  -f DIR                  directory of manifests
-  --listen ADDRESS        where to serve the artifacts (default 127.0.0.1:9090)
-  --oci-listen ADDRESS    where to serve them as a read-only OCI registry (default: nowhere)
-  --storage DIR           where to keep them (default: a temporary directory)
-  --concurrent N          how many are reconciled at once (default 4)
+${flagsHelp(flags)}
 
 Example:
   strata serve -f config/samples
   curl -O http://127.0.0.1:9090/artifactrepository/default/flux-app/latest.tar.gz
 `;
 
-const options = {
-  file: { type: "string", short: "f" },
-  listen: { type: "string", default: "127.0.0.1:9090" },
-  "oci-listen": { type: "string" },
-  storage: { type: "string" },
-  concurrent: { type: "string", default: "4" },
-} as const;
-
 export const serve: Command = {
   summary: "Reconcile a directory of manifests and serve the artifacts",
   help,
-  options,
+  options: flags,
   run,
 };
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
+type Values = FlagValues<typeof flags>;
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options });
+  const values = parseOnlyFlags(flags, args);
   if (values.file === undefined) throw new UsageError("strata serve needs -f DIR");
   const concurrent = parseConcurrent(values.concurrent);
   const temporary = values.storage === undefined ? await mkdtemp(join(tmpdir(), "strata-serve-")) : undefined;

@@ -5,24 +5,32 @@ import type { OpenRepository, Place } from "../component/locate.ts";
 import { canonicalHost } from "../credentials/docker-config.ts";
 import { dockerCliProvider } from "../credentials/docker-cli.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
-import { CodedError, messageOf } from "../errors.ts";
+import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { RegistryClient } from "../registry/client.ts";
+import { connectionAdvice } from "../registry/errors.ts";
 import type { Access } from "../registry/session.ts";
 import { openLayout } from "../registry/layout.ts";
+import { speaksPlainHttp } from "../registry/plain-http.ts";
 import { printable } from "../text/printable.ts";
-import type { CommandIO } from "./command.ts";
+import { type CommandIO, UsageError } from "./command.ts";
+import type { Flags } from "./flags/flags.ts";
 
-/** Options of every command that takes a reference. */
-export const sourceOptions = {
-  insecure: { type: "boolean" },
-  "ca-file": { type: "string" },
-} as const;
-
-/** The help lines of `sourceOptions`. */
-export const sourceHelp = `  --insecure                         plain HTTP
-  --ca-file FILE                     certificates (PEM) to trust besides the system's`;
+/** Flags of every command that takes a reference. */
+export const sourceFlags = {
+  insecure: {
+    type: "boolean",
+    help: "plain HTTP; a registry on this machine (localhost, 127.0.0.0/8, [::1]) is asked so where it does not speak TLS",
+    otherNames: ["plain-http", "allow-http", "http", "tls-verify", "insecure-registry", "allow-insecure-registry"],
+  },
+  "ca-file": {
+    type: "string",
+    takes: "FILE",
+    help: "certificates (PEM) to trust besides the system's",
+    otherNames: ["ca", "cacert", "ca-cert", "certificate-authority", "tls-ca-file"],
+  },
+} as const satisfies Flags;
 
 export interface SourceFlags {
   readonly insecure?: boolean | undefined;
@@ -30,10 +38,23 @@ export interface SourceFlags {
   readonly caFile?: string | undefined;
 }
 
+/** The same error in the words of `sourceFlags`, for a command that is not told by a spec. */
+export function inSourceFlags(error: unknown): unknown {
+  if (!(error instanceof CodedError)) return error;
+  const message = error.message
+    .replaceAll(connectionAdvice.untrusted, "--ca-file FILE adds one")
+    .replaceAll(connectionAdvice.notTls, "--insecure allows plain HTTP");
+  if (message === error.message) return error;
+  const { code, cause, details } = error;
+  return new CodedError(code, message, { cause, ...(details && { details }) });
+}
+
 /** A repository on a registry or in an image layout, ready to read and write. */
 export interface OpenedSource {
   readonly reference: Reference;
   readonly repository: WritableRepository;
+  /** Whether it is asked in plain HTTP. */
+  readonly insecure: boolean;
   /** Opens what a component version refers to. */
   readonly open: OpenRepository;
   readonly close: () => Promise<void>;
@@ -42,20 +63,22 @@ export interface OpenedSource {
 /**
  * Opens `oci://HOST/REPOSITORY[:TAG][@DIGEST]` with Docker's credentials, or `oci-layout://PATH[:TAG][@DIGEST]`. Nothing
  * is asked of a registry yet.
- * @throws InvalidReference, InvalidDigest, TlsFailed (unusable --ca-file)
+ * @throws UsageError (InvalidReference, InvalidDigest), TlsFailed (unusable --ca-file)
  */
 export async function openSource(text: string, flags: SourceFlags, io: CommandIO): Promise<OpenedSource> {
-  const reference = parseReference(text);
+  const reference = parseSource(text);
   if (reference.kind === "layout")
     return {
       reference,
+      insecure: false,
       repository: openLayout(reference.path, defaultLimits),
       open: refuseFromLayout,
       close: () => Promise.resolve(),
     };
-  const { registry, credentials, access } = await openConnection(flags, io);
+  const { registry, credentials, access } = await openConnection(reference.registry, flags, io);
   return {
     reference,
+    insecure: access.insecure ?? false,
     repository: registry.repository(reference, access),
     open: async (place, signal) => {
       const isOwnHost = canonicalHost(place.registry) === canonicalHost(reference.registry);
@@ -66,14 +89,28 @@ export async function openSource(text: string, flags: SourceFlags, io: CommandIO
   };
 }
 
+/** A reference of the command line. @throws UsageError */
+export function parseSource(text: string): Reference {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    const code = codeOf(error);
+    if (error instanceof CodedError && (code === "InvalidReference" || code === "InvalidDigest"))
+      throw new UsageError(error.message, error);
+    throw error;
+  }
+}
+
 /** A client, and how the flags say that its registry is reached. @throws TlsFailed (unusable --ca-file) */
 export async function openConnection(
+  host: string,
   flags: SourceFlags,
   io: CommandIO,
 ): Promise<{ registry: RegistryClient; credentials: CredentialProvider; access: Access }> {
   const tls = flags.caFile === undefined ? undefined : { ca: await readCertificates(flags.caFile) };
   const { registry, credentials } = openRegistry(io);
-  const insecure = flags.insecure ?? false;
+  // Whoever names a certificate means TLS.
+  const insecure = flags.insecure ?? (tls === undefined && (await speaksPlainHttp(host, io.signal)));
   return {
     registry,
     credentials,

@@ -62,9 +62,9 @@ describe("strata tag", () => {
   );
 
   it.each([
-    ["what is not there", "product:9", "NotFound"],
-    ["what is no reference", "Product:9", "InvalidReference"],
-  ])("fails for %s", async (_, name, expected) => {
+    ["what is not there", "product:9", "NotFound", 1],
+    ["what is no reference", "Product:9", "InvalidReference", 2],
+  ])("fails for %s", async (_, name, expected, exitCode) => {
     const { code, stdout } = await runStrata([
       "tag",
       "--insecure",
@@ -72,7 +72,7 @@ describe("strata tag", () => {
       `oci://${registry.host}/${name}`,
       "x",
     ]);
-    expect(code).toBe(1);
+    expect(code).toBe(exitCode);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: expected } });
   });
 

@@ -183,7 +183,11 @@ describe("a failure", () => {
     expect(await controller.reconcile("app")).toEqual({ kind: "after", milliseconds: 600_000 });
     const object = await controller.get("app");
     expect(conditionOf(object, "Stalled")).toMatchObject({ status: "True", reason: "AmbiguousManifest" });
-    expect(conditionOf(object, "Ready")?.message.match(/sha256:[a-f0-9]{64}/g)?.length).toBeGreaterThanOrEqual(2);
+    const [short, whole] = ["Ready", "Stalled"].map((type) => conditionOf(object, type)!.message);
+    expect(short).toMatch(/^[^\n]*; see the condition Stalled$/);
+    expect(whole?.match(/sha256:[a-f0-9]{64}/g)?.length).toBeGreaterThanOrEqual(2);
+    // What is to be copied stands last.
+    expect(whole).toMatch(/, write\nref:\n {2}digest: sha256:[a-f0-9]{64}$/);
     controller.writes();
     expect(await requestsFor(() => controller.reconcile("app"))).toEqual(["HEAD manifests"]);
     expect(controller.writes()).toEqual([]);

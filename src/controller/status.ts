@@ -92,8 +92,9 @@ export function failureStatus(basis: StatusBasis, facts: Failure): ArtifactRepos
   const before = { ...basis.before, ...facts.stored };
   const { condition, reason, next, message } = judge(facts.error, facts.stage);
   const isNegative = condition === ConditionType.FetchFailed || condition === ConditionType.StorageOperationFailed;
+  const whole = next === "stall" ? ConditionType.Stalled : condition;
   const drafts: ConditionDraft[] = [
-    { type: ConditionType.Ready, status: "False", reason, message },
+    { type: ConditionType.Ready, status: "False", reason, message: shortForm(message, whole) },
     { type: condition, status: isNegative ? "True" : "False", reason, message },
     next === "stall"
       ? { type: ConditionType.Stalled, status: "True", reason, message }
@@ -128,6 +129,12 @@ function atRest(condition: Condition, generation: number): Condition {
   if (condition.type === ConditionType.Ready) return { ...condition, observedGeneration: generation };
   if (condition.type !== ConditionType.Reconciling) return condition;
   return { ...condition, reason: Reason.ProgressingWithRetry };
+}
+
+/** The line that says what happened; the condition that is named has the rest: what there is, and what to write. */
+function shortForm(message: string, whole: string): string {
+  const [first = "", ...rest] = message.split("\n");
+  return rest.length === 0 ? message : `${first.replace(/:$/, "")}; see the condition ${whole}`;
 }
 
 /** The object says that it is being worked on. */

@@ -15,7 +15,7 @@ import {
   type SecretSource,
   type ServiceAccount,
 } from "../credentials/secret-data.ts";
-import { CodedError } from "../errors.ts";
+import { CodedError, codeOf, messageOf } from "../errors.ts";
 import type { KubeClient, KubeObject } from "../kube/client.ts";
 import type { SharedRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
@@ -132,12 +132,12 @@ async function openRepository(
   signal: AbortSignal,
 ): Promise<Opened> {
   const source = secretSource(options.kube, namespace);
-  const [material, proxy] = await Promise.all([
+  const [material, proxy, { credentials, first, holds }] = await allFound(
     access.certSecretRef && readTlsSecret(source, access.certSecretRef.name, signal),
     access.proxySecretRef && readProxySecret(source, access.proxySecretRef.name, signal),
-  ]);
+    asked(credentialsOf(options, source, access), reference, signal),
+  );
   const tls = material && access.certificate === "none" ? withoutCertificate(material) : material;
-  const { credentials, first, holds } = await asked(credentialsOf(options, source, access), reference, signal);
   const insecure = access.insecure ?? false;
   const repository = options.registry.repository(reference, {
     credentials,
@@ -149,6 +149,16 @@ async function openRepository(
   });
   const key = accessKey({ name: repository.name, insecure, first, tls, proxy });
   return { repository, access: { key, holds } };
+}
+
+/** @throws SecretNotFound with everything that is missing, so that it can be made at once; else the first failure */
+async function allFound<A, B, C>(a: A, b: B, c: C): Promise<[Awaited<A>, Awaited<B>, Awaited<C>]> {
+  const results = await Promise.allSettled([a, b, c]);
+  const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  if (failures.length === 0) return await Promise.all([a, b, c]);
+  const missing = failures.filter((failure) => codeOf(failure) === "SecretNotFound");
+  if (missing.length < 2) throw failures[0];
+  throw new CodedError("SecretNotFound", missing.map(messageOf).join("; "), { cause: missing[0] });
 }
 
 function withoutCertificate({ ca }: TlsSecret): TlsSecret {

@@ -30,9 +30,15 @@ export function repositoryOf(spec: ArtifactRepositorySpec): RegistryReference {
   if (reference.kind !== "registry")
     throw new CodedError("InvalidReference", `url is ${spec.url}; write oci://registry/repository`);
   if (reference.tag === undefined && reference.digest === undefined) return reference;
+  const { registry, repository, tag, digest } = reference;
+  const fields = [
+    ...(tag === undefined ? [] : [`ref.tag: ${JSON.stringify(tag)}`]),
+    ...(digest === undefined ? [] : [`ref.digest: ${digest}`]),
+  ];
+  const what = [tag && "a tag", digest && "a digest"].filter(Boolean).join(" and ");
   throw new CodedError(
     "InvalidReference",
-    `url ${spec.url} has a tag or digest, which belongs into ref: write ref.tag: ${JSON.stringify(reference.tag ?? reference.digest)}`,
+    `url ${spec.url} has ${what}, which belongs into ref: write url: oci://${registry}/${repository} and ${fields.join(", ")}`,
   );
 }
 

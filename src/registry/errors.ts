@@ -76,13 +76,19 @@ export function networkError(name: string, error: unknown): CodedError {
   });
 }
 
+/** What to do in a spec about a connection that fails; the command line says the same of its flags. */
+export const connectionAdvice = {
+  untrusted: "ca.crt of the certificate secret adds one",
+  notTls: "insecure allows plain HTTP",
+} as const;
+
 /** What OpenSSL's commonest complaints mean, and what to do about them. */
 function tlsProblem(code: string): string | undefined {
   if (isUntrusted(code)) {
-    return "its certificate is signed by an authority that is not trusted; ca.crt of the certificate secret adds one";
+    return `its certificate is signed by an authority that is not trusted; ${connectionAdvice.untrusted}`;
   }
   if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER")
-    return "the server does not speak TLS; insecure allows plain HTTP";
+    return `the server does not speak TLS; ${connectionAdvice.notTls}`;
   return code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : undefined;
 }
 

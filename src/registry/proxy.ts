@@ -44,7 +44,8 @@ export function environmentProxy(target: URL, settings: ProxySettings): ProxySer
   return excluded ? undefined : { address };
 }
 
-function isLoopback(host: string): boolean {
+/** @param host without brackets */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || (isIP(host) !== 0 && ipaddr.process(host).range() === "loopback");
 }
 

@@ -34,9 +34,9 @@ export function manifestError(choice: Exclude<ManifestChoice, { kind: "chosen" }
   const message = [
     `${undecided.survey.root.digest} has ${nodes.length} manifests that match; choose one:`,
     ...list(nodes, (node) => manifestLine(candidateOf(node))),
+    ...togetherAdvice(nodes, undecided),
     `to take ${digest}, write`,
     yaml(suggestion),
-    ...togetherAdvice(nodes, undecided),
   ];
   return refusal("AmbiguousManifest", message, { ...manifestDetails(nodes.map(candidateOf)), suggestion });
 }
@@ -58,7 +58,7 @@ function missingManifest({ descriptor, error }: Missing, { survey }: Undecided):
 
 function togetherAdvice(nodes: readonly ManifestNode[], undecided: Undecided): string[] {
   const fields = takeTogether(nodes, undecided);
-  return fields === undefined ? [] : [`or take them together with ${fields.join(", ")}`];
+  return fields === undefined ? [] : [`all of them together are taken with ${fields.join(", ")}`];
 }
 
 function noManifest(undecided: Undecided): CodedError {
@@ -96,10 +96,10 @@ export function layerError(
   const suggestion: Suggestion | undefined = found && { layerSelector: found };
   const among = layersAmong(choice, nodes);
   const message = [
-    headline(choice, nodes, selector),
+    headline(choice, nodes, { selector, isEmpty: among.length === 0 }),
     ...list(among, layerLine),
-    ...(suggestion ? [advice[choice.kind], yaml(suggestion)] : []),
     ...otherwise(choice, suggestion),
+    ...(suggestion ? [advice[choice.kind], yaml(suggestion)] : []),
   ];
   const details = {
     candidates: among.slice(0, maxListed).map(layerDetails),
@@ -130,11 +130,18 @@ function layersAmong(choice: Refused, nodes: readonly ManifestNode[]): readonly 
   return nodes.flatMap((node) => [...layersOf(node), ...[configOf(node)].filter((config) => !isEmpty(config))]);
 }
 
-function headline(choice: Refused, nodes: readonly ManifestNode[], selector: LayerSelector | undefined): string {
+interface Facts {
+  readonly selector: LayerSelector | undefined;
+  /** There is no layer at all to list. */
+  readonly isEmpty: boolean;
+}
+
+function headline(choice: Refused, nodes: readonly ManifestNode[], { selector, isEmpty: isNone }: Facts): string {
   if (choice.kind === "several")
     return `${choice.operation} takes one layer, but several of the ${nodes.length} selected manifests give one:`;
   if (choice.kind === "none") {
     const where = nodes.length === 1 ? nodes[0]!.descriptor.digest : `the ${nodes.length} selected manifests`;
+    if (isNone) return `${where} has no layer to take, and holds nothing else either`;
     return layerMatcher(selector).hasFilters
       ? `layerSelector matches no layer of ${where}, which holds:`
       : `${where} has no layer to take; what it holds:`;
@@ -142,14 +149,20 @@ function headline(choice: Refused, nodes: readonly ManifestNode[], selector: Lay
   const { node, pool, profile } = choice.offer;
   const { digest } = node.descriptor;
   if (choice.kind === "outOfRange")
-    return `layerSelector.offset ${choice.offset} is out of range: ${digest} has ${pool.length} such layers, 0 to ${pool.length - 1}, or -1 to -${pool.length} from the end:`;
+    return `layerSelector.offset ${choice.offset} is out of range: ${digest} has ${rangeOf(pool.length)}:`;
   const layout = profile === undefined ? "an unknown layout" : `the ${profile.name} layout`;
   return `${digest} (${printable(node.effectiveType)}) is of ${layout} and has ${pool.length} layers that ${choice.operation} could take; choose one:`;
 }
 
+function rangeOf(count: number): string {
+  return count === 1
+    ? "one such layer, 0, or -1 from the end"
+    : `${count} such layers, 0 to ${count - 1}, or -1 to -${count} from the end`;
+}
+
 function otherwise({ kind }: LayerChoice, suggestion: Suggestion | undefined): string[] {
   if (kind !== "ambiguous" || suggestion?.layerSelector?.operation === "ExtractAll") return [];
-  return ["or take all of them with layerSelector.operation: ExtractAll"];
+  return ["all of them are taken with layerSelector.operation: ExtractAll"];
 }
 
 function manifestLine({ descriptor, type, annotations }: Candidate): string {

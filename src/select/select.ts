@@ -42,6 +42,18 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
   }
 }
 
+/**
+ * The manifests alone that `indexSelector` takes below a root, whatever their layers are.
+ * @throws NoManifestMatch, AmbiguousManifest, as `selectLayers`
+ */
+export async function selectManifests(request: SelectRequest): Promise<readonly ManifestNode[]> {
+  const { root, indexSelector } = request;
+  const met = { root, visits: await Array.fromAsync(survey(request)) };
+  const choice = choosePresent(nodesOf(met), missingOf(met), indexSelector, undefined);
+  if (choice.kind === "chosen") return choice.nodes;
+  throw manifestError(choice, { survey: met, indexSelector, layerSelector: undefined });
+}
+
 /** Matches patterns here, where others have their turn; whoever chooses finds the answers. */
 async function look(node: ManifestNode, { indexSelector, layerSelector }: SelectRequest, turns: Turns): Promise<void> {
   await turns.next();

@@ -54,7 +54,7 @@ export interface Undecided {
 
 /**
  * What to add so that exactly one of `candidates` is left, tried out before it is suggested: a type, else a platform, else
- * an annotation, else the digest.
+ * an annotation, else two of these together, else the digest.
  */
 export function narrow(
   candidates: readonly ManifestNode[],
@@ -62,7 +62,7 @@ export function narrow(
 ): { readonly suggestion: Suggestion; readonly digest: Digest } {
   const given = conditionsOf(undecided.indexSelector);
   const decides = trial(undecided);
-  for (const conditionsFor of [typeConditions, platformConditions, annotationConditions]) {
+  for (const conditionsFor of [typeConditions, platformConditions, annotationConditions, pairConditions]) {
     for (const node of candidates.slice(0, maxTried)) {
       const found = conditionsFor(candidateOf(node), given).find((selector) => decides(selector, node.descriptor));
       if (found !== undefined) return { suggestion: { indexSelector: found }, digest: node.descriptor.digest };
@@ -153,6 +153,14 @@ function annotationConditions({ annotations }: Candidate, given: IndexSelector):
     .filter(([key, value]) => !volatile.test(key) && isQuotable(key) && isQuotable(value))
     .slice(0, maxTried)
     .flatMap(([key, value]) => [{ ...given, annotations: { ...given.annotations, [key]: escapeGlob(value) } }]);
+}
+
+/** Two conditions together, for manifests that differ from each other in more than one way. */
+function pairConditions(candidate: Candidate, given: IndexSelector): IndexSelector[] {
+  const kinds = [typeConditions, platformConditions, annotationConditions] as const;
+  return kinds.flatMap((first, at) =>
+    first(candidate, given).flatMap((one) => kinds.slice(at).flatMap((second) => second(candidate, one))),
+  );
 }
 
 function conditionsOf(selector: IndexSelector = {}): IndexSelector {

@@ -62,16 +62,25 @@ export class Census {
 
   #finding(repository: string): string {
     if (this.tags === 0) return `${repository} has no tags.`;
-    const { filter, policy } = this.#rule;
-    const total = `${this.tags} ${this.tags === 1 ? "tag" : "tags"}`;
-    if (this.#passed === 0) {
-      const rule =
-        filter === undefined ? "is a valid name" : `matches ${this.#filterField()} "${filter.pattern.source}"`;
-      return `None of the ${total} of ${repository} ${rule}${this.#filteredOut.length > 0 ? `; among them are ${this.#filteredOut.join(", ")}` : ""}.`;
-    }
+    if (this.#passed === 0) return this.#nothingPassed(repository);
+    const { policy } = this.#rule;
     const range = policy.kind === "semver" ? policy.range.text : "";
+    if (this.tags === 1)
+      return `The only tag of ${repository} is not a version in the range "${range}": ${this.#outsiders()}.`;
     const passed = this.#passed === this.tags ? "" : `, of which ${this.#passed} pass ${this.#filterField()}`;
-    return `No version in the range "${range}" among the ${total} of ${repository}${passed}: ${this.#outsiders()}.`;
+    return `No version in the range "${range}" among the ${this.tags} tags of ${repository}${passed}: ${this.#outsiders()}.`;
+  }
+
+  #nothingPassed(repository: string): string {
+    const { filter } = this.#rule;
+    const pattern = filter && `${this.#filterField()} "${filter.pattern.source}"`;
+    const samples = this.#filteredOut.join(", ");
+    if (this.tags === 1) {
+      const refused = pattern === undefined ? "is not a valid name" : `does not match ${pattern}`;
+      return `The only tag of ${repository}${samples === "" ? "" : `, ${samples},`} ${refused}.`;
+    }
+    const missed = pattern === undefined ? "is a valid name" : `matches ${pattern}`;
+    return `None of the ${this.tags} tags of ${repository} ${missed}${samples === "" ? "" : `; among them are ${samples}`}.`;
   }
 
   #outsiders(): string {

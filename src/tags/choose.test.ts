@@ -149,7 +149,13 @@ describe("NoTagMatch", () => {
       ["a", "b", "c", "d", "e", "f"],
       "spec.ref.filterTags.pattern",
     ],
-    [{ policy: { alphabetical: {} } }, ["not/a/tag"], "None of the 1 tag"],
+    [{ policy: { alphabetical: {} } }, ["not/a/tag"], "The only tag of registry.example/app is not a valid name"],
+    [{ semver: "2.x" }, ["1.0.0"], 'The only tag of registry.example/app is not a version in the range "2.x"'],
+    [
+      { semver: "1.x", semverFilter: "-rc" },
+      ["1.0.0"],
+      'The only tag of registry.example/app, 1.0.0, does not match spec.ref.semverFilter "-rc"',
+    ],
     [{ semver: "2.x", semverFilter: "^1" }, ["1.0.0", "2.0.0"], "1 pass spec.ref.semverFilter"],
   ])("%j on %j: %s", async (query, tags, words) => {
     const { message } = await refusal(query, tags);

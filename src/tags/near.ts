@@ -1,3 +1,5 @@
+import { editDistance } from "../text/near.ts";
+
 /** Tags are at most 128 characters; more of a list is not compared. */
 const maxCompared = 2000;
 const maxDistance = 3;
@@ -19,18 +21,5 @@ const plainOf = (tag: string): string => tag.toLowerCase().replace(/^v(?=\d)/, "
 
 function farness(a: string, b: string): number {
   if (a === b) return 0;
-  return b.startsWith(a) || a.startsWith(b) ? 1 : editDistance(a, b);
-}
-
-/** Levenshtein, by rows. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > maxDistance) return Infinity;
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const above = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++)
-      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-  }
-  return row[b.length]!;
+  return b.startsWith(a) || a.startsWith(b) ? 1 : editDistance(a, b, maxDistance);
 }

@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from "node:stream";
-import type { CommandIO } from "../cli/command.ts";
+import type { CommandIO, ProcessIO } from "../cli/command.ts";
 import { runCommand } from "../cli/run.ts";
+import { noTerminal, screenOf } from "../cli/screen.ts";
 import { cliEnvironment } from "../config.ts";
 
 export interface CommandResult {
@@ -11,7 +12,10 @@ export interface CommandResult {
 
 export interface CommandTestOptions {
   readonly signal?: AbortSignal;
+  /** Whether stderr is a terminal, 80 columns wide. */
   readonly terminal?: boolean;
+  /** Columns of the terminal that stdout is; undefined where it is none. */
+  readonly columns?: number;
   readonly stdin?: string;
   /** Environment variables; HOME is a directory that does not exist unless it is given. */
   readonly env?: Readonly<Record<string, string>>;
@@ -30,11 +34,16 @@ export function testIO(options: CommandTestOptions = {}): {
   };
   const [stdout, stderr] = [collect(), collect()];
   const environment = cliEnvironment({ HOME: "nonexistent", ...options.env });
+  const stderrTerminal = options.terminal === true ? { isTTY: true, columns: 80 } : noTerminal;
+  const stdoutTerminal = options.columns === undefined ? noTerminal : { isTTY: true, columns: options.columns };
   const io = {
     stdin: Readable.from([Buffer.from(options.stdin ?? "")]),
     stdout: stdout.stream,
     stderr: stderr.stream,
-    terminal: options.terminal ?? false,
+    terminals: { stdout: stdoutTerminal, stderr: stderrTerminal },
+    terminal: stderrTerminal.isTTY === true,
+    out: screenOf(stdoutTerminal, "auto", environment),
+    err: screenOf(stderrTerminal, "auto", environment),
     environment,
     signal: options.signal ?? new AbortController().signal,
   };
@@ -44,7 +53,7 @@ export function testIO(options: CommandTestOptions = {}): {
 /** Runs `strata ARGS…` in this process. */
 export async function runStrata(args: readonly string[], options: CommandTestOptions = {}): Promise<CommandResult> {
   const { io, written } = testIO(options);
-  const code = await runCommand(args, io);
+  const code = await runCommand(args, io satisfies ProcessIO);
   // A stream hands its chunks on before the next turn.
   await new Promise(setImmediate);
   return { code, ...written() };

@@ -97,6 +97,18 @@ describe("wrong arguments", () => {
     ["a match that is none", ["oci://a.example/b", "-o", "out", "--match", "Some"], "InvalidSpec"],
     ["a platform that is none", ["oci://a.example/b", "-o", "out", "--platform", "arm64"], "InvalidSpec"],
     ["a layout that is none", ["oci://a.example/b", "-o", "out", "--layout", "Flat"], "InvalidSpec"],
+  ])("%s: exit code 2 and a code", async (_, args, code) => {
+    const json = await runStrata(["build", ...args, "--output", "json"]);
+    expect({ code: json.code, stderr: json.stderr }).toEqual({ code: 2, stderr: "" });
+    expect(JSON.parse(json.stdout)).toMatchObject({ error: { code } });
+    const { code: ended, stdout, stderr } = await runStrata(["build", ...args]);
+    expect({ ended, stdout }).toEqual({ ended: 2, stdout: "" });
+    expect(stderr).toContain(`[${code}]`);
+    expect(stderr).toContain("strata build --help");
+    expect(stderr).not.toMatch(/Selector|spec\./);
+  });
+
+  it.each<[string, string[], string]>([
     ["certificates that are not there", ["oci://a.example/b", "-o", "out", "--ca-file", "nowhere.crt"], "TlsFailed"],
     ["a file that is not there", ["-f", "nowhere.yaml", "-o", "out"], "InvalidSpec"],
     ["a layout on disk that is not there", ["oci-layout://nowhere:1", "-o", "out"], "NotFound"],
@@ -117,7 +129,7 @@ describe("a build from flags", () => {
       "upstream   1.0.0@sha256:9241473f",
       "3 layers, ExtractAll (image)",
       "linux/amd64 was taken",
-      "1 symlinks",
+      "1 symlink",
       "revision   1.0.0@sha256:",
       `written    ${out}`,
     ])
@@ -165,7 +177,9 @@ describe("a build from flags", () => {
       expect(await readFile(join(direct, name)), name).toEqual(await readFile(join(out, name)));
       expect((await stat(join(direct, name))).mode, name).toBe((await stat(join(out, name))).mode);
     }
-    const left = Object.entries(fromArtifact.skipped).map(([what, count]) => `${count} ${what}`);
+    const left = Object.entries(fromArtifact.skipped).map(
+      ([what, count]) => `${count} ${count === 1 ? what.replace(/s$/, "") : what}`,
+    );
     expect(stdout.match(/^left out   (.*)$/m)?.[1]?.split(", ") ?? []).toEqual(left);
   });
 
@@ -397,7 +411,7 @@ describe("a refusal", () => {
     });
     const { code, stdout, stderr } = await build("twin:1.0.0", "-o", out);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(/^error: .*\[AmbiguousManifest\]\nas flags: @sha256:.*\n$/s);
+    expect(stderr).toMatch(/^error: [^\n]*\[AmbiguousManifest\]:\n.*\nas flags: @sha256:.*\n$/s);
   });
 
   it("comes as an abort when the command is stopped", async () => {

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { defaultLimits } from "../../config.ts";
 import { buildArtifact, type BuildContext, type Built } from "../../pipeline/build.ts";
 import { findContent } from "../../pipeline/component.ts";
@@ -14,17 +13,46 @@ import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { checkDestination, type Destination, parseDestination, writeToStdout } from "./destination.ts";
 import { buildDirectory } from "./directory.ts";
 import { buildDocument, printText, type Told } from "./report.ts";
-import { parseReference } from "../../oci/reference.ts";
-import { givenFlags, selectionHelp, selectionOptions } from "./selection-flags.ts";
-import { withNegativeOffset } from "./spec.ts";
+import { givenFlags, selectionFlags, selectionHelp } from "./selection-flags.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
 import { printDryRun } from "./dry-run.ts";
-import { formatBytes, parseOutputFormat, printData, type OutputFormat } from "../output.ts";
+import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { counted } from "../../text/count.ts";
+import { documentFlag, formatBytes, formatOf, printData, type OutputFormat } from "../output.ts";
 import { Progress } from "../progress.ts";
-import { sourceHelp, sourceOptions } from "../source.ts";
+import { parseSource, sourceFlags } from "../source.ts";
+import { inFlags } from "../suggested-flags.ts";
 import { plain } from "../terminal.ts";
 import { writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
 import { layerRow } from "../../pipeline/selected.ts";
+
+const otherFlags = {
+  file: {
+    type: "string",
+    short: "f",
+    takes: "FILE",
+    help: "an ArtifactRepository, with the Secrets that it names; - is standard input",
+    otherNames: ["filename"],
+  },
+  o: {
+    type: "string",
+    short: "o",
+    takes: "DIR|FILE.tar.gz|-",
+    help: "where to write the result; - writes the artifact to standard output",
+    otherNames: ["out", "dest", "directory", "output-dir"],
+  },
+  force: {
+    type: "boolean",
+    help: "remove everything else from DIR; without it, a DIR that holds anything else is refused",
+  },
+  "dry-run": { type: "boolean", help: "say what would be taken and why; downloads manifests only" },
+  ...sourceFlags,
+  output: {
+    ...documentFlag,
+    help: "print what was selected for a program; makes the artifact also where a directory is written, to tell its digest and size",
+  },
+} as const satisfies Flags;
 
 const help = `
 strata build makes one artifact of what you select from an OCI artifact, as the controller would.
@@ -45,36 +73,22 @@ ${selectionHelp("layerSelector")}
 ${selectionHelp("")}
 
 Other flags:
-  -f FILE                            an ArtifactRepository, with the Secrets that it names; - is standard input
-  -o DIR|FILE.tar.gz|-               where to write the result; - writes the artifact to standard output
-  --force                            remove everything else from DIR; without it, a DIR that holds anything else is refused
-  --dry-run                          say what would be taken and why; downloads manifests only
-${sourceHelp}
-  --output json|yaml                 print what was selected for a program; makes the artifact also where
-                                     a directory is written, to tell its digest and size
+${flagsHelp(otherFlags)}
 
 Examples:
   strata build oci://ghcr.io/org/product:1.0.0 --artifact-type 'application/vnd.example.config.*' -o out/
   strata build oci://localhost:5000/timoni/mod:1.0.0 --insecure -o module.tar.gz --output json
 `;
 
-const options = {
-  ...selectionOptions,
-  ...sourceOptions,
-  file: { type: "string", short: "f" },
-  o: { type: "string", short: "o" },
-  force: { type: "boolean" },
-  output: { type: "string" },
-  "dry-run": { type: "boolean" },
-} as const;
+const flags = { ...selectionFlags, ...otherFlags } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+type Values = FlagValues<typeof flags>;
 
-export const build: Command = { summary: "Build one artifact out of the selected layers", help, options, run };
+export const build: Command = { summary: "Build one artifact out of the selected layers", help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: withNegativeOffset(args), options, allowPositionals: true });
-  const format = parseOutputFormat(values.output);
+  const { values, positionals } = parseFlags(flags, args);
+  const format = formatOf(values.output);
   checkUsage(values, positionals);
   const destination = await destinationOf({ values, positionals, format }, io);
   const source =
@@ -84,6 +98,8 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
     return await buildFrom(source, dir, { destination, format, io });
+  } catch (error) {
+    throw values.file === undefined ? inFlags(error) : error;
   } finally {
     await rm(dir, { recursive: true, force: true });
     await source.close();
@@ -96,7 +112,7 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
   } else {
     const [flag] = [
       ...givenFlags(values).map(({ name }) => name),
-      ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
+      ...Object.keys(sourceFlags).filter((name) => values[name as keyof typeof sourceFlags] !== undefined),
     ];
     if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
     if (flag !== undefined) throw new UsageError(`with -f everything stands in the file; remove --${flag}`);
@@ -120,7 +136,7 @@ async function destinationOf(
 
 /** What is read from this machine. */
 function inputsOf(file: string | undefined, text: string | undefined): string[] {
-  const reference = text === undefined ? undefined : parseReference(text);
+  const reference = text === undefined ? undefined : parseSource(text);
   return [
     ...(reference?.kind === "layout" ? [reference.path] : []),
     ...(file === undefined || file === "-" ? [] : [file]),
@@ -152,7 +168,7 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
     const context = { ...common, found };
     const selection = known ?? (await selectContent(context, onDecision));
     if (destination === undefined) {
-      printDryRun(io.stdout, format, { resolved, found, decisions, selection, verification });
+      printDryRun(io, format, { resolved, found, decisions, selection, verification });
       return 0;
     }
     const make = { ...context, dir, selection, destination };
@@ -163,7 +179,7 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
     return 0;
   } catch (error) {
     if (destination === undefined && format === "text")
-      printDryRun(io.stdout, format, {
+      printDryRun(io, format, {
         resolved,
         found: undefined,
         decisions,
@@ -190,7 +206,7 @@ async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
   if (built !== undefined)
     return {
       ...built,
-      written: `${place} (${built.files} ${built.files === 1 ? "file" : "files"}, ${formatBytes(built.bytes)})`,
+      written: `${place} (${counted(built.files, "file")}, ${formatBytes(built.bytes)})`,
     };
   const { selection: done, result, revision } = await makeArtifact(make, io);
   return {
@@ -198,7 +214,7 @@ async function makeForPeople(make: Make, io: CommandIO): Promise<Told> {
     revision,
     skipped: result.skipped,
     leftOut: result.leftOut,
-    written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim ? ", byte for byte as upstream" : ""})`,
+    written: `${place} (${formatBytes(result.blob.size)}${result.blob.verbatim && destination.kind !== "directory" ? ", byte for byte as upstream" : ""})`,
   };
 }
 

@@ -20,6 +20,10 @@ const otherArchive =
 /** @throws UsageError */
 export function parseDestination(place: string, force: boolean): Destination {
   if (place === "") throw new UsageError("-o is empty; write a directory, FILE.tar.gz, or - for standard output");
+  if (place === "json" || place === "yaml")
+    throw new UsageError(
+      `-o is "${place}", and says where to write; write --output ${place} for a document, or ./${place} for a directory of that name`,
+    );
   if (place === "-") return { kind: "stdout" };
   if (isArchiveName(place)) return { kind: "file", path: place };
   const [suffix] = otherArchive.exec(place) ?? [];

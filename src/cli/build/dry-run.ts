@@ -1,11 +1,14 @@
-import type { Writable } from "node:stream";
 import { formatIdentity } from "../../component/identity.ts";
 import { nameOf, type FoundResource } from "../../component/resolve.ts";
 import { componentStatus } from "../../pipeline/component.ts";
 import type { Resolved } from "../../pipeline/resolve.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
-import { printData, type OutputFormat } from "../output.ts";
+import { counted } from "../../text/count.ts";
+import { cutTo } from "../../text/fit.ts";
+import type { CommandIO } from "../command.ts";
+import { printAnswer, type OutputFormat } from "../output.ts";
+import { paint, type Screen } from "../screen.ts";
 import { plain } from "../terminal.ts";
 import { layerRow } from "../../pipeline/selected.ts";
 
@@ -20,21 +23,21 @@ export interface DryRun {
 }
 
 /** Says for every index, manifest and layer whether it was taken, and why. */
-export function printDryRun(out: Writable, format: OutputFormat, run: DryRun): void {
-  if (format === "text") out.write(`${textLines(run).join("\n")}\n`);
-  else printData(out, format, dryRunDocument(run));
+export function printDryRun(io: CommandIO, format: OutputFormat, run: DryRun): void {
+  printAnswer(io, format, { text: () => `${textLines(run, io.out).join("\n")}\n`, data: dryRunDocument(run) });
 }
 
-function textLines({ resolved, found, decisions, selection, verification }: DryRun): string[] {
+function textLines({ resolved, found, decisions, selection, verification }: DryRun, screen: Screen): string[] {
   const rows = decisions.map(({ kind, digest, depth, label, taken, reason }) => {
     const indent = "  ".repeat(depth + (kind === "layer" ? 1 : 0));
-    return `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
+    const line = `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
+    return paint(screen, taken ? "good" : "faint", cutTo(line, screen.columns));
   });
   const outcome =
     selection === undefined
       ? []
       : [
-          `=> ${selection.operation} of ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}${selection.profile === undefined ? "" : `, as ${selection.profile}`}${selection.note === undefined ? "" : `; ${plain(selection.note)}`}`,
+          `=> ${selection.operation} of ${counted(selection.layers.length, "layer")}${selection.profile === undefined ? "" : `, as ${selection.profile}`}${selection.note === undefined ? "" : `; ${plain(selection.note)}`}`,
         ];
   return [
     `root ${resolved.root.digest}`,

@@ -9,6 +9,8 @@ import type { Resolved } from "../../pipeline/resolve.ts";
 import type { Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
 import { formatBytes } from "../output.ts";
+import { counted } from "../../text/count.ts";
+import { leftOutLines } from "../left-out.ts";
 import { plain } from "../terminal.ts";
 
 /** What is told of a result in text. */
@@ -59,7 +61,7 @@ export function printText(out: Writable, report: Report): void {
     ...(found === undefined
       ? []
       : [`resource   ${plain(`${formatIdentity(found.resource)} of ${nameOf(found.holder)}`)}`]),
-    `selected   ${selection.layers.length} ${selection.layers.length === 1 ? "layer" : "layers"}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
+    `selected   ${counted(selection.layers.length, "layer")}, ${selection.operation}${selection.profile === undefined ? "" : ` (${selection.profile})`}`,
     ...selection.layers
       .slice(0, 20)
       .map(
@@ -68,7 +70,7 @@ export function printText(out: Writable, report: Report): void {
       ),
     ...(selection.layers.length > 20 ? [`           and ${selection.layers.length - 20} more`] : []),
     ...(selection.note === undefined ? [] : [`note       ${plain(selection.note)}`]),
-    ...skippedLines(skipped, leftOut),
+    ...leftOutLines(skipped, leftOut),
     `revision   ${plain(revision)}`,
     `written    ${written}`,
   ];
@@ -82,15 +84,5 @@ function verifiedLines(verification: Verification | undefined): string[] {
   return [
     `${result === "verified" ? "verified  " : "unverified"} ${plain(identity)}`,
     ...warnings.map((warning) => `warning    ${plain(warning)}`),
-  ];
-}
-
-function skippedLines(skipped: Skipped, leftOut: readonly string[] = []): string[] {
-  const counts = Object.entries(skipped).filter(([, count]) => count > 0);
-  if (counts.length === 0) return [];
-  const more = skipped.ignored > leftOut.length ? ["           and more"] : [];
-  return [
-    `left out   ${counts.map(([what, count]) => `${count} ${what}`).join(", ")}`,
-    ...(leftOut.length > 0 ? [...leftOut.map((example) => `           ${plain(example)}`), ...more] : []),
   ];
 }

@@ -1,3 +1,6 @@
+import type { Flag } from "../flags/flags.ts";
+import { rowsHelp } from "../flags/help.ts";
+
 interface SelectionFlag {
   /** The field of the spec that it stands for. */
   readonly field: string;
@@ -9,6 +12,8 @@ interface SelectionFlag {
   /** What the help shows that it takes, and what for. */
   readonly takes: string;
   readonly help: string;
+  /** As other programs call it. */
+  readonly otherNames?: readonly string[];
 }
 
 const identityText = "NAME[,version=VERSION][,KEY=VALUE]";
@@ -77,16 +82,19 @@ type Table = typeof selectionTable;
 type Repeated = "pairs" | "lines" | "identities";
 type Options = {
   readonly [K in keyof Table]: Table[K]["kind"] extends Repeated
-    ? { readonly type: "string"; readonly multiple: true }
-    : { readonly type: "string" };
+    ? Flag & { readonly type: "string"; readonly multiple: true }
+    : Flag & { readonly type: "string"; readonly multiple?: never };
 };
 
 const rows = Object.entries(selectionTable) as readonly [keyof Table, SelectionFlag][];
 const isRepeated = ({ kind }: SelectionFlag): boolean => ["pairs", "lines", "identities"].includes(kind);
 
-/** For parseArgs of node:util. */
-export const selectionOptions = Object.fromEntries(
-  rows.map(([name, row]) => [name, { type: "string", ...(isRepeated(row) && { multiple: true }) }]),
+/** The same as flags of a command. */
+export const selectionFlags = Object.fromEntries(
+  rows.map(([name, row]) => {
+    const { takes, help, otherNames = [] } = row;
+    return [name, { type: "string", ...(isRepeated(row) && { multiple: true }), takes, help, otherNames }];
+  }),
 ) as Options;
 
 export type SelectionValues = {
@@ -109,16 +117,16 @@ export function flagOf(field: string): string | undefined {
   return found && `--${found[0]}`;
 }
 
-/** The help of the flags for fields of one selector, or of what is not in one. */
-export function selectionHelp(selector: "component" | "indexSelector" | "layerSelector" | ""): string {
+/** The flags of a whole selector, for sentences. */
+export function flagsOf(selector: string): string {
   return rows
-    .filter(([, { field }]) => (field.includes(".") ? field.split(".")[0] : "") === selector)
-    .map(([name, { takes, help }]) => helpLine(`--${name} ${takes}`, help))
-    .join("\n");
+    .filter(([, { field }]) => field.startsWith(`${selector}.`))
+    .map(([name]) => `--${name}`)
+    .join(", ");
 }
 
-/** A flag that takes up more than its column has its help on the next line. */
-function helpLine(flag: string, help: string): string {
-  const isLong = flag.length > 34;
-  return `  ${isLong ? `${flag}\n${" ".repeat(36)}` : flag.padEnd(34)} ${help}`.trimEnd();
+/** The help of the flags for fields of one selector, or of what is not in one. */
+export function selectionHelp(selector: "component" | "indexSelector" | "layerSelector" | ""): string {
+  const names = rows.filter(([, { field }]) => (field.includes(".") ? field.split(".")[0] : "") === selector);
+  return rowsHelp(Object.fromEntries(names.map(([name]) => [name, selectionFlags[name]])));
 }

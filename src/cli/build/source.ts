@@ -10,12 +10,11 @@ import type { ManifestObject } from "../../kube/local/manifest-objects.ts";
 import { MemoryKube } from "../../kube/local/memory.ts";
 import type { OpenRepository, Place } from "../../component/locate.ts";
 import type { Repository } from "../../oci/content.ts";
-import { parseReference } from "../../oci/reference.ts";
 import { parseTagRule, type TagRule } from "../../tags/rule.ts";
 import type { VerifyPolicy } from "../../verify/verifier.ts";
 import type { CommandIO } from "../command.ts";
 import { onlyArtifactRepository, readManifests } from "../manifests.ts";
-import { openRegistry, openSource, type SourceFlags } from "../source.ts";
+import { openRegistry, openSource, parseSource, type SourceFlags } from "../source.ts";
 import { specFromFlags } from "./spec.ts";
 
 /** What is to be built, opened. */
@@ -40,7 +39,7 @@ export async function sourceFromFlags(
   flags: SourceFlags,
   io: CommandIO,
 ): Promise<BuildSource> {
-  const object = specFromFlags(parseReference(reference), values, flags.insecure ?? false);
+  const object = specFromFlags(parseSource(reference), values, flags.insecure ?? false);
   const rule = parseTagRule(tagQueryOf(object.spec));
   const { repository, open, close, ...opened } = await openSource(reference, flags, io);
   const place = opened.reference.kind === "registry" ? opened.reference : undefined;

@@ -3,24 +3,19 @@ import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
 import { parseObject } from "../../pipeline/spec.ts";
 import type { Reference } from "../../oci/reference.ts";
+import { CodedError } from "../../errors.ts";
 import { UsageError } from "../command.ts";
+import { inFlags } from "../suggested-flags.ts";
 import { parseIdentity } from "./identity-flag.ts";
 import { givenFlags, type SelectionKind, type SelectionValues } from "./selection-flags.ts";
 
-/** `--offset -1` is what people write, and to parseArgs -1 is another option. */
-export function withNegativeOffset(args: readonly string[]): string[] {
-  return args.flatMap((arg, at) => {
-    if (arg === "--offset" && /^-\d+$/.test(args[at + 1] ?? "")) return [`${arg}=${args[at + 1]}`];
-    return args[at - 1] === "--offset" && /^-\d+$/.test(arg) ? [] : [arg];
-  });
-}
-
 /**
  * The ArtifactRepository that the flags amount to; it is checked like any other.
- * @throws UsageError for a flag that is no number or no KEY=VALUE; InvalidSpec for what the schema refuses
+ * @throws UsageError for a flag that is not a number or not KEY=VALUE, and for what the schema refuses
  */
 export function specFromFlags(reference: Reference, values: SelectionValues, insecure: boolean): ArtifactRepository {
   const { tag, digest } = reference;
+  const ref = tag === undefined && digest === undefined ? undefined : compact({ tag, digest });
   // A layout on disk has no URL that the schema takes; only its name is used.
   const url =
     reference.kind === "registry"
@@ -30,14 +25,29 @@ export function specFromFlags(reference: Reference, values: SelectionValues, ins
     url,
     interval: "1h",
     insecure: insecure || undefined,
-    ref: tag === undefined && digest === undefined ? undefined : compact({ tag, digest }),
+    ref,
   }) as Record<string, unknown>;
   for (const { name, row, value } of givenFlags(values)) {
     const [field = "", selector] = row.field.split(".").toReversed();
     const place = selector === undefined ? spec : ((spec[selector] ??= {}) as Record<string, unknown>);
     place[field] = fieldOf(name, row.kind, value);
   }
-  return parseObject({ apiVersion: API_VERSION, kind: KIND, metadata: { name: "build", namespace: "default" }, spec });
+  return checked(spec);
+}
+
+/** @throws UsageError for what the schema refuses */
+function checked(spec: object): ArtifactRepository {
+  try {
+    return parseObject({
+      apiVersion: API_VERSION,
+      kind: KIND,
+      metadata: { name: "build", namespace: "default" },
+      spec,
+    });
+  } catch (error) {
+    const told = inFlags(error);
+    throw told instanceof CodedError ? new UsageError(told.message, told) : told;
+  }
 }
 
 function layoutName(path: string): string {

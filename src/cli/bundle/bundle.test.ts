@@ -330,7 +330,9 @@ describe("refusals", () => {
 
   it("say what is wrong with the target", async () => {
     const root = await content({ "a.yaml": "" });
-    expect(await refused(root, `oci://${registry.host}/App`)).toBe("InvalidReference");
+    expect((await runStrata(["bundle", "-f", root, "-t", `oci://${registry.host}/App`])).stderr).toContain(
+      "[InvalidReference]",
+    );
     registry.faults.add({ method: "HEAD", status: 403, times: 10 });
     registry.faults.add({ method: "POST", status: 403, times: 10 });
     expect(await refused(root)).toBe("PublishFailed");

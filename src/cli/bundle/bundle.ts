@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { parseArgs } from "node:util";
 import { defaultLimits } from "../../config.ts";
 import type { Annotations, Descriptor } from "../../oci/types.ts";
 import { formatReference } from "../../oci/reference.ts";
@@ -13,14 +12,63 @@ import { pushImage, toPublishFailed } from "../../publish/push.ts";
 import type { SingleLayerImage } from "../../store/store.ts";
 import { type Bundle, bundleArchive, bundleFiles } from "./file.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { formatBytes, type OutputFormat, parseOutputFormat, printData } from "../output.ts";
+import { type Flags, type FlagValues, parseOnlyFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { formatBytes, formatOf, type OutputFormat, outputFlag, printAnswer } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { type Signed, signManifest } from "../../sign/sign.ts";
 import { readSigningKey, type SigningKey } from "../../sign/signing-key.ts";
-import { openSource, sourceHelp, sourceOptions, type OpenedSource } from "../source.ts";
+import { openSource, sourceFlags, type OpenedSource } from "../source.ts";
 import { plain } from "../terminal.ts";
-import { counted } from "../../copy/transfer.ts";
+import { counted as countedBytes } from "../../copy/transfer.ts";
+import { counted } from "../../text/count.ts";
+import { fold } from "../../text/fit.ts";
+import { leftOutLines } from "../left-out.ts";
 import { isArchiveName } from "../../output/write-output.ts";
+
+const flags = {
+  file: { type: "string", short: "f", takes: "DIR|FILE", help: "what to push", otherNames: ["path"] },
+  to: {
+    type: "string",
+    short: "t",
+    takes: "REFERENCE",
+    help: "where to push it; the tag is latest when nothing is said. oci-layout://PATH works too",
+    otherNames: ["tag", "target"],
+  },
+  source: { type: "string", takes: "URL", help: "where the content comes from, such as https://github.com/org/app" },
+  revision: {
+    type: "string",
+    takes: "TEXT",
+    help: "what it was made of, such as main@sha1:0f3a…; the digest of the content by default",
+  },
+  annotation: {
+    type: "string",
+    multiple: true,
+    takes: "KEY=VALUE",
+    help: "further annotations; may be repeated",
+    otherNames: ["annotations"],
+  },
+  ignore: {
+    type: "string",
+    multiple: true,
+    takes: "PATTERN",
+    help: ".gitignore syntax, instead of the defaults; may be repeated",
+    otherNames: ["ignore-paths", "exclude"],
+  },
+  "media-type": {
+    type: "string",
+    takes: "TYPE",
+    help: "of the layer; Argo CD reads application/vnd.oci.image.layer.v1.tar+gzip",
+  },
+  "sign-key": {
+    type: "string",
+    takes: "FILE",
+    help: "private key (PEM) to sign with, so that cosign verify --key and spec.verify accept it; an encrypted one takes its password from COSIGN_PASSWORD",
+    otherNames: ["key"],
+  },
+  ...sourceFlags,
+  output: outputFlag,
+} as const satisfies Flags;
 
 const help = `
 strata bundle pushes a directory as an artifact that Flux reads, like flux push artifact. The same content gives the same
@@ -33,43 +81,20 @@ A directory or file becomes a tar.gz; a file named .tar.gz or .tgz is pushed as 
 names, else what Flux leaves out by default, and symlinks.
 
 Flags:
-  -f DIR|FILE                        what to push
-  -t REFERENCE                       where to push it; the tag is latest when nothing is said. oci-layout://PATH works too
-  --source URL                       where the content comes from, such as https://github.com/org/app
-  --revision TEXT                    what it was made of, such as main@sha1:0f3a…; the digest of the content by default
-  --annotation KEY=VALUE             further annotations; may be repeated
-  --ignore PATTERN                   .gitignore syntax, instead of the defaults; may be repeated
-  --media-type TYPE                  of the layer; Argo CD reads application/vnd.oci.image.layer.v1.tar+gzip
-  --sign-key FILE                    private key (PEM) to sign with, so that cosign verify --key and spec.verify accept it;
-                                     an encrypted one takes its password from COSIGN_PASSWORD
-${sourceHelp}
-  --output json|yaml                 print what was pushed for a program
+${flagsHelp(flags)}
 
 Examples:
   strata bundle -f deploy -t oci://ghcr.io/org/app:1.4.0 --source https://github.com/org/app --revision v1.4.0@sha1:0f3a
   strata bundle -f deploy -t oci://ghcr.io/org/app:1.4.0 --sign-key cosign.key
 `;
 
-const options = {
-  ...sourceOptions,
-  file: { type: "string", short: "f" },
-  to: { type: "string", short: "t" },
-  source: { type: "string" },
-  revision: { type: "string" },
-  annotation: { type: "string", multiple: true },
-  ignore: { type: "string", multiple: true },
-  "media-type": { type: "string" },
-  "sign-key": { type: "string" },
-  output: { type: "string" },
-} as const;
+type Values = FlagValues<typeof flags>;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
-
-export const bundle: Command = { summary: "Push a directory as an artifact for Flux", help, options, run };
+export const bundle: Command = { summary: "Push a directory as an artifact for Flux", help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options });
-  const format = parseOutputFormat(values.output);
+  const values = parseOnlyFlags(flags, args);
+  const format = formatOf(values.output);
   if (values.file === undefined || values.to === undefined)
     throw new UsageError("strata bundle needs -f DIR|FILE and -t REFERENCE");
   const annotations = parseAnnotations(values);
@@ -136,7 +161,7 @@ async function push({ target, image, path, key }: PushJob, io: CommandIO): Promi
   const stored = {
     image,
     openLayer: (offset: number): Readable =>
-      counted(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes),
+      countedBytes(createReadStream(path, { start: offset, highWaterMark: 256 * 1024 }), onBytes),
   };
   const what = `pushing ${image.descriptor.digest} to ${target.repository.name}`;
   try {
@@ -180,12 +205,14 @@ interface Result {
   readonly signed: Signed | undefined;
 }
 
-function print({ stdout }: CommandIO, format: OutputFormat, { reference, image, made, signed }: Result): void {
+function print(io: CommandIO, format: OutputFormat, result: Result): void {
+  const { reference, image, made, signed } = result;
   const { digest } = image.descriptor;
   const pushed = formatReference({ ...reference, digest });
-  if (format !== "text") {
-    const layer: Descriptor = image.layer;
-    printData(stdout, format, {
+  const layer: Descriptor = image.layer;
+  printAnswer(io, format, {
+    text: () => fold(textOf(pushed, result), io.out.columns),
+    data: {
       reference: pushed,
       tag: reference.tag,
       digest,
@@ -193,15 +220,17 @@ function print({ stdout }: CommandIO, format: OutputFormat, { reference, image, 
       files: made.files ?? null,
       skipped: made.skipped,
       signature: signed ?? null,
-    });
-    return;
-  }
-  const skipped = Object.entries(made.skipped).filter(([, count]) => count > 0);
+    },
+    names: [pushed],
+  });
+}
+
+function textOf(pushed: string, { image, made, signed }: Result): string {
   const lines = [
     `pushed     ${plain(pushed)}`,
-    `layer      ${formatBytes(image.layer.size)}${made.files === undefined ? ", as it is" : `, ${made.files} ${made.files === 1 ? "file" : "files"}`}`,
-    ...(skipped.length > 0 ? [`left out   ${skipped.map(([what, count]) => `${count} ${what}`).join(", ")}`] : []),
+    `layer      ${formatBytes(image.layer.size)}${made.files === undefined ? ", as it is" : `, ${counted(made.files, "file")}`}`,
+    ...leftOutLines(made.skipped),
     ...(signed === undefined ? [] : [`signed     ${signed.tag}${signed.written ? "" : " (there already)"}`]),
   ];
-  stdout.write(`${lines.join("\n")}\n`);
+  return `${lines.join("\n")}\n`;
 }

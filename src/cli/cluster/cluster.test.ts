@@ -1,11 +1,12 @@
 import { artifactRepositories } from "../../../api/kinds.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { API_VERSION, KIND, RECONCILE_REQUEST_ANNOTATION } from "../../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus, Condition } from "../../../api/v1beta1/status.ts";
 import type { KubeObject, ObjectKey } from "../../kube/client.ts";
 import { eventResource } from "../../kube/report/events.ts";
-import { runStrata, type CommandResult } from "../../testing/command-io.ts";
+import { runCommand } from "../run.ts";
+import { runStrata, testIO, type CommandResult } from "../../testing/command-io.ts";
 import { startKubeServer, type TestKubeServer } from "../../testing/kube/server.ts";
 import { kubeconfig, scratch } from "../../testing/kube/client.ts";
 
@@ -384,9 +385,101 @@ describe("strata suspend and resume", () => {
   });
 });
 
+describe("several names", () => {
+  const other = { namespace: "apps", name: "other" };
+
+  it("are all done, also where one fails", async () => {
+    put(key, readyStatus);
+    put(other, readyStatus);
+    const { code, stdout, stderr } = await strata("suspend", "app", "none", "other", "app");
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "apps/app is suspended\napps/other is suspended\n" });
+    expect(stderr).toMatch(/^error: .*none.*\[NotFound\]\n$/);
+    expect((server.store.peek(artifactRepositories, other) as TestObject).spec).toMatchObject({ suspend: true });
+  });
+
+  it("are a list for a program, and lines of names for the next command", async () => {
+    put(key, readyStatus);
+    put(other, readyStatus);
+    const { stdout } = await strata("get", "app", "other", "-o", "json");
+    expect((JSON.parse(stdout) as { items: KubeObject[] }).items.map(({ metadata }) => metadata.name)).toEqual([
+      "app",
+      "other",
+    ]);
+    const names = (await strata("get", "-o", "name")).stdout;
+    expect(names).toBe("artifactrepository.source.strata.dev/app\nartifactrepository.source.strata.dev/other\n");
+    expect((await strata("suspend", ...names.trim().split("\n"), "-o", "name")).stdout).toBe(names);
+  });
+
+  it("are waited for at the same time", async () => {
+    put(key, readyStatus);
+    put(other, readyStatus);
+    await using _ = await control(({ metadata }) =>
+      metadata.name === "app" ? readyStatus : { conditions: [condition("Ready", "False", "gone")] },
+    );
+    const { code, stdout, stderr } = await strata("reconcile", "app", "other");
+    expect(code).toBe(1);
+    expect(stdout).toContain("apps/app is ready");
+    expect(stderr).toContain("apps/other is not ready: gone [Succeeded]");
+  });
+});
+
+describe("strata get --watch", () => {
+  it("prints what there is, then a line for each change", async () => {
+    put(key, readyStatus);
+    const stop = new AbortController();
+    const { io, written } = testIO({ env: { KUBECONFIG: config }, signal: stop.signal });
+    const done = runCommand(["get", "--watch"], io);
+    const until = async (text: string): Promise<void> => {
+      await vi.waitFor(() => expect(written().stdout).toContain(text), { timeout: 10_000, interval: 10 });
+    };
+    await until("app ");
+    put({ namespace: "apps", name: "two" });
+    await until("two");
+    put(key, { conditions: [condition("Ready", "False", "no such tag")] });
+    await until("no such tag");
+    await server.store.delete(artifactRepositories, key, {}, stop.signal);
+    await until("Deleted");
+    stop.abort();
+    expect(await done).toBe(0);
+    const lines = written().stdout.trim().split("\n");
+    expect(lines.map((line) => line.split(/\s+/)[0])).toEqual(["NAME", "app", "two", "app", "app"]);
+    const column = lines[0]!.indexOf("SUSPENDED");
+    expect(lines.map((line) => line.slice(column).split(" ")[0])).toEqual([
+      "SUSPENDED",
+      ...Array<string>(4).fill("False"),
+    ]);
+  });
+});
+
+describe("a kubeconfig", () => {
+  it("has the context that is named", async () => {
+    put(key, readyStatus);
+    const { contexts, ...rest } = kubeconfig(server.url) as { contexts: object[] };
+    const second = { name: "second", context: { cluster: "test", user: "test", namespace: "empty" } };
+    const file = await directory.write("two", { ...rest, contexts: [...contexts, second] });
+    const run = (...args: string[]): Promise<CommandResult> => runStrata(["get", "--kubeconfig", file, ...args]);
+    expect((await run()).stdout).toContain("app");
+    expect((await run("--context", "second")).stderr).toContain("in the namespace empty");
+    expect(await run("--context", "third")).toMatchObject({ code: 1, stderr: expect.stringContaining("second, test") });
+  });
+
+  it("that does not check the server's certificate is honoured with a warning, and refused without", async () => {
+    await using secure = await startKubeServer({ kinds: [artifactRepositories], tls: "server" });
+    const insecure = (authority: object): object =>
+      kubeconfig(secure.url, { token: "token1" }, { "certificate-authority-data": undefined, ...authority });
+    const skipped = await directory.write("skipped", insecure({ "insecure-skip-tls-verify": true }));
+    const run = (file: string): Promise<CommandResult> => runStrata(["get", "--kubeconfig", file]);
+    const { code, stderr } = await run(skipped);
+    expect(stderr).toMatch(/^warning: cluster test has insecure-skip-tls-verify/);
+    expect(code).toBe(0);
+    expect((await run(await directory.write("checked", insecure({})))).code).toBe(1);
+  });
+});
+
 describe("every command", () => {
   it.each([
-    ["get", "a", "b"],
+    ["get", "Not/a/name"],
+    ["get", "pod/app"],
     ["get", "a", "-A"],
     ["get", "-A", "-n", "x"],
     ["get", "--output", "wide"],

@@ -1,19 +1,18 @@
-import { codeOf } from "../../errors.ts";
-import { eventResource, type KubeEvent } from "../../kube/report/events.ts";
-import {
-  type Cluster,
-  type ClusterObject,
-  clusterHelp,
-  clusterOptions,
-  getObject,
-  parseNamed,
-  withCluster,
-} from "./session.ts";
-import { ageOf, indented } from "./text.ts";
+import type { KubeEvent } from "../../kube/report/events.ts";
+import { eventsOf } from "./events.ts";
+import { type ClusterObject, clusterFlags, fullName, getObject, parseNames, withCluster } from "./session.ts";
+import { ageOf, indented, referenceText } from "./text.ts";
 import { describeStatus } from "./status.ts";
-import type { Command, CommandIO } from "../command.ts";
-import { parseOutputFormat, printData } from "../output.ts";
+import { type Command, type CommandIO, UsageError } from "../command.ts";
+import type { Flags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { formatOf, outputFlag, printAnswer } from "../output.ts";
 import { formatTable, plain } from "../terminal.ts";
+
+const flags = {
+  ...clusterFlags,
+  output: { ...outputFlag, help: "print the object and its events for a program" },
+} as const satisfies Flags;
 
 const help = `
 strata describe tells everything about one ArtifactRepository: conditions, what upstream was read, which layers were
@@ -23,53 +22,27 @@ Usage:
   strata describe NAME [-n NAMESPACE]
 
 Flags:
-${clusterHelp}
-  --output json|yaml                 print the object and its events for a program
+${flagsHelp(flags)}
 
 Examples:
   strata describe podinfo -n apps
 `;
 
-const maxEvents = 20;
-
-export const describe: Command = {
-  summary: "Tell everything about one ArtifactRepository",
-  help,
-  options: clusterOptions,
-  run,
-};
+export const describe: Command = { summary: "Tell everything about one ArtifactRepository", help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { name, values } = parseNamed("describe", args, clusterOptions);
-  const format = parseOutputFormat(values.output);
+  const { names, values } = parseNames("describe", flags, args);
+  if (names.length > 1) throw new UsageError("strata describe takes one name");
   return await withCluster(values, io, async (cluster) => {
-    const object = await getObject(cluster, name, io.signal);
+    const object = await getObject(cluster, names[0], io.signal);
     const events = await eventsOf(cluster, object, io.signal);
-    if (format === "text")
-      io.stdout.write(describeHead(object) + describeStatus(object.status) + describeEvents(events));
-    else printData(io.stdout, format, { object, events: events ?? null });
+    printAnswer(io, formatOf(values.output), {
+      text: () => describeHead(object) + describeStatus(object.status) + describeEvents(events),
+      data: { object, events: events ?? null },
+      names: [fullName(object)],
+    });
     return 0;
   });
-}
-
-/** The latest events, oldest first; undefined where they may not be read. */
-async function eventsOf(
-  { client, namespace }: Cluster,
-  { metadata }: ClusterObject,
-  signal: AbortSignal,
-): Promise<readonly KubeEvent[] | undefined> {
-  try {
-    const { items } = await client.list<KubeEvent>(eventResource, { namespace }, signal);
-    const own = items.filter(({ involvedObject }) => involvedObject.uid === metadata.uid);
-    return own.toSorted((a, b) => timeOf(a) - timeOf(b)).slice(-maxEvents);
-  } catch (error) {
-    if (codeOf(error) === "AccessDenied") return undefined;
-    throw error;
-  }
-}
-
-function timeOf({ lastTimestamp }: KubeEvent): number {
-  return Date.parse(lastTimestamp) || 0;
 }
 
 function describeHead({ metadata, spec = {} }: ClusterObject): string {
@@ -84,13 +57,6 @@ function describeHead({ metadata, spec = {} }: ClusterObject): string {
     ["Suspended:", spec.suspend === true ? "yes" : "no"],
     ...(deletionTimestamp === undefined ? [] : [["Being deleted:", `for ${ageOf(deletionTimestamp)}`]]),
   ]);
-}
-
-function referenceText(ref: object = {}): string {
-  const fields = Object.entries(ref).map(
-    ([field, value]) => `${field} ${typeof value === "string" ? value : JSON.stringify(value)}`,
-  );
-  return fields.join(", ") || "tag latest";
 }
 
 function describeEvents(events: readonly KubeEvent[] | undefined): string {

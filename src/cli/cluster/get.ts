@@ -1,91 +1,131 @@
 import { artifactRepositories } from "../../../api/kinds.ts";
-import { parseArgs } from "node:util";
-import { clusterHelp, type Cluster, type ClusterObject, clusterOptions, getObject, withCluster } from "./session.ts";
-import { oneLine } from "../../text/printable.ts";
-import { booleanText, readyOf, shortRevision } from "./text.ts";
+import { clusterFlags, type Cluster, type ClusterObject, fullName, getObject, nameOf, withCluster } from "./session.ts";
+import { type Row, rowsOf, widthsFor } from "./rows.ts";
+import { watchObjects } from "./watch.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { parseOutputFormat, printData } from "../output.ts";
+import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { formatOf, type OutputFormat, outputFlag, printAnswer, printError } from "../output.ts";
 import { formatTable } from "../terminal.ts";
+
+const flags = {
+  ...clusterFlags,
+  "all-namespaces": { type: "boolean", short: "A", help: "those of every namespace", otherNames: ["all"] },
+  selector: {
+    type: "string",
+    short: "l",
+    takes: "SELECTOR",
+    help: "only those with matching labels, such as team=a",
+    otherNames: ["labels", "label-selector"],
+  },
+  watch: { type: "boolean", short: "w", help: "go on: a line for each change, until the command is stopped" },
+  output: { ...outputFlag, help: "print the objects themselves; name: only what they are called" },
+} as const satisfies Flags;
 
 const help = `
 strata get lists the ArtifactRepositories of a cluster with their revisions and whether they are ready.
 
 Usage:
-  strata get [NAME] [-n NAMESPACE | -A]
+  strata get [NAME…] [-n NAMESPACE | -A] [--watch]
 
 Flags:
-${clusterHelp}
-  -A, --all-namespaces               those of every namespace
-  -l, --selector SELECTOR            only those with matching labels, such as team=a
-  --output json|yaml                 print the objects themselves
+${flagsHelp(flags)}
 
 Examples:
   strata get -n apps
+  strata get -A --watch
   strata get podinfo -n apps --output yaml
 `;
 
-const options = {
-  ...clusterOptions,
-  "all-namespaces": { type: "boolean", short: "A" },
-  selector: { type: "string", short: "l" },
-} as const;
+export const get: Command = { summary: "List the ArtifactRepositories of a cluster", help, options: flags, run };
 
-export const get: Command = { summary: "List the ArtifactRepositories of a cluster", help, options, run };
+/** Which objects are meant. */
+interface Wanted {
+  readonly names: readonly string[];
+  readonly everywhere: boolean;
+  readonly labelSelector: string | undefined;
+}
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const format = parseOutputFormat(values.output);
-  const [name] = positionals;
+  const { values, positionals } = parseFlags(flags, args);
+  const wanted = wantedBy(values, positionals);
+  const format = formatOf(values.output);
+  return await withCluster(values, io, async (cluster) => {
+    const { objects, failures } = await find(cluster, wanted, io.signal);
+    const widths = values.watch === true ? widthsFor(objects, wanted.everywhere) : [];
+    print(objects, { ...wanted, format, widths }, io);
+    for (const failure of failures) printError(io, failure);
+    if (values.watch === true) return await watchOn(cluster, { objects, wanted, format, widths }, io);
+    if (objects.length === 0 && wanted.names.length === 0)
+      io.stderr.write(
+        `there are no ArtifactRepositories${wanted.everywhere ? "" : ` in the namespace ${cluster.namespace}`}\n`,
+      );
+    return failures.length === 0 ? 0 : 1;
+  });
+}
+
+function wantedBy(values: FlagValues<typeof flags>, positionals: readonly string[]): Wanted {
+  const names = [...new Set(positionals.map(nameOf))];
   const everywhere = values["all-namespaces"] ?? false;
-  if (positionals.length > 1) throw new UsageError("strata get takes one name, or none");
-  if (name !== undefined && (everywhere || values.selector !== undefined))
+  if (names.length > 0 && (everywhere || values.selector !== undefined))
     throw new UsageError("a name goes with -n NAMESPACE, not with -A or -l");
   if (everywhere && values.namespace !== undefined) throw new UsageError("write either -n NAMESPACE or -A");
-  return await withCluster(values, io, async (cluster) => {
-    if (name !== undefined) {
-      const object = await getObject(cluster, name, io.signal);
-      if (format === "text") io.stdout.write(tableOf([object], false));
-      else printData(io.stdout, format, object);
-      return 0;
-    }
-    const items = await list(cluster, { everywhere, labelSelector: values.selector }, io.signal);
-    if (format !== "text") printData(io.stdout, format, { apiVersion: "v1", kind: "List", items });
-    else if (items.length > 0) io.stdout.write(tableOf(items, everywhere));
-    else
-      io.stderr.write(
-        `there are no ArtifactRepositories${everywhere ? "" : ` in the namespace ${cluster.namespace}`}\n`,
-      );
-    return 0;
-  });
+  return { names, everywhere, labelSelector: values.selector };
 }
 
-async function list(
-  { client, namespace }: Cluster,
-  which: { readonly everywhere: boolean; readonly labelSelector: string | undefined },
+/** @throws what is wrong with the only name, or with the list */
+async function find(
+  cluster: Cluster,
+  { names, everywhere, labelSelector }: Wanted,
   signal: AbortSignal,
-): Promise<readonly ClusterObject[]> {
-  const { items } = await client.list<ClusterObject>(
-    artifactRepositories,
-    { namespace: which.everywhere ? undefined : namespace, labelSelector: which.labelSelector },
-    signal,
-  );
-  return items;
+): Promise<{ objects: readonly ClusterObject[]; failures: readonly unknown[] }> {
+  if (names.length === 0) {
+    const where = { namespace: everywhere ? undefined : cluster.namespace, labelSelector };
+    const { items } = await cluster.client.list<ClusterObject>(artifactRepositories, where, signal);
+    return { objects: items, failures: [] };
+  }
+  if (names.length === 1) return { objects: [await getObject(cluster, names[0]!, signal)], failures: [] };
+  const results = await Promise.allSettled(names.map((name) => getObject(cluster, name, signal)));
+  return {
+    objects: results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])),
+    failures: results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : [])),
+  };
 }
 
-function tableOf(objects: readonly ClusterObject[], withNamespace: boolean): string {
-  const rows = objects.map(({ metadata, spec, status }) => {
-    const ready = readyOf(status);
-    return [
-      ...(withNamespace ? [metadata.namespace] : []),
-      metadata.name,
-      shortRevision(status?.artifact?.revision),
-      booleanText(spec?.suspend),
-      ready?.status ?? "Unknown",
-      oneLine(ready?.message ?? "waiting to be reconciled"),
-    ];
+function print(
+  objects: readonly ClusterObject[],
+  { names, everywhere, format, widths }: Wanted & Pick<Watched, "format" | "widths">,
+  io: CommandIO,
+): void {
+  printAnswer(io, format, {
+    text: () => (objects.length === 0 ? "" : formatTable(rowsOf(objects, everywhere), io.out, widths)),
+    data: names.length === 1 ? objects[0] : { apiVersion: "v1", kind: "List", items: objects },
+    names: objects.map(fullName),
   });
-  return formatTable([
-    [...(withNamespace ? ["NAMESPACE"] : []), "NAME", "REVISION", "SUSPENDED", "READY", "MESSAGE"],
-    ...rows,
-  ]);
+}
+
+interface Watched {
+  readonly objects: readonly ClusterObject[];
+  readonly wanted: Wanted;
+  readonly format: OutputFormat;
+  readonly widths: readonly number[];
+}
+
+/** A line, or a document, for each change after what was printed. */
+async function watchOn(cluster: Cluster, { objects, wanted, format, widths }: Watched, io: CommandIO): Promise<number> {
+  const { everywhere, labelSelector, names } = wanted;
+  const where = { namespace: everywhere ? undefined : cluster.namespace, labelSelector };
+  let isHeaded = objects.length > 0;
+  await watchObjects(cluster, { where, known: objects }, io, (object, isGone) => {
+    if (names.length > 0 && !names.includes(object.metadata.name)) return;
+    const [head, row] = rowsOf([object], everywhere, isGone) as [Row, Row];
+    const rows = isHeaded ? [row] : [head, row];
+    isHeaded = true;
+    printAnswer(io, format, {
+      text: () => formatTable(rows, io.out, widths),
+      data: isGone ? { ...object, deleted: true } : object,
+      names: [fullName(object)],
+    });
+  });
+  return 0;
 }

@@ -1,89 +1,92 @@
 import { CodedError } from "../../errors.ts";
+import { message } from "../../text/printable.ts";
 import {
   type Cluster,
   type ClusterObject,
-  clusterHelp,
-  clusterOptions,
+  clusterFlags,
   getObject,
-  parseNamed,
+  parseNames,
   requestReconcile,
   withCluster,
 } from "./session.ts";
-import { readyOf } from "./text.ts";
+import { type Outcome, forEachName } from "./each.ts";
+import { readyOf, wholeMessage } from "./text.ts";
 import { parseTimeout, waitForReconcile } from "./wait.ts";
 import type { Command, CommandIO } from "../command.ts";
-import { type OutputFormat, parseOutputFormat, printData } from "../output.ts";
+import type { Flags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { formatOf, outputFlag } from "../output.ts";
+import { paint } from "../screen.ts";
 import { plain } from "../terminal.ts";
 
+export const waitFlags = {
+  ...clusterFlags,
+  timeout: { type: "string", takes: "DURATION", help: "how long to wait; default 5m" },
+  output: { ...outputFlag, help: "print the objects as they are afterwards; name: only what they are called" },
+} as const satisfies Flags;
+
 const help = `
-strata reconcile asks the controller to look at an ArtifactRepository now, and waits for what comes of it. The exit code is 1
-where it does not become ready.
+strata reconcile asks the controller to look at ArtifactRepositories now, and waits for what comes of it. The exit code is 1
+where one does not become ready.
 
 Usage:
-  strata reconcile NAME [-n NAMESPACE]
+  strata reconcile NAME… [-n NAMESPACE]
 
 Flags:
-${clusterHelp}
-  --timeout DURATION                 how long to wait; default 5m
-  --output json|yaml                 print the object as it is afterwards
+${flagsHelp(waitFlags)}
 
 Examples:
   strata reconcile podinfo -n apps
-  strata reconcile podinfo -n apps --timeout 30s --output json
+  strata reconcile podinfo frontend -n apps --timeout 30s --output json
 `;
 
-export const waitOptions = { ...clusterOptions, timeout: { type: "string" } } as const;
+const summary = "Reconcile an ArtifactRepository now";
 
-export const reconcile: Command = { summary: "Reconcile an ArtifactRepository now", help, options: waitOptions, run };
+export const reconcile: Command = { summary, help, options: waitFlags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { name, values } = parseNamed("reconcile", args, waitOptions);
-  const format = parseOutputFormat(values.output);
+  const { names, values } = parseNames("reconcile", waitFlags, args);
   const timeoutMs = parseTimeout(values.timeout);
-  return await withCluster(values, io, async (cluster) => {
-    const { spec } = await getObject(cluster, name, io.signal);
-    if (spec?.suspend === true)
-      throw new CodedError(
-        "InvalidSpec",
-        `ArtifactRepository ${name} is suspended; strata resume ${name} -n ${cluster.namespace} starts it again`,
-      );
-    const token = await requestReconcile(cluster, name, io.signal);
-    io.stderr.write(`reconcile of ${plain(`${cluster.namespace}/${name}`)} requested\n`);
-    return await reportOutcome(cluster, { name, token, timeoutMs, format }, io);
-  });
-}
-
-/** Waits, prints what came of it, and returns the exit code. */
-export async function reportOutcome(
-  cluster: Cluster,
-  job: {
-    readonly name: string;
-    readonly token: string | undefined;
-    readonly timeoutMs: number;
-    readonly format: OutputFormat;
-  },
-  io: CommandIO,
-): Promise<number> {
-  const onProgress = (message: string): void => void io.stderr.write(`waiting: ${plain(message)}\n`);
-  const object = await waitForReconcile(
-    cluster,
-    job.name,
-    { token: job.token, timeoutMs: job.timeoutMs, onProgress },
-    io.signal,
+  return await withCluster(values, io, (cluster) =>
+    forEachName(names, formatOf(values.output), io, async (name) => {
+      const { spec } = await getObject(cluster, name, io.signal);
+      if (spec?.suspend === true)
+        throw new CodedError(
+          "InvalidSpec",
+          `ArtifactRepository ${name} is suspended; strata resume ${name} -n ${cluster.namespace} starts it again`,
+        );
+      const token = await requestReconcile(cluster, name, io.signal);
+      io.stderr.write(`reconcile of ${plain(`${cluster.namespace}/${name}`)} requested\n`);
+      return await outcomeOf(cluster, { name, token, timeoutMs }, io);
+    }),
   );
-  if (job.format === "text") printOutcome(object, io);
-  else printData(io.stdout, job.format, object);
-  return readyOf(object.status)?.status === "True" ? 0 : 1;
 }
 
-function printOutcome({ metadata, status }: ClusterObject, io: CommandIO): void {
-  const ready = readyOf(status);
-  const title = plain(`${metadata.namespace}/${metadata.name}`);
-  if (ready?.status !== "True") {
-    const lines = (ready?.message ?? "").split("\n").map(plain);
-    io.stderr.write(`${title} is not ready: ${lines.join("\n")} [${ready?.reason}]\n`);
-    return;
-  }
-  io.stdout.write(`${title} is ready: ${plain(ready.message)}\n`);
-  if (status?.artifact !== undefined) io.stdout.write(`revision ${plain(status.artifact.revision)}\n`);
+/** Waits for the controller, and says on stderr what for. */
+export async function outcomeOf(
+  cluster: Cluster,
+  job: { readonly name: string; readonly token: string | undefined; readonly timeoutMs: number },
+  io: CommandIO,
+): Promise<Outcome> {
+  const { name, token, timeoutMs } = job;
+  const onProgress = (text: string): void =>
+    void io.stderr.write(`${plain(`${cluster.namespace}/${name}`)} waiting: ${plain(text)}\n`);
+  const object = await waitForReconcile(cluster, name, { token, timeoutMs, onProgress }, io.signal);
+  const isReady = readyOf(object.status)?.status === "True";
+  if (isReady) return { object, ok: true, text: readyText(object, io) };
+  io.stderr.write(notReadyText(object, io));
+  return { object, ok: false, text: "" };
+}
+
+function readyText({ metadata, status }: ClusterObject, { out }: CommandIO): string {
+  const ready = `${plain(`${metadata.namespace}/${metadata.name}`)} is ${paint(out, "good", "ready")}: ${plain(readyOf(status)?.message ?? "")}\n`;
+  return status?.artifact === undefined ? ready : `${ready}revision ${plain(status.artifact.revision)}\n`;
+}
+
+/** The reason stands before the advice, which is last. */
+function notReadyText({ metadata, status }: ClusterObject, { err }: CommandIO): string {
+  const { reason = "" } = readyOf(status) ?? {};
+  const [first = "", ...rest] = message(wholeMessage(status ?? {}), 32 * 1024).split("\n");
+  const head = `${plain(`${metadata.namespace}/${metadata.name}`)} is ${paint(err, "bad", "not ready")}: ${first} [${plain(reason)}]`;
+  return `${[head, ...rest].join("\n")}\n`;
 }

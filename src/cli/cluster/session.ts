@@ -1,23 +1,32 @@
 import { artifactRepositories } from "../../../api/kinds.ts";
-import { parseArgs } from "node:util";
-import { RECONCILE_REQUEST_ANNOTATION } from "../../../api/v1beta1/constants.ts";
+import { GROUP, PLURAL, RECONCILE_REQUEST_ANNOTATION } from "../../../api/v1beta1/constants.ts";
 import { kubeDefaults } from "../../config.ts";
 import { CodedError } from "../../errors.ts";
 import type { KubeClient, ObjectKey } from "../../kube/client.ts";
 import { connectKube } from "../../kube/http/connect.ts";
 import { type CommandIO, UsageError } from "../command.ts";
+import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import { paint } from "../screen.ts";
+import { plain } from "../terminal.ts";
 import type { RawObject } from "../../pipeline/object.ts";
 
 /** Flags of every command that talks to a cluster. */
-export const clusterOptions = {
-  namespace: { type: "string", short: "n" },
-  kubeconfig: { type: "string" },
-  output: { type: "string" },
-} as const;
-
-/** The help lines of `clusterOptions`. */
-export const clusterHelp = `  -n, --namespace NAMESPACE          default: that of the kubeconfig's current context
-  --kubeconfig FILE                  default: KUBECONFIG, else ~/.kube/config`;
+export const clusterFlags = {
+  namespace: {
+    type: "string",
+    short: "n",
+    takes: "NAMESPACE",
+    help: "default: that of the kubeconfig's context",
+    otherNames: ["ns"],
+  },
+  context: {
+    type: "string",
+    takes: "NAME",
+    help: "of the kubeconfig; default: its current-context",
+    otherNames: ["kube-context"],
+  },
+  kubeconfig: { type: "string", takes: "FILE", help: "default: KUBECONFIG, else ~/.kube/config" },
+} as const satisfies Flags;
 
 /** An ArtifactRepository as the API server has it. The status is the controller's; the spec may be anything. */
 export type ClusterObject = RawObject & {
@@ -35,8 +44,9 @@ export interface Cluster {
   readonly namespace: string;
 }
 
-interface ClusterFlags {
+interface ClusterValues {
   readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
   readonly namespace?: string | undefined;
 }
 
@@ -45,36 +55,55 @@ const fieldManager = "strata";
 
 /** Connects, does the work and disconnects. @throws InvalidSpec for an unusable kubeconfig; what the work throws */
 export async function withCluster<T>(
-  flags: ClusterFlags,
+  values: ClusterValues,
   io: CommandIO,
   work: (cluster: Cluster) => Promise<T>,
 ): Promise<T> {
-  const kubeconfig = flags.kubeconfig ?? io.environment.kubeconfig;
   const connection = await connectKube({
     ...kubeDefaults,
-    kubeconfig,
+    kubeconfig: values.kubeconfig ?? io.environment.kubeconfig,
+    context: values.context,
+    onUnverified: (warning) => void io.stderr.write(`${paint(io.err, "warn", "warning:")} ${plain(warning)}\n`),
     inCluster: { server: "", directory: "" },
     qps: 0,
     burst: 0,
     userAgent: "strata",
   });
   try {
-    return await work({ client: connection.client, namespace: flags.namespace ?? connection.namespace });
+    return await work({ client: connection.client, namespace: values.namespace ?? connection.namespace });
   } finally {
     await connection.close();
   }
 }
 
-/** The arguments of a command that takes one name. @throws UsageError */
-export function parseNamed<O extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
+/** What stands before a name where `-o name` has written it. */
+const kindPrefix = new RegExp(`^(?:${PLURAL}|artifactrepository|ar)(?:\\.${GROUP.replaceAll(".", "\\.")})?/`, "i");
+
+/** `app`, or `artifactrepository.source.strata.dev/app` as `-o name` and kubectl write it. @throws UsageError */
+export function nameOf(text: string): string {
+  const name = text.replace(kindPrefix, "");
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) return name;
+  throw new UsageError(
+    `"${text}" is not the name of an ArtifactRepository; write its name alone, and its namespace after -n`,
+  );
+}
+
+/** What `-o name` writes. */
+export function fullName({ metadata }: Pick<ClusterObject, "metadata">): string {
+  return `artifactrepository.${GROUP}/${metadata.name}`;
+}
+
+/** The arguments of a command that takes one or more names. @throws UsageError */
+export function parseNames<const T extends Flags>(
   command: string,
+  flags: T,
   args: readonly string[],
-  options: O,
-) {
-  const parsed = parseArgs({ args: [...args], options: options ?? {}, allowPositionals: true });
-  const [name] = parsed.positionals;
-  if (name === undefined || parsed.positionals.length > 1) throw new UsageError(`strata ${command} takes one name`);
-  return { name, values: parsed.values as ReturnType<typeof parseArgs<{ options: NonNullable<O> }>>["values"] };
+): { readonly names: readonly [string, ...string[]]; readonly values: FlagValues<T> } {
+  const { values, positionals } = parseFlags(flags, args);
+  const [first, ...others] = [...new Set(positionals.map(nameOf))];
+  if (first === undefined)
+    throw new UsageError(`strata ${command} takes the name of an ArtifactRepository; strata get lists them`);
+  return { names: [first, ...others], values };
 }
 
 /** @throws NotFound */

@@ -1,5 +1,6 @@
 import type { ArtifactRepositoryStatus } from "../../../api/v1beta1/status.ts";
 import { ageOf, indented } from "./text.ts";
+import { leftOutText } from "../left-out.ts";
 import { formatBytes } from "../output.ts";
 import { formatTable, plain } from "../terminal.ts";
 
@@ -38,12 +39,11 @@ const upstream: Part = ({ upstream }) => {
 const selected: Part = ({ selected }) => {
   if (selected === undefined) return "";
   const { layers = [], layerCount } = selected;
-  const skipped = Object.entries(selected.skipped ?? {}).filter(([, count]) => count > 0);
   const head = section("Selected", [
     ["Operation:", [selected.operation, selected.layout].filter((part) => part !== undefined).join(", ")],
     ["Known as:", selected.profile],
     ["Note:", selected.note],
-    ["Left out:", skipped.map(([what, count]) => `${count} ${what}`).join(", ")],
+    ["Left out:", leftOutText(selected.skipped ?? {})],
     ...(selected.leftOut ?? []).map((example): [string, string] => ["", example]),
     ["Layers:", String(layerCount)],
   ]);

@@ -1,79 +1,76 @@
-import { clusterHelp, clusterOptions, getObject, parseNamed, patchObject, withCluster } from "./session.ts";
-import { reportOutcome, waitOptions } from "./reconcile.ts";
+import { clusterFlags, getObject, parseNames, patchObject, withCluster } from "./session.ts";
+import { forEachName } from "./each.ts";
+import { outcomeOf, waitFlags } from "./reconcile.ts";
 import { parseTimeout } from "./wait.ts";
 import type { Command, CommandIO } from "../command.ts";
-import { parseOutputFormat, printData } from "../output.ts";
+import type { Flags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { formatOf } from "../output.ts";
 import { plain } from "../terminal.ts";
 
+const suspendFlags = { ...clusterFlags, output: waitFlags.output } as const satisfies Flags;
+const resumeFlags = { ...waitFlags, "no-wait": { type: "boolean", help: "do not wait" } } as const satisfies Flags;
+
 const suspendHelp = `
-strata suspend stops the reconciling of an ArtifactRepository. What was published stays, and goes on being served.
+strata suspend stops the reconciling of ArtifactRepositories. What was published stays, and goes on being served.
 
 Usage:
-  strata suspend NAME [-n NAMESPACE]
+  strata suspend NAME… [-n NAMESPACE]
 
 Flags:
-${clusterHelp}
-  --output json|yaml                 print the object as it is afterwards
+${flagsHelp(suspendFlags)}
 
 Examples:
   strata suspend podinfo -n apps
 `;
 
 const resumeHelp = `
-strata resume starts the reconciling of a suspended ArtifactRepository again, and waits for the first one.
+strata resume starts the reconciling of suspended ArtifactRepositories again, and waits for the first one of each.
 
 Usage:
-  strata resume NAME [-n NAMESPACE]
+  strata resume NAME… [-n NAMESPACE]
 
 Flags:
-${clusterHelp}
-  --timeout DURATION                 how long to wait; default 5m
-  --no-wait                          do not wait
-  --output json|yaml                 print the object as it is afterwards
+${flagsHelp(resumeFlags)}
 
 Examples:
   strata resume podinfo -n apps
 `;
 
-const resumeOptions = { ...waitOptions, "no-wait": { type: "boolean" } } as const;
-
 export const suspend: Command = {
   summary: "Stop reconciling an ArtifactRepository",
   help: suspendHelp,
-  options: clusterOptions,
+  options: suspendFlags,
   run: runSuspend,
 };
 export const resume: Command = {
   summary: "Start reconciling an ArtifactRepository again",
   help: resumeHelp,
-  options: resumeOptions,
+  options: resumeFlags,
   run: runResume,
 };
 
 async function runSuspend(args: readonly string[], io: CommandIO): Promise<number> {
-  const { name, values } = parseNamed("suspend", args, clusterOptions);
-  const format = parseOutputFormat(values.output);
-  return await withCluster(values, io, async (cluster) => {
-    const object = await patchObject(cluster, name, { spec: { suspend: true } }, io.signal);
-    if (format === "text") io.stdout.write(`${plain(`${cluster.namespace}/${name}`)} is suspended\n`);
-    else printData(io.stdout, format, object);
-    return 0;
-  });
+  const { names, values } = parseNames("suspend", suspendFlags, args);
+  return await withCluster(values, io, (cluster) =>
+    forEachName(names, formatOf(values.output), io, async (name) => {
+      const object = await patchObject(cluster, name, { spec: { suspend: true } }, io.signal);
+      return { object, ok: true, text: `${plain(`${cluster.namespace}/${name}`)} is suspended\n` };
+    }),
+  );
 }
 
 async function runResume(args: readonly string[], io: CommandIO): Promise<number> {
-  const { name, values } = parseNamed("resume", args, resumeOptions);
-  const format = parseOutputFormat(values.output);
+  const { names, values } = parseNames("resume", resumeFlags, args);
   const timeoutMs = parseTimeout(values.timeout);
-  return await withCluster(values, io, async (cluster) => {
-    const { spec } = await getObject(cluster, name, io.signal);
-    const object =
-      spec?.suspend === true ? await patchObject(cluster, name, { spec: { suspend: null } }, io.signal) : undefined;
-    const title = plain(`${cluster.namespace}/${name}`);
-    io.stderr.write(object === undefined ? `${title} was not suspended\n` : `${title} is resumed\n`);
-    if (values["no-wait"] !== true)
-      return await reportOutcome(cluster, { name, token: undefined, timeoutMs, format }, io);
-    if (format !== "text") printData(io.stdout, format, object ?? (await getObject(cluster, name, io.signal)));
-    return 0;
-  });
+  return await withCluster(values, io, (cluster) =>
+    forEachName(names, formatOf(values.output), io, async (name) => {
+      const before = await getObject(cluster, name, io.signal);
+      const isSuspended = before.spec?.suspend === true;
+      const object = isSuspended ? await patchObject(cluster, name, { spec: { suspend: null } }, io.signal) : before;
+      io.stderr.write(`${plain(`${cluster.namespace}/${name}`)} ${isSuspended ? "is resumed" : "was not suspended"}\n`);
+      if (values["no-wait"] === true) return { object, ok: true, text: "" };
+      return await outcomeOf(cluster, { name, token: undefined, timeoutMs }, io);
+    }),
+  );
 }

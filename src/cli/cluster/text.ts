@@ -6,6 +6,16 @@ export function readyOf(status: ArtifactRepositoryStatus | undefined): Condition
   return findCondition(status?.conditions ?? [], "Ready");
 }
 
+/** Why an object is not ready: Ready has the short form, the condition that it stalled or failed by has the whole. */
+export function wholeMessage({ conditions = [] }: ArtifactRepositoryStatus): string {
+  const ready = findCondition(conditions, "Ready")?.message ?? "";
+  const failed = conditions.find(
+    ({ type, status }) => status === "True" && ["Stalled", "FetchFailed", "StorageOperationFailed"].includes(type),
+  );
+  const told = failed ?? conditions.find(({ type, status }) => status === "False" && type !== "Ready");
+  return told !== undefined && told.message.length > ready.length ? told.message : ready;
+}
+
 /** `1.4.0@sha256:6e5d3c1b`, as flux shows revisions. */
 export function shortRevision(revision: string | undefined): string {
   return (revision ?? "").replace(/(sha256|sha512):([a-f0-9]{8})[a-f0-9]*/, "$1:$2");
@@ -38,4 +48,12 @@ export function ageOf(time: string | undefined, now = Date.now()): string {
 /** `True` and `False`, as Flux's tables have them. */
 export function booleanText(value: boolean | undefined): string {
   return value === true ? "True" : "False";
+}
+
+/** `tag 1.4.0`, `semver >=1.0.0`, as a spec's `ref` says it. */
+export function referenceText(ref: object = {}): string {
+  const fields = Object.entries(ref).map(
+    ([field, value]) => `${field} ${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  return fields.join(", ") || "tag latest";
 }

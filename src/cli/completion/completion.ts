@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { parseFlags } from "../flags/flags.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { commands } from "../commands.ts";
 import { flagsOf } from "../help/flags.ts";
@@ -35,7 +35,7 @@ export const completion: Command = {
 };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { positionals } = parseFlags(options, args);
   const [shell, ...others] = positionals;
   if (shell === undefined || others.length > 0 || !Object.hasOwn(shells, shell))
     throw new UsageError("strata completion takes one shell: bash, zsh or fish");

@@ -1,4 +1,4 @@
-import type { Command } from "../command.ts";
+import type { ParseArgsOptionsConfig } from "node:util";
 
 /** One flag of a command, as its help explains it. */
 export interface Flag {
@@ -9,11 +9,17 @@ export interface Flag {
   readonly description: string;
 }
 
+/** A command, as far as its flags go. */
+interface Explained {
+  readonly help: string;
+  readonly options: ParseArgsOptionsConfig;
+}
+
 const line =
   /^ {2}(?:-(?<short>\w), )?(?<flag>--?[a-z][a-z-]*)(?: (?<takes>\S+(?: \S+)*?))?(?: {2,}(?<description>.+))?$/;
 
 /** Every flag of a command, in the order of its help: the names are those that are parsed, the words those of the help. */
-export function flagsOf({ help, options }: Pick<Command, "help" | "options">): Flag[] {
+export function flagsOf({ help, options }: Explained): Flag[] {
   const explained = explanations(help);
   const order = [...explained.keys()];
   const rank = ({ long, short }: Flag): number =>

@@ -1,9 +1,15 @@
-import { parseArgs } from "node:util";
 import { printable } from "../../text/printable.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { commands } from "../commands.ts";
+import { nearestWord } from "../../text/near.ts";
+import { parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
 import { overview } from "./overview.ts";
 import { reference } from "./reference.ts";
+
+const options = {
+  markdown: { type: "boolean", help: "the help of all commands as one Markdown document" },
+} as const;
 
 const text = `
 strata help tells what a command does; strata COMMAND --help is the same.
@@ -13,19 +19,17 @@ Usage:
   strata help --markdown
 
 Flags:
-  --markdown                         the help of all commands as one Markdown document
+${flagsHelp(options)}
 
 Examples:
   strata help build
   strata help --markdown > cli.md
 `;
 
-const options = { markdown: { type: "boolean" } } as const;
-
 export const help: Command = { summary: "Tell what a command does", help: text, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { values, positionals } = parseFlags(options, args);
   const [name, ...others] = positionals;
   if (others.length > 0) throw new UsageError("strata help takes one command, or none");
   if (values.markdown === true) {
@@ -33,6 +37,12 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     io.stdout.write(await reference());
   } else if (name === undefined) io.stdout.write(overview());
   else if (Object.hasOwn(commands, name)) io.stdout.write(`${(await commands[name]!.load()).help.trim()}\n`);
-  else throw new UsageError(`strata has no command "${printable(name)}"; strata --help lists them`);
+  else throw unknown(name);
   return 0;
+}
+
+function unknown(name: string): UsageError {
+  const near = nearestWord(name, Object.keys(commands));
+  const advice = near === undefined ? "strata --help lists them" : `did you mean ${near}?`;
+  return new UsageError(`strata has no command "${printable(name)}"; ${advice}`);
 }

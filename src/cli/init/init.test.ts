@@ -151,7 +151,11 @@ describe("strata init", () => {
 
   it("writes a file, but over none", async () => {
     const file = join(dir, "new.yaml");
-    expect((await init(at("flux/app:1.0.0"), "-o", file)).text).toBe("");
+    const made = await runStrata(["init", at("flux/app:1.0.0"), "--insecure", "-o", file]);
+    expect(made).toMatchObject({ code: 0, stdout: "" });
+    expect(made.stderr).toBe(
+      `wrote ${file}\napply it: kubectl apply -f ${file}\nsee what comes of it: strata get -n default --watch\n`,
+    );
     const before = await readFile(file, "utf8");
     expect(parseAllDocuments(before)).toHaveLength(2);
     const { code, stderr } = await runStrata(["init", at("helm/chart:0.1.0"), "--insecure", "-o", file]);

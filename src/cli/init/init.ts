@@ -1,18 +1,38 @@
-import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { parseAllDocuments } from "yaml";
 import { defaultLimits } from "../../config.ts";
 import { parseObject } from "../../pipeline/spec.ts";
-import { CodedError, messageOf } from "../../errors.ts";
 import { findReferrers, meaningOf, type Referrer } from "../../explore/referrers.ts";
 import { formatReference } from "../../oci/reference.ts";
+import { resolveNamed } from "../../tags/resolve.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { sourceOf } from "../html/build-model.ts";
 import type { Naming } from "../html/model.ts";
 import { chooseSpec } from "./choice.ts";
 import { initManifests, type InitFacts } from "./manifest.ts";
-import { openSource, sourceHelp, sourceOptions, type OpenedSource } from "../source.ts";
-import { resolveNamed } from "../../tags/resolve.ts";
+import { type Flags, parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { shellQuoted, writeMade } from "../written.ts";
+import { openSource, sourceFlags, type OpenedSource } from "../source.ts";
+
+const flags = {
+  ...sourceFlags,
+  namespace: {
+    type: "string",
+    short: "n",
+    takes: "NAME",
+    default: "default",
+    help: "of the objects; default: default",
+  },
+  name: { type: "string", takes: "NAME", help: "of the objects; default: the last part of the repository" },
+  interval: { type: "string", takes: "DURATION", default: "10m", help: "default: 10m" },
+  o: {
+    type: "string",
+    short: "o",
+    takes: "FILE",
+    help: "where to write; a file that is there already is left alone. Default, and -: standard output",
+    otherNames: ["output", "out", "file"],
+  },
+} as const satisfies Flags;
 
 const help = `
 strata init looks at an artifact and writes the ArtifactRepository for it, with comments, and the Kustomization or HelmRelease
@@ -26,33 +46,21 @@ Where nothing has to be chosen, no selector is written. Where something has, the
 stand beside it as comments.
 
 Flags:
-${sourceHelp}
-  -n, --namespace NAME               of the objects; default: default
-  --name NAME                        of the objects; default: the last part of the repository
-  --interval DURATION                default: 10m
-  -o FILE                            where to write; a file that is there already is left alone. Default, and -: standard output
+${flagsHelp(flags)}
 
 Examples:
   strata init oci://ghcr.io/org/product:1.0.0 -n apps -o product.yaml
   strata init oci://ghcr.io/org/product:1.0.0 | kubectl apply -f -
 `;
 
-const options = {
-  ...sourceOptions,
-  namespace: { type: "string", short: "n", default: "default" },
-  name: { type: "string" },
-  interval: { type: "string", default: "10m" },
-  o: { type: "string", short: "o" },
-} as const;
-
-export const init: Command = { summary: "Write the ArtifactRepository for an artifact", help, options, run };
+export const init: Command = { summary: "Write the ArtifactRepository for an artifact", help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { values, positionals } = parseFlags(flags, args);
   const [text, ...others] = positionals;
   if (text === undefined || others.length > 0) throw new UsageError("strata init takes one reference");
-  const insecure = values.insecure ?? false;
-  const source = await openSource(text, { insecure, caFile: values["ca-file"] }, io);
+  const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
+  const { insecure } = source;
   try {
     const { url, ref, name } = sourceOf(source.reference, insecure);
     const naming = { name: values.name ?? name, namespace: values.namespace, interval: values.interval };
@@ -79,11 +87,18 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     });
     // Whatever was written has to be taken by the controller, such as the interval.
     parseObject(parseAllDocuments(manifests)[0]?.toJS());
-    await write(manifests, values.o, io);
+    await writeMade({ text: manifests, path: values.o, flag: "wx", next: nextSteps(values.o, naming) }, io);
     return 0;
   } finally {
     await source.close();
   }
+}
+
+function nextSteps(path: string | undefined, { namespace }: Naming): string[] {
+  return [
+    `apply it: kubectl apply -f ${shellQuoted(path ?? "-")}`,
+    `see what comes of it: strata get -n ${namespace} --watch`,
+  ];
 }
 
 function isOnRegistry({ reference }: OpenedSource): boolean {
@@ -101,16 +116,4 @@ function signerOf(referrers: readonly Referrer[]): InitFacts["signedBy"] {
   const meanings = new Set(referrers.map(meaningOf));
   if (meanings.has("Sigstore bundle") || meanings.has("cosign signature")) return "cosign";
   return meanings.has("Notation signature") ? "notation" : undefined;
-}
-
-async function write(manifests: string, path: string | undefined, io: CommandIO): Promise<void> {
-  if (path === undefined || path === "-") {
-    io.stdout.write(manifests);
-    return;
-  }
-  try {
-    await writeFile(path, manifests, { flag: "wx" });
-  } catch (error) {
-    throw new CodedError("StorageFailed", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -2,6 +2,7 @@ import type { Naming, PickedSpec } from "../html/model.ts";
 import { consumerOf } from "../html/consumer.ts";
 import { consumerObject, yamlLines, yamlScalar } from "../html/spec-yaml.ts";
 import type { Choice, Decided } from "./choice.ts";
+import { counted } from "../../text/count.ts";
 import { plain } from "../terminal.ts";
 
 const maxListed = 10;
@@ -48,7 +49,7 @@ function artifactRepository(facts: InitFacts): string[] {
 }
 
 function takenText({ selection: { layers, operation, profile, note } }: Choice): string {
-  const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
+  const what = `${counted(layers.length, "layer")}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
   return `This spec takes ${what}${note === undefined ? "" : `; ${note}`}.`;
 }
 

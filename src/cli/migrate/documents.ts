@@ -1,4 +1,4 @@
-import { type Document, isMap, isSeq, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, isScalar, isSeq, parseDocument, type YAMLMap } from "yaml";
 import { CodedError, messageOf } from "../../errors.ts";
 import { migrateObject, type Origin, originOf, plainValue } from "./spec.ts";
 
@@ -9,6 +9,8 @@ export interface MigratedObject {
   /** `apps/podinfo` */
   readonly key: string;
   readonly migrated: boolean;
+  /** It names what is migrated, and was changed to. */
+  readonly rewritten: boolean;
   readonly notes: readonly string[];
 }
 
@@ -34,21 +36,26 @@ interface Piece {
 }
 
 /** @throws InvalidSpec with every problem of the file; nothing is migrated then */
-export function migrateDocuments(text: string): Migration {
+export function migrateDocuments(
+  text: string,
+  { consumers = false }: { readonly consumers?: boolean } = {},
+): Migration {
   const pieces = splitDocuments(text).map(readPiece);
   const found = pieces.flatMap((piece) => piece.found);
   const wanted = new Set(found.filter(({ origin }) => origin !== undefined).map(({ fields }) => keyOf(fields)));
   const problems: string[] = [];
   const objects = found.map((one) => {
     try {
-      return describe(one, wanted);
+      return describe(one, wanted, consumers);
     } catch (error) {
       problems.push(`${titleOf(one.fields)}: ${messageOf(error)}`);
       return undefined;
     }
   });
   if (problems.length > 0) throw new CodedError("InvalidSpec", problems.join("\n"));
-  return { yaml: pieces.map(writePiece).join(""), objects: objects.filter((object) => object !== undefined) };
+  const known = objects.filter((object) => object !== undefined);
+  const changed = new Set(found.filter((_, at) => known[at]!.migrated || known[at]!.rewritten));
+  return { yaml: pieces.map((piece) => writePiece(piece, changed)).join(""), objects: known };
 }
 
 /** At the markers, which stay with what follows them. */
@@ -75,8 +82,8 @@ function readPiece(text: string): Piece {
   return { text, document, found };
 }
 
-function writePiece({ text, document, found }: Piece): string {
-  if (!found.some(({ origin }) => origin !== undefined)) return text;
+function writePiece({ text, document, found }: Piece, changed: ReadonlySet<Found>): string {
+  if (!found.some((one) => changed.has(one))) return text;
   const root = document.contents as YAMLMap;
   if (root.get("kind") === "OCIRepositoryList") {
     root.set("apiVersion", "v1");
@@ -86,41 +93,62 @@ function writePiece({ text, document, found }: Piece): string {
   return document.toString({ lineWidth: 0, indentSeq });
 }
 
-function describe({ node, fields, origin, document }: Found, wanted: ReadonlySet<string>): MigratedObject {
+function describe(
+  { node, fields, origin, document }: Found,
+  wanted: ReadonlySet<string>,
+  rewrites: boolean,
+): MigratedObject {
   const key = keyOf(fields);
   const title = titleOf(fields);
-  if (origin !== undefined) return { title, key, migrated: true, notes: migrateObject(node, origin, document) };
-  const consumers = referencesIn(fields, metadataOf(fields).namespace).filter((reference) => wanted.has(reference.key));
-  return {
-    title,
-    key,
-    migrated: false,
-    notes: consumers.map(({ path, kind }) => `${path} names the ${kind}; write kind: ExternalArtifact there`),
-  };
+  const about = { title, key, rewritten: false };
+  if (origin !== undefined) return { ...about, migrated: true, notes: migrateObject(node, origin, document) };
+  const named = referencesIn(fields, metadataOf(fields).namespace).filter((reference) => wanted.has(reference.key));
+  const done = rewrites && named.length > 0;
+  const notes = named.map((reference) =>
+    done
+      ? rewriteReference(node, reference)
+      : `${pathText(reference.path)} names the ${reference.kind}; write kind: ExternalArtifact there`,
+  );
+  return { ...about, migrated: false, rewritten: done, notes };
 }
 
 interface Reference {
-  readonly path: string;
+  readonly path: readonly (string | number)[];
   readonly kind: string;
   readonly key: string;
 }
 
 /** Where an object names OCIRepositories: sourceRef, chartRef, a Receiver's resources, an Alert's sources, … */
-function referencesIn(value: unknown, namespace: string, path = ""): Reference[] {
-  if (Array.isArray(value)) return value.flatMap((item, at) => referencesIn(item, namespace, `${path}[${at}]`));
+function referencesIn(value: unknown, namespace: string, path: Reference["path"] = []): Reference[] {
+  if (Array.isArray(value)) return value.flatMap((item, at) => referencesIn(item, namespace, [...path, at]));
   if (typeof value !== "object" || value === null) return [];
   const fields = value as Fields;
   const { kind, name } = fields;
   const own =
-    path !== "" && (kind === "OCIRepository" || kind === "ArtifactRepository") && typeof name === "string"
+    path.length > 0 && (kind === "OCIRepository" || kind === "ArtifactRepository") && typeof name === "string"
       ? [{ path, kind, key: `${textOr(fields["namespace"], namespace)}/${name}` }]
       : [];
   return [
     ...own,
-    ...Object.entries(fields).flatMap(([field, child]) =>
-      referencesIn(child, namespace, path === "" ? field : `${path}.${field}`),
-    ),
+    ...Object.entries(fields).flatMap(([field, child]) => referencesIn(child, namespace, [...path, field])),
   ];
+}
+
+/** `spec.sources[0].sourceRef` */
+function pathText(path: Reference["path"]): string {
+  return path.map((part, at) => (typeof part === "number" ? `[${part}]` : `${at === 0 ? "" : "."}${part}`)).join("");
+}
+
+/** @returns what was changed @throws InvalidSpec where the text belongs to another place too */
+function rewriteReference(node: YAMLMap, { path, kind }: Reference): string {
+  const place = node.getIn(path, true);
+  const field: unknown = isMap(place) ? place.get("kind", true) : undefined;
+  if (!isMap(place) || !isScalar(field))
+    throw new CodedError("InvalidSpec", `${pathText(path)} is written by an alias or merge key; write it out`);
+  field.value = "ExternalArtifact";
+  // Older versions of the group do not have the kind.
+  if (place.has("apiVersion")) place.set("apiVersion", "source.toolkit.fluxcd.io/v1");
+  return `${pathText(path)} named the ${kind}, and names the ExternalArtifact now`;
 }
 
 function metadataOf(fields: Fields): { name: string; namespace: string } {

@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from "yaml";
 import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
 import { codeOf } from "../../errors.ts";
 import { runStrata } from "../../testing/command-io.ts";
+import { scratch } from "../../testing/kube/client.ts";
 import { migrateDocuments } from "./documents.ts";
 
 const object = (spec: string, head = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository"): string =>
@@ -239,6 +240,50 @@ spec:
     ]);
   });
 
+  it("are rewritten where that is asked for, with their comments", () => {
+    const text = `apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: apps}
+spec:
+  # from the registry
+  sourceRef:
+    apiVersion: source.toolkit.fluxcd.io/v1beta2
+    kind: OCIRepository # the old one
+    name: app
+  healthChecks: [{kind: OCIRepository, name: app, namespace: elsewhere}]
+`;
+    const receiver =
+      "apiVersion: v1\nkind: Receiver\nmetadata: {name: r, namespace: apps}\nspec: {resources: [{kind: OCIRepository, name: app}]}\n";
+    const other = "apiVersion: v1\nkind:   Secret\nmetadata: {name: s}\n";
+    const { yaml, objects } = migrateDocuments(`${text}---\n${receiver}---\n${other}---\n${object(minimal)}`, {
+      consumers: true,
+    });
+    expect(yaml).toContain(`  # from the registry
+  sourceRef:
+    apiVersion: source.toolkit.fluxcd.io/v1
+    kind: ExternalArtifact # the old one
+    name: app
+`);
+    expect(yaml).toContain("{ kind: OCIRepository, name: app, namespace: elsewhere }");
+    expect(yaml).toContain("{ kind: ExternalArtifact, name: app }");
+    expect(yaml).toContain(`---\n${other}---`);
+    expect(objects.map(({ migrated, rewritten }) => [migrated, rewritten])).toEqual([
+      [false, true],
+      [false, true],
+      [false, false],
+      [true, false],
+    ]);
+    expect(objects[0]!.notes).toEqual([expect.stringMatching(/^spec\.sourceRef .* names the ExternalArtifact now$/)]);
+  });
+
+  it("that say it by an alias are not rewritten behind somebody's back", () => {
+    const text =
+      "apiVersion: v1\nkind: K\nmetadata: {name: k, namespace: apps}\na: &ref {kind: OCIRepository, name: app}\nspec: {sourceRef: *ref}\n";
+    expect(() => migrateDocuments(`${text}---\n${object(minimal)}`, { consumers: true })).toThrow(
+      /alias.*write it out/,
+    );
+  });
+
   it("may be ArtifactRepositories already", () => {
     const text = object(minimal, "apiVersion: source.strata.dev/v1beta1\nkind: ArtifactRepository");
     expect(migrateDocuments(text)).toMatchObject({ yaml: text, objects: [{ migrated: false }] });
@@ -320,4 +365,24 @@ describe("strata migrate", () => {
   it("fails for a file that is not there", async () => {
     expect(await runStrata(["migrate", "-f", join(dir, "none.yaml")])).toMatchObject({ code: 1, stdout: "" });
   });
+});
+
+it("several files are one", async () => {
+  await using directory = await scratch();
+  const dir = directory.path;
+  const [source, consumer] = [join(dir, "source.yaml"), join(dir, "consumer.yaml")];
+  await writeFile(source, object(minimal).trimEnd());
+  await writeFile(
+    consumer,
+    "apiVersion: v1\nkind: Kustomization\nmetadata: {name: k, namespace: apps}\nspec: {sourceRef: {kind: OCIRepository, name: app}}\n",
+  );
+  const { code, stdout, stderr } = await runStrata(["migrate", "-f", consumer, "-f", source, "--consumers"]);
+  expect(code).toBe(0);
+  expect(parseAllDocuments(stdout).map((document) => (document.toJS() as { kind: string }).kind)).toEqual([
+    "Kustomization",
+    "ArtifactRepository",
+  ]);
+  expect(stdout).toContain("kind: ExternalArtifact");
+  expect(stderr).toContain("now reads ExternalArtifacts");
+  expect((await runStrata(["migrate", "-f", "-", "-f", "-"])).code).toBe(2);
 });

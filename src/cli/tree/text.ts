@@ -5,11 +5,22 @@ import type { IndexEntry, LayerEntry, ManifestEntry, ReferrerEntry, TreeEntry } 
 import type { Annotations } from "../../oci/types.ts";
 import { formatBytes } from "../output.ts";
 import { telling } from "./annotations.ts";
+import { counted } from "../../text/count.ts";
+import { printable } from "../../text/printable.ts";
 import { plain } from "../terminal.ts";
 
-/** Rows of one kind under one manifest; the rest is counted. */
-const maxRows = 60;
-const maxText = 100;
+/** How much of each thing is drawn. */
+export interface Detail {
+  /** Of one kind under one manifest; the rest is counted. */
+  readonly maxRows: number;
+  /** Characters of a text. */
+  readonly maxText: number;
+  /** Whether digests are whole, and every annotation is shown. */
+  readonly isWhole: boolean;
+}
+
+export const brief: Detail = { maxRows: 60, maxText: 100, isWhole: false };
+export const whole: Detail = { maxRows: Infinity, maxText: 4096, isWhole: true };
 
 /** One line and what hangs below it. */
 export interface Branch {
@@ -18,16 +29,16 @@ export interface Branch {
 }
 
 /** The tree with box characters; `*` marks what is taken without any selector. */
-export function treeLines(reference: string, tree: TreeEntry): string[] {
-  const root = branchOf(tree);
-  return [reference, root.text, ...drawBelow(root.below ?? [], "")].map(plain);
+export function treeLines(reference: string, tree: TreeEntry, detail: Detail = brief): string[] {
+  const root = branchOf(tree, detail);
+  return [reference, root.text, ...drawBelow(root.below ?? [], "")].map((line) => printable(line, 16 * detail.maxText));
 }
 
 /** What a build would take of it, or the lines that it needs first. */
 export function outcomeLines({ outcome }: Explored): string[] {
   if (isSelection(outcome)) {
     const { layers, operation, profile, note } = outcome;
-    const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
+    const what = `${counted(layers.length, "layer")}, ${operation}${profile === undefined ? "" : `, because its layout is ${profile}`}`;
     return [`* taken without any selector: ${what}${note === undefined ? "" : `; ${note}`}`].map(plain);
   }
   if (outcome.suggestion === undefined)
@@ -51,100 +62,110 @@ export function drawBelow(branches: readonly Branch[], indent: string): string[]
   });
 }
 
-function branchOf(entry: TreeEntry): Branch {
-  if (entry.kind === "index") return indexBranch(entry);
-  if (entry.kind === "manifest") return manifestBranch(entry);
+function branchOf(entry: TreeEntry, detail: Detail): Branch {
+  if (entry.kind === "index") return indexBranch(entry, detail);
+  if (entry.kind === "manifest") return manifestBranch(entry, detail);
   const { kind, digest, artifactType, mediaType, problem, platform } = entry;
   const why = {
     repeated: "(shown above)",
     foreign: "(neither manifest nor index)",
     unread: `! ${problem?.code}: ${firstLine(problem?.message ?? "")}`,
   }[kind];
-  return { text: cells("•", short(digest), artifactType ?? mediaType, platform, why) };
+  return { text: cells(detail, "•", short(detail, digest), artifactType ?? mediaType, platform, why) };
 }
 
-function indexBranch({ digest, artifactType, platform, size, annotations, manifests, referrers }: IndexEntry): Branch {
+function indexBranch(entry: IndexEntry, detail: Detail): Branch {
+  const { digest, artifactType, platform, size, annotations, manifests, referrers } = entry;
   return {
-    text: cells("index", short(digest), artifactType, platform, formatBytes(size)),
-    below: [...annotationBranches(annotations), ...capped(manifests, branchOf), ...capped(referrers, referrerBranch)],
+    text: cells(detail, "index", short(detail, digest), artifactType, platform, formatBytes(size)),
+    below: [
+      ...annotationBranches(annotations, detail),
+      ...capped(manifests, branchOf, detail),
+      ...capped(referrers, referrerBranch, detail),
+    ],
   };
 }
 
-function manifestBranch({
-  digest,
-  artifactType,
-  platform,
-  size,
-  layout,
-  selected,
-  config,
-  subject,
-  ...entry
-}: ManifestEntry): Branch {
-  const about = subject === undefined ? [] : [{ text: cells("subject", short(subject)) }];
+function manifestBranch(entry: ManifestEntry, detail: Detail): Branch {
+  const { digest, artifactType, platform, size, layout, selected, config, subject } = entry;
+  const about = subject === undefined ? [] : [{ text: cells(detail, "subject", short(detail, subject)) }];
   const configText = cells(
+    detail,
     config.selected ? "* config" : "config",
     config.mediaType,
     formatBytes(config.size),
-    short(config.digest),
+    short(detail, config.digest),
   );
   return {
     text: cells(
+      detail,
       selected ? "* manifest" : "manifest",
-      short(digest),
+      short(detail, digest),
       artifactType,
       platform,
       formatBytes(size),
       layout && `[${layout}]`,
     ),
     below: [
-      ...annotationBranches(entry.annotations),
+      ...annotationBranches(entry.annotations, detail),
       ...about,
       { text: configText },
-      ...capped(entry.layers, layerBranch),
-      ...capped(entry.referrers, referrerBranch),
+      ...capped(entry.layers, layerBranch, detail),
+      ...capped(entry.referrers, referrerBranch, detail),
     ],
   };
 }
 
-function layerBranch({ offset, title, mediaType, size, digest, annotations, selected }: LayerEntry): Branch {
+function layerBranch(entry: LayerEntry, detail: Detail): Branch {
+  const { offset, title, mediaType, size, digest, annotations, selected } = entry;
   const { [titleKey]: _, ...others } = annotations ?? {};
   return {
-    text: cells(`${selected ? "* " : ""}layer ${offset}`, title, mediaType, formatBytes(size), short(digest)),
-    below: annotationBranches(others),
+    text: cells(
+      detail,
+      `${selected ? "* " : ""}layer ${offset}`,
+      title,
+      mediaType,
+      formatBytes(size),
+      short(detail, digest),
+    ),
+    below: annotationBranches(others, detail),
   };
 }
 
-function referrerBranch({ digest, artifactType, mediaType, meaning, tag, size }: ReferrerEntry): Branch {
+function referrerBranch(entry: ReferrerEntry, detail: Detail): Branch {
+  const { digest, artifactType, mediaType, meaning, tag, size } = entry;
   return {
     text: cells(
+      detail,
       "←",
       meaning,
       tag === undefined ? (artifactType ?? mediaType) : "by tag",
       formatBytes(size),
-      short(digest),
+      short(detail, digest),
     ),
   };
 }
 
-function annotationBranches(annotations: Annotations | undefined): Branch[] {
-  const shown = telling(annotations);
+function annotationBranches(annotations: Annotations | undefined, { isWhole }: Detail): Branch[] {
+  const shown = isWhole ? Object.entries(annotations ?? {}) : telling(annotations);
   return shown.length === 0 ? [] : [{ text: shown.map(([key, value]) => `${key}=${value}`).join("  ") }];
 }
 
-export function capped<T>(rows: readonly T[], draw: (row: T) => Branch): Branch[] {
+export function capped<T>(rows: readonly T[], draw: (row: T, detail: Detail) => Branch, detail: Detail): Branch[] {
+  const { maxRows } = detail;
   const more = rows.length - maxRows;
-  return [...rows.slice(0, maxRows).map(draw), ...(more > 0 ? [{ text: `and ${more} more` }] : [])];
+  const drawn = rows.slice(0, maxRows).map((row) => draw(row, detail));
+  return [...drawn, ...(more > 0 ? [{ text: `and ${more} more; --all shows them` }] : [])];
 }
 
-export function cells(...parts: readonly (string | undefined)[]): string {
+export function cells({ maxText }: Detail, ...parts: readonly (string | undefined)[]): string {
   return parts
     .filter((part) => part !== undefined && part !== "")
-    .map((part) => cut(part!))
+    .map((part) => cut(part!, maxText))
     .join("  ");
 }
 
-function cut(text: string): string {
+function cut(text: string, maxText: number): string {
   return text.length > maxText ? `${text.slice(0, maxText)}…` : text;
 }
 
@@ -153,6 +174,6 @@ function firstLine(text: string): string {
 }
 
 /** `sha256:0123456789ab`, enough to find it by. */
-function short(digest: string): string {
-  return digest.slice(0, digest.indexOf(":") + 13);
+function short({ isWhole }: Detail, digest: string): string {
+  return isWhole ? digest : digest.slice(0, digest.indexOf(":") + 13);
 }

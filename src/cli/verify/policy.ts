@@ -4,29 +4,51 @@ import { CodedError, messageOf } from "../../errors.ts";
 import { aged, cosignKeyPolicy, keylessPolicy, notationPolicy, ocmPolicy } from "../../verify/policy.ts";
 import type { VerifyPolicy } from "../../verify/verifier.ts";
 import { UsageError } from "../command.ts";
+import type { Flags } from "../flags/flags.ts";
+import { rowsHelp } from "../flags/help.ts";
 
 /** Flags that say whose signature counts. */
 export const policyOptions = {
-  key: { type: "string", multiple: true },
-  issuer: { type: "string" },
-  subject: { type: "string" },
-  "trusted-root": { type: "string" },
-  "trust-policy": { type: "string" },
-  certificate: { type: "string", multiple: true },
-  ocm: { type: "boolean" },
-  signature: { type: "string" },
-  "min-age": { type: "string" },
-} as const;
+  key: {
+    type: "string",
+    multiple: true,
+    takes: "FILE",
+    help: "cosign: a public key (PEM); may be repeated, any of them may have signed",
+  },
+  issuer: {
+    type: "string",
+    takes: "RE",
+    help: "cosign keyless: who vouches for the signer, as a regular expression (RE2) for the whole text",
+    otherNames: ["certificate-oidc-issuer", "certificate-oidc-issuer-regexp"],
+  },
+  subject: {
+    type: "string",
+    takes: "RE",
+    help: "and who signed, alike",
+    otherNames: ["certificate-identity", "certificate-identity-regexp"],
+  },
+  "trusted-root": {
+    type: "string",
+    takes: "FILE",
+    help: "cosign: trusted_root.json of a private Sigstore, instead of the public one",
+  },
+  "trust-policy": { type: "string", takes: "FILE", help: "notation: trustpolicy.json, with" },
+  certificate: {
+    type: "string",
+    multiple: true,
+    takes: "FILE",
+    help: "certificates (PEM or DER) of its trust stores; may be repeated",
+  },
+  ocm: { type: "boolean", help: "the signatures in an OCM component descriptor, by --key (RSA)" },
+  signature: { type: "string", takes: "NAME", help: "with --ocm: the name of the signature that counts" },
+  "min-age": {
+    type: "string",
+    takes: "DURATION",
+    help: "only what a log or a timestamp authority saw so long ago, such as 72h",
+  },
+} as const satisfies Flags;
 
-export const policyHelp = `  --key FILE                         cosign: a public key (PEM); may be repeated, any of them may have signed
-  --issuer RE                        cosign keyless: who vouches for the signer, as a regular expression (RE2) for the whole text
-  --subject RE                       and who signed, alike
-  --trusted-root FILE                cosign: trusted_root.json of a private Sigstore, instead of the public one
-  --trust-policy FILE                notation: trustpolicy.json, with
-  --certificate FILE                 certificates (PEM or DER) of its trust stores; may be repeated
-  --ocm                              the signatures in an OCM component descriptor, by --key (RSA)
-  --signature NAME                   with --ocm: the name of the signature that counts
-  --min-age DURATION                 only what a log or a timestamp authority saw so long ago, such as 72h`;
+export const policyHelp = rowsHelp(policyOptions);
 
 export interface PolicyFlags {
   readonly key?: readonly string[] | undefined;

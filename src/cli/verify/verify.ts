@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Derivation } from "../../../api/v1beta1/derivation.ts";
 import { codeOf } from "../../errors.ts";
 import { formatReference } from "../../oci/reference.ts";
@@ -10,12 +9,28 @@ import { lazyVerifier } from "../../pipeline/verify-policy.ts";
 import { resolveNamed } from "../../tags/resolve.ts";
 import type { CosignKeyPolicy, Verification, VerifyPolicy } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { errorDocument, type OutputFormat, parseOutputFormat, printData, printError } from "../output.ts";
-import { openSource, type OpenedSource, sourceHelp, sourceOptions } from "../source.ts";
+import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
+import { documentFlag, errorDocument, formatOf, type OutputFormat, printData, printError } from "../output.ts";
+import { openSource, type OpenedSource, sourceFlags } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { readDerivation } from "./derivation.ts";
 import { policyHelp, policyOf, policyOptions } from "./policy.ts";
 import { rebuild, type Rebuilt } from "./rebuild.ts";
+
+const otherFlags = {
+  derivation: {
+    type: "boolean",
+    help: "also check the attestation of publish.oci.sign, by --key, and rebuild the artifact",
+  },
+  upstream: {
+    type: "string",
+    takes: "REFERENCE",
+    help: "with --derivation: read upstream there instead, by the same digest",
+  },
+  ...sourceFlags,
+  output: { ...documentFlag, short: "o", help: "print the result for a program" },
+} as const satisfies Flags;
 
 const help = `
 strata verify checks whose signature an artifact carries and, with --derivation, how Strata has made it: it is built again
@@ -30,10 +45,7 @@ Whose signature counts:
 ${policyHelp}
 
 Other flags:
-  --derivation                       also check the attestation of publish.oci.sign, by --key, and rebuild the artifact
-  --upstream REFERENCE               with --derivation: read upstream there instead, by the same digest
-${sourceHelp}
-  -o, --output json|yaml             print the result for a program
+${flagsHelp(otherFlags)}
 
 Exit codes:
   0  verified; with --derivation: and reproducible
@@ -47,15 +59,9 @@ Examples:
   strata verify oci://registry.example/apps/podinfo:stable --key signing.pub --derivation --output json
 `;
 
-const options = {
-  ...policyOptions,
-  ...sourceOptions,
-  derivation: { type: "boolean" },
-  upstream: { type: "string" },
-  output: { type: "string", short: "o" },
-} as const;
+const options = { ...policyOptions, ...otherFlags } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+type Values = FlagValues<typeof options>;
 
 /** What `strata verify` ends with, besides 0 to 2 as everywhere. */
 const exitCodes = { verified: 0, notVerified: 3, notReproducible: 4 } as const;
@@ -63,8 +69,8 @@ const exitCodes = { verified: 0, notVerified: 3, notReproducible: 4 } as const;
 export const verify: Command = { summary: "Check signatures, and how an artifact was made", help, options, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const format = parseOutputFormat(values.output);
+  const { values, positionals } = parseFlags(options, args);
+  const format = formatOf(values.output);
   const [text, ...more] = positionals;
   if (text === undefined || more.length > 0) throw new UsageError("strata verify takes one reference");
   if (values.upstream !== undefined && values.derivation !== true)
@@ -72,7 +78,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const policy = await policyOf(values);
   if (values.derivation === true && (policy.provider !== "cosign" || policy.method !== "keys"))
     throw new UsageError("--derivation is checked by --key FILE, the public key of publish.oci.sign");
-  const source = await openSource(text, sourceFlags(values), io);
+  const source = await openSource(text, accessOf(values), io);
   try {
     const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
     return await check({ values, format, source, root, policy }, io);
@@ -81,7 +87,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   }
 }
 
-const sourceFlags = (values: Values) => ({ insecure: values.insecure, caFile: values["ca-file"] });
+const accessOf = (values: Values) => ({ insecure: values.insecure, caFile: values["ca-file"] });
 
 interface Check {
   readonly values: Values;
@@ -110,7 +116,7 @@ async function check(request: Check, io: CommandIO): Promise<number> {
     result = await signed(request, io);
   } catch (error) {
     if (!refusals.has(codeOf(error))) throw error;
-    if (format === "text") printError(io.stderr, error);
+    if (format === "text") printError(io, error);
     else printData(io.stdout, format, { verified: false, ...errorDocument(error) });
     return exitCodes.notVerified;
   }
@@ -134,7 +140,7 @@ async function rebuilt({ values, source, root }: Check, derivation: Derivation, 
   const dir = await mkdtemp(join(tmpdir(), "strata-verify-"));
   try {
     const { upstream } = values;
-    return await rebuild({ derivation, pushed: source, root, upstream, flags: sourceFlags(values), dir }, io);
+    return await rebuild({ derivation, pushed: source, root, upstream, flags: accessOf(values), dir }, io);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

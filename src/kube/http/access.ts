@@ -17,6 +17,8 @@ export interface KubeAccess {
   /** The name that the server's certificate has to be for, where it is not the server's own. */
   readonly serverName?: string | undefined;
   readonly proxy?: URL | undefined;
+  /** The server's certificate is not checked: by the kubeconfig's wish, and with a warning. */
+  readonly unverified?: boolean | undefined;
   /** Reads files and asks plugins anew; `refused`: the server did not take what was given last. */
   readonly load: (refused: boolean) => Promise<Material>;
 }

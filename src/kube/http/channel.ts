@@ -24,7 +24,7 @@ export interface Link {
 }
 
 /**
- * The connections to one API server. Certificates are always verified. New certificates in the files make new connections,
+ * The connections to one API server. Certificates are verified, unless the access says otherwise. New certificates in the files make new connections,
  * while what is under way ends on the old ones.
  */
 export class Channel {
@@ -92,10 +92,11 @@ export class Channel {
 
   #dispatcher(connections: number | undefined, secureContext: SecureContext | undefined): Dispatcher {
     const { connectTimeoutMs, keepAliveMs } = this.#options;
-    const { proxy, serverName } = this.#access;
+    const { proxy, serverName, unverified } = this.#access;
     const tls = {
       ...(secureContext && { secureContext }),
       ...(serverName !== undefined && { servername: serverName }),
+      ...(unverified === true && { rejectUnauthorized: false }),
     };
     const connect = { timeout: connectTimeoutMs, keepAlive: true, keepAliveInitialDelay: 15_000, ...tls };
     const common = {

@@ -19,7 +19,7 @@ import { type Call, Exchange, type ExchangeOptions } from "./exchange.ts";
 import { acceptFor, collectionPath, nameOf, objectPath, received, typeNameOf } from "./objects.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { watchEvents } from "./watch.ts";
-import { type InCluster, inClusterAccess, kubeconfigAccess } from "./kubeconfig.ts";
+import { type InCluster, inClusterAccess, type KubeconfigChoice, kubeconfigAccess } from "./kubeconfig.ts";
 
 export interface KubeTuning extends ChannelOptions, Omit<ExchangeOptions, "userAgent"> {
   /** Objects in one page of a list. */
@@ -32,7 +32,7 @@ export interface KubeTuning extends ChannelOptions, Omit<ExchangeOptions, "userA
   readonly watchSeconds: { readonly min: number; readonly max: number };
 }
 
-export interface KubeOptions extends KubeTuning {
+export interface KubeOptions extends KubeTuning, KubeconfigChoice {
   /** A kubeconfig file, or several as in KUBECONFIG; empty: the pod's service account. */
   readonly kubeconfig?: string | undefined;
   readonly inCluster: InCluster;
@@ -60,7 +60,7 @@ export interface KubeConnection {
  */
 export async function connectKube(options: KubeOptions): Promise<KubeConnection> {
   const { kubeconfig = "", inCluster, clock = systemClock } = options;
-  const access = kubeconfig === "" ? await inClusterAccess(inCluster) : await kubeconfigAccess(kubeconfig);
+  const access = kubeconfig === "" ? await inClusterAccess(inCluster) : await kubeconfigAccess(kubeconfig, options);
   const channel = new Channel(access, options, clock);
   await channel.link();
   const limit = new RateLimit(options.qps, options.burst, clock);

@@ -59,34 +59,53 @@ export async function inClusterAccess({ server, directory }: InCluster): Promise
   };
 }
 
+export interface KubeconfigChoice {
+  /** The context that counts; undefined: the current one. */
+  readonly context?: string | undefined;
+  /**
+   * Told where the kubeconfig switches the verification of the server's certificate off, which is then done. Without it, such a
+   * kubeconfig is refused.
+   */
+  readonly onUnverified?: ((warning: string) => void) | undefined;
+}
+
 /**
  * The current context of a kubeconfig file, or of several, joined as in the KUBECONFIG variable; the first that says
  * something wins. See "Organizing Cluster Access Using kubeconfig Files" in Kubernetes' documentation.
  *
  * @throws InvalidSpec for a file that cannot be used
  */
-export async function kubeconfigAccess(paths: string): Promise<KubeAccess> {
+export async function kubeconfigAccess(
+  paths: string,
+  { context: wanted, onUnverified }: KubeconfigChoice = {},
+): Promise<KubeAccess> {
   const config = await readKubeconfigs(paths.split(delimiter).filter((path) => path !== ""));
-  if (config.currentContext === "")
+  const name = wanted ?? config.currentContext;
+  if (name === "")
     throw invalid(`kubeconfig ${paths}: there is no current-context; set one with kubectl config use-context`);
-  const context = find(config.contexts, config.currentContext, "context");
+  const context = find(config.contexts, name, "context");
   const cluster = find(config.clusters, text(context, "cluster") ?? "", "cluster");
   const userName = text(context, "user");
   const user = userName === undefined ? undefined : find(config.users, userName, "user");
   const server = serverUrl(text(cluster, "server") ?? "");
-  if (cluster.fields["insecure-skip-tls-verify"] === true) {
-    throw invalid(
-      `cluster ${cluster.name} has insecure-skip-tls-verify, which would let anybody pose as the API server; give certificate-authority-data instead`,
-    );
-  }
+  const unverified = cluster.fields["insecure-skip-tls-verify"] === true;
+  if (unverified) tellUnverified(cluster, onUnverified);
   const proxy = text(cluster, "proxy-url");
   return {
     server,
     namespace: text(context, "namespace") ?? "default",
     serverName: text(cluster, "tls-server-name"),
     proxy: proxy === undefined ? undefined : proxyUrl(proxy),
+    unverified,
     load: materialOf(cluster, user),
   };
+}
+
+/** @throws InvalidSpec where nobody is there to be warned */
+function tellUnverified({ name }: Entry, onUnverified: KubeconfigChoice["onUnverified"]): void {
+  const what = `cluster ${name} has insecure-skip-tls-verify, which lets anybody pose as the API server`;
+  if (onUnverified === undefined) throw invalid(`${what}; give certificate-authority-data instead`);
+  onUnverified(`${what}: its certificate is not checked; better give certificate-authority-data`);
 }
 
 async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {

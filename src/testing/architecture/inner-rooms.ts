@@ -124,7 +124,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
     imports: ["src/disk", "src/errors", "src/http", "src/oci", "src/sharing", "src/text"],
     types: ["src/credentials/provider"],
     packages: ["ipaddr.js", "lru-cache", "undici"],
-    reaches: ["dns", "fs", "net"],
+    reaches: ["dns", "fs", "net", "tls"],
   },
   "src/credentials": {
     holds: "who asks: Secrets, Docker's config, the clouds",

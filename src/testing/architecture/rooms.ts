@@ -150,6 +150,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/kube/http",
       "src/kube/local",
       "src/kube/report",
+      "src/kube/run/informer",
       "src/oci",
       "src/operation",
       "src/output",

@@ -2,15 +2,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { defaultLimits } from "../config.ts";
-import { codeOf } from "../errors.ts";
-import type { Descriptor } from "../oci/types.ts";
-import { runStrata } from "../testing/command-io.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
-import { testRepository } from "../testing/registry/client.ts";
-import { openLayout } from "../registry/layout.ts";
-import { legacyTag } from "../verify/cosign/legacy.ts";
-import { GraphCopy } from "../copy/graph.ts";
+import { defaultLimits } from "../../config.ts";
+import { codeOf } from "../../errors.ts";
+import type { Descriptor } from "../../oci/types.ts";
+import { runStrata } from "../../testing/command-io.ts";
+import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
+import { testRepository } from "../../testing/registry/client.ts";
+import { openLayout } from "../../registry/layout.ts";
+import { legacyTag } from "../../verify/cosign/legacy.ts";
+import { GraphCopy } from "../../copy/graph.ts";
 
 let source: TestRegistry;
 let target: TestRegistry;
@@ -235,6 +235,89 @@ describe("limits", () => {
     expect(await copyWith(root, { maxIndexDepth: 1 })).toBe("IndexTooDeep");
     expect(await copyWith(root, { maxManifests: 3 })).toBe("TooManyManifests");
     expect(await copyWith(root, { maxIndexDepth: 2, maxManifests: 4 })).toBeUndefined();
+  });
+});
+
+describe("strata copy --all-tags", () => {
+  it("copies every tag, with everything below it", async () => {
+    source.store.putManifest("many", { schemaVersion: 2, manifests: [] }, { tag: "empty" });
+    for (const tag of ["1.0.0", "1.0.1", "latest"])
+      await copied(at(source, "flux/app:1.0.0"), at(source, `many:${tag}`));
+    const { stdout, code } = await runStrata(["copy", "--all-tags", at(source, "many"), at(target, "many")]);
+    expect(code).toBe(0);
+    expect(stdout.match(/^copied +oci/gm)).toHaveLength(4);
+    expect(stdout).toMatch(/^tags +4$/m);
+    for (const tag of ["empty", "1.0.0", "1.0.1", "latest"]) expectComplete(target, "many", tag);
+  });
+
+  it("tells of a tag that has gone, and copies the others", async () => {
+    for (const tag of ["a", "b", "c"]) await copied(at(source, "flux/app:1.0.0"), at(source, `many:${tag}`));
+    source.faults.add({ path: /manifests\/b$/, status: 404, times: 9 });
+    const { code, stdout, stderr } = await runStrata([
+      "copy",
+      "--all-tags",
+      at(source, "many"),
+      at(target, "many"),
+      "-o",
+      "json",
+    ]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      tags: [{ tag: "a" }, { tag: "c" }],
+      failed: [{ tag: "b", code: "NotFound" }],
+    });
+    expect(stderr).toContain("tag b");
+  });
+
+  it.each([
+    [["oci://a.example/b:1", "oci://a.example/c"]],
+    [["oci://a.example/b", "oci://a.example/c:1"]],
+    [["oci://a.example/b", "oci://a.example/c", "--platform", "linux/amd64"]],
+  ])("takes no %j", async (args) => {
+    expect((await runStrata(["copy", "--all-tags", ...args])).code).toBe(2);
+  });
+});
+
+describe("strata copy --dry-run", () => {
+  it("says what would be sent, and writes nothing", async () => {
+    const args = [at(source, "product:1.0.0"), at(target, "copy"), "--referrers"];
+    const dry = await copied(...args, "--dry-run");
+    expect(target.requests.filter(({ method }) => !["GET", "HEAD"].includes(method))).toEqual([]);
+    expect(target.store.manifest("copy", "1.0.0")).toBeUndefined();
+    const { dryRun, ...counts } = dry;
+    expect(dryRun).toBe(true);
+    expect(await copied(...args)).toEqual(counts);
+    const { stdout } = await runStrata(["copy", ...args, "--dry-run"]);
+    expect(stdout).toMatch(/^would copy oci/);
+    expect(stdout).toMatch(/0 B to send/);
+  });
+
+  it("into a layout makes no directory", async () => {
+    const path = join(dir, "layout");
+    await copied(at(source, "flux/app:1.0.0"), `oci-layout://${path}`, "--dry-run");
+    await expect(readFile(join(path, "index.json"))).rejects.toThrow(/ENOENT/);
+  });
+});
+
+describe("strata copy --platform", () => {
+  it("copies one manifest of an index", async () => {
+    const { manifests } = JSON.parse(source.store.manifest("image", "1.0.0")!.stored.bytes.toString()) as {
+      manifests: Descriptor[];
+    };
+    const wanted = manifests.find(({ platform }) => platform?.architecture === "arm64")!;
+    const result = await copied(at(source, "image:1.0.0"), at(target, "copy"), "--platform", "linux/arm64");
+    expect(result["digest"]).toBe(wanted.digest);
+    expectComplete(target, "copy", "1.0.0");
+  });
+
+  it("says which there are, in flags", async () => {
+    const args = ["copy", at(source, "image:1.0.0"), at(target, "copy"), "--platform"];
+    const { code, stderr } = await runStrata([...args, "plan9/mips"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("[NoManifestMatch]");
+    expect(stderr).toMatch(/as flags: --platform linux\/\w+\n$/);
+    expect(stderr).not.toMatch(/Selector/);
+    expect((await runStrata([...args, "nonsense"])).code).toBe(2);
   });
 });
 
