@@ -1,4 +1,5 @@
 import { parseFlags } from "../flags/flags.ts";
+import { flagsHelp } from "../flags/help.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { commands } from "../commands.ts";
 import { flagsOf } from "../help/flags.ts";
@@ -12,6 +13,9 @@ strata completion writes a script by which a shell completes commands, flags and
 
 Usage:
   strata completion bash|zsh|fish
+
+Flags:
+${flagsHelp({})}
 
 Examples:
   source <(strata completion bash)
