@@ -38,7 +38,7 @@ describe.skipIf(oras === undefined)("docs/tutorial.md", () => {
 
   /** The reader's machine: the programs that the page names, and a registry of plain HTTP. */
   async function shell(commands: string): Promise<string> {
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", here(commands)], {
+    const { stdout } = await run("bash", ["--norc", "-euo", "pipefail", "-c", here(commands)], {
       cwd: dir,
       env: { PATH: `${join(dir, "bin")}:${process.env["PATH"]}`, HOME: dir, KUBECONFIG: plane.kubeconfig },
       timeout: 100_000,
@@ -77,6 +77,6 @@ describe.skipIf(oras === undefined)("docs/tutorial.md", () => {
     expect(all).toContain("greeting.yaml\nsettings.yaml\n");
     expect(all).toMatch(/configmap\/greeting condition met/);
     expect(all).toContain("application/vnd.example.manifest.v1+yaml");
-    expect(all).toMatch(/no layer .*application\/vnd\.example\.manifests/);
+    expect(all).toContain("layerSelector matches no layer of");
   });
 });
