@@ -82,6 +82,8 @@ describe("what the pages refer to", () => {
   });
 
   it.each(pages)("files that kubectl applies in %s exist, or are built", (page) => {
+    // A tutorial has the reader write a file, whose name is the first line of its block.
+    const written = new Set(blocks(page, "yaml").map((block) => /^# (\S+\.yaml)\n/.exec(block)?.[1]));
     const files = [...read(page).matchAll(/\bkubectl apply -[fk] ([^\s`]+)/g)].map(([, file = ""]) => file);
     const isThere = (file: string): boolean =>
       file === "-" || file.startsWith("dist/") || existsSync(join(root, file));
