@@ -86,7 +86,7 @@ describe("what the pages refer to", () => {
     const written = new Set(blocks(page, "yaml").map((block) => /^# (\S+\.yaml)\n/.exec(block)?.[1]));
     const files = [...read(page).matchAll(/\bkubectl apply -[fk] ([^\s`]+)/g)].map(([, file = ""]) => file);
     const isThere = (file: string): boolean =>
-      file === "-" || file.startsWith("dist/") || existsSync(join(root, file));
+      file === "-" || file.startsWith("dist/") || written.has(file) || existsSync(join(root, file));
     expect(files.filter((file) => !isThere(file))).toEqual([]);
   });
 
