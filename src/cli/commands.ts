@@ -44,6 +44,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "Write the ArtifactRepository for an artifact",
     load: async () => (await import("./init/init.ts")).init,
   },
+  list: {
+    summary: "List tags: which one is taken, and why not the others",
+    load: async () => (await import("./list/list.ts")).list,
+  },
   migrate: {
     summary: "Turn OCIRepository manifests into ArtifactRepositories",
     load: async () => (await import("./migrate/migrate.ts")).migrate,

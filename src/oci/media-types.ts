@@ -2,6 +2,7 @@
 export const ociManifestType = "application/vnd.oci.image.manifest.v1+json";
 export const ociIndexType = "application/vnd.oci.image.index.v1+json";
 export const ociConfigType = "application/vnd.oci.image.config.v1+json";
+export const dockerConfigType = "application/vnd.docker.container.image.v1+json";
 export const ociEmptyType = "application/vnd.oci.empty.v1+json";
 export const dockerManifestType = "application/vnd.docker.distribution.manifest.v2+json";
 export const dockerListType = "application/vnd.docker.distribution.manifest.list.v2+json";

@@ -1,4 +1,4 @@
-import { isIndexType } from "../oci/media-types.ts";
+import { dockerConfigType, isIndexType } from "../oci/media-types.ts";
 import { formatPlatform, matchesPlatform, parsePlatform } from "../oci/platform.ts";
 import type { Annotations, Descriptor, ManifestNode, Platform } from "../oci/types.ts";
 import { annotationPatterns } from "./annotation-pattern.ts";
@@ -10,7 +10,6 @@ import type { IndexSelector } from "./selection.ts";
 /** BuildKit, "attestation-storage.md": the annotation of what an index carries beside its images. */
 const referenceType = "vnd.docker.reference.type";
 const attestationType = "application/vnd.docker.attestation.manifest.v1+json";
-const dockerConfigType = "application/vnd.docker.container.image.v1+json";
 
 /** spec.indexSelector, ready to be asked. An answer is a clause saying why not; undefined means yes. */
 export interface ManifestMatcher {

@@ -1,5 +1,5 @@
 import { titleKey } from "../oci/annotations.ts";
-import { ociConfigType } from "../oci/media-types.ts";
+import { dockerConfigType, ociConfigType } from "../oci/media-types.ts";
 import type { Descriptor, ManifestNode } from "../oci/types.ts";
 import { kitfileOf } from "./kitfile.ts";
 import {
@@ -218,7 +218,7 @@ function layers(test: (layers: readonly Descriptor[]) => boolean): Profile["matc
 const isOpa = ofType("application/vnd.cncf.openpolicyagent.config.v1+json");
 const isOpaLayer = typed(/^application\/vnd\.cncf\.openpolicyagent\./);
 
-const isImage = ofType(ociConfigType, "application/vnd.docker.container.image.v1+json");
+const isImage = ofType(ociConfigType, dockerConfigType);
 const isImageLayer = typed(
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/,
 );

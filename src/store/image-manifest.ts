@@ -1,3 +1,4 @@
+import { createdKey } from "../oci/annotations.ts";
 import { titleKey } from "../oci/annotations.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { ociManifestType } from "../oci/media-types.ts";
@@ -11,7 +12,6 @@ export const fluxContentType = "application/vnd.cncf.flux.content.v1.tar+gzip";
 /** Says which object pushed a manifest; only what carries it is ever deleted. */
 export const ownerAnnotation = "source.strata.dev/owner";
 
-const createdKey = "org.opencontainers.image.created";
 const sourceKey = "org.opencontainers.image.source";
 const revisionKey = "org.opencontainers.image.revision";
 const upstreamUrlKey = "source.strata.dev/upstream-url";

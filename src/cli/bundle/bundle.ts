@@ -11,6 +11,7 @@ import { digestOf } from "../../publish/alias-move.ts";
 import { pushImage, toPublishFailed } from "../../publish/push.ts";
 import type { SingleLayerImage } from "../../store/store.ts";
 import { type Bundle, bundleArchive, bundleFiles } from "./file.ts";
+import { createdKey } from "../../oci/annotations.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { type Flags, type FlagValues, parseOnlyFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
@@ -139,7 +140,7 @@ function parseAnnotations(values: Values): Annotations {
 /** Nothing in them comes from a clock, so that equal content has an equal digest; --annotation may say when it was created. */
 function annotationsOf({ contentDigest }: Bundle, given: Annotations, { source, revision }: Values): Annotations {
   return {
-    "org.opencontainers.image.created": "1970-01-01T00:00:00Z",
+    [createdKey]: "1970-01-01T00:00:00Z",
     "org.opencontainers.image.revision": revision ?? contentDigest,
     ...(source !== undefined && { "org.opencontainers.image.source": source }),
     ...given,

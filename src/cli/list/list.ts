@@ -1,0 +1,155 @@
+import { parseArgs } from "node:util";
+import type { Repository } from "../../oci/content.ts";
+import { formatReference, parseReference } from "../../oci/reference.ts";
+import type { TagRule } from "../../tags/rule.ts";
+import { surveyTags, type Survey } from "../../tags/survey.ts";
+import { sourceFromManifest } from "../build/source.ts";
+import { type Command, type CommandIO, UsageError } from "../command.ts";
+import { errorDocument, parseOutputFormat, printData, printError, type OutputFormat } from "../output.ts";
+import { openSource, sourceHelp, sourceOptions } from "../source.ts";
+import { plain } from "../terminal.ts";
+import { type Facts, factsOf } from "./facts.ts";
+import { givenRuleFlags, ruleHelp, ruleOf, ruleOptions } from "./rule.ts";
+import { listText, reasonOf } from "./text.ts";
+
+const help = `
+strata list shows the tags of a repository: which one a reference takes, and why not the others. Dates, digests and signatures are
+asked for of the tags that are shown alone.
+
+Usage:
+  strata list oci://HOST/REPOSITORY[:TAG][@DIGEST] [RULE]
+  strata list oci-layout://PATH [RULE]
+  strata list -f MANIFEST.yaml
+
+By which rule a tag is taken; without one, it is the tag of the reference, or latest:
+${ruleHelp}
+
+Other flags:
+  -f FILE                            the rule and the repository of the one ArtifactRepository in FILE; - is standard input
+  --limit N                          show so many tags, the one that is taken first; 20 unless it is given, at most 1000
+${sourceHelp}
+  -o, --output json|yaml|name        for a program; name: the tags alone that the rule lets in, the one that is taken first
+
+Dates are what the publisher states, and nobody has checked the signatures: strata verify does.
+
+Exit codes:
+  0  the tags were listed
+  1  the rule takes none of them, or they could not be listed
+  2  the command line is wrong
+
+Examples:
+  strata list oci://ghcr.io/org/product --semver '>=1.0.0 <2.0.0'
+  strata list oci://ghcr.io/org/app --order numerical --filter '^main-(?P<ts>[0-9]+)$' --extract '$ts' -o name
+`;
+
+const options = {
+  ...ruleOptions,
+  ...sourceOptions,
+  file: { type: "string", short: "f" },
+  limit: { type: "string" },
+  output: { type: "string", short: "o" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+
+export const list: Command = { summary: "List tags: which one is taken, and why not the others", help, options, run };
+
+async function run(args: readonly string[], io: CommandIO): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const format = values.output === "name" ? "name" : parseOutputFormat(values.output);
+  checkUsage(values, positionals);
+  const limit = limitOf(values.limit);
+  const opened = await open(values, positionals, io);
+  try {
+    const survey = await surveyTags(opened.repository, opened.rule, { limit, signal: io.signal });
+    if (format === "name") return printNames(survey, opened.rule, io);
+    const tags = survey.rows.filter(({ verdict }) => verdict !== "invalid").map(({ tag }) => tag);
+    const listing = { ...opened, survey, facts: await factsOf(opened.repository, tags, io.signal) };
+    return print(listing, format, io);
+  } finally {
+    await opened.close();
+  }
+}
+
+function checkUsage(values: Values, positionals: readonly string[]): void {
+  if (values.file === undefined) {
+    if (positionals.length !== 1) throw new UsageError("strata list takes one repository, or -f FILE");
+    return;
+  }
+  if (positionals.length > 0) throw new UsageError("strata list takes a repository or -f FILE, not both");
+  const given = [
+    ...givenRuleFlags(values),
+    ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
+  ];
+  if (given.length > 0) throw new UsageError(`with -f everything stands in the file; remove --${given[0]}`);
+}
+
+const maxLimit = 1000;
+
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return 20;
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > maxLimit)
+    throw new UsageError(`--limit is "${text}"; write a whole number from 1 to ${maxLimit}`);
+  return limit;
+}
+
+interface Opened {
+  /** What was asked about. */
+  readonly reference: string;
+  readonly repository: Repository;
+  readonly rule: TagRule;
+  readonly close: () => Promise<void>;
+}
+
+async function open(values: Values, [text = ""]: readonly string[], io: CommandIO): Promise<Opened> {
+  if (values.file !== undefined) {
+    const source = await sourceFromManifest(values.file, io);
+    return { ...source, reference: source.object.spec.url };
+  }
+  const rule = ruleOf(parseReference(text), values);
+  const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
+  return { ...source, rule, reference: formatReference(source.reference) };
+}
+
+/** Exit code 1 where the rule takes nothing: a script then has nothing to go on with. */
+function printNames({ rows, refusal }: Survey, rule: TagRule, io: CommandIO): number {
+  const isIn = new Set(rule.kind === "fixed" ? ["taken", "other"] : ["taken", "earlier", "charts-last"]);
+  if (refusal === undefined)
+    io.stdout.write(
+      rows
+        .filter(({ verdict }) => isIn.has(verdict))
+        .map(({ tag }) => `${tag}\n`)
+        .join(""),
+    );
+  else printError(io.stderr, refusal);
+  return refusal === undefined ? 0 : 1;
+}
+
+interface Listing extends Opened {
+  readonly survey: Survey;
+  readonly facts: Facts;
+}
+
+function print({ reference, survey, facts, rule }: Listing, format: OutputFormat, io: CommandIO): number {
+  const { refusal, taken, total, rows } = survey;
+  if (format === "text") {
+    io.stdout.write(listText(survey, facts, rule));
+    io.stderr.write(facts.problems.map((problem) => `${plain(problem)}\n`).join(""));
+    if (refusal !== undefined) printError(io.stderr, refusal);
+  } else
+    printData(io.stdout, format, {
+      reference,
+      total,
+      taken: taken ?? null,
+      tags: rows.map(({ tag, verdict }) => ({
+        tag,
+        verdict,
+        reason: reasonOf(verdict, survey, rule),
+        ...facts.byTag.get(tag),
+      })),
+      problems: facts.problems,
+      ...(refusal !== undefined && errorDocument(refusal)),
+    });
+  return refusal === undefined ? 0 : 1;
+}
