@@ -162,9 +162,13 @@ function compareEntries(a: Entry, b: Entry, rule: TagRule): number {
   const byVerdict = order.indexOf(a.verdict) - order.indexOf(b.verdict);
   if (byVerdict !== 0) return byVerdict;
   if (rule.kind === "list" && a.candidate && b.candidate) return compareCandidates(b.candidate, a.candidate, rule);
-  if (a.version && b.version) return compareVersions(b.version, a.version) || byText(b.tag, a.tag);
-  if (a.version || b.version) return a.version ? -1 : 1;
-  return byText(b.tag, a.tag);
+  return byVersion(a, b) || byText(b.tag, a.tag);
+}
+
+/** The later ones first, and those that are not versions last. */
+function byVersion(a: Entry, b: Entry): number {
+  if (a.version && b.version) return compareVersions(b.version, a.version);
+  return Number(b.version !== undefined) - Number(a.version !== undefined);
 }
 
 function byText(a: string, b: string): number {

@@ -142,12 +142,9 @@ function print({ reference, survey, facts, rule }: Listing, format: OutputFormat
       reference,
       total,
       taken: taken ?? null,
-      tags: rows.map(({ tag, verdict }) => ({
-        tag,
-        verdict,
-        reason: reasonOf(verdict, survey, rule),
-        ...facts.byTag.get(tag),
-      })),
+      tags: rows.map(({ tag, verdict }) =>
+        Object.assign({ tag, verdict, reason: reasonOf(verdict, survey, rule) }, facts.byTag.get(tag)),
+      ),
       problems: facts.problems,
       ...(refusal !== undefined && errorDocument(refusal)),
     });

@@ -39,14 +39,18 @@ export function ruleOf({ tag, digest }: Reference, flags: RuleFlags): TagRule {
   if (given !== undefined && (tag !== undefined || digest !== undefined))
     throw new UsageError(`the reference names ${tag ?? digest} and --${given} chooses another; keep one of them`);
   checkPairs(flags);
-  const query = queryOf(flags);
   try {
-    if (digest !== undefined && tag !== undefined) return parseTagRule({ tag: `${tag}@${digest}` });
-    return parseTagRule({ ...query, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) });
+    return parseTagRule(given === undefined ? namedBy(tag, digest) : queryOf(flags));
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     throw new UsageError(inFlags(messageOf(error)), { cause: error });
   }
+}
+
+/** A digest decides, and a tag before it names the revision. */
+function namedBy(tag: string | undefined, digest: string | undefined): TagQuery {
+  if (tag === undefined) return digest === undefined ? {} : { digest };
+  return { tag: digest === undefined ? tag : `${tag}@${digest}` };
 }
 
 function checkPairs(flags: RuleFlags): void {

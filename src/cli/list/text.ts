@@ -22,34 +22,29 @@ export function listText(survey: Survey, { byTag }: Facts, rule: TagRule): strin
   return `${table}${more}${missing(survey, rule)}`;
 }
 
+type Phrase = string | ((survey: Survey, rule: TagRule) => string);
+
+const phrases: Readonly<Record<Verdict, Phrase>> = {
+  taken: "taken",
+  earlier: ({ taken }) =>
+    taken === undefined ? "let in, but another one cannot be ordered" : `let in, but ${taken} comes first`,
+  "charts-last": "a version with _ for +, which counts only where nothing else does",
+  unordered: "cannot be ordered, as it is not a number",
+  prerelease: (_, rule) => `a pre-release, which ${rangeOf(rule)} leaves out`,
+  outside: (_, rule) => `outside ${rangeOf(rule)}`,
+  unversioned: "not a full version",
+  filtered: "left out by the filter",
+  other: (_, rule) =>
+    rule.kind === "fixed" && rule.tag !== undefined
+      ? `not ${rule.tag}, which is asked for`
+      : "not asked for, as a digest is",
+  invalid: "not a valid name of a tag",
+};
+
 /** What is said of a tag: a phrase. */
-export function reasonOf(verdict: Verdict, { taken, refusal }: Survey, rule: TagRule): string {
-  switch (verdict) {
-    case "taken":
-      return "taken";
-    case "earlier":
-      return taken === undefined || refusal !== undefined
-        ? "in order, but another tag cannot be ordered"
-        : `let in, but ${taken} comes first`;
-    case "charts-last":
-      return "a version with _ for +, which counts only where nothing else does";
-    case "unordered":
-      return "cannot be ordered, as it is not a number";
-    case "prerelease":
-      return `a pre-release, which ${rangeOf(rule)} leaves out`;
-    case "outside":
-      return `outside ${rangeOf(rule)}`;
-    case "unversioned":
-      return "not a full version";
-    case "filtered":
-      return "left out by the filter";
-    case "other":
-      return rule.kind === "fixed" && rule.tag !== undefined
-        ? `not ${rule.tag}, which is asked for`
-        : "not asked for, as a digest is";
-    case "invalid":
-      return "not a valid name of a tag";
-  }
+export function reasonOf(verdict: Verdict, survey: Survey, rule: TagRule): string {
+  const phrase = phrases[verdict];
+  return typeof phrase === "string" ? phrase : phrase(survey, rule);
 }
 
 function rangeOf(rule: TagRule): string {
