@@ -101,10 +101,10 @@ describe("strata list", () => {
     [["--semver-filter", "x"], "--semver-filter goes with --semver"],
     [["--filter", "x"], "--filter goes with --order"],
     [["--order", "numerical", "--extract", "$x"], "--extract goes with --filter"],
-    [["--order", "constructor"], "write numerical, numerical-desc"],
+    [["--order", "constructor"], "numerical-desc"],
     [["--semver", "1", "--order", "numerical"], "keep one of them"],
     [["--limit", "0"], "from 1 to 1000"],
-    [["--output", "table"], "write json"],
+    [["--output", "table"], "json"],
     [["-f", "x.yaml"], "not both"],
   ])("is used wrongly with %j", async (args, problem) => {
     const { code, stdout, stderr } = await run("app", ...args);

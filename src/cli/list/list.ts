@@ -1,20 +1,42 @@
-import { parseArgs } from "node:util";
 import type { Repository } from "../../oci/content.ts";
-import { formatReference, parseReference } from "../../oci/reference.ts";
+import { formatReference } from "../../oci/reference.ts";
 import type { TagRule } from "../../tags/rule.ts";
 import { surveyTags, type Survey } from "../../tags/survey.ts";
 import { sourceFromManifest } from "../build/source.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { errorDocument, parseOutputFormat, printData, printError, type OutputFormat } from "../output.ts";
-import { openSource, sourceHelp, sourceOptions } from "../source.ts";
+import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import { flagsHelp, rowsHelp } from "../flags/help.ts";
+import { errorDocument, formatOf, type OutputFormat, outputFlag, printData, printError } from "../output.ts";
+import { openSource, parseSource, sourceFlags } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { type Facts, factsOf } from "./facts.ts";
-import { givenRuleFlags, ruleHelp, ruleOf, ruleOptions } from "./rule.ts";
+import { givenRuleFlags, ruleFlags, ruleOf } from "./rule.ts";
 import { listText, reasonOf } from "./text.ts";
 
+const otherFlags = {
+  file: {
+    type: "string",
+    short: "f",
+    takes: "FILE",
+    help: "the rule and the repository of the one ArtifactRepository in FILE; - is standard input",
+    otherNames: ["filename"],
+  },
+  limit: {
+    type: "string",
+    takes: "N",
+    help: "show so many tags, the one that is taken first; 20 unless it is given, at most 1000",
+    otherNames: ["max", "count"],
+  },
+  ...sourceFlags,
+  output: {
+    ...outputFlag,
+    help: "print the result for a program; name: the tags alone that the rule lets in, the one that is taken first",
+  },
+} as const satisfies Flags;
+
 const help = `
-strata list shows the tags of a repository: which one a reference takes, and why not the others. Dates, digests and signatures are
-asked for of the tags that are shown alone.
+strata list shows the tags of a repository: which one a reference takes, and why not the others.
+Dates, digests and signatures are asked for of the tags that are shown alone.
 
 Usage:
   strata list oci://HOST/REPOSITORY[:TAG][@DIGEST] [RULE]
@@ -22,13 +44,10 @@ Usage:
   strata list -f MANIFEST.yaml
 
 By which rule a tag is taken; without one, it is the tag of the reference, or latest:
-${ruleHelp}
+${rowsHelp(ruleFlags)}
 
 Other flags:
-  -f FILE                            the rule and the repository of the one ArtifactRepository in FILE; - is standard input
-  --limit N                          show so many tags, the one that is taken first; 20 unless it is given, at most 1000
-${sourceHelp}
-  -o, --output json|yaml|name        for a program; name: the tags alone that the rule lets in, the one that is taken first
+${flagsHelp(otherFlags)}
 
 Dates are what the publisher states, and nobody has checked the signatures: strata verify does.
 
@@ -42,21 +61,20 @@ Examples:
   strata list oci://ghcr.io/org/app --order numerical --filter '^main-(?P<ts>[0-9]+)$' --extract '$ts' -o name
 `;
 
-const options = {
-  ...ruleOptions,
-  ...sourceOptions,
-  file: { type: "string", short: "f" },
-  limit: { type: "string" },
-  output: { type: "string", short: "o" },
-} as const;
+const flags = { ...ruleFlags, ...otherFlags } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
+type Values = FlagValues<typeof flags>;
 
-export const list: Command = { summary: "List tags: which one is taken, and why not the others", help, options, run };
+export const list: Command = {
+  summary: "List tags: which one is taken, and why not the others",
+  help,
+  options: flags,
+  run,
+};
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const format = values.output === "name" ? "name" : parseOutputFormat(values.output);
+  const { values, positionals } = parseFlags(flags, args);
+  const format = formatOf(values.output);
   checkUsage(values, positionals);
   const limit = limitOf(values.limit);
   const opened = await open(values, positionals, io);
@@ -79,7 +97,7 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
   if (positionals.length > 0) throw new UsageError("strata list takes a repository or -f FILE, not both");
   const given = [
     ...givenRuleFlags(values),
-    ...Object.keys(sourceOptions).filter((name) => values[name as keyof typeof sourceOptions] !== undefined),
+    ...Object.keys(sourceFlags).filter((name) => values[name as keyof typeof sourceFlags] !== undefined),
   ];
   if (given.length > 0) throw new UsageError(`with -f everything stands in the file; remove --${given[0]}`);
 }
@@ -107,7 +125,7 @@ async function open(values: Values, [text = ""]: readonly string[], io: CommandI
     const source = await sourceFromManifest(values.file, io);
     return { ...source, reference: source.object.spec.url };
   }
-  const rule = ruleOf(parseReference(text), values);
+  const rule = ruleOf(parseSource(text), values);
   const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
   return { ...source, rule, reference: formatReference(source.reference) };
 }
@@ -122,7 +140,7 @@ function printNames({ rows, refusal }: Survey, rule: TagRule, io: CommandIO): nu
         .map(({ tag }) => `${tag}\n`)
         .join(""),
     );
-  else printError(io.stderr, refusal);
+  else printError(io, refusal);
   return refusal === undefined ? 0 : 1;
 }
 
@@ -134,9 +152,9 @@ interface Listing extends Opened {
 function print({ reference, survey, facts, rule }: Listing, format: OutputFormat, io: CommandIO): number {
   const { refusal, taken, total, rows } = survey;
   if (format === "text") {
-    io.stdout.write(listText(survey, facts, rule));
+    io.stdout.write(listText(survey, facts, { rule, screen: io.out }));
     io.stderr.write(facts.problems.map((problem) => `${plain(problem)}\n`).join(""));
-    if (refusal !== undefined) printError(io.stderr, refusal);
+    if (refusal !== undefined) printError(io, refusal);
   } else
     printData(io.stdout, format, {
       reference,

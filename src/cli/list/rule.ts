@@ -2,6 +2,7 @@ import { CodedError, messageOf } from "../../errors.ts";
 import type { Reference } from "../../oci/reference.ts";
 import { parseTagRule, type TagQuery, type TagRule } from "../../tags/rule.ts";
 import { UsageError } from "../command.ts";
+import type { Flags } from "../flags/flags.ts";
 
 /** Flags that say which tag is taken, each with the field of the spec that it stands for. */
 const fields = {
@@ -12,19 +13,44 @@ const fields = {
   order: "spec.ref.policy",
 } as const;
 
-export const ruleOptions = {
-  semver: { type: "string" },
-  "semver-filter": { type: "string" },
-  filter: { type: "string" },
-  extract: { type: "string" },
-  order: { type: "string" },
-} as const;
+const orders = {
+  numerical: { numerical: { order: "asc" } },
+  "numerical-desc": { numerical: { order: "desc" } },
+  alphabetical: { alphabetical: { order: "asc" } },
+  "alphabetical-desc": { alphabetical: { order: "desc" } },
+} as const satisfies Readonly<Record<string, TagQuery["policy"]>>;
 
-export const ruleHelp = `  --semver RANGE                     the latest version in the range, as ref.semver: '>=1.0.0 <2.0.0', '^2.0.0-0'
-  --semver-filter RE                 with --semver: of the tags that the expression (RE2) matches, as ref.semverFilter
-  --order ORDER                      the last of numerical, numerical-desc, alphabetical or alphabetical-desc, as ref.policy
-  --filter RE                        with --order: of the tags that the expression matches, as ref.filterTags.pattern
-  --extract TEMPLATE                 with --filter: ordered by what this makes of its groups, as '$ts'`;
+export const ruleFlags = {
+  semver: {
+    type: "string",
+    takes: "RANGE",
+    help: "the latest version in the range, as ref.semver: '>=1.0.0 <2.0.0', '^2.0.0-0'",
+    otherNames: ["range", "constraint", "version"],
+  },
+  "semver-filter": {
+    type: "string",
+    takes: "RE",
+    help: "with --semver: of the tags that the expression (RE2) matches, as ref.semverFilter",
+  },
+  order: {
+    type: "string",
+    choices: Object.keys(orders),
+    takes: "ORDER",
+    help: `the last one in this order, as ref.policy: ${Object.keys(orders).join(", ")}`,
+    otherNames: ["policy", "sort"],
+  },
+  filter: {
+    type: "string",
+    takes: "RE",
+    help: "with --order: of the tags that the expression (RE2) matches, as ref.filterTags.pattern",
+    otherNames: ["filter-tags", "pattern"],
+  },
+  extract: {
+    type: "string",
+    takes: "TEMPLATE",
+    help: "with --filter: ordered by what this makes of its groups, as '$ts'",
+  },
+} as const satisfies Flags;
 
 export type RuleFlags = { readonly [K in keyof typeof fields]?: string | undefined };
 
@@ -43,7 +69,8 @@ export function ruleOf({ tag, digest }: Reference, flags: RuleFlags): TagRule {
     return parseTagRule(given === undefined ? namedBy(tag, digest) : queryOf(flags));
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
-    throw new UsageError(inFlags(messageOf(error)), { cause: error });
+    const said = inFlags(messageOf(error));
+    throw new UsageError(said, new CodedError(error.code, said, { cause: error.cause }));
   }
 }
 
@@ -66,23 +93,14 @@ function checkPairs(flags: RuleFlags): void {
     throw new UsageError("--semver and --order each choose a tag; keep one of them");
 }
 
-const orders: Readonly<Record<string, TagQuery["policy"]>> = {
-  numerical: { numerical: { order: "asc" } },
-  "numerical-desc": { numerical: { order: "desc" } },
-  alphabetical: { alphabetical: { order: "asc" } },
-  "alphabetical-desc": { alphabetical: { order: "desc" } },
-};
-
 function queryOf({ semver, "semver-filter": semverFilter, filter, extract, order }: RuleFlags): TagQuery {
   if (semver !== undefined) {
     if (semver === "") throw new UsageError("--semver is empty; write a range such as '>=1.0.0', or '*' for all");
     return { semver, ...(semverFilter !== undefined && { semverFilter }) };
   }
   if (order === undefined) return {};
-  if (!Object.hasOwn(orders, order))
-    throw new UsageError(`--order is "${order}"; write ${Object.keys(orders).join(", ")}`);
   return {
-    policy: orders[order]!,
+    policy: orders[order as keyof typeof orders],
     ...(filter !== undefined && { filterTags: { pattern: filter, ...(extract !== undefined && { extract }) } }),
   };
 }

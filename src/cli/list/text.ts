@@ -1,10 +1,15 @@
 import type { TagRule } from "../../tags/rule.ts";
 import type { Survey, Verdict } from "../../tags/survey.ts";
+import type { Screen } from "../screen.ts";
 import { formatTable, plain } from "../terminal.ts";
 import type { Facts, TagFacts } from "./facts.ts";
 
 /** The table for people; `*` marks the tag that is taken. */
-export function listText(survey: Survey, { byTag }: Facts, rule: TagRule): string {
+export function listText(
+  survey: Survey,
+  { byTag }: Facts,
+  { rule, screen }: { readonly rule: TagRule; readonly screen: Screen },
+): string {
   const { rows, total } = survey;
   const lines = rows.map(({ tag, verdict }) => {
     const facts = byTag.get(tag) ?? {};
@@ -17,7 +22,8 @@ export function listText(survey: Survey, { byTag }: Facts, rule: TagRule): strin
       `${reasonOf(verdict, survey, rule)}${problem === undefined ? "" : `; ${problem.message} [${problem.code}]`}`,
     ];
   });
-  const table = lines.length === 0 ? "" : formatTable([["  TAG", "DIGEST", "CREATED", "SIGNED", "WHY"], ...lines]);
+  const table =
+    lines.length === 0 ? "" : formatTable([["  TAG", "DIGEST", "CREATED", "SIGNED", "WHY"], ...lines], screen);
   const more = total > rows.length ? `  and ${total - rows.length} more; --limit shows them\n` : "";
   return `${table}${more}${missing(survey, rule)}`;
 }
