@@ -25,10 +25,21 @@ describe("the CRD file", () => {
     });
   });
 
-  it("shows the columns that Flux's repositories show, in their order", () => {
+  it("shows what is short in a row, and the rest with -o wide", () => {
     const [version] = customResourceDefinition().spec.versions;
-    const columns = version?.additionalPrinterColumns.filter(({ priority }) => priority === undefined);
-    expect(columns?.map(({ name }) => name)).toEqual(["URL", "Ready", "Status", "Age"]);
+    const names = (wide: number | undefined) =>
+      version?.additionalPrinterColumns.filter(({ priority }) => priority === wide).map(({ name }) => name);
+    expect(names(undefined)).toEqual(["Ready", "Status", "Revision", "Age"]);
+    expect(names(1)).toEqual(["URL", "Operation", "Selected"]);
+  });
+
+  it("shows columns that the schema has", () => {
+    const paths = new Set(nodes(resourceSchema()).map(([path]) => path));
+    const own = customResourceDefinition()
+      .spec.versions.flatMap(({ additionalPrinterColumns }) => additionalPrinterColumns)
+      .filter(({ jsonPath }) => !/[?]|^[.]metadata/.test(jsonPath));
+    expect(own.length).toBeGreaterThan(3);
+    expect(own.filter(({ jsonPath }) => !paths.has(jsonPath))).toEqual([]);
   });
 });
 
@@ -123,11 +134,17 @@ describe("config/testdata/crd", () => {
     expect(issues[0]?.hint).toContain(message);
   });
 
+  it.each(cases("syntax"))("syntax/%s is left to the parsers, which say it more exactly", (_, text) => {
+    expect(parseArtifactRepository(parse(text))).toHaveProperty("resource");
+  });
+
   it("breaks every rule", () => {
     const rules = nodes(resourceSchema()).flatMap(
       ([, node]) => (node["x-kubernetes-validations"] ?? []) as { message: string }[],
     );
-    const texts = cases("invalid").map(([, text]) => text.split("\n")[0]?.split(": ")[1] ?? "\0");
+    const texts = [...cases("invalid"), ...cases("syntax")].map(
+      ([, text]) => text.split("\n")[0]?.split(": ")[1] ?? "\0",
+    );
     expect(rules.filter(({ message }) => !texts.some((text) => message.startsWith(text)))).toEqual([]);
     expect(rules.length).toBeGreaterThan(8);
   });

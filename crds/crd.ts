@@ -7,13 +7,20 @@ export const CRD_FILE = `${GROUP}_${PLURAL}.yaml`;
 
 const readyCondition = (field: string) => `.status.conditions[?(@.type=="Ready")].${field}`;
 
-/** As Flux's, so that `kubectl get` shows both kinds of repository alike; Operation only with `-o wide`. */
+/** A row fits into 120 characters: the texts are `status.summary`, and what is long comes with `-o wide`. */
 const printerColumns = [
-  { name: "URL", type: "string", jsonPath: ".spec.url" },
   { name: "Ready", type: "string", jsonPath: readyCondition("status") },
-  { name: "Status", type: "string", jsonPath: readyCondition("message") },
-  { name: "Operation", type: "string", jsonPath: ".status.selected.operation", priority: 1 },
+  { name: "Status", type: "string", jsonPath: ".status.summary.state", description: "The state in few words." },
+  {
+    name: "Revision",
+    type: "string",
+    jsonPath: ".status.summary.revision",
+    description: "The tag and the digest of the artifact that is served.",
+  },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  { name: "URL", type: "string", jsonPath: ".spec.url", priority: 1 },
+  { name: "Operation", type: "string", jsonPath: ".status.selected.operation", priority: 1 },
+  { name: "Selected", type: "string", jsonPath: ".status.summary.selected", priority: 1 },
 ];
 
 /** `openAPIV3Schema` of the kind; apiVersion, kind and metadata belong to the API server. */

@@ -10,7 +10,7 @@ import { openWorkspace } from "./workspace.ts";
 const workspace = await openWorkspace();
 const testdata = new URL("../config/testdata/crd/", import.meta.url);
 
-function cases(kind: "valid" | "invalid"): { file: string; text: string }[] {
+function cases(kind: "valid" | "invalid" | "syntax"): { file: string; text: string }[] {
   const dir = new URL(`${kind}/`, testdata);
   return readdirSync(dir)
     .sort()
@@ -66,7 +66,7 @@ describe("the CRD on a real API server", () => {
     expect(created.spec).toMatchObject(withoutNulls(object.spec));
   });
 
-  it.each(cases("invalid"))("refuses $file", async ({ text }) => {
+  it.each([...cases("invalid"), ...cases("syntax")])("refuses $file", async ({ text }) => {
     const [, path = "", words] = /^# refused at ([^:\n]+)(?:: (.+))?$/m.exec(text) ?? [];
     const refusal: unknown = await plane.admin.create(only(text)).catch((error: unknown) => error);
     if (!(refusal instanceof KubeStatusError)) throw new Error("it was accepted");

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isSet, type Rule } from "./rules.ts";
 
 /** Longest list or map that a spec may hold, unless a field says otherwise. */
 const MAX_ITEMS = 64;
@@ -58,4 +59,15 @@ export const registryAccess = {
     .boolean()
     .describe("Speak plain HTTP with the registry. The verification of TLS certificates cannot be switched off.")
     .optional(),
+};
+
+/** Plain HTTP has no certificates. */
+export const certificatesOfTls: Rule<{
+  readonly certSecretRef?: unknown;
+  readonly insecure?: boolean | undefined;
+}> = {
+  field: "insecure",
+  cel: "!has(self.certSecretRef) || !has(self.insecure) || !self.insecure",
+  holds: ({ certSecretRef, insecure }) => !isSet(certSecretRef) || insecure !== true,
+  message: "insecure is plain HTTP, which has no use for the certificates of certSecretRef; remove one of the two",
 };

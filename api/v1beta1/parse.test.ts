@@ -88,7 +88,7 @@ describe("what is accepted", () => {
     ["digest over semver over tag, as in Flux", { ref: { digest, semver: "1.x", tag: "1.0.0" } }],
     ["empty strings for what is not set", { ref: { digest: "", tag: "", semver: "" } }],
     ["an empty semver beside a policy", { ref: { semver: "", policy: { semver: { range: "1.x" } } } }],
-    ["semverFilter without semver, which Flux ignores", { ref: { semverFilter: ".*" } }],
+    ["an empty semverFilter without semver", { ref: { semverFilter: "" } }],
     ["a tag pinned by digest", { ref: { tag: `1.0.0@${digest}` } }],
     [
       "every policy field",
@@ -102,7 +102,7 @@ describe("what is accepted", () => {
     ["keys without identities", { verify: { secretRef: { name: "keys" }, matchOIDCIdentity: [] } }],
     [
       "an explicit default layout beside Extract",
-      { layerSelector: { operation: "Extract", layout: "Merge", onConflict: "Fail", filename: "{title}" } },
+      { layerSelector: { operation: "Extract", layout: "Merge", onConflict: "Fail", filename: "" } },
     ],
     ["a layout for the operation of a profile", { layerSelector: { layout: "LayerPerDir" } }],
     [

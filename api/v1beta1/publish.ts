@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { commonMetadataSchema } from "./common-metadata.ts";
 import { FLUX_CONTENT_MEDIA_TYPE } from "./constants.ts";
-import { list, localRef, registryAccess } from "./fields.ts";
+import { certificatesOfTls, list, localRef, registryAccess } from "./fields.ts";
 import { isSet, withRules, type Rule } from "./rules.ts";
 
 const signSchema = z
@@ -20,43 +20,46 @@ const signSchema = z
     "Signs what is pushed as cosign does, and attests how it was made (https://source.strata.dev/derivation/v1). Nothing goes to a transparency log.",
   );
 
-const publishOciSchema = z
-  .strictObject({
-    url: z
-      .string()
-      .max(512)
-      .regex(
-        /^oci:\/\/[^/@]+(\/[^/:@]+)+$/,
-        "write oci://registry/repository without a tag; tags belong in publish.oci.tags",
-      )
-      .describe("The repository to push to, `oci://registry/repository`, without a tag."),
-    tags: list(
-      z.string().min(1).max(512),
-      "Aliases to set on what was pushed, such as `stable` or `{tag}`. They are moved, never listed.",
-      32,
-    ).optional(),
-    ...registryAccess,
-    mediaType: z
-      .string()
-      .min(1)
-      .max(255)
-      .default(FLUX_CONTENT_MEDIA_TYPE)
-      .describe("Media type of the one layer. Argo CD reads `application/vnd.oci.image.layer.v1.tar+gzip`."),
-    retain: z
-      .int()
-      .min(1)
-      .max(100)
-      .describe("How many pushed manifests to keep; older ones are deleted. Without it none is.")
-      .optional(),
-    sign: signSchema.optional(),
-    referrers: z
-      .literal("Copy")
-      .describe(
-        "`Copy`: what refers to the upstream manifest, such as SBOMs and signatures, is pushed beside the artifact where the layer's bytes are unchanged.",
-      )
-      .optional(),
-  })
-  .describe("Push the result to a registry as an artifact with one layer.");
+const publishOciSchema = withRules(
+  z
+    .strictObject({
+      url: z
+        .string()
+        .max(512)
+        .regex(
+          /^oci:\/\/[^/@]+(\/[^/:@]+)+$/,
+          "write oci://registry/repository without a tag; tags belong in publish.oci.tags",
+        )
+        .describe("The repository to push to, `oci://registry/repository`, without a tag."),
+      tags: list(
+        z.string().min(1).max(512),
+        "Aliases to set on what was pushed, such as `stable` or `{tag}`. They are moved, never listed.",
+        32,
+      ).optional(),
+      ...registryAccess,
+      mediaType: z
+        .string()
+        .min(1)
+        .max(255)
+        .default(FLUX_CONTENT_MEDIA_TYPE)
+        .describe("Media type of the one layer. Argo CD reads `application/vnd.oci.image.layer.v1.tar+gzip`."),
+      retain: z
+        .int()
+        .min(1)
+        .max(100)
+        .describe("How many pushed manifests to keep; older ones are deleted. Without it none is.")
+        .optional(),
+      sign: signSchema.optional(),
+      referrers: z
+        .literal("Copy")
+        .describe(
+          "`Copy`: what refers to the upstream manifest, such as SBOMs and signatures, is pushed beside the artifact where the layer's bytes are unchanged.",
+        )
+        .optional(),
+    })
+    .describe("Push the result to a registry as an artifact with one layer."),
+  [certificatesOfTls],
+);
 export type PublishOci = z.output<typeof publishOciSchema>;
 
 /** `spec.publish`; when absent, `{externalArtifact: {}}`. */

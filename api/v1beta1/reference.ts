@@ -1,29 +1,37 @@
 import * as z from "zod";
 import { localRef, text } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";
+import { re2, semverRange } from "./syntax.ts";
 
-const filterTags = z
-  .strictObject({
-    pattern: text(
-      "RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
-    ).min(1),
-    extract: text(
-      "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1` or `$ts`; braces may stand around the name.",
-    ).optional(),
-  })
-  .describe("Narrows and rewrites the tags before the policy orders them, as in Flux's ImagePolicy.");
+const filterTags = withRules(
+  z
+    .strictObject({
+      pattern: text(
+        "RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
+      ).min(1),
+      extract: text(
+        "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1` or `$ts`; braces may stand around the name.",
+      ).optional(),
+    })
+    .describe("Narrows and rewrites the tags before the policy orders them, as in Flux's ImagePolicy."),
+  [],
+  [re2("pattern", true)],
+);
 
 const order = z.enum(["asc", "desc"]).default("asc");
 
 const policy = withRules(
   z
     .strictObject({
-      semver: z
-        .strictObject({
-          range: text("Semantic version range, such as `^1.x-0`; the highest version in it is taken.").min(1),
-        })
-        .describe("Takes the highest version within a range.")
-        .optional(),
+      semver: withRules(
+        z
+          .strictObject({
+            range: text("Semantic version range, such as `^1.x-0`; the highest version in it is taken.").min(1),
+          })
+          .describe("Takes the highest version within a range."),
+        [],
+        [semverRange("range", true)],
+      ).optional(),
       numerical: z
         .strictObject({ order: order.describe("`asc` takes the largest number, `desc` the smallest.") })
         .describe("Orders the tags, or what was extracted from them, as numbers.")
@@ -93,5 +101,12 @@ export const refSchema = withRules(
         !isSet(imagePolicyRef) || ![digest, tag, semver, policy].some(isSet),
       message: "imagePolicyRef stands alone; remove digest, tag, semver and policy",
     },
+    {
+      field: "semverFilter",
+      cel: "!has(self.semverFilter) || self.semverFilter == '' || has(self.policy) || (has(self.semver) && self.semver != '')",
+      holds: ({ semverFilter, semver, policy }) => !isSet(semverFilter) || isSet(policy) || isSet(semver),
+      message: "semverFilter narrows the tags that semver looks at; write semver beside it or remove semverFilter",
+    },
   ],
+  [semverRange("semver"), re2("semverFilter")],
 );

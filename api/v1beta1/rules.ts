@@ -1,14 +1,20 @@
 import type { z } from "zod";
 
+/** A rule that the API server judges by `cel`. */
+export interface ServerRule {
+  readonly cel: string;
+  /** What to write instead. */
+  readonly message: string;
+  /** The field that it is about, where it is about one alone. */
+  readonly field?: string;
+}
+
 /**
  * A rule across fields. The API server judges it by `cel`, every other reader of manifests (`strata build`, `strata
  * serve`, the controller) by `holds`; config/testdata/crd keeps the two in step.
  */
-export interface Rule<T> {
-  readonly cel: string;
+export interface Rule<T> extends ServerRule {
   readonly holds: (value: T) => boolean;
-  /** What to write instead. */
-  readonly message: string;
 }
 
 /** Marks `undefined` and the empty string alike: Flux's templates write `tag: ""` for "not set". */
@@ -16,13 +22,24 @@ export function isSet(value: unknown): boolean {
   return value !== undefined && value !== "";
 }
 
-/** `schema` with `rules` checked by zod and carried into the CRD. */
-export function withRules<S extends z.ZodObject>(schema: S, rules: readonly Rule<z.output<S>>[]): S {
+/**
+ * `schema` with `rules` checked by zod and carried into the CRD.
+ * @param syntax rules for the API server alone: the other readers parse the text itself, and say where it goes wrong
+ */
+export function withRules<S extends z.ZodObject>(
+  schema: S,
+  rules: readonly Rule<z.output<S>>[],
+  syntax: readonly ServerRule[] = [],
+): S {
   const checked = schema.superRefine((value, context) => {
-    for (const rule of rules) {
-      if (!rule.holds(value)) context.addIssue({ code: "custom", message: rule.message });
+    for (const { holds, message, field } of rules) {
+      if (!holds(value)) context.addIssue({ code: "custom", message, ...(field !== undefined && { path: [field] }) });
     }
   });
-  const validations = rules.map(({ cel, message }) => ({ rule: cel, message }));
+  const validations = [...rules, ...syntax].map(({ cel, message, field }) => ({
+    rule: cel,
+    message,
+    ...(field !== undefined && { fieldPath: `.${field}` }),
+  }));
   return checked.meta({ ...schema.meta(), "x-kubernetes-validations": validations });
 }

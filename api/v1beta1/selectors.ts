@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { stringMap, text } from "./fields.ts";
-import { withRules } from "./rules.ts";
+import { isSet, withRules } from "./rules.ts";
+import { filenameTemplate } from "./syntax.ts";
 
 /** `spec.indexSelector`: which manifests of a (nested) index. */
 export const indexSelectorSchema = z
@@ -84,8 +85,10 @@ export const layerSelectorSchema = withRules(
     .describe("Which layers of the selected manifests to take, and what to do with them."),
   [
     {
-      cel: "!has(self.layout) || self.layout == 'Merge' || !has(self.operation) || self.operation == 'ExtractAll'",
-      holds: ({ layout, operation }) => (layout ?? "Merge") === "Merge" || (operation ?? "ExtractAll") === "ExtractAll",
+      // Extract makes one directory, too, so that the default may stand beside it.
+      cel: "!has(self.layout) || !has(self.operation) || self.operation == 'ExtractAll' || (self.layout == 'Merge' && self.operation in ['Extract', 'extract'])",
+      holds: ({ layout, operation = "ExtractAll" }) =>
+        layout === undefined || operation === "ExtractAll" || (layout === "Merge" && operation === "Extract"),
       message: "layout is for ExtractAll; write operation: ExtractAll or remove layout",
     },
     {
@@ -103,5 +106,19 @@ export const layerSelectorSchema = withRules(
       holds: ({ offset, operation }) => offset === 0 || operation !== "ExtractAll",
       message: "offset picks one layer, ExtractAll takes every one; remove offset or write operation: Extract",
     },
+    {
+      field: "filename",
+      cel: "!has(self.filename) || self.filename == '' || !has(self.operation) || !(self.operation in ['Extract', 'extract'])",
+      holds: ({ filename, operation }) => !isSet(filename) || operation !== "Extract",
+      message: "filename names what is copied, and Extract copies nothing; write operation: Copy or remove filename",
+    },
+    {
+      field: "symlinks",
+      cel: "!has(self.symlinks) || self.symlinks == 'Skip' || !has(self.operation) || !(self.operation in ['Copy', 'copy'])",
+      holds: ({ symlinks, operation }) => symlinks === "Skip" || operation !== "Copy",
+      message:
+        "symlinks is for what is extracted, and Copy leaves a layer as it is; remove it or write operation: Extract",
+    },
   ],
+  [filenameTemplate],
 );

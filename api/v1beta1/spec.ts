@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { componentSchema, signedComponent } from "./component.ts";
 import { DURATION_PATTERN, TIMEOUT_PATTERN } from "./duration.ts";
-import { registryAccess } from "./fields.ts";
+import { certificatesOfTls, registryAccess } from "./fields.ts";
 import { aliasesElsewhere, publishSchema } from "./publish.ts";
 import { refSchema } from "./reference.ts";
 import { withRules } from "./rules.ts";
 import { indexSelectorSchema, layerSelectorSchema } from "./selectors.ts";
+import { repositoryUrl } from "./syntax.ts";
 import { verifySchema } from "./verify.ts";
 
 const fields = z
@@ -49,5 +50,5 @@ const fields = z
   .describe("What to read, what to take from it and where to put the result.");
 
 /** `spec`: a superset of Flux's OCIRepository v1. */
-export const specSchema = withRules(fields, [aliasesElsewhere, signedComponent]);
+export const specSchema = withRules(fields, [aliasesElsewhere, signedComponent, certificatesOfTls], repositoryUrl);
 export type ArtifactRepositorySpec = z.output<typeof specSchema>;

@@ -152,6 +152,22 @@ const publishedSchema = z
   })
   .describe("One place where the artifact was published.");
 
+const summarySchema = z
+  .object({
+    state: line(
+      "`stored`, `in progress`, `retrying: REASON` or `stalled: REASON`; the whole message is in `conditions`.",
+    )
+      .max(64)
+      .optional(),
+    revision: line("`artifact.revision` with eight digits of its digest. It stays while a newer one fails.")
+      .max(64)
+      .optional(),
+    selected: line("How many layers were selected, and the known layout that they were recognised as.")
+      .max(64)
+      .optional(),
+  })
+  .describe("The state in few words, for the columns of `kubectl get`; programs read `conditions` and `artifact`.");
+
 /** `status`. Fields of a newer version are passed over, not refused. */
 export const statusSchema = z
   .object({
@@ -182,6 +198,7 @@ export const statusSchema = z
     component: componentStatusSchema.optional(),
     selected: selectedSchema.optional(),
     published: z.array(publishedSchema).max(128).describe("Where the artifact was published.").optional(),
+    summary: summarySchema.optional(),
   })
   .describe("What the controller did last.");
 export type ArtifactRepositoryStatus = z.output<typeof statusSchema>;
@@ -189,3 +206,4 @@ export type ComponentStatus = z.output<typeof componentStatusSchema>;
 export type UpstreamStatus = z.output<typeof upstreamSchema>;
 export type SelectedStatus = z.output<typeof selectedSchema>;
 export type PublishedStatus = z.output<typeof publishedSchema>;
+export type StatusSummary = z.output<typeof summarySchema>;

@@ -2,13 +2,18 @@ import * as z from "zod";
 import { DURATION_PATTERN } from "./duration.ts";
 import { list, localRef, text } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";
+import { re2 } from "./syntax.ts";
 
-const oidcIdentity = z
-  .strictObject({
-    issuer: text("RE2 regular expression for the issuer in the signer's certificate."),
-    subject: text("RE2 regular expression for the subject in the signer's certificate."),
-  })
-  .describe("An accepted signer: both expressions must match.");
+const oidcIdentity = withRules(
+  z
+    .strictObject({
+      issuer: text("RE2 regular expression for the issuer in the signer's certificate."),
+      subject: text("RE2 regular expression for the subject in the signer's certificate."),
+    })
+    .describe("An accepted signer: both expressions must match."),
+  [],
+  [re2("issuer", true), re2("subject", true)],
+);
 
 /** `spec.verify`. */
 export const verifySchema = withRules(

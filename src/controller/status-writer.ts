@@ -5,6 +5,7 @@ import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, codeOf } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Identified, RawObject } from "../pipeline/object.ts";
+import { withSummary } from "./summary.ts";
 
 /**
  * Remembers what was written last for each object, because the cache may still show what was there before: a status made
@@ -51,7 +52,7 @@ export interface StatusChange {
 const attempts = 3;
 
 /**
- * Writes the fields that differ, in one request. Returns the object as it is then; undefined where there was nothing to write.
+ * Writes the fields that differ and what sums them up, in one request. Returns the object as it is then; undefined where there was nothing to write.
  * The API server compares no uid where a status is written, so it is told the version: what was made meanwhile under the same
  * name keeps its own status.
  *
@@ -63,7 +64,7 @@ export async function writeStatus(
 ): Promise<RawObject | undefined> {
   let before = known;
   for (let attempt = 1; ; attempt++) {
-    const status = statusPatch(before.status ?? {}, after);
+    const status = statusPatch(before.status ?? {}, withSummary(after));
     if (status === undefined) return before === known ? undefined : before;
     const { resourceVersion } = before.metadata;
     try {

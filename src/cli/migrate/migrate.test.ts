@@ -39,7 +39,7 @@ describe("OCIRepository", () => {
     const spec = `interval: 10m
 timeout: 90s
 url: oci://ghcr.io/org/app
-insecure: true
+insecure: false
 suspend: true
 provider: aws
 serviceAccountName: puller
@@ -57,6 +57,21 @@ verify:
     const result = migrated(text);
     expect(result.spec).toEqual((parse(text) as { spec: object }).spec);
     expect(result.notes).toEqual([]);
+  });
+
+  it.each([
+    ['{tag: "1.0", semverFilter: "^v"}', { tag: "1.0" }],
+    ['{semverFilter: "^v"}', undefined],
+    ['{digest: "", semver: "", semverFilter: "^v"}', { digest: "", semver: "" }],
+  ])("loses the semverFilter that had no effect in %s", (ref, left) => {
+    const result = migrated(object(`{interval: 1m, url: "oci://ghcr.io/org/app", ref: ${ref}}`));
+    expect((result.spec as { ref?: object }).ref).toEqual(left);
+    expect(result.notes).toEqual([expect.stringContaining("semverFilter is left out")]);
+  });
+
+  it("asks which of plain HTTP and certificates is meant", () => {
+    const spec = '{interval: 1m, url: "oci://ghcr.io/org/app", insecure: true, certSecretRef: {name: b}}';
+    expect(problemOf(object(spec))).toContain("remove one of the two");
   });
 
   it("loses what the API server added", () => {

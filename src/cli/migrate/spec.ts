@@ -48,7 +48,7 @@ export function migrateObject(object: YAMLMap, origin: Origin, document: Documen
   object.delete("status");
   const notes = origin === "proposal" ? moveReference(spec) : [];
   cleanMetadata(object);
-  notes.push(...dropUnknown(object, document));
+  notes.push(...dropUnknown(object, document), ...dropIneffective(spec));
   const parsed = parseArtifactRepository(plainValue(object, document));
   if ("issues" in parsed) throw invalid(formatIssues(parsed.issues));
   if (origin === "flux") notes.push(...adviceFor(plainValue(spec, document) as Readonly<Record<string, unknown>>));
@@ -144,6 +144,15 @@ function dropUnknown(object: YAMLMap, document: Document): string[] {
     object.deleteIn(path);
     return `${shown} is left out: ${path.at(-1) === "namespace" ? "references stay in the namespace of the object; copy what it names there" : `${KIND} has no such field`}`;
   });
+}
+
+/** Removes what had no effect in Flux, and is refused here for that. */
+function dropIneffective(spec: YAMLMap): string[] {
+  const ref = child(spec, "ref");
+  if (!ref?.get("semverFilter") || ref.get("semver") || ref.has("policy")) return [];
+  ref.delete("semverFilter");
+  if (ref.items.length === 0) spec.delete("ref");
+  return ["spec.ref.semverFilter is left out: it has no effect without semver"];
 }
 
 /** Without nodes; the cap is against aliases of aliases. */
