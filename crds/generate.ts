@@ -3,9 +3,17 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { CRD_FILE, customResourceDefinition, resourceSchema } from "./crd.ts";
 import { fieldsOf, fieldTable } from "./field-table.ts";
+import { JSON_SCHEMA_FILE, manifestSchema } from "./json-schema.ts";
 
 const crdFile = join(import.meta.dirname, CRD_FILE);
 const docFile = join(import.meta.dirname, "../docs/spec/v1beta1/artifactrepositories.md");
+
+const schemaFile = join(import.meta.dirname, "../docs/schema", JSON_SCHEMA_FILE);
+
+/** The text of the JSON Schema. */
+export function jsonSchema(): string {
+  return `${JSON.stringify(manifestSchema(), undefined, 2)}\n`;
+}
 
 /** The text of the CRD file. */
 export function crdYaml(): string {
@@ -26,5 +34,6 @@ export function withFieldTables(document: string): string {
 
 if (import.meta.main) {
   writeFileSync(crdFile, crdYaml());
+  writeFileSync(schemaFile, jsonSchema());
   writeFileSync(docFile, withFieldTables(readFileSync(docFile, "utf8")));
 }

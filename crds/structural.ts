@@ -7,7 +7,7 @@ export interface StructuralSchema {
   properties?: Record<string, StructuralSchema>;
   required?: string[];
   items?: StructuralSchema;
-  additionalProperties?: StructuralSchema;
+  additionalProperties?: StructuralSchema | false;
   pattern?: string;
   default?: unknown;
   [keyword: string]: unknown;
@@ -51,5 +51,5 @@ function assertStructural(node: StructuralSchema, path: string): void {
   if (typeof node.type !== "string") throw new Error(`${path}: no type`);
   for (const [name, child] of Object.entries(node.properties ?? {})) assertStructural(child, `${path}.${name}`);
   if (node.items !== undefined) assertStructural(node.items, `${path}[]`);
-  if (node.additionalProperties !== undefined) assertStructural(node.additionalProperties, `${path}{}`);
+  if (typeof node.additionalProperties === "object") assertStructural(node.additionalProperties, `${path}{}`);
 }

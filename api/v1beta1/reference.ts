@@ -7,7 +7,7 @@ const filterTags = withRules(
   z
     .strictObject({
       pattern: text(
-        "RE2 regular expression; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
+        "RE2 regular expression, such as `^main-[a-f0-9]+-(?P<ts>[0-9]+)$`; only tags that it matches are considered. `(?P<name>…)` and `(?<name>…)` name a group.",
       ).min(1),
       extract: text(
         "What the policy compares instead of the whole tag, made from the groups of the pattern: `$1` or `$ts`; braces may stand around the name.",
@@ -15,7 +15,7 @@ const filterTags = withRules(
     })
     .describe("Narrows and rewrites the tags before the policy orders them, as in Flux's ImagePolicy."),
   [],
-  [re2("pattern", true)],
+  [re2("pattern")],
 );
 
 const order = z.enum(["asc", "desc"]).default("asc");
@@ -68,7 +68,7 @@ export const refSchema = withRules(
         "Semantic version range (`>=1.0.0 <2.0.0`, `~1.4`, `1.x || 2.x`, `>=1.0.0-0` with pre-releases); takes precedence over tag.",
       ).optional(),
       semverFilter: text(
-        "RE2 regular expression; only tags that it matches are considered for the semver range.",
+        "RE2 regular expression, such as `.*-rc.*`; only tags that it matches are considered for the semver range. Needs `semver` beside it.",
       ).optional(),
       filterTags: filterTags.optional(),
       policy: policy.optional(),

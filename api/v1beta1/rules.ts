@@ -7,6 +7,8 @@ export interface ServerRule {
   readonly message: string;
   /** The field that it is about, where it is about one alone. */
   readonly field?: string;
+  /** Whether `cel` looks at `oldSelf`, which is an optional. */
+  readonly seesOld?: boolean;
 }
 
 /**
@@ -36,10 +38,16 @@ export function withRules<S extends z.ZodObject>(
       if (!holds(value)) context.addIssue({ code: "custom", message, ...(field !== undefined && { path: [field] }) });
     }
   });
-  const validations = [...rules, ...syntax].map(({ cel, message, field }) => ({
+  const validations = [...rules, ...syntax].map(validationOf);
+  return checked.meta({ ...schema.meta(), "x-kubernetes-validations": validations });
+}
+
+/** A rule as a CRD has it. */
+function validationOf({ cel, message, field, seesOld }: ServerRule): Readonly<Record<string, unknown>> {
+  return {
     rule: cel,
     message,
     ...(field !== undefined && { fieldPath: `.${field}` }),
-  }));
-  return checked.meta({ ...schema.meta(), "x-kubernetes-validations": validations });
+    ...(seesOld === true && { optionalOldSelf: true }),
+  };
 }

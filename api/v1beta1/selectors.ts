@@ -13,7 +13,9 @@ export const indexSelectorSchema = z
         /^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)?$/,
         "write os/architecture or os/architecture/variant, such as linux/arm64/v8",
       )
-      .describe("`os/architecture[/variant]`, compared with the platform that the index states for the manifest.")
+      .describe(
+        "`os/architecture[/variant]`, such as `linux/arm64/v8`, compared with the platform that the index states for the manifest.",
+      )
       .optional(),
     artifactType: text(
       "Glob on the effective type: the descriptor's artifactType, else the manifest's, else its config's media type.",
@@ -41,7 +43,7 @@ export const layerSelectorSchema = withRules(
   z
     .strictObject({
       mediaType: text(
-        "Media type of the layers, exact or a glob. It also selects the config blob when it matches its type.",
+        "Media type of the layers, exact or a glob, such as `application/vnd.cncf.helm.chart.content.*`. It also selects the config blob when it matches its type.",
       ).optional(),
       annotations: stringMap("Globs by annotation key; every one must match the layer's annotations.").optional(),
       offset: z

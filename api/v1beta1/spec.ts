@@ -15,14 +15,16 @@ const fields = z
       .string("write oci://registry/repository")
       .max(2048)
       .regex(/^oci:\/\/.*$/, "write oci://registry/repository")
-      .describe("The repository to read, `oci://registry/repository`. Tag and digest belong in `ref`."),
+      .describe(
+        "The repository to read, such as `oci://ghcr.io/stefanprodan/manifests/podinfo`. Tag and digest belong in `ref`.",
+      ),
     ref: refSchema.optional(),
     interval: z
       .string("write a duration such as 10m or 1h30m")
       .max(64)
       .regex(DURATION_PATTERN, "write a duration such as 10m or 1h30m")
       .describe(
-        "How often upstream is asked for something new, give or take the controller's jitter; at most once a second. `0s`: only after a change, or on request.",
+        "How often upstream is asked for something new, such as `10m` or `1h30m`, give or take the controller's jitter; at most once a second. `0s`: only after a change, or on request.",
       ),
     timeout: z
       .string()
@@ -30,7 +32,7 @@ const fields = z
       .regex(TIMEOUT_PATTERN, "write a duration in minutes, seconds or milliseconds, such as 60s")
       .default("60s")
       .describe(
-        "How long the registry may take to answer, for each phase with all its retries: resolving, signatures, manifests. Content may take as long as its size asks for. `0s`: 10m, which is also the longest.",
+        "How long the registry may take to answer, such as `60s`, for each phase with all its retries: resolving, signatures, manifests. Content may take as long as its size asks for. `0s`: 10m, which is also the longest.",
       ),
     ...registryAccess,
     ignore: z

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
+import { array, assert, constantFrom, property, tuple, type Arbitrary } from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -23,14 +23,15 @@ function specOf(file: string): ArtifactRepositorySpec {
   return parsed.resource.spec;
 }
 
+const isText = (text: string | undefined): text is string => text !== undefined;
+
 /** Every text of a spec that has a syntax of its own, read by its parser. */
 async function readAll(spec: ArtifactRepositorySpec): Promise<void> {
   const { ref = {}, layerSelector, verify } = spec;
   repositoryOf(spec);
-  for (const range of [ref.semver, ref.policy?.semver?.range]) if (range !== undefined) parseRange(range);
-  for (const pattern of [ref.semverFilter, ref.filterTags?.pattern])
-    if (pattern !== undefined) parsePattern(pattern, "pattern");
-  if (layerSelector?.filename !== undefined) expandTemplate(layerSelector.filename, everyValue);
+  [ref.semver, ref.policy?.semver?.range].filter(isText).forEach((range) => parseRange(range));
+  [ref.semverFilter, ref.filterTags?.pattern].filter(isText).forEach((pattern) => parsePattern(pattern, "pattern"));
+  [layerSelector?.filename].filter(isText).forEach((name) => expandTemplate(name, everyValue));
   if (verify !== undefined) await readVerifyPolicy(verify, () => Promise.reject(new Error("no Secret is named")));
 }
 
@@ -52,10 +53,10 @@ const isAccepted = (read: () => unknown): boolean => {
 };
 
 /** Everything that the parser takes out of `texts` must pass the rule; and it has to have taken much. */
-function letsThrough(texts: fc.Arbitrary<string>, parser: (text: string) => unknown, rule: (text: string) => boolean) {
+function letsThrough(texts: Arbitrary<string>, parser: (text: string) => unknown, rule: (text: string) => boolean) {
   let taken = 0;
-  fc.assert(
-    fc.property(texts, (text) => {
+  assert(
+    property(texts, (text) => {
       if (!isAccepted(() => parser(text))) return;
       taken++;
       expect(rule(text), text).toBe(true);
@@ -66,7 +67,7 @@ function letsThrough(texts: fc.Arbitrary<string>, parser: (text: string) => unkn
 }
 
 const joined = (parts: readonly string[], maxLength: number) =>
-  fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength }).map((chosen) => chosen.join(""));
+  array(constantFrom(...parts), { minLength: 1, maxLength }).map((chosen) => chosen.join(""));
 
 describe("what the parsers accept passes the API server", () => {
   it("for ranges", () => {
@@ -107,8 +108,8 @@ describe("what the parsers accept passes the API server", () => {
     expect(rules.every(([whole]) => whole !== undefined)).toBe(true);
     const passes = (url: string) => rules.every(([, not, pattern]) => new RegExp(pattern!).test(url) === (not === ""));
     const parts = ["app", "App", "__", "-", "/", ".", "1", "9", ":1.0", "@"];
-    const hosts = fc.constantFrom("host", "Host.example", "localhost:5000", "[::1]:5000", "me@host");
-    const urls = fc.tuple(hosts, joined(parts, 4)).map(([host, rest]) => `oci://${host}/${rest}`);
+    const hosts = constantFrom("host", "Host.example", "localhost:5000", "[::1]:5000", "me@host");
+    const urls = tuple(hosts, joined(parts, 4)).map(([host, rest]) => `oci://${host}/${rest}`);
     letsThrough(urls, (url) => repositoryOf({ url } as ArtifactRepositorySpec), passes);
   });
 });

@@ -33,24 +33,41 @@ export const repositoryUrl: readonly ServerRule[] = [
 ];
 
 /** CEL fails on an expression that it cannot compile, whatever it is compared with. */
-const compiles = (field: string): string => `''.matches(self.${field}) || !''.matches(self.${field})`;
+const compiles = (text: string): string => `(''.matches(${text}) || !''.matches(${text}))`;
+
+/** The API server tolerates a rule that is broken where nothing was edited, but not one that fails: this one says so itself. */
+const isUnchanged = (field: string): string =>
+  `(oldSelf.hasValue() && has(oldSelf.value().${field}) && oldSelf.value().${field} == self.${field})`;
+
+const notRe2 = "is not an RE2 regular expression; RE2 has no look-around and no back-references";
 
 /** @param field a text in RE2 syntax, absent or not */
-export function re2(field: string, isRequired = false): ServerRule {
+export function re2(field: string): ServerRule {
   return {
-    field,
-    cel: isRequired ? compiles(field) : `${isAbsent(field)} || ${compiles(field)}`,
-    message: `${field} is not an RE2 regular expression; RE2 has no look-around and no back-references`,
+    cel: `${isAbsent(field)} || ${isUnchanged(field)} || ${compiles(`self.${field}`)}`,
+    message: `${field} ${notRe2}`,
+    seesOld: true,
+  };
+}
+
+/** @param field a list of objects whose `names` are texts in RE2 syntax */
+export function re2List(field: string, names: readonly string[]): ServerRule {
+  const each = names.map((name) => compiles(`item.${name}`)).join(" && ");
+  return {
+    cel: `!has(self.${field}) || ${isUnchanged(field)} || self.${field}.all(item, ${each})`,
+    message: `${field} holds what ${notRe2}`,
+    seesOld: true,
   };
 }
 
 const space = "[\\t\\n\\f\\r ]";
-const number = "[0-9xX*]+([|][0-9xX*]+)*";
+// The bar is in it as it is in the controller's, and Masterminds'.
+const number = "[0-9|xX*]+";
 const identifiers = "[0-9A-Za-z-]+([.][0-9A-Za-z-]+)*";
 const bound = `v?${number}([.]${number})?([.]${number})?(-${identifiers})?([+]${identifiers})?`;
 const term = `((!=|>=|=>|<=|=<|~>|[=<>~^])${space}*)?${bound}`;
 const group = `${space}*${term}((${space}*,${space}*|${space}+(-${space}+)?)${term})*${space}*`;
-/** The ranges that the controller reads, and few others; in RE2 and JavaScript alike. */
+/** The ranges that the controller reads, and few others; in RE2. */
 export const rangePattern = `^${group}([|][|]${group})*$`;
 
 export function semverRange(field: string, isRequired = false): ServerRule {
@@ -63,7 +80,7 @@ export function semverRange(field: string, isRequired = false): ServerRule {
 }
 
 const variables = "tag|title|offset|digest|hex|ext|repository|platform|artifactType|annotation:[^{}]*";
-/** A name whose braces hold variables that there are; in RE2 and JavaScript alike. */
+/** A name whose braces hold variables that there are; in RE2. */
 export const templatePattern = `^([^{}]|[{](${variables})[}])*$`;
 
 export const filenameTemplate: ServerRule = {

@@ -2,18 +2,18 @@ import * as z from "zod";
 import { DURATION_PATTERN } from "./duration.ts";
 import { list, localRef, text } from "./fields.ts";
 import { isSet, withRules } from "./rules.ts";
-import { re2 } from "./syntax.ts";
+import { re2List } from "./syntax.ts";
 
-const oidcIdentity = withRules(
-  z
-    .strictObject({
-      issuer: text("RE2 regular expression for the issuer in the signer's certificate."),
-      subject: text("RE2 regular expression for the subject in the signer's certificate."),
-    })
-    .describe("An accepted signer: both expressions must match."),
-  [],
-  [re2("issuer", true), re2("subject", true)],
-);
+const oidcIdentity = z
+  .strictObject({
+    issuer: text(
+      "RE2 regular expression for the issuer in the signer's certificate, such as `^https://token.actions.githubusercontent.com$`.",
+    ),
+    subject: text(
+      "RE2 regular expression for the subject in the signer's certificate, such as `^https://github.com/org/.*$`.",
+    ),
+  })
+  .describe("An accepted signer: both expressions must match.");
 
 /** `spec.verify`. */
 export const verifySchema = withRules(
@@ -41,7 +41,7 @@ export const verifySchema = withRules(
         .max(64)
         .regex(DURATION_PATTERN, "write a duration such as 72h or 1h30m")
         .describe(
-          "Takes a version only once its signature is that old, by the time that a transparency log or a timestamp authority vouches for. Until then the previous one stays; with ranges and policies, the newest that is old enough is taken.",
+          "Takes a version only once its signature is that old, such as `72h`, by the time that a transparency log or a timestamp authority vouches for. Until then the previous one stays; with ranges and policies, the newest that is old enough is taken.",
         )
         .optional(),
       trustedRootSecretRef: localRef(
@@ -77,4 +77,5 @@ export const verifySchema = withRules(
       message: "write either secretRef (keys) or matchOIDCIdentity (keyless), not both",
     },
   ],
+  [re2List("matchOIDCIdentity", ["issuer", "subject"])],
 );

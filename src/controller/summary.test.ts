@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, constantFrom, property, string } from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { failurePolicies } from "./policy.ts";
@@ -68,9 +68,9 @@ describe("withSummary", () => {
 
   it("leaves a row of 120 characters to a name of 28, whatever fails and whatever the tag", () => {
     const reasons = [...new Set(Object.values(failurePolicies).map(({ reason }) => reason))];
-    const text = fc.string({ unit: "binary", maxLength: 300 });
-    fc.assert(
-      fc.property(fc.constantFrom("Stalled", "Reconciling"), fc.constantFrom(...reasons), text, (type, reason, tag) => {
+    const text = string({ unit: "binary", maxLength: 300 });
+    assert(
+      property(constantFrom("Stalled", "Reconciling"), constantFrom(...reasons), text, (type, reason, tag) => {
         const conditions = statusOf({ Ready: ["False", reason], [type]: ["True"] });
         const { summary } = withSummary({ ...conditions, artifact: artifact(`${tag}@sha256:${hex}`) });
         expect(summary?.state?.replace(/^\w+: /, "")).toBe(reason.replace(/^OCIArtifact/, ""));
