@@ -57,8 +57,8 @@ const configTypes = [
   "application/vnd.example.config.v1+json",
 ];
 const tags = ["1.0.0", "1.1.0", "2.0.0-rc.1", "v1.2.0", "latest", "main-2", "1.1.0_build.5", "0.9"];
-const ranges = ["*", ">=1.0.0", "^1.0", "~1.0.0", ">=1.0.0-0", ">99", "1.x || 2.x", "not a range"];
-const filters = [".*-rc.*", "^1\\.", "(", "^v"];
+const ranges = ["*", ">=1.0.0", "^1.0", "~1.0.0", ">=1.0.0-0", ">99", "1.x || 2.x", "<0.0.1"];
+const filters = [".*-rc.*", "^1\\.", "^none$", "^v"];
 
 /** The case of that number: the same seed gives the same one, whatever was run before it. */
 export function randomCase(seed: number, index: number): Case {
@@ -121,7 +121,7 @@ function accessOf(random: Random): Spec {
   if (!random.chance(8)) return {};
   return random.pick<Spec>([
     { secretRef: { name: "missing" } },
-    { certSecretRef: { name: "missing" } },
+    { certSecretRef: { name: "missing" }, insecure: false },
     { proxySecretRef: { name: "missing" } },
     { serviceAccountName: "missing" },
     { verify: { provider: "cosign", secretRef: { name: "missing" } } },

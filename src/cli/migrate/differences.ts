@@ -151,7 +151,21 @@ export const differences = [
     flux: "not checked",
     strata: "refused; `insecure` is plain HTTP",
     why: "verification of certificates cannot be switched off",
-    write: "`certSecretRef` with its `ca.crt`",
+    write: "`certSecretRef` with its `ca.crt`, and no `insecure`",
+  },
+  {
+    id: "refused-syntax",
+    what: "a URL with a tag or upper-case letters, a range or regular expression that cannot be read, and `insecure` beside `certSecretRef`",
+    flux: "taken by the API server",
+    strata: "refused by the API server, with what to write instead",
+    why: "whoever applies it hears of it at once",
+  },
+  {
+    id: "semver-filter-alone",
+    what: "`ref.semverFilter` without `ref.semver`",
+    flux: "ignored",
+    strata: "refused; `strata migrate` leaves it out",
+    why: "a filter that filters nothing deceives its author",
   },
   {
     id: "zero-timeout",
