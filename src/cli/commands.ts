@@ -27,6 +27,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "Tell everything about one ArtifactRepository",
     load: async () => (await import("./cluster/describe.ts")).describe,
   },
+  diff: {
+    summary: "Compare two artifacts, file by file",
+    load: async () => (await import("./diff/diff.ts")).diff,
+  },
   doctor: {
     summary: "Ask a registry what it can do, and say what fails",
     load: async () => (await import("./doctor.ts")).doctor,

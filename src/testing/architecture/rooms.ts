@@ -167,7 +167,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/wiring",
     ],
     types: ["src/kube/client"],
-    packages: ["yaml"],
+    packages: ["diff", "yaml"],
     reaches: ["fs"],
   },
   "src/wiring": {

@@ -1,0 +1,178 @@
+import { createHash, type Hash } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { lstat, open, opendir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { Budget } from "../../archive/budget.ts";
+import { decompress } from "../../archive/decompress.ts";
+import { type ScannedEntry, type ScanHandler, TarScanner } from "../../archive/scanner.ts";
+import { CodedError, stopIfAborted } from "../../errors.ts";
+import type { Limits } from "../../oci/limits.ts";
+import type { StagedBlob } from "../../oci/types.ts";
+
+/** One file, as consumers see it; a directory is nothing by itself. */
+export interface ListedFile {
+  readonly type: "file" | "symlink" | "hardlink" | "special";
+  readonly isExecutable: boolean;
+  /** Bytes. */
+  readonly size: number;
+  /** Of the content, or of where a link leads. */
+  readonly digest: string;
+}
+
+/** The files of one side, without their content. */
+export interface Files {
+  readonly byPath: ReadonlyMap<string, ListedFile>;
+  /** The content of `paths`, each of which is small enough to be held. */
+  read(paths: ReadonlySet<string>): Promise<ReadonlyMap<string, Buffer>>;
+}
+
+interface ReadContext {
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+}
+
+/** The files of an artifact; it is read anew for contents. @throws Archive… */
+export async function archiveFiles(blob: Pick<StagedBlob, "path" | "size">, context: ReadContext): Promise<Files> {
+  const lister = new Lister();
+  await scan(blob, lister, context);
+  return {
+    byPath: lister.finished(),
+    read: async (paths) => {
+      const collector = new Collector(paths);
+      if (paths.size > 0) await scan(blob, collector, context);
+      return collector.finished();
+    },
+  };
+}
+
+async function scan(
+  { path, size }: Pick<StagedBlob, "path" | "size">,
+  handler: ScanHandler,
+  { limits, signal }: ReadContext,
+): Promise<void> {
+  const scanner = new TarScanner(handler, limits);
+  const budget = new Budget(limits, size, { expandedBytes: 0 });
+  let expanded = 0;
+  await decompress("gzip", createReadStream(path) as AsyncIterable<Buffer>, (chunk) => {
+    stopIfAborted(signal, "while comparing");
+    expanded += chunk.length;
+    budget.checkExpanded(expanded);
+    scanner.push(chunk);
+    return undefined;
+  });
+  scanner.finish();
+}
+
+const pathOf = (name: string): string => name.replace(/^\.\//, "").replace(/\/$/, "");
+const hashed = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+class Lister implements ScanHandler {
+  readonly #files = new Map<string, ListedFile>();
+  #open: { readonly path: string; readonly entry: ScannedEntry; readonly hash: Hash } | undefined;
+
+  entry(entry: ScannedEntry): void {
+    this.#close();
+    const { type, name, link } = entry;
+    const path = pathOf(name);
+    if (type === "file") this.#open = { path, entry, hash: createHash("sha256") };
+    else if (type !== "dir") this.#files.set(path, { type, isExecutable: false, size: 0, digest: hashed(link) });
+  }
+
+  data(chunk: Buffer, start: number, end: number): void {
+    this.#open?.hash.update(chunk.subarray(start, end));
+  }
+
+  finished(): ReadonlyMap<string, ListedFile> {
+    this.#close();
+    return this.#files;
+  }
+
+  #close(): void {
+    if (this.#open === undefined) return;
+    const { path, entry, hash } = this.#open;
+    const isExecutable = (entry.mode & 0o111) !== 0;
+    this.#files.set(path, { type: "file", isExecutable, size: entry.size, digest: hash.digest("hex") });
+    this.#open = undefined;
+  }
+}
+
+class Collector implements ScanHandler {
+  readonly #wanted: ReadonlySet<string>;
+  readonly #contents = new Map<string, Buffer[]>();
+  #chunks: Buffer[] | undefined;
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.#wanted = wanted;
+  }
+
+  entry({ type, name }: ScannedEntry): void {
+    const path = pathOf(name);
+    this.#chunks = type === "file" && this.#wanted.has(path) ? [] : undefined;
+    if (this.#chunks !== undefined) this.#contents.set(path, this.#chunks);
+  }
+
+  data(chunk: Buffer, start: number, end: number): void {
+    // The scanner's chunks are used again.
+    this.#chunks?.push(Buffer.from(chunk.subarray(start, end)));
+  }
+
+  finished(): ReadonlyMap<string, Buffer> {
+    return new Map([...this.#contents].map(([path, chunks]) => [path, Buffer.concat(chunks)]));
+  }
+}
+
+/** The files below a directory; symlinks are listed and not followed. @throws ArchiveTooManyEntries, StorageFailed */
+export async function directoryFiles(root: string, { limits, signal }: ReadContext): Promise<Files> {
+  const byPath = new Map<string, ListedFile>();
+  const waiting = [""];
+  for (let at = 0; at < waiting.length; at++) {
+    const below = waiting[at]!;
+    for await (const { name } of await opendir(join(root, below))) {
+      stopIfAborted(signal, "while reading the directory");
+      const path = below === "" ? name : `${below}/${name}`;
+      const listed = await fileAt(join(root, path));
+      if (listed === "directory") waiting.push(path);
+      else byPath.set(path, listed);
+      if (byPath.size + waiting.length > limits.maxEntries)
+        throw new CodedError(
+          "ArchiveTooManyEntries",
+          `${root} has more than ${limits.maxEntries} files; name one below it`,
+        );
+    }
+  }
+  return {
+    byPath,
+    read: async (paths) => {
+      const contents = new Map<string, Buffer>();
+      for (const path of paths) contents.set(path, await contentOf(join(root, path), byPath.get(path)?.size ?? 0));
+      return contents;
+    },
+  };
+}
+
+async function fileAt(path: string): Promise<ListedFile | "directory"> {
+  const found = await lstat(path);
+  if (found.isDirectory()) return "directory";
+  if (found.isSymbolicLink())
+    return { type: "symlink", isExecutable: false, size: 0, digest: hashed(await readlink(path)) };
+  if (!found.isFile()) return { type: "special", isExecutable: false, size: 0, digest: "" };
+  const hash = createHash("sha256");
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  let size = 0;
+  for await (const chunk of handle.createReadStream() as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    hash.update(chunk);
+  }
+  return { type: "file", isExecutable: (found.mode & 0o111) !== 0, size, digest: hash.digest("hex") };
+}
+
+/** At most the `size` that was seen first: a file may grow meanwhile. */
+async function contentOf(path: string, size: number): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
