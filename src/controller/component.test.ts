@@ -59,7 +59,12 @@ async function status(specification: object) {
 }
 async function state() {
   const object = await controller.get("app");
-  return { ...object?.status, ready: conditionOf(object, "Ready"), verified: conditionOf(object, "SourceVerified") };
+  const named = { ready: "Ready", stalled: "Stalled", verified: "SourceVerified" } as const;
+  const conditions = Object.entries(named).map(([name, type]) => [name, conditionOf(object, type)] as const);
+  return {
+    ...object?.status,
+    ...(Object.fromEntries(conditions) as Record<keyof typeof named, ReturnType<typeof conditionOf>>),
+  };
 }
 async function files(): Promise<string[]> {
   const { path } = (await controller.get("app"))!.status!.artifact!;
@@ -144,9 +149,12 @@ describe("a resource that ocm added", () => {
   });
 
   it("is told apart in the message where it is not clear", async () => {
-    const { ready } = await status(spec({ name: "config" }));
+    const { ready, stalled } = await status(spec({ name: "config" }));
     expect(ready).toMatchObject({ status: "False", reason: "AmbiguousResource" });
-    expect(ready?.message).toContain("component:\n  resource:\n    name: config\n    extraIdentity:\n      env: prod");
+    expect(ready?.message).toContain("see the condition Stalled");
+    expect(stalled?.message).toContain(
+      "component:\n  resource:\n    name: config\n    extraIdentity:\n      env: prod",
+    );
     expect((await status(spec({ name: "nothing" }))).ready).toMatchObject({ reason: "NoResourceMatch" });
   });
 });

@@ -30,11 +30,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+const written = (file: string): string =>
+  `wrote ${file}\nopen it in a browser and pick: it shows the ArtifactRepository to apply\n`;
+
 /** Writes a page, by a program other than this one where it is given. */
 async function write(reference: string, program?: string): Promise<string> {
   const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
   const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  if (program === undefined) expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: "" });
+  if (program === undefined) expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: written(file) });
   else await run(process.execPath, [program, ...args], { env: { HOME: dir } });
   return file;
 }

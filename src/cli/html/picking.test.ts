@@ -32,7 +32,7 @@ afterAll(async () => {
 async function write(reference: string): Promise<string> {
   const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
   const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  expect(await runStrata(args)).toMatchObject({ code: 0, stderr: "" });
+  expect(await runStrata(args)).toMatchObject({ code: 0, stderr: expect.stringContaining(`wrote ${file}\n`) });
   return file;
 }
 
