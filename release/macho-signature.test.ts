@@ -11,6 +11,7 @@ function machO({ content = 9000, commands = ["__TEXT", "__LINKEDIT", "signature"
   let at = 32;
   for (const name of commands)
     at += name === "signature" ? writeSignature(file, at, content) : writeSegment(file, at, name, content);
+  file.writeUInt32LE(at - 32, 20);
   return file;
 }
 
@@ -70,11 +71,23 @@ describe("an ad-hoc signature", () => {
   });
 
   it.each([
-    [["__TEXT", "__LINKEDIT"], "signature"],
     [["__TEXT", "signature"], "__LINKEDIT"],
     [["__LINKEDIT", "signature"], "__TEXT"],
   ])("is refused to a file with %j alone", (commands, missing) => {
     expect(() => signAdHoc(machO({ commands }), "strata")).toThrow(`no load command for ${missing}`);
+  });
+
+  it("is put after a file that has none, and stays the same from then on", () => {
+    const bare = machO({ commands: ["__TEXT", "__LINKEDIT"] });
+    const made = signAdHoc(bare, "strata");
+    const command = 32 + 72 + 72;
+    expect([0, 4, 8].map((at) => made.readUInt32LE(command + at))).toEqual([0x1d, 16, 9072]);
+    expect([made.readUInt32LE(16), made.readUInt32LE(20)]).toEqual([3, 72 + 72 + 16]);
+    expect(made.readUInt32LE(command + 12)).toBe(made.length - 9072);
+    expect(made.readUInt32BE(9072).toString(16)).toBe("fade0cc0");
+    expect(signAdHoc(made, "strata").equals(made)).toBe(true);
+    bare[command] = 1;
+    expect(() => signAdHoc(bare, "strata")).toThrow("no room");
   });
 
   it("is refused where the old one stands outside of the last segment", () => {

@@ -20,6 +20,9 @@ const mainBinary = 1n;
 const headerBytes = 32;
 const segment64 = 0x19;
 const codeSignature = 0x1d;
+/** Of the command about the signature, and where that may begin. */
+const commandBytes = 16;
+const alignment = 16;
 /** To which a segment's size in memory is rounded, on arm64. */
 const memoryPage = 0x4000n;
 
@@ -31,11 +34,12 @@ interface Commands {
 }
 
 /**
- * Signs a thin 64-bit Mach-O file as `codesign -s -` does, in place of the signature that it has: on Apple's processors
+ * Signs a thin 64-bit Mach-O file as `codesign -s -` does, in place of the signature that it may have: on Apple's processors
  * nothing runs without one. It vouches for nobody; Gatekeeper wants a notarised one for what a browser has downloaded.
  * @throws Error where the file has no place for a signature at its end
  */
-export function signAdHoc(file: Buffer, identifier: string): Buffer {
+export function signAdHoc(unsigned: Buffer, identifier: string): Buffer {
+  const file = withPlace(unsigned);
   const { signature, linkedit, text } = commandsOf(file);
   const limit = file.readUInt32LE(signature + 8);
   const from = file.readBigUInt64LE(linkedit + 40);
@@ -64,6 +68,21 @@ export function signAdHoc(file: Buffer, identifier: string): Buffer {
   return signed;
 }
 
+/** What adds a segment to a file takes the old signature away: the command that says where the new one stands is the last one. */
+function withPlace(file: Buffer): Buffer {
+  const commands = [...commandsIn(file)];
+  if (commands.some(({ kind }) => kind === codeSignature)) return file;
+  const end = headerBytes + file.readUInt32LE(20);
+  if (!file.subarray(end, end + commandBytes).equals(Buffer.alloc(commandBytes)))
+    throw new Error("there is no room after the load commands for one about the signature");
+  const padding = Buffer.alloc((alignment - (file.length % alignment)) % alignment);
+  const placed = Buffer.concat([file, padding]);
+  placed.writeUInt32LE(commands.length + 1, 16);
+  placed.writeUInt32LE(end - headerBytes + commandBytes, 20);
+  [codeSignature, commandBytes, placed.length, 0].forEach((word, at) => placed.writeUInt32LE(word, end + 4 * at));
+  return placed;
+}
+
 function hashOfPage(file: Buffer, page: number, limit: number): Buffer {
   const bytes = file.subarray(page * pageBytes, Math.min((page + 1) * pageBytes, limit));
   return createHash("sha256").update(bytes).digest();
@@ -73,14 +92,19 @@ function writeWords(bytes: Buffer, offset: number, words: readonly number[]): vo
   words.forEach((word, at) => bytes.writeUInt32BE(word, offset + 4 * at));
 }
 
-function commandsOf(file: Buffer): Commands {
-  const found = new Map<string, number>();
+function* commandsIn(file: Buffer): Generator<{ kind: number; at: number }> {
   let at = headerBytes;
   for (let count = file.readUInt32LE(16); count > 0; count--) {
-    const kind = file.readUInt32LE(at);
+    yield { kind: file.readUInt32LE(at), at };
+    at += file.readUInt32LE(at + 4);
+  }
+}
+
+function commandsOf(file: Buffer): Commands {
+  const found = new Map<string, number>();
+  for (const { kind, at } of commandsIn(file)) {
     if (kind === codeSignature) found.set("signature", at);
     if (kind === segment64) found.set(file.toString("latin1", at + 8, at + 24).replace(/\0.*$/s, ""), at);
-    at += file.readUInt32LE(at + 4);
   }
   const place = (name: string): number => {
     const offset = found.get(name);
