@@ -92,7 +92,6 @@ async function makeRelease(release: Release): Promise<void> {
   }
   await writeManifests(release, await publishImage(release));
   await packChart(release);
-  run("npm", ["pack", "--silent", "--pack-destination", release.files]);
   const bom = run("npm", ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"]);
   await writeFile(join(release.files, "strata.cdx.json"), bom);
   const changes = await readFile(join(root, "CHANGELOG.md"), "utf8");
