@@ -52,6 +52,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "List tags: which one is taken, and why not the others",
     load: async () => (await import("./list/list.ts")).list,
   },
+  lock: {
+    summary: "Write the digests that references resolve to",
+    load: async () => (await import("./lock/lock.ts")).lock,
+  },
   migrate: {
     summary: "Turn OCIRepository manifests into ArtifactRepositories",
     load: async () => (await import("./migrate/migrate.ts")).migrate,

@@ -20,6 +20,7 @@ import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { counted } from "../../text/count.ts";
 import { documentFlag, formatBytes, formatOf, printData, type OutputFormat } from "../output.ts";
+import { lockedRule } from "../lock/file.ts";
 import { Progress } from "../progress.ts";
 import { parseSource, sourceFlags } from "../source.ts";
 import { inFlags } from "../suggested-flags.ts";
@@ -46,6 +47,7 @@ const otherFlags = {
     type: "boolean",
     help: "remove everything else from DIR; without it, a DIR that holds anything else is refused",
   },
+  locked: { type: "boolean", help: "with -f: take the digest that strata lock has written to FILE.lock" },
   "dry-run": { type: "boolean", help: "say what would be taken and why; downloads manifests only" },
   ...sourceFlags,
   output: {
@@ -94,7 +96,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const source =
     values.file === undefined
       ? await sourceFromFlags(positionals[0]!, values, { insecure: values.insecure, caFile: values["ca-file"] }, io)
-      : await sourceFromManifest(values.file, io);
+      : await sourceFromFile(values.file, values.locked === true, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
     return await buildFrom(source, dir, { destination, format, io });
@@ -103,6 +105,17 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   } finally {
     await rm(dir, { recursive: true, force: true });
     await source.close();
+  }
+}
+
+async function sourceFromFile(file: string, isLocked: boolean, io: CommandIO): Promise<BuildSource> {
+  const source = await sourceFromManifest(file, io);
+  if (!isLocked) return source;
+  try {
+    return { ...source, rule: await lockedRule(file, source.object) };
+  } catch (error) {
+    await source.close();
+    throw error;
   }
 }
 
@@ -117,6 +130,8 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
     if (positionals.length > 0) throw new UsageError("strata build takes a reference or -f FILE, not both");
     if (flag !== undefined) throw new UsageError(`with -f everything stands in the file; remove --${flag}`);
   }
+  if (values.locked === true && (values.file === undefined || values.file === "-"))
+    throw new UsageError("--locked reads FILE.lock beside -f FILE; name a file");
   if (values.o === undefined && values["dry-run"] !== true)
     throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
 }

@@ -62,9 +62,16 @@ export async function sourceFromFlags(
  */
 export async function sourceFromManifest(path: string, io: CommandIO): Promise<BuildSource> {
   const objects = await readManifests(path, io.stdin);
-  const found = onlyArtifactRepository(objects, path).object;
-  const { namespace } = found.metadata;
-  const object = parseObject(found);
+  return await sourceFromObject(objects, parseObject(onlyArtifactRepository(objects, path).object), io);
+}
+
+/** The same for one of several. @throws as `sourceFromManifest` */
+export async function sourceFromObject(
+  objects: readonly ManifestObject[],
+  object: ArtifactRepository,
+  io: CommandIO,
+): Promise<BuildSource> {
+  const { namespace = "default" } = object.metadata;
   const kube = kubeOf(objects);
   const { registry, credentials } = openRegistry(io);
   try {
