@@ -30,7 +30,7 @@ export const lockPathOf = (file: string): string => `${file}.lock`;
 
 /** The url and the reference of an object, as a lock keeps them. */
 export function askedBy({ spec }: ArtifactRepository): Pick<Locked, "url" | "ref"> {
-  return { url: spec.url, ...(spec.ref && { ref: JSON.parse(JSON.stringify(spec.ref)) as Json }) };
+  return { url: spec.url, ...(spec.ref && { ref: parseJsonObject(JSON.stringify(spec.ref)) }) };
 }
 
 /** JSON in which equal locks are equal texts. */
