@@ -50,8 +50,7 @@ export async function kindOf(text: string): Promise<SideKind> {
 export async function openSide(request: SideRequest, io: CommandIO): Promise<Side> {
   const { text, selection, flags, dir } = request;
   const kind = await kindOf(text);
-  if (kind === "directory")
-    return { name: text, files: await directoryFiles(text, { limits: defaultLimits, signal: io.signal }) };
+  if (kind === "directory") return { name: text, files: await directory(text, io) };
   const source =
     kind === "manifest" ? await sourceFromManifest(text, io) : await sourceFromFlags(text, selection, flags, io);
   try {
@@ -61,6 +60,16 @@ export async function openSide(request: SideRequest, io: CommandIO): Promise<Sid
     throw new CodedError(error.code, `${text}: ${error.message}`, { cause: error.cause });
   } finally {
     await source.close();
+  }
+}
+
+/** @throws StorageFailed for what cannot be read */
+async function directory(path: string, { signal }: CommandIO): Promise<Files> {
+  try {
+    return await directoryFiles(path, { limits: defaultLimits, signal });
+  } catch (error) {
+    if (error instanceof CodedError) throw error;
+    throw new CodedError("StorageFailed", `${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 
