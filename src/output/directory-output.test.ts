@@ -277,7 +277,7 @@ describe("a new directory", () => {
 
   it.each([
     ["few", 3],
-    ["many", 1500],
+    ["many", 600],
   ])("gets %s files that were written ahead", async (_, count) => {
     const tree = treeOf(dir, {
       empty: null,
@@ -293,7 +293,7 @@ describe("a new directory", () => {
 
   it.each<[string, number]>([
     ["few", 0],
-    ["many", 1500],
+    ["many", 600],
   ])("loses what was written ahead of %s files and is not published", async (_, count) => {
     const others = (): Record<string, TreeItem> =>
       Object.fromEntries(Array.from({ length: count }, (__, n) => [`bulk/${n}`, `${n}`]));
@@ -323,7 +323,7 @@ describe("a new directory", () => {
   });
 
   it("is not written ahead of the scratch file", async () => {
-    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`d/${n}`, `content ${n}`])));
     const { file } = (tree.entries.get("d/0") as FileEntry).body;
     const bytes = await readFile(file);
     await writeFile(file, "");
@@ -344,7 +344,7 @@ describe("a new directory", () => {
   });
 
   it("is not there when the layers turn out to be broken", async () => {
-    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`d/${n}`, `content ${n}`])));
     const output = DirectoryOutput.open(join(out, "deeper"), false, never);
     offerAll(output, tree);
     await output.close();
@@ -352,7 +352,7 @@ describe("a new directory", () => {
   });
 
   it("tells while layers are read that the disk takes no more", async () => {
-    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d/${n}`, `content ${n}`])));
+    const tree = treeOf(dir, Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`d/${n}`, `content ${n}`])));
     await unlink((tree.entries.get("d/0") as FileEntry).body.file);
     const output = DirectoryOutput.open(out, false, never);
     const offerForever = async (): Promise<void> => {

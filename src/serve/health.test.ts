@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { probeLimits } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import { serveMetrics, serveProbes, type SmallServer } from "./health.ts";
@@ -83,7 +83,8 @@ describe("serveMetrics", () => {
       "text/plain; version=0.0.4",
       "scrapes 1\n",
     ]);
-    expect(await get(`${url}/metrics`)).toBe("200 scrapes 2\n");
+    // Not at once: rendering may take a tenth of the time at most.
+    await vi.waitFor(async () => expect(await get(`${url}/metrics`)).toBe("200 scrapes 2\n"), 5000);
     expect(await get(`${url}/healthz`)).toBe("404 not found");
   });
 

@@ -1,23 +1,11 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { build } from "esbuild";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "yaml";
-import { parseArtifactRepository } from "../../../api/v1beta1/parse.ts";
-import { browserPath, launchBrowser, openFile } from "../../testing/browser.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runStrata } from "../../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
 import { embeddedJson, markup } from "./markup.ts";
 import { pageStyle } from "./page-style.ts";
-
-const run = promisify(execFile);
-const source = fileURLToPath(new URL("../main.ts", import.meta.url));
-const title = "org.opencontainers.image.title";
 
 let registry: TestRegistry;
 let dir: string;
@@ -33,26 +21,11 @@ afterAll(async () => {
 const written = (file: string): string =>
   `wrote ${file}\nopen it in a browser and pick: it shows the ArtifactRepository to apply\n`;
 
-/** Writes a page, by a program other than this one where it is given. */
-async function write(reference: string, program?: string): Promise<string> {
+async function write(reference: string): Promise<string> {
   const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
   const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  if (program === undefined) expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: written(file) });
-  else await run(process.execPath, [program, ...args], { env: { HOME: dir } });
+  expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: written(file) });
   return file;
-}
-
-/** A hostile artifact: text that would be markup, script or the end of one. */
-function addHostile(): void {
-  const text = '</script><img src="http://192.0.2.1/x" onerror="document.title=\'owned\'"><!--\u202e';
-  const annotations = { [title]: text, [`role" onclick="x`]: text };
-  registry.store.putArtifact("hostile", {
-    tag: "1",
-    artifactType: text,
-    config: { mediaType: `text/${text}`, bytes: Buffer.from("{}") },
-    layers: [{ mediaType: "text/plain", bytes: Buffer.from("x"), annotations }],
-    annotations,
-  });
 }
 
 describe("the page", () => {
@@ -111,194 +84,3 @@ function contrast(first: string, second: string): number {
   const [darker, lighter] = [luminance(first), luminance(second)].toSorted((a, b) => a - b);
   return (lighter! + 0.05) / (darker! + 0.05);
 }
-
-describe.skipIf(browserPath === undefined)("in Chromium", () => {
-  let browser: Browser;
-  const troubles: string[] = [];
-  beforeAll(async () => {
-    browser = await launchBrowser();
-  });
-  afterAll(async () => await browser.close());
-  afterEach(() => expect(troubles.splice(0)).toEqual([]));
-
-  async function open(
-    reference: string,
-    options: Parameters<Browser["newPage"]>[0] & { program?: string } = {},
-  ): Promise<Page> {
-    const { program, ...rest } = options;
-    const file = await write(reference, program);
-    return await openFile(browser, file, troubles, rest);
-  }
-
-  const manifestOf = async (page: Page) => (await page.locator("#manifest").textContent()) ?? "";
-  /** The spec in the page, which the API accepts; without what is the same for every artifact here. */
-  async function specOf(page: Page): Promise<Record<string, unknown>> {
-    const object = parse(await manifestOf(page)) as { spec: Record<string, unknown> };
-    expect(parseArtifactRepository(object)).toHaveProperty("resource");
-    const { url, insecure, interval, ...rest } = object.spec;
-    expect([String(url).startsWith(`oci://${registry.host}/`), insecure, interval]).toEqual([true, true, "10m"]);
-    return rest;
-  }
-
-  it("starts with what is taken without any selector", async () => {
-    const page = await open("image:1.0.0");
-    expect(await page.locator("[data-layer]:checked").count()).toBe(3);
-    expect(await page.locator(".usual").count()).toBe(4);
-    expect(await page.locator("#summary").textContent()).toMatch(/without any selector/);
-    expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" } });
-    await page.close();
-  });
-
-  it("turns clicks into a manifest", async () => {
-    const page = await open("product:1.0.0");
-    expect(await manifestOf(page)).toBe("");
-    expect(await page.locator("#copy").isVisible()).toBe(false);
-    await page.getByRole("checkbox", { name: "Take manifest application/vnd.timoni.config.v1+json" }).check();
-    expect(await specOf(page)).toEqual({
-      ref: { tag: "1.0.0" },
-      indexSelector: { artifactType: "application/vnd.timoni.config.v1+json" },
-    });
-    await page.getByText("module/vendor").click();
-    expect(await specOf(page)).toMatchObject({
-      layerSelector: { annotations: { "sh.timoni.content.type": "module" } },
-    });
-    expect(await page.locator("[data-manifest]:indeterminate").count()).toBe(1);
-    await page.getByLabel("Operation").selectOption("Copy");
-    expect(await specOf(page)).toMatchObject({ layerSelector: { operation: "Copy" } });
-    await page.getByRole("button", { name: "Clear" }).click();
-    expect(await page.locator("#summary").textContent()).toBe("Pick a manifest or a layer.");
-    await page.close();
-  });
-
-  it("goes back to the default, and says what no selector can say", async () => {
-    const page = await open("oras/files:1.0.0");
-    await page.locator("[data-layer='0']").uncheck();
-    await page.getByLabel("Operation").selectOption("Extract");
-    expect(await page.locator("#summary").textContent()).toMatch(/^Extract takes one layer/);
-    expect(await manifestOf(page)).toBe("");
-    await page.getByRole("button", { name: "Default", exact: true }).click();
-    expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" } });
-    await page.close();
-  });
-
-  it("checks the fields of the form", async () => {
-    const page = await open("flux/app:1.0.0");
-    await page.getByLabel("Name", { exact: true }).fill("My App");
-    expect(await page.locator("#summary").textContent()).toMatch(/^The name is/);
-    await page.getByLabel("Name", { exact: true }).fill("my-app");
-    await page.getByLabel("Namespace").fill("");
-    await page.getByLabel("Interval").fill("1h30m");
-    expect(parse(await manifestOf(page))).toMatchObject({ metadata: { name: "my-app" }, spec: { interval: "1h30m" } });
-    await page.close();
-  });
-
-  it("is worked with the keyboard alone", async () => {
-    const page = await open("helm/chart:0.1.0");
-    await page.keyboard.press("Tab");
-    expect(await focused(page)).toBe("Skip to the selection");
-    for (let step = 0; step < 2; step++) await page.keyboard.press("Tab");
-    await page.keyboard.press("Space");
-    expect(await page.locator("[data-layer]:checked").count()).toBe(0);
-    await page.keyboard.press("ArrowLeft");
-    expect(await page.locator("[data-layer='0']").isVisible()).toBe(false);
-    await page.keyboard.press("ArrowDown");
-    expect(await page.locator("[data-manifest='0']:focus").count()).toBe(1);
-    await page.keyboard.press("ArrowRight");
-    await page.keyboard.press("ArrowDown");
-    await page.keyboard.press("Enter");
-    expect(await page.locator("#details[open] dd").first().textContent()).toMatch(/^sha256:[0-9a-f]{64}$/);
-    await page.keyboard.press("Escape");
-    expect(await page.locator("#details[open]").count()).toBe(0);
-    await page.keyboard.press("Space");
-    expect(await page.locator("[data-layer='0']").isChecked()).toBe(true);
-    expect(await specOf(page)).toMatchObject({
-      layerSelector: { mediaType: "application/vnd.cncf.helm.chart.provenance.v1.prov" },
-    });
-    const outline = await page.evaluate(
-      "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth",
-    );
-    expect(outline).toBe("solid2px");
-    await page.keyboard.press("ArrowUp");
-    await page.keyboard.press("ArrowLeft");
-    expect(await page.locator("[data-manifest='0']:focus").count()).toBe(1);
-    await page.locator("#copy").focus();
-    await page.keyboard.press("Enter");
-    await expect.poll(async () => await page.locator("#status").textContent()).toMatch(/Copied|Ctrl\+C/);
-    await page.close();
-  });
-
-  const focused = async (page: Page): Promise<string> => await page.evaluate("document.activeElement.textContent");
-
-  it("copies the manifest, or marks it where the clipboard is closed", async () => {
-    const page = await open("flux/app:1.0.0");
-    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.getByRole("button", { name: "Copy manifest" }).click();
-    await expect.poll(async () => await page.locator("#status").textContent()).toBe("Copied.");
-    expect(await page.evaluate("navigator.clipboard.readText()")).toBe(await manifestOf(page));
-    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
-    await page.getByRole("button", { name: "Copy manifest" }).click();
-    await expect.poll(async () => await page.locator("#status").textContent()).toMatch(/Ctrl\+C/);
-    expect(await page.evaluate("String(getSelection()).trim()")).toBe((await manifestOf(page)).trim());
-    await page.close();
-  });
-
-  it("shows what is hostile as text", async () => {
-    addHostile();
-    const page = await open("hostile:1");
-    expect(await page.locator("img, [onclick]").count()).toBe(0);
-    expect(await page.title()).toContain("hostile:1");
-    expect(await page.locator("strong").first().textContent()).toContain("</script><img");
-    expect(await page.evaluate("document.body.innerText")).not.toContain("\u202e");
-    expect(await specOf(page)).toEqual({ ref: { tag: "1" } });
-    await page.locator("[data-layer='1']").check();
-    await page.locator("[data-layer='0']").uncheck();
-    expect(await manifestOf(page)).not.toContain("\u202e");
-    await page.close();
-  });
-
-  it.each(["light", "dark"] as const)("is %s where that is preferred", async (colorScheme) => {
-    const page = await open("product:1.0.0", { colorScheme });
-    await page.getByRole("checkbox", { name: /linux\/arm64/ }).check();
-    const ground: string = await page.evaluate("getComputedStyle(document.body).backgroundColor");
-    const brightness = Number(/rgb\((\d+)/.exec(ground)?.[1]);
-    expect(brightness > 128).toBe(colorScheme === "light");
-    await page.screenshot({ path: join(tmpdir(), `strata-page-${colorScheme}.png`) });
-    await page.close();
-  });
-
-  it("fits into any window", async () => {
-    const page = await open("product:1.0.0");
-    await page.locator("[data-manifest='0']").check();
-    for (const width of [360, 800, 1360, 2200]) {
-      await page.setViewportSize({ width, height: 900 });
-      expect(
-        await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
-        `${width} pixels`,
-      ).toBe(0);
-    }
-    await page.close();
-  });
-
-  it("works out of the minified bundle", { timeout: 60_000 }, async () => {
-    const outdir = join(dir, "bundle");
-    const banner =
-      'import { createRequire as strataRequire } from "node:module"; const require = strataRequire(import.meta.url);';
-    await build({
-      entryPoints: { strata: source },
-      outdir,
-      outExtension: { ".js": ".mjs" },
-      bundle: true,
-      splitting: true,
-      minify: true,
-      format: "esm",
-      platform: "node",
-      target: "node24",
-      banner: { js: banner },
-      logLevel: "error",
-    });
-    const page = await open("product:1.0.0", { program: join(outdir, "strata.mjs") });
-    await page.getByRole("checkbox", { name: /linux\/arm64/ }).check();
-    expect(await specOf(page)).toEqual({ ref: { tag: "1.0.0" }, indexSelector: { platform: "linux/arm64" } });
-    await page.close();
-  });
-});

@@ -264,7 +264,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     reaches: ["child_process", "fs"],
   },
   e2e: {
-    holds: "a real registry, a real API server and Flux's real controllers",
+    holds: "a real registry, a real API server, Flux's real controllers, a real browser",
     imports: ["src/testing"],
     types: ["src/cli/migrate/differences", "src/oci"],
     packages: ["p-limit", "tar", "undici", "vitest", "yaml"],
