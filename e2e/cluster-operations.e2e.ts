@@ -370,7 +370,7 @@ describe("the controller", () => {
       /^gotk_reconcile_duration_seconds_bucket\{le="\+Inf",kind="ArtifactRepository",name="requested",namespace="default"\} [1-9]/m,
     );
     expect(metrics).toMatch(
-      /^gotk_resource_info\{customresource_group="source.strata.dev",customresource_version="v1beta1",customresource_kind="ArtifactRepository",namespace="default",name="requested",ready="True",suspended="false",/m,
+      /^gotk_resource_info\{customresource_group="source.strata.dev",customresource_version="v1beta1",customresource_kind="ArtifactRepository",namespace="default",name="requested",ready="True",stalled="false",suspended="false",/m,
     );
     for (const name of [
       "controller_runtime_reconcile_total",
