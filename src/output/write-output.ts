@@ -1,16 +1,18 @@
-import { closeSync, constants, createReadStream, readdirSync, writeSync } from "node:fs";
+import { closeSync, constants, readdirSync, writeSync } from "node:fs";
 import { chmod, copyFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Budget } from "../archive/budget.ts";
-import { decompress } from "../archive/decompress.ts";
 import { normalisePath, parentOf, unpublishable } from "../archive/path.ts";
-import { TarScanner, type ScannedEntry, type ScanHandler } from "../archive/scanner.ts";
+import { scanArchive } from "../archive/scan-archive.ts";
+import type { ScannedEntry, ScanHandler } from "../archive/scanner.ts";
 import { makeDirectory, makeDirectorySync } from "../disk/make-directory.ts";
-import { CodedError, messageOf, stopIfAborted } from "../errors.ts";
+import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 import { createDirectory, createFile } from "./place.ts";
 import { makeRoom } from "./room.ts";
+
+/** For the error of an abort. */
+const writing = "while writing the directory";
 
 /** True where `-o` names a file: the artifact itself is written there. */
 export function isArchiveName(path: string): boolean {
@@ -53,30 +55,15 @@ export async function writeDirectoryOutput(blob: StagedBlob, root: string, conte
     // Most directories are new: then the archive is read once.
     if (readdirSync(root).length > 0) {
       const names = new NameCollector();
-      await scanArchive(blob, names, context);
+      await scanArchive(blob, names, context, writing);
       await makeRoom(root, (path) => names.kinds.get(path), context.force);
     }
-    await scanArchive(blob, writer, context);
+    await scanArchive(blob, writer, context, writing);
   } catch (error) {
     throw writeFailed(root, error);
   } finally {
     writer.close();
   }
-}
-
-async function scanArchive(blob: StagedBlob, handler: ScanHandler, { limits, signal }: WriteContext): Promise<void> {
-  const scanner = new TarScanner(handler, limits);
-  const budget = new Budget(limits, blob.size, { expandedBytes: 0 });
-  let expanded = 0;
-  const source = createReadStream(blob.path, { highWaterMark: 256 * 1024 });
-  await decompress("gzip", source as AsyncIterable<Buffer>, (chunk) => {
-    stopIfAborted(signal, "while writing the directory");
-    expanded += chunk.length;
-    budget.checkExpanded(expanded);
-    scanner.push(chunk);
-    return undefined;
-  });
-  scanner.finish();
 }
 
 /** What will be at which path. */

@@ -1,12 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
+import { constants } from "node:fs";
 import { lstat, open, opendir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { Budget } from "../../archive/budget.ts";
-import { decompress } from "../../archive/decompress.ts";
-import { type ScannedEntry, type ScanHandler, TarScanner } from "../../archive/scanner.ts";
+import { scanArchive, type ScanContext } from "../../archive/scan-archive.ts";
+import type { ScannedEntry, ScanHandler } from "../../archive/scanner.ts";
 import { CodedError, stopIfAborted } from "../../errors.ts";
-import type { Limits } from "../../oci/limits.ts";
 import type { StagedBlob } from "../../oci/types.ts";
 
 /** One file, as consumers see it; a directory is nothing by itself. */
@@ -26,41 +24,21 @@ export interface Files {
   read(paths: ReadonlySet<string>): Promise<ReadonlyMap<string, Buffer>>;
 }
 
-interface ReadContext {
-  readonly limits: Limits;
-  readonly signal: AbortSignal;
-}
+/** For the error of an abort. */
+const comparing = "while comparing";
 
 /** The files of an artifact; it is read anew for contents. @throws Archive… */
-export async function archiveFiles(blob: Pick<StagedBlob, "path" | "size">, context: ReadContext): Promise<Files> {
+export async function archiveFiles(blob: Pick<StagedBlob, "path" | "size">, context: ScanContext): Promise<Files> {
   const lister = new Lister();
-  await scan(blob, lister, context);
+  await scanArchive(blob, lister, context, comparing);
   return {
     byPath: lister.finished(),
     read: async (paths) => {
       const collector = new Collector(paths);
-      if (paths.size > 0) await scan(blob, collector, context);
+      if (paths.size > 0) await scanArchive(blob, collector, context, comparing);
       return collector.finished();
     },
   };
-}
-
-async function scan(
-  { path, size }: Pick<StagedBlob, "path" | "size">,
-  handler: ScanHandler,
-  { limits, signal }: ReadContext,
-): Promise<void> {
-  const scanner = new TarScanner(handler, limits);
-  const budget = new Budget(limits, size, { expandedBytes: 0 });
-  let expanded = 0;
-  await decompress("gzip", createReadStream(path) as AsyncIterable<Buffer>, (chunk) => {
-    stopIfAborted(signal, "while comparing");
-    expanded += chunk.length;
-    budget.checkExpanded(expanded);
-    scanner.push(chunk);
-    return undefined;
-  });
-  scanner.finish();
 }
 
 const pathOf = (name: string): string => name.replace(/^\.\//, "").replace(/\/$/, "");
@@ -122,7 +100,7 @@ class Collector implements ScanHandler {
 }
 
 /** The files below a directory; symlinks are listed and not followed. @throws ArchiveTooManyEntries, StorageFailed */
-export async function directoryFiles(root: string, { limits, signal }: ReadContext): Promise<Files> {
+export async function directoryFiles(root: string, { limits, signal }: ScanContext): Promise<Files> {
   const byPath = new Map<string, ListedFile>();
   const waiting = [""];
   for (let at = 0; at < waiting.length; at++) {

@@ -1,10 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { Budget } from "../../archive/budget.ts";
-import { decompress } from "../../archive/decompress.ts";
-import { TarScanner, type ScannedEntry, type ScanHandler } from "../../archive/scanner.ts";
-import { stopIfAborted } from "../../errors.ts";
-import type { Limits } from "../../oci/limits.ts";
+import { scanArchive, type ScanContext } from "../../archive/scan-archive.ts";
+import type { ScannedEntry, ScanHandler } from "../../archive/scanner.ts";
 
 /** What is the first to differ between two archives, in byte order of the paths. */
 export interface Difference {
@@ -21,16 +17,11 @@ interface Listed {
   digest: string;
 }
 
-interface ReadContext {
-  readonly limits: Limits;
-  readonly signal: AbortSignal;
-}
-
 /** @param files the two tar.gz, the pushed one first @throws Archive… for what is not one */
 export async function firstDifference(
   files: readonly [pushed: string, rebuilt: string],
   sizes: readonly [number, number],
-  context: ReadContext,
+  context: ScanContext,
 ): Promise<Difference | undefined> {
   const [pushed, rebuilt] = [await list(files[0], sizes[0], context), await list(files[1], sizes[1], context)];
   const paths = [...new Set([...pushed.keys(), ...rebuilt.keys()])].toSorted(byBytes);
@@ -56,19 +47,9 @@ function differenceOf(pushed: Listed | undefined, rebuilt: Listed | undefined): 
     : `has another content: sha256:${pushed.digest} in the pushed artifact, and sha256:${rebuilt.digest} rebuilt`;
 }
 
-async function list(file: string, size: number, { limits, signal }: ReadContext): Promise<Map<string, Listed>> {
+async function list(path: string, size: number, context: ScanContext): Promise<Map<string, Listed>> {
   const lister = new Lister();
-  const scanner = new TarScanner(lister, limits);
-  const budget = new Budget(limits, size, { expandedBytes: 0 });
-  let expanded = 0;
-  await decompress("gzip", createReadStream(file) as AsyncIterable<Buffer>, (chunk) => {
-    stopIfAborted(signal, "while comparing the archives");
-    expanded += chunk.length;
-    budget.checkExpanded(expanded);
-    scanner.push(chunk);
-    return undefined;
-  });
-  scanner.finish();
+  await scanArchive({ path, size }, lister, context, "while comparing the archives");
   return lister.finished();
 }
 
