@@ -1,19 +1,16 @@
-import { Turns } from "../turns.ts";
 import type { TagLister } from "../oci/content.ts";
 import { isTag } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { Census } from "./census.ts";
 import { type Candidate, compareCandidates, judgeTag } from "./judge.ts";
 import type { ListRule, TagRule } from "./rule.ts";
+import { forEachTag } from "./slices.ts";
 
 /** What to resolve: the digest where there is one, else the tag. */
 export interface ChosenReference {
   readonly tag?: string;
   readonly digest?: Digest;
 }
-
-/** How many tags are judged between two looks at the clock. */
-const SLICE_TAGS = 32;
 
 /** Lists tags only where the rule needs them. @throws as `chooseTag` */
 export async function chooseReference(
@@ -40,13 +37,7 @@ export async function chooseTag(
   context: { readonly repository: string; readonly signal: AbortSignal },
 ): Promise<string> {
   const contest = new Contest(rule);
-  const turns = new Turns(context.signal);
-  for await (const page of pages) {
-    for (let from = 0; from < page.length; from += SLICE_TAGS) {
-      for (const tag of page.slice(from, from + SLICE_TAGS)) contest.enter(tag);
-      await turns.next();
-    }
-  }
+  await forEachTag(pages, (tag) => contest.enter(tag), context.signal);
   return contest.winner(context.repository);
 }
 

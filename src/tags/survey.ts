@@ -1,12 +1,12 @@
 import { CodedError } from "../errors.ts";
 import type { TagLister } from "../oci/content.ts";
 import { isTag } from "../oci/reference.ts";
-import { Turns } from "../turns.ts";
 import { Census } from "./census.ts";
 import { type Candidate, compareCandidates, judgeTag } from "./judge.ts";
 import { inRange, withPrereleases } from "./range.ts";
 import type { ListRule, TagRule } from "./rule.ts";
 import { compareVersions, parseTagVersion, parseVersion, type Version } from "./semver.ts";
+import { forEachTag } from "./slices.ts";
 
 /** Why a tag is taken, or is not; `other`: the reference names another tag, or a digest. */
 export type Verdict =
@@ -44,9 +44,6 @@ interface Entry {
   readonly version?: Version | undefined;
 }
 
-/** How many tags are judged between two looks at the clock. */
-const SLICE_TAGS = 32;
-
 /** In this order they are listed. */
 const order: readonly Verdict[] = [
   "taken",
@@ -71,13 +68,7 @@ export async function surveyTags(
   { limit, signal }: { readonly limit: number; readonly signal: AbortSignal },
 ): Promise<Survey> {
   const survey = new Surveyor(rule, limit);
-  const turns = new Turns(signal);
-  for await (const page of repository.tags(signal)) {
-    for (let from = 0; from < page.length; from += SLICE_TAGS) {
-      for (const tag of page.slice(from, from + SLICE_TAGS)) survey.enter(tag);
-      await turns.next();
-    }
-  }
+  await forEachTag(repository.tags(signal), (tag) => survey.enter(tag), signal);
   return survey.result(repository.name);
 }
 

@@ -1,0 +1,19 @@
+import { Turns } from "../turns.ts";
+
+/** How many tags are judged between two looks at the clock. */
+const SLICE_TAGS = 32;
+
+/** Judges every tag of a list, and lets other work have its turn in between. @throws what the listing throws; Aborted */
+export async function forEachTag(
+  pages: AsyncIterable<readonly string[]>,
+  judge: (tag: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const turns = new Turns(signal);
+  for await (const page of pages) {
+    for (let from = 0; from < page.length; from += SLICE_TAGS) {
+      for (const tag of page.slice(from, from + SLICE_TAGS)) judge(tag);
+      await turns.next();
+    }
+  }
+}
