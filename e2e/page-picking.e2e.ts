@@ -10,10 +10,10 @@ import { defaultLimits } from "../src/config.ts";
 import { explore } from "../src/explore/explore.ts";
 import type { Repository } from "../src/oci/content.ts";
 import { browserPath, launchBrowser, openFile } from "../src/testing/browser.ts";
-import { runStrata } from "../src/testing/command-io.ts";
 import { descriptorOf, componentArtifact, localResource } from "../src/testing/ocm.ts";
 import { MemoryRepository } from "../src/testing/registry/memory-repository.ts";
 import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
+import { writeTreePage } from "../src/testing/tree-page.ts";
 import { pageOf } from "../src/cli/html/page.ts";
 
 const signal = new AbortController().signal;
@@ -29,12 +29,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function write(reference: string): Promise<string> {
-  const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
-  const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  expect(await runStrata(args)).toMatchObject({ code: 0, stderr: expect.stringContaining(`wrote ${file}\n`) });
-  return file;
-}
+const write = async (reference: string): Promise<string> => await writeTreePage(registry.host, dir, reference);
 
 /** The page of an index with so many manifests. */
 async function pageOfMany(count: number): Promise<string> {

@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseArtifactRepository } from "../api/v1beta1/parse.ts";
 import { browserPath, launchBrowser, openFile } from "../src/testing/browser.ts";
-import { runStrata } from "../src/testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
+import { treePageArgs, treePagePath, writeTreePage } from "../src/testing/tree-page.ts";
 
 const run = promisify(execFile);
 const bundle = join(import.meta.dirname, "../dist/strata.js");
@@ -26,15 +26,11 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const written = (file: string): string =>
-  `wrote ${file}\nopen it in a browser and pick: it shows the ArtifactRepository to apply\n`;
-
 /** Writes a page, by a program other than this one where it is given. */
 async function write(reference: string, program?: string): Promise<string> {
-  const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
-  const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  if (program === undefined) expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: written(file) });
-  else await run(process.execPath, [program, ...args], { env: { HOME: dir } });
+  if (program === undefined) return await writeTreePage(registry.host, dir, reference);
+  const file = treePagePath(dir, reference);
+  await run(process.execPath, [program, ...treePageArgs(registry.host, file, reference)], { env: { HOME: dir } });
   return file;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { documentOf } from "../html/document.ts";
 import { markup, type Markup } from "../html/markup.ts";
 import type { Section } from "./sections.ts";
 import type { Cell } from "../terminal.ts";
@@ -21,25 +21,12 @@ pre { border: 1px solid var(--line); border-radius: 6px; padding: .75rem; white-
 
 /** The view as one page that asks nothing of a network and runs nothing. What comes from others is only ever text. */
 export function explanationPage(name: string, sections: readonly Section[]): string {
-  const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${{ html: policy }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${name}</title>
-<style>${{ html: style }}</style>
-</head>
-<body>
-<main>
+  return documentOf(
+    { title: name, style },
+    markup`<main>
 ${sections.map(sectionMarkup)}
-</main>
-</body>
-</html>
-`.html;
+</main>`,
+  );
 }
 
 function sectionMarkup({ title, tone, rows, hasHead = false, lines = [], copy }: Section, at: number): Markup {

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runStrata } from "../../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../../testing/registry/registry.ts";
+import { writeTreePage } from "../../testing/tree-page.ts";
 import { embeddedJson, markup } from "./markup.ts";
 import { pageStyle } from "./page-style.ts";
 
@@ -18,19 +18,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const written = (file: string): string =>
-  `wrote ${file}\nopen it in a browser and pick: it shows the ArtifactRepository to apply\n`;
-
-async function write(reference: string): Promise<string> {
-  const file = join(dir, `${reference.replace(/\W/g, "-")}.html`);
-  const args = ["tree", `oci://${registry.host}/${reference}`, "--insecure", "--html", file];
-  expect(await runStrata(args)).toEqual({ code: 0, stdout: "", stderr: written(file) });
-  return file;
-}
-
 describe("the page", () => {
   it("may run and style itself only, and asks nobody for anything", async () => {
-    const page = await readFile(await write("product:1.0.0"), "utf8");
+    const page = await readFile(await writeTreePage(registry.host, dir, "product:1.0.0"), "utf8");
     const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page)?.[1];
     expect(policy).toMatch(
       /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'$/,

@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
 import { isSelection, selectedLayers, type Explored } from "../../explore/explore.ts";
 import { treeOf, type TreeEntry } from "../../explore/tree.ts";
 import { formatReference, type Reference } from "../../oci/reference.ts";
+import { counted } from "../../text/count.ts";
 import { formatBytes } from "../output.ts";
 import { outcomeLines } from "../tree/text.ts";
 import { buildModel, sourceOf, type BuiltModel } from "./build-model.ts";
 import type { Facts } from "./facts.ts";
+import { documentOf } from "./document.ts";
 import { embeddedJson, markup, type Markup } from "./markup.ts";
 import { componentMarkup } from "./page-component.ts";
 import { barMarkup, detailsMarkup, formMarkup } from "./page-form.ts";
@@ -30,20 +31,9 @@ export function pageOf(explored: Explored, reference: Reference, insecure: boole
   const facts: Facts[] = [];
   const contents = contentsMarkup(tree, explored, built, facts);
   const title = formatReference(reference);
-  const policy = `default-src 'none'; style-src ${hashOf(pageStyle)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${{ html: policy }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${title}</title>
-<style>${{ html: pageStyle }}</style>
-</head>
-<body>
-<a class="skip" href="#selection">Skip to the selection</a>
+  return documentOf(
+    { title, style: pageStyle, script },
+    markup`<a class="skip" href="#selection">Skip to the selection</a>
 ${headerMarkup(explored, built, title)}
 <main>
 ${contents}
@@ -53,10 +43,8 @@ ${barMarkup(built.model)}
 ${detailsMarkup()}
 <script type="application/json" id="model">${embeddedJson(built.model)}</script>
 <script type="application/json" id="facts">${embeddedJson(facts)}</script>
-<script>${{ html: script }}</script>
-</body>
-</html>
-`.html;
+<script>${{ html: script }}</script>`,
+  );
 }
 
 function headerMarkup(explored: Explored, { model, layersOfManifest }: BuiltModel, title: string): Markup {
@@ -66,10 +54,10 @@ function headerMarkup(explored: Explored, { model, layersOfManifest }: BuiltMode
   const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
   const referrers = [...explored.referrers.bySubject.values()].flat().length;
   const counts = [
-    count(model.manifests.length, "manifest"),
-    count(blobs.size, "blob"),
+    counted(model.manifests.length, "manifest"),
+    counted(blobs.size, "blob"),
     formatBytes(bytes),
-    ...(referrers > 0 ? [count(referrers, "referrer")] : []),
+    ...(referrers > 0 ? [counted(referrers, "referrer")] : []),
   ];
   const [outcome] = outcomeLines(explored);
   return markup`<header>
@@ -89,13 +77,4 @@ function contentsMarkup(tree: TreeEntry, explored: Explored, built: BuiltModel, 
 <div id="tree"><ul class="tree">${componentMarkup(explored.component, built.offers, drawing)}${nodeMarkup(tree, drawing)}</ul></div>
 <p class="keys">Keys: ↑ ↓ go from row to row, Space picks, ← → close and open, Enter shows details.</p>
 </section>`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** CSP level 3, "hash-source". */
-function hashOf(text: string): string {
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
