@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { counted } from "../text/count.ts";
 import { isQuotable, printable } from "../text/printable.ts";
 import type { Element } from "./descriptor.ts";
 
@@ -119,7 +120,7 @@ function several<T extends Element>(
   const { kind, of } = elements;
   const headline =
     wanted === undefined
-      ? `${of} is an OCM component version with ${found.length} ${kind}${found.length === 1 ? "" : "s"}; choose one:`
+      ? `${of} is an OCM component version with ${counted(found.length, kind)}; choose one:`
       : `${of} has ${found.length} ${kind}s ${formatIdentity(wanted)}; choose one:`;
   return refusal("AmbiguousResource", headline, found, elements);
 }

@@ -1,5 +1,6 @@
 import { ConditionType } from "../../api/v1beta1/conditions.ts";
 import type { ArtifactRepositoryStatus, SelectedStatus, StatusSummary } from "../../api/v1beta1/status.ts";
+import { counted } from "../text/count.ts";
 import { printable } from "../text/printable.ts";
 
 /** Longest tag and longest name of a layout in a column: a row of `kubectl get` takes 120 characters. */
@@ -51,5 +52,5 @@ function shortSelection({ layerCount, layers = [], profile }: SelectedStatus): s
   const manifests = layers.length === layerCount ? new Set(layers.map(({ manifest }) => manifest)).size : 0;
   const of = manifests > 1 ? ` of ${manifests} manifests` : "";
   const known = profile === undefined ? "" : ` (${printable(profile, maxProfile)})`;
-  return `${layerCount} layer${layerCount === 1 ? "" : "s"}${of}${known}`;
+  return `${counted(layerCount, "layer")}${of}${known}`;
 }

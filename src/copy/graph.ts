@@ -37,14 +37,9 @@ export interface CopyCounts {
   undistributable: number;
 }
 
-/**
- * Copies a manifest or index with everything below it, children before parents: what a tag of the target names is always
- * complete. Nothing is decoded or held but manifests.
- *
- * Errors: NotFound, IndexTooDeep, TooManyManifests, DigestMismatch, …
- */
-export class GraphCopy {
-  readonly counts: CopyCounts = {
+/** Before anything is copied. */
+export function noCounts(): CopyCounts {
+  return {
     manifests: 0,
     blobs: 0,
     present: 0,
@@ -53,6 +48,16 @@ export class GraphCopy {
     bytes: 0,
     undistributable: 0,
   };
+}
+
+/**
+ * Copies a manifest or index with everything below it, children before parents: what a tag of the target names is always
+ * complete. Nothing is decoded or held but manifests.
+ *
+ * Errors: NotFound, IndexTooDeep, TooManyManifests, DigestMismatch, …
+ */
+export class GraphCopy {
+  readonly counts = noCounts();
   readonly #options: CopyOptions;
   readonly #manifests = new Set<Digest>();
   readonly #blobs = new Set<Digest>();

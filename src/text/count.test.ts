@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { counted, withArticle } from "./count.ts";
+import { counted } from "./count.ts";
 
 it.each([
   [0, "tag", undefined, "0 tags"],
@@ -8,21 +8,4 @@ it.each([
   [2, "entry", "entries", "2 entries"],
 ])("%d %s", (count, noun, plural, expected) => {
   expect(counted(count, noun, plural)).toBe(expected);
-});
-
-it.each([
-  "an oras artifact",
-  "a timoni module",
-  "an OCI layout",
-  "a URL",
-  "a user",
-  "an index",
-  "a unique name",
-  "an ArtifactRepository",
-  "a HelmRelease",
-  "an HTTP server",
-  "a Kustomization",
-  "a one-layer image",
-])("%s", (phrase) => {
-  expect(withArticle(phrase.replace(/^an? /, ""))).toBe(phrase);
 });

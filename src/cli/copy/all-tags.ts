@@ -1,4 +1,4 @@
-import type { CopyCounts } from "../../copy/graph.ts";
+import { type CopyCounts, noCounts } from "../../copy/graph.ts";
 import { CodedError } from "../../errors.ts";
 import { isAbsence } from "../../oci/absence.ts";
 import { formatReference } from "../../oci/reference.ts";
@@ -21,15 +21,7 @@ export async function copyAllTags(job: Job, io: CommandIO): Promise<AllTags> {
   const { source, target, dryRun } = job;
   const tags: AllTags["tags"][number][] = [];
   const failed: AllTags["failed"][number][] = [];
-  let counts: CopyCounts = {
-    manifests: 0,
-    blobs: 0,
-    present: 0,
-    mounted: 0,
-    referrers: 0,
-    bytes: 0,
-    undistributable: 0,
-  };
+  let counts = noCounts();
   const fail = (tag: string, error: CodedError): void => {
     failed.push({ tag, code: error.code, message: error.message });
     io.stderr.write(`${paint(io.err, "bad", "error:")} ${plain(`tag ${tag}: ${error.message}`)} [${error.code}]\n`);
