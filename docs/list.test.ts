@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { list } from "../src/cli/list/list.ts";
 import { runStrata } from "../src/testing/command-io.ts";
+import { pageExamples } from "../src/testing/page-examples.ts";
 import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
 
-const page = readFileSync(join(import.meta.dirname, "list.md"), "utf8");
-const examples = [...page.matchAll(/```console\n\$ (.*)\n([^]*?)```/g)].map(([, command = "", output = ""]) => [command, output] as const);
+const { examples, exitCodes } = pageExamples("list.md");
 
 let registry: TestRegistry;
 beforeAll(async () => {
@@ -28,7 +26,6 @@ describe("the examples of the page", () => {
 });
 
 it("its exit codes are those of the help", () => {
-  const codes = [...page.matchAll(/^\| (\d) \| ([^|]*)/gm)].map(([, code = "", meaning = ""]) => `${code}  ${meaning.trim()}`);
-  expect(codes).toHaveLength(3);
-  for (const line of codes) expect(list.help).toContain(line);
+  expect(exitCodes).toHaveLength(3);
+  for (const line of exitCodes) expect(list.help).toContain(line);
 });
