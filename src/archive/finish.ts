@@ -1,5 +1,5 @@
 import { CodedError, stopIfAborted, stopped } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import {
   checkPatternCount,
   describePattern,
@@ -44,7 +44,7 @@ export async function applyIgnore(
 ): Promise<LeftOut> {
   const ignores = ignoreRules(await treePatterns(tree, signal), specIgnore, options);
   const doomed = new Map<string, IgnorePattern>();
-  const turns = new Turns(signal);
+  const turns = new EventLoopTurns(signal);
   for (const [path, entry] of tree.entries) {
     await turnOf(turns);
     const pattern = ignores(path, entry.kind === "dir");
@@ -145,6 +145,6 @@ async function readText(body: Body, readers: SpoolReaders): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-async function turnOf(turns: Turns): Promise<void> {
+async function turnOf(turns: EventLoopTurns): Promise<void> {
   await turns.next()?.catch((reason: unknown) => Promise.reject(stopped(matching, reason)));
 }

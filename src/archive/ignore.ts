@@ -30,7 +30,7 @@ const defaultPatterns = [
 export const IGNORE_FILE = ".sourceignore";
 /** Of all .sourceignore files together. */
 export const MAX_IGNORE_BYTES = 1024 * 1024;
-/** Every entry is held against every pattern; one entry against so many takes no longer than a slice of `Turns` or a few. */
+/** Every entry is held against every pattern; one entry against so many takes no longer than a slice of `EventLoopTurns` or a few. */
 const MAX_PATTERNS = 10_000;
 /**
  * What matching one tree may cost: a step for each pattern that an entry is held against, and one for each character of a

@@ -1,6 +1,6 @@
 import { CodedError } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { comparePaths, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
@@ -46,13 +46,13 @@ class Follower {
   readonly #result: Tree;
   readonly #children: ReadonlyMap<string, readonly string[]>;
   readonly #limits: FollowLimits;
-  readonly #turns: Turns;
+  readonly #turns: EventLoopTurns;
   #bytes = 0;
   #work = 0;
   #symlinks: number;
 
   constructor(source: Tree, limits: FollowLimits, signal: AbortSignal | undefined) {
-    this.#turns = new Turns(signal);
+    this.#turns = new EventLoopTurns(signal);
     this.#source = source;
     this.#result = new Tree(limits.maxEntries);
     this.#limits = limits;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { CodedError, stopIfAborted } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { parentOf, quote } from "./path.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { Tree, type Body, type Entry } from "./tree.ts";
@@ -27,7 +27,7 @@ export async function mergeTrees(
 ): Promise<Tree> {
   const merged = new Tree(maxEntries);
   const origin = new Map<string, string>();
-  const turns = new Turns(signal);
+  const turns = new EventLoopTurns(signal);
   const bodies = new BodyComparer(signal);
   try {
     for (const { tree, label } of parts) {
@@ -50,7 +50,7 @@ export async function mergeTrees(
 async function findConflicts(
   merged: Tree,
   tree: Tree,
-  { bodies, turns }: { readonly bodies: BodyComparer; readonly turns: Turns },
+  { bodies, turns }: { readonly bodies: BodyComparer; readonly turns: EventLoopTurns },
 ): Promise<string[]> {
   const conflicts: string[] = [];
   for (const [path, entry] of tree.entries) {
@@ -72,7 +72,7 @@ async function isSame(a: Entry, b: Entry, bodies: BodyComparer): Promise<boolean
 async function add(
   merged: Tree,
   tree: Tree,
-  { onConflict, turns }: { readonly onConflict: ConflictPolicy; readonly turns: Turns },
+  { onConflict, turns }: { readonly onConflict: ConflictPolicy; readonly turns: EventLoopTurns },
 ): Promise<string[]> {
   const added: string[] = [];
   for (const [path, entry] of tree.entries) {

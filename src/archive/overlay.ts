@@ -1,5 +1,5 @@
 import { CodedError } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { baseName, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
@@ -17,7 +17,7 @@ const WHITEOUT_META = ".wh..wh.";
  */
 export async function overlay(layers: readonly Tree[], maxEntries: number, signal?: AbortSignal): Promise<Tree> {
   const merged = new Tree(maxEntries);
-  const turns = new Turns(signal);
+  const turns = new EventLoopTurns(signal);
   for (const layer of layers) {
     const { removed, opaque } = whiteouts(layer);
     for (const [path, entry] of layer.entries) if (hides(entry, merged.entries.get(path))) removed.add(path);

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { Entry as ZipEntry } from "yauzl";
 import { CodedError, stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { decodeName } from "./parse-header.ts";
 import { normalisePath, quote } from "./path.ts";
 import type { ReadCounts } from "./read.ts";
@@ -71,7 +71,7 @@ class ZipReader {
 
   async read(): Promise<void> {
     // The directory is read from memory mostly, so nothing else would have its turn.
-    const turns = new Turns();
+    const turns = new EventLoopTurns();
     for await (const entry of this.#zip.entries()) {
       await turns.next();
       this.#checkAbort();

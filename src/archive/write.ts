@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from "node:zlib";
 import type { Digest } from "../oci/types.ts";
 import { stopIfAborted } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
@@ -80,7 +80,7 @@ interface Target {
 
 async function feedTree(tree: Tree, target: Target): Promise<void> {
   const readers = new SpoolReaders();
-  const turns = new Turns();
+  const turns = new EventLoopTurns();
   try {
     for (const path of tree.paths()) {
       const turn = turns.next();

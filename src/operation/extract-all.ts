@@ -2,7 +2,7 @@ import { mergeTrees, type LabelledTree } from "../archive/merge.ts";
 import { overlay } from "../archive/overlay.ts";
 import { Tree } from "../archive/tree.ts";
 import { CodedError } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { publishable, writeTree } from "./extract.ts";
 import { layerDirectory, manifestDirectory, printablePlatform } from "./file-name.ts";
 import type { Operation, OperationIO, OperationOptions, TreeOperation } from "./operation.ts";
@@ -97,7 +97,7 @@ async function directories(
 ): Promise<Arranged> {
   const result = new Tree(io.limits.maxEntries);
   const roots = new Set<string>();
-  const turns = new Turns(io.signal);
+  const turns = new EventLoopTurns(io.signal);
   for (const { name, parts } of named) {
     if (roots.has(name)) throw equalNames(name, options);
     roots.add(name);

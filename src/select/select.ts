@@ -1,6 +1,6 @@
 import type { Layer, ManifestNode } from "../oci/types.ts";
 import type { Visit } from "../oci/walk.ts";
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 import { isAsInFlux } from "./choice.ts";
 import { chooseLayers, type LayerChoice } from "./choose-layers.ts";
 import { choosePresent, missingOf, nodesOf, survey, type ManifestChoice } from "./choose-manifests.ts";
@@ -25,7 +25,7 @@ export async function selectLayers(request: SelectRequest): Promise<Selection> {
   const visits: Visit[] = [];
   let manifests: ManifestChoice | undefined;
   let layers: LayerChoice | undefined;
-  const turns = new Turns(request.signal);
+  const turns = new EventLoopTurns(request.signal);
   try {
     for await (const visit of survey(request)) {
       visits.push(visit);
@@ -55,7 +55,11 @@ export async function selectManifests(request: SelectRequest): Promise<readonly 
 }
 
 /** Matches patterns here, where others have their turn; whoever chooses finds the answers. */
-async function look(node: ManifestNode, { indexSelector, layerSelector }: SelectRequest, turns: Turns): Promise<void> {
+async function look(
+  node: ManifestNode,
+  { indexSelector, layerSelector }: SelectRequest,
+  turns: EventLoopTurns,
+): Promise<void> {
   await turns.next();
   profileOf(node);
   const { hasFilters, reject } = layerMatcher(layerSelector);

@@ -1,4 +1,4 @@
-import { Turns } from "../turns.ts";
+import { EventLoopTurns } from "../event-loop-turns.ts";
 
 /** How many tags are judged between two looks at the clock. */
 const SLICE_TAGS = 32;
@@ -9,7 +9,7 @@ export async function forEachTag(
   judge: (tag: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const turns = new Turns(signal);
+  const turns = new EventLoopTurns(signal);
   for await (const page of pages) {
     for (let from = 0; from < page.length; from += SLICE_TAGS) {
       for (const tag of page.slice(from, from + SLICE_TAGS)) judge(tag);

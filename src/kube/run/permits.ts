@@ -1,10 +1,11 @@
 import { CodedError } from "../../errors.ts";
-import { Places, Turns } from "./turns.ts";
+import { FairQueue } from "./fair-queue.ts";
+import { Places } from "./places.ts";
 
 /** Lets so much of one kind of work run at once, shared fairly between groups; see `Places`. */
 export class Permits {
   readonly #places: Places;
-  readonly #waiting = new Turns<() => void>();
+  readonly #waiting = new FairQueue<() => void>();
   #count = 0;
 
   constructor(most: number) {

@@ -1,7 +1,8 @@
 import { CodedError } from "../../errors.ts";
 import { sleep, systemClock, type Clock } from "../clock.ts";
 import { TimerHeap } from "./timer-heap.ts";
-import { Places, Turns } from "./turns.ts";
+import { FairQueue } from "./fair-queue.ts";
+import { Places } from "./places.ts";
 
 /** What happens in a queue, for metrics. Times are ms. */
 export type QueueEvent =
@@ -80,7 +81,7 @@ export class Queue {
   readonly #clock: Clock;
   readonly #scheduled: TimerHeap;
   readonly #groupOf: (key: string) => string;
-  readonly #waiting = new Turns<Waiting>();
+  readonly #waiting = new FairQueue<Waiting>();
   readonly #places: Places;
   readonly #running = new Map<string, Run>();
   #workers = 0;

@@ -53,7 +53,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "src/verify",
     ],
   },
-  "src/turns": {
+  "src/event-loop-turns": {
     holds: "gives other work of the process its turn",
     imports: [],
   },
@@ -75,12 +75,12 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/tags": {
     holds: "from tags and a policy to one tag",
-    imports: ["src/errors", "src/oci", "src/text", "src/turns"],
+    imports: ["src/errors", "src/oci", "src/text", "src/event-loop-turns"],
     packages: ["re2js"],
   },
   "src/select": {
     holds: "which manifests and layers are meant, known layouts, advice",
-    imports: ["src/errors", "src/oci", "src/text", "src/turns"],
+    imports: ["src/errors", "src/oci", "src/text", "src/event-loop-turns"],
     types: ["src/operation"],
     packages: ["yaml"],
   },
@@ -96,14 +96,14 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/archive": {
     holds: "reads, checks, merges and writes archives",
-    imports: ["src/errors", "src/text", "src/turns"],
+    imports: ["src/errors", "src/text", "src/event-loop-turns"],
     types: ["src/oci"],
     packages: ["yauzl"],
     reaches: ["fs"],
   },
   "src/operation": {
     holds: "Copy, Extract and ExtractAll: from layers to one file",
-    imports: ["src/archive", "src/errors", "src/oci", "src/turns"],
+    imports: ["src/archive", "src/errors", "src/oci", "src/event-loop-turns"],
     packages: ["p-limit"],
     reaches: ["fs"],
   },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { Turns } from "./turns.ts";
+import { EventLoopTurns } from "./event-loop-turns.ts";
 
 describe("turns", () => {
   it("come after each slice, and let everything else run", async () => {
     let now = 0;
-    const turns = new Turns(undefined, () => now);
+    const turns = new EventLoopTurns(undefined, () => now);
     let others = 0;
     for (let i = 0; i < 100; i++) {
       setImmediate(() => (others += 1));
@@ -18,7 +18,7 @@ describe("turns", () => {
   it("end with the reason of the signal", async () => {
     let now = 0;
     const abort = new AbortController();
-    const turns = new Turns(abort.signal, () => now);
+    const turns = new EventLoopTurns(abort.signal, () => now);
     now = 20;
     setImmediate(() => abort.abort(new Error("enough")));
     await expect(turns.next()).rejects.toThrow("enough");

@@ -5,7 +5,7 @@ const SLICE_MS = 10;
  * Lets other work of this process have its turn during a long loop over input that someone else has sized. Timers, probes
  * and aborts come through at each turn.
  */
-export class Turns {
+export class EventLoopTurns {
   readonly #signal: AbortSignal | undefined;
   readonly #now: () => number;
   #ends: number;
