@@ -54,9 +54,11 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     io,
   );
   try {
-    const version = target.digest ?? target.tag;
     const write = values.write ?? false;
-    const { reads, reference, checks } = await diagnose({ registry, target, access, version, write }, io.signal);
+    const { reads, reference, checks } = await diagnose(
+      { registry, target, access, version: target, write },
+      io.signal,
+    );
     const repository = `${target.registry}/${target.repository}`;
     printAnswer(io, format, {
       text: () => checks.map((check) => lineOf(check, io.out)).join(""),

@@ -1,3 +1,4 @@
+import { resolveOptional } from "../oci/absence.ts";
 import { formatReference, isTag } from "../oci/reference.ts";
 import { resolveNamed } from "../tags/resolve.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
@@ -6,7 +7,7 @@ import { flagsHelp } from "./flags/help.ts";
 import { formatOf, outputFlag, printAnswer } from "./output.ts";
 import { openSource, sourceFlags, type OpenedSource } from "./source.ts";
 import { plain } from "./terminal.ts";
-import { fetchDocument, resolveOptional } from "../copy/transfer.ts";
+import { fetchDocument } from "../copy/transfer.ts";
 
 const flags = { ...sourceFlags, output: outputFlag } as const;
 

@@ -2,7 +2,7 @@ import { CodedError } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
 import { settled } from "../oci/fetch-all.ts";
 import { isIndexType, isManifestType } from "../oci/media-types.ts";
-import type { RegistryReference } from "../oci/reference.ts";
+import { askedFor, type RegistryReference } from "../oci/reference.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { printable } from "../text/printable.ts";
 import { parseAccess, type Access } from "./access.ts";
@@ -119,7 +119,7 @@ async function elsewhere(access: Exclude<Access, { kind: "localBlob" }>, target:
   const stated = contentDigest(target.resource, "manifest", what) ?? target.expected;
   requireCovered(target, stated, reference.digest);
   const repository = await openAt(place, context);
-  const wanted = stated ?? reference.digest ?? reference.tag ?? "latest";
+  const wanted = stated ?? askedFor(reference);
   const { limits, signal } = context;
   const descriptor = await settled(repository, await repository.resolve(wanted, signal, "read"), limits, signal);
   if (reference.digest !== undefined) await sameManifest(repository, descriptor, reference.digest, target);

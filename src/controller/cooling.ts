@@ -1,4 +1,5 @@
 import { CodedError, messageOf } from "../errors.ts";
+import { formatVersion } from "../oci/reference.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 import type { Next } from "./ports.ts";
 
@@ -27,7 +28,7 @@ export function untilOf(error: unknown): number | undefined {
 
 /** For the conditions: what waits, and until when. */
 export function coolingMessage({ newest: { tag, root }, error }: Cooling): string {
-  return `${tag === undefined ? "" : `${tag}@`}${root.digest} waits for verify.minAge: ${messageOf(error)}`;
+  return `${formatVersion({ tag, digest: root.digest })} waits for verify.minAge: ${messageOf(error)}`;
 }
 
 const shortestWaitMs = 1000;

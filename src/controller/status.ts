@@ -8,6 +8,7 @@ import type {
   SelectedStatus,
   UpstreamStatus,
 } from "../../api/v1beta1/status.ts";
+import { formatVersion } from "../oci/reference.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
@@ -184,7 +185,7 @@ function storageConditions(
       message: `stored artifact for revision '${artifact.revision}'`,
     });
   if (resolved === undefined || artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] === resolved.root.digest) return drafts;
-  const revision = `${resolved.tag === undefined ? "" : `${resolved.tag}@`}${resolved.root.digest}`;
+  const revision = formatVersion({ tag: resolved.tag, digest: resolved.root.digest });
   return [
     ...drafts,
     {

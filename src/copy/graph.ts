@@ -1,12 +1,13 @@
 import pLimit from "p-limit";
 import { CodedError, codeOf } from "../errors.ts";
+import { resolveOptional } from "../oci/absence.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Limits } from "../oci/limits.ts";
 import { isIndexType, isManifestType } from "../oci/media-types.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { legacyTag } from "../verify/cosign/legacy.ts";
-import { bytesFrom, counted, fetchDocument, fetchLater, resolveOptional, type StoredDocument } from "./transfer.ts";
+import { bytesFrom, counted, fetchDocument, fetchLater, type StoredDocument } from "./transfer.ts";
 
 /** Blobs under way at once. */
 const parallelBlobs = 4;

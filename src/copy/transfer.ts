@@ -1,6 +1,5 @@
 import { Readable } from "node:stream";
-import { isAbsence } from "../oci/absence.ts";
-import type { Fetcher, Resolver } from "../oci/content.ts";
+import type { Fetcher } from "../oci/content.ts";
 import { parseDocument, settledBy } from "../oci/fetch-all.ts";
 import type { Descriptor, Index, Manifest } from "../oci/types.ts";
 
@@ -22,20 +21,6 @@ export async function fetchDocument(
   const bytes = Buffer.concat(chunks);
   const content = parseDocument(bytes, descriptor, descriptor.digest);
   return { descriptor: settledBy(descriptor, bytes, content), bytes, content };
-}
-
-/** What a tag or digest names; undefined where there is no such thing, as far as the registry lets one know. */
-export async function resolveOptional(
-  repository: Resolver,
-  reference: string,
-  signal: AbortSignal,
-): Promise<Descriptor | undefined> {
-  try {
-    return await repository.resolve(reference, signal);
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Content that is asked for when it is read. What an upload has had already is read over again, so that all of it is verified. */

@@ -17,14 +17,11 @@ function fill({ store }: TestRegistry): void {
   for (const tag of ["v1", "v2", "v3"]) store.putArtifact("team/app", { tag, artifactType: "application/x", layers });
 }
 
-async function examined(
-  registry: TestRegistry,
-  options: { version?: string; write?: boolean } = {},
-): Promise<Diagnosis> {
+async function examined(registry: TestRegistry, options: { tag?: string; write?: boolean } = {}): Promise<Diagnosis> {
   const access = testAccess(registry, registry.auth === undefined ? {} : { credentials: ann });
   const target = { registry: registry.host, repository: "team/app" };
-  const { version, write = false } = options;
-  return await diagnose({ registry: client, target, access, version, write }, signal);
+  const { tag, write = false } = options;
+  return await diagnose({ registry: client, target, access, version: { tag }, write }, signal);
 }
 
 async function start(options: RegistryOptions = {}): Promise<TestRegistry> {
@@ -158,12 +155,12 @@ describe("doctor", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     registry.faults.guard = ({ url }) =>
       url.includes("/manifests/v1") ? { headers: { "docker-content-digest": digest } } : undefined;
-    expect(named(await examined(registry, { version: "v1" }), "digest")?.outcome).toBe("fails");
+    expect(named(await examined(registry, { tag: "v1" }), "digest")?.outcome).toBe("fails");
   });
 
   it("says why reading fails, and goes on with what is left", async () => {
     await using registry = await start();
-    const diagnosis = await examined(registry, { version: "v9" });
+    const diagnosis = await examined(registry, { tag: "v9" });
     expect(diagnosis.reads).toBe(false);
     expect(named(diagnosis, "read")).toMatchObject({ outcome: "fails", error: { code: "NotFound" } });
     expect(named(diagnosis, "tags")?.outcome).toBe("ok");

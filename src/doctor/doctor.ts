@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CodedError } from "../errors.ts";
 import type { CredentialTarget } from "../credentials/provider.ts";
+import { askedFor, namesVersion, type Version } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { Access, Session } from "../registry/session.ts";
 import { askAnonymous, askAuth } from "./access.ts";
@@ -13,8 +14,8 @@ export interface Patient {
   readonly registry: RegistryClient;
   readonly target: CredentialTarget;
   readonly access: Access;
-  /** A tag or digest; undefined: `latest`, else any tag that is listed. */
-  readonly version: string | undefined;
+  /** Where none is named: `latest`, else any tag that is listed. */
+  readonly version: Version;
   /** Pushes a blob and a manifest of its own, and removes them. */
   readonly write: boolean;
 }
@@ -61,14 +62,14 @@ const unreachable: ReadonlySet<string> = new Set([
 
 async function findRoot(
   session: Session,
-  version: string | undefined,
+  version: Version,
   signal: AbortSignal,
 ): Promise<{ reference: string; root: Root }> {
-  const reference = version ?? "latest";
+  const reference = askedFor(version);
   try {
     return { reference, root: await fetchRoot(session, reference, signal) };
   } catch (error) {
-    if (version !== undefined || !(error instanceof CodedError) || error.code !== "NotFound") throw error;
+    if (namesVersion(version) || !(error instanceof CodedError) || error.code !== "NotFound") throw error;
     const other = await anyTag(session, signal).catch(() => undefined);
     if (other === undefined) throw error;
     return { reference: other, root: await fetchRoot(session, other, signal) };

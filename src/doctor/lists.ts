@@ -3,6 +3,7 @@ import { ociIndexType } from "../oci/media-types.ts";
 import type { Digest } from "../oci/types.ts";
 import { nextPage } from "../registry/link.ts";
 import { readFallbackTag } from "../registry/referrers.ts";
+import { listRefusals } from "../registry/refusals.ts";
 import type { Session } from "../registry/session.ts";
 import type { HttpResponse } from "../registry/transport.ts";
 import { parseJsonObject } from "../text/json.ts";
@@ -16,11 +17,9 @@ interface Page {
   readonly list: readonly unknown[] | undefined;
 }
 
-const refusals = [400, 401, 403, 404, 405, 406, 410, 413, 414, 415, 416, 422, 501];
-
 async function readPage(session: Session, path: string | URL, key: string, signal: AbortSignal): Promise<Page> {
   const headers = { accept: key === "tags" ? "application/json" : ociIndexType };
-  const accept = [200, ...refusals];
+  const accept = [200, ...listRefusals];
   const { response, body } = await session.fetchBytes(
     { method: "GET", path, headers, needs: "pull", accept },
     maxPageBytes,

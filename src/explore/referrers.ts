@@ -1,8 +1,8 @@
 import pLimit from "p-limit";
 import { codeOf, messageOf } from "../errors.ts";
-import { isAbsence } from "../oci/absence.ts";
+import { resolveOptional } from "../oci/absence.ts";
 import type { Repository } from "../oci/content.ts";
-import { isVague, readReferrer } from "../oci/referrer.ts";
+import { cosignTag, isVague, readReferrer } from "../oci/referrer.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 
 const concurrency = 8;
@@ -64,9 +64,10 @@ export async function findReferrers(
 }
 
 async function referrersOf(repository: Repository, subject: Digest, signal: AbortSignal): Promise<Referrer[]> {
+  const tags = (["sig", "att", "sbom"] as const).flatMap((suffix) => cosignTag(subject, suffix) ?? []);
   const [listed, ...tagged] = await Promise.all([
     listedOf(repository, subject, signal),
-    ...legacyTags(subject).map(async (tag) => ({ tag, descriptor: await resolveOptional(repository, tag, signal) })),
+    ...tags.map(async (tag) => ({ tag, descriptor: await resolveOptional(repository, tag, signal) })),
   ]);
   return [
     ...listed.map((descriptor) => ({ descriptor })),
@@ -88,26 +89,6 @@ async function listedOf(repository: Repository, subject: Digest, signal: AbortSi
       }
     }),
   );
-}
-
-/** A sha512 digest would be too long for a tag. */
-function legacyTags(subject: Digest): string[] {
-  return subject.startsWith("sha256:")
-    ? ["sig", "att", "sbom"].map((suffix) => `${subject.replace(":", "-")}.${suffix}`)
-    : [];
-}
-
-async function resolveOptional(
-  repository: Repository,
-  tag: string,
-  signal: AbortSignal,
-): Promise<Descriptor | undefined> {
-  try {
-    return await repository.resolve(tag, signal);
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
 }
 
 const meanings: readonly (readonly [RegExp, string])[] = [

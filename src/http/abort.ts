@@ -1,3 +1,23 @@
+import { CodedError, type ErrorCode } from "../errors.ts";
+
+/** What is said of work that a signal has ended. */
+interface Ending {
+  /** What was given up, such as `the request`. */
+  readonly what: string;
+  /** Where the signal is one of a timeout. */
+  readonly late: { readonly code: ErrorCode; readonly message: string };
+}
+
+/** The error for work that `signal` has ended: its own reason where that is coded, `late` after a timeout, else Aborted. */
+export function abortError(signal: AbortSignal, { what, late }: Ending): CodedError {
+  const { reason } = signal as { reason: unknown };
+  if (reason instanceof CodedError) return reason;
+  const isLate = reason instanceof Error && reason.name === "TimeoutError";
+  return isLate
+    ? new CodedError(late.code, late.message, { cause: reason })
+    : new CodedError("Aborted", `${what} was given up`, { cause: reason });
+}
+
 /** Resolves once the signal is aborted; at once where it is already. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { type CodedError, codeOf } from "../errors.ts";
-import { formatReference, isTag, parseReference } from "./reference.ts";
+import {
+  askedFor,
+  digestIn,
+  formatReference,
+  formatVersion,
+  isTag,
+  namesVersion,
+  parseReference,
+  tagOf,
+} from "./reference.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 
@@ -91,6 +100,39 @@ describe("references", () => {
     ["", false],
   ])("isTag(%j) is %s", (text, expected) => {
     expect(isTag(text)).toBe(expected);
+  });
+});
+
+describe("versions", () => {
+  it.each([
+    [{}, { asked: "latest", tag: "latest", text: "", named: false }],
+    [{ tag: "v1" }, { asked: "v1", tag: "v1", text: "v1", named: true }],
+    [{ digest }, { asked: digest, tag: undefined, text: digest, named: true }],
+    [
+      { tag: "v1", digest },
+      { asked: digest, tag: "v1", text: `v1@${digest}`, named: true },
+    ],
+  ])("of %j", (version, expected) => {
+    const { asked, tag, text, named } = expected;
+    expect(askedFor(version)).toBe(asked);
+    expect(tagOf(version)).toBe(tag);
+    expect(formatVersion(version)).toBe(text);
+    expect(namesVersion(version)).toBe(named);
+  });
+
+  it.each([
+    ["v1", undefined],
+    [digest, digest],
+  ])("digestIn(%j) is %j", (text, expected) => {
+    expect(digestIn(text)).toBe(expected);
+  });
+
+  it.each([
+    ["a/b", "InvalidReference"],
+    ["", "InvalidReference"],
+    ["sha256:short", "InvalidDigest"],
+  ])("digestIn(%j) fails with %s", (text, code) => {
+    expect(() => digestIn(text)).toThrow(expect.objectContaining({ code }));
   });
 });
 

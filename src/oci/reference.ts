@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { printable } from "../text/printable.ts";
 import { parseDigest } from "./digest.ts";
 import type { Digest } from "./types.ts";
 
@@ -22,6 +23,12 @@ export interface LayoutReference {
 
 export type Reference = RegistryReference | LayoutReference;
 
+/** What names one version of a repository. A digest decides; a tag beside it only says under which name that was found. */
+export interface Version {
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+}
+
 // distribution-spec v1.1, "Pulling manifests".
 const repositoryPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
@@ -30,6 +37,35 @@ const maxRepositoryLength = 255;
 
 export function isTag(text: string): boolean {
   return tagPattern.test(text);
+}
+
+/** The digest that `text` is; undefined for a tag. @throws InvalidReference, InvalidDigest where it is neither */
+export function digestIn(text: string): Digest | undefined {
+  if (text.includes(":")) return parseDigest(text);
+  if (isTag(text)) return undefined;
+  throw new CodedError("InvalidReference", `"${printable(text, 130)}" is neither a tag nor a digest`);
+}
+
+export function namesVersion({ tag, digest }: Version): boolean {
+  return tag !== undefined || digest !== undefined;
+}
+
+/** The tag where no version is named. */
+export const defaultTag = "latest";
+
+/** What a repository is asked for: the digest, else the tag, else `latest`. */
+export function askedFor({ tag, digest }: Version): string {
+  return digest ?? tag ?? defaultTag;
+}
+
+/** The tag by which a version is asked for; undefined where a digest alone is. */
+export function tagOf({ tag, digest }: Version): string | undefined {
+  return tag ?? (digest === undefined ? defaultTag : undefined);
+}
+
+/** A version as revisions, messages and files write it: `tag@digest`, or the one of them that there is. */
+export function formatVersion({ tag, digest }: Version): string {
+  return [tag, digest].filter((part) => part !== undefined).join("@");
 }
 
 /**

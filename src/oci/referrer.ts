@@ -1,8 +1,17 @@
 import type { Fetcher } from "./content.ts";
+import { algorithmOf, hexOf } from "./digest.ts";
 import { fetchAll, parseDocument, settledBy } from "./fetch-all.ts";
 import type { Limits } from "./limits.ts";
 import { ociEmptyType } from "./media-types.ts";
-import type { Descriptor, Index, Manifest } from "./types.ts";
+import type { Descriptor, Digest, Index, Manifest } from "./types.ts";
+
+/**
+ * The tag under which older tools put what belongs to `subject` (cosign's SIGNATURE_SPEC); undefined for sha512, which would
+ * be too long for a tag.
+ */
+export function cosignTag(subject: Digest, suffix: "sig" | "att" | "sbom"): string | undefined {
+  return algorithmOf(subject) === "sha256" ? `sha256-${hexOf(subject)}.${suffix}` : undefined;
+}
 
 /** How a manifest is listed among the referrers of its subject (distribution-spec v1.1, "Listing Referrers"). */
 export function referrerEntry({ mediaType, digest, size }: Descriptor, manifest: Manifest | Index): Descriptor {

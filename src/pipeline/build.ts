@@ -2,10 +2,10 @@ import { UPSTREAM_DIGEST_ANNOTATION, UPSTREAM_URL_ANNOTATION } from "../../api/v
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import type { Repository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
+import { formatVersion } from "../oci/reference.ts";
 import type { Annotations, Layer } from "../oci/types.ts";
 import type { OperationName, OperationOptions, OperationResult } from "../operation/operation.ts";
 import { operations } from "../operation/table.ts";
-import { revisionOf } from "../store/store.ts";
 import type { Selection } from "../select/selection.ts";
 import type { FoundResource } from "../component/resolve.ts";
 import { componentMetadata, contentRepository } from "./component.ts";
@@ -57,7 +57,7 @@ export async function buildArtifact(context: BuildContext, selection: Selection)
   return {
     selection: asDone(selection, result.operation),
     result,
-    revision: revisionOf(resolved.tag, result.blob.contentDigest),
+    revision: formatVersion({ tag: resolved.tag, digest: result.blob.contentDigest }),
     metadata: metadataOf(context, selection),
   };
 }

@@ -8,7 +8,7 @@ import { parseReference } from "../oci/reference.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { chooseReference } from "../tags/choose.ts";
 import { resolveNamed } from "../tags/resolve.ts";
-import { parseTagRule, type TagRule } from "../tags/rule.ts";
+import { namedRule, parseTagRule, type TagRule } from "../tags/rule.ts";
 import { repositoryOf, tagQueryOf } from "./spec.ts";
 
 /** What the reference stands for now. */
@@ -61,7 +61,7 @@ export async function tagRule(
   if (latest === undefined)
     throw new CodedError("DependencyNotReady", `${name} has not chosen an image yet; see its conditions`);
   requireSameImage(spec, latest.name, name);
-  return parseTagRule({ tag: latest.digest === undefined ? latest.tag : `${latest.tag}@${latest.digest}` });
+  return namedRule(latest);
 }
 
 /** A tag says nothing about another repository than the one it was read from. */

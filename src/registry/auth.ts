@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
 import type { Credential } from "../credentials/provider.ts";
 import { discard } from "./body.ts";
-import { abortError } from "./errors.ts";
+import { givenUp } from "./errors.ts";
 import { accessKey } from "../sharing/access-key.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
 import { SharedWork } from "../sharing/shared-work.ts";
@@ -72,12 +72,12 @@ export class Authorizer {
   readonly #guesses = new LRUCache<string, Known>({ max: 10_000 });
   /** Who, at which origin, was asked for nothing at `/v2/`. */
   readonly #open = new LRUCache<string, true>({ max: 10_000, ttl: openForMs });
-  readonly #asking = new SharedWork<void>(abortError);
+  readonly #asking = new SharedWork<void>(givenUp);
   /** The exact scopes a registry has asked for, by origin and the scopes we would have named. */
   readonly #scopes = new LRUCache<string, readonly string[]>({ max: 10_000 });
   /** By registry and credential: a token goes to no registry that did not ask for it. */
   readonly #tokens = new SharedCache<Token>({ max: 10_000 });
-  readonly #fetching = new SharedWork<Token>(abortError);
+  readonly #fetching = new SharedWork<Token>(givenUp);
 
   /** The `Authorization` to send along at once, or undefined where the registry asks for none, as far as is known. */
   async preempt(request: AuthRequest, tried: Tried): Promise<string | undefined> {

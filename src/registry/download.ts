@@ -1,6 +1,6 @@
 import { CodedError } from "../errors.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { abortError, isTransient, networkError } from "./errors.ts";
+import { givenUp, isTransient, networkError } from "./errors.ts";
 import { Pace, wasSlow } from "./pace.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { RegistryRequest } from "./request.ts";
@@ -76,7 +76,7 @@ export class Download {
         watch.waits();
       }
     } catch (error) {
-      return this.#signal.aborted ? abortError(this.#signal) : networkError(response.name, error);
+      return this.#signal.aborted ? givenUp(this.#signal) : networkError(response.name, error);
     } finally {
       watch.stop();
     }

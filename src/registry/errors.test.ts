@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CodedError } from "../errors.ts";
-import { abortError, networkError, requestName, statusError } from "./errors.ts";
+import { givenUp, networkError, requestName, statusError } from "./errors.ts";
 
 test("requests are named without their query", () => {
   expect(requestName("GET", new URL("https://cdn.example/blob?X-Amz-Signature=secret#x"))).toBe(
@@ -73,7 +73,7 @@ test.each<[string, Error, string]>([
 
 test("an ended signal says why", () => {
   const own = new CodedError("RateLimited", "x");
-  expect(abortError(AbortSignal.abort(own))).toBe(own);
-  expect(abortError(AbortSignal.abort()).code).toBe("Aborted");
-  expect(abortError(AbortSignal.abort(new DOMException("x", "TimeoutError"))).code).toBe("RegistryTimeout");
+  expect(givenUp(AbortSignal.abort(own))).toBe(own);
+  expect(givenUp(AbortSignal.abort()).code).toBe("Aborted");
+  expect(givenUp(AbortSignal.abort(new DOMException("x", "TimeoutError"))).code).toBe("RegistryTimeout");
 });

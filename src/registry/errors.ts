@@ -1,4 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../errors.ts";
+import { abortError } from "../http/abort.ts";
 import { causeCode, statusOf, isUntrusted, rootCause } from "../http/failures.ts";
 import { oneLine, printable } from "../text/printable.ts";
 import { parseJson } from "../text/json.ts";
@@ -127,12 +128,10 @@ export function isTransient(error: unknown): error is CodedError {
   return error.code === "RegistryUnreachable" && !lasting.has(causeCode(error.cause));
 }
 
-/** The error for work that `signal` has ended: its own reason where that is coded, else RegistryTimeout or Aborted. */
-export function abortError(signal: AbortSignal): CodedError {
-  const { reason } = signal as { reason: unknown };
-  if (reason instanceof CodedError) return reason;
-  const timedOut = reason instanceof Error && reason.name === "TimeoutError";
-  return timedOut
-    ? new CodedError("RegistryTimeout", "the registry did not answer in the time allowed", { cause: reason })
-    : new CodedError("Aborted", "the request was given up", { cause: reason });
+/** The error for work that `signal` has ended; RegistryTimeout where its time was over. */
+export function givenUp(signal: AbortSignal): CodedError {
+  return abortError(signal, {
+    what: "the request",
+    late: { code: "RegistryTimeout", message: "the registry did not answer in the time allowed" },
+  });
 }

@@ -5,7 +5,7 @@ import { CodedError } from "../errors.ts";
 import { isDigest, matchesDigest, Verifier } from "../oci/digest.ts";
 import { ociIndexType } from "../oci/media-types.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
-import { abortError } from "./errors.ts";
+import { givenUp } from "./errors.ts";
 import { blobPath, sizeOf, writeAtomically } from "./layout-file.ts";
 import { type Layout, readIndex, refNameKey } from "./layout-index.ts";
 import { descriptorJson } from "./referrer-entry.ts";
@@ -70,7 +70,7 @@ const isNameless = (entry: Descriptor): boolean => entry.annotations?.[refNameKe
 async function* checked(content: Readable, descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Buffer> {
   const verifier = new Verifier(descriptor);
   for await (const chunk of content as AsyncIterable<Buffer>) {
-    if (signal.aborted) throw abortError(signal);
+    if (signal.aborted) throw givenUp(signal);
     verifier.update(chunk);
     yield chunk;
   }

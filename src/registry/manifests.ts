@@ -2,9 +2,9 @@ import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
 import { printable } from "../text/printable.ts";
 import type { NextStep } from "../oci/content.ts";
-import { isDigest, matchesDigest, parseDigest, sha256Of } from "../oci/digest.ts";
+import { isDigest, matchesDigest, sha256Of } from "../oci/digest.ts";
 import { acceptedTypes } from "../oci/media-types.ts";
-import { isTag } from "../oci/reference.ts";
+import { digestIn } from "../oci/reference.ts";
 import { parseHinted } from "../oci/schema.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import type { Session } from "./session.ts";
@@ -54,13 +54,6 @@ export async function resolveManifest(
   session.shared.onBytes?.(got.response.url.host, got.body.length);
   memo.set(checked.digest, got.body);
   return checked;
-}
-
-/** The digest that `reference` is; undefined for a tag. @throws InvalidReference, InvalidDigest where it is neither */
-export function digestIn(reference: string): Digest | undefined {
-  if (reference.includes(":")) return parseDigest(reference);
-  if (isTag(reference)) return undefined;
-  throw new CodedError("InvalidReference", `"${printable(reference, 130)}" is neither a tag nor a digest`);
 }
 
 /** What a HEAD says, or undefined where it leaves something out or cannot be: then GET decides. */

@@ -1,14 +1,16 @@
 import { CodedError } from "../errors.ts";
 import type { TagMove } from "../oci/content.ts";
 import { acceptedTypes, ociIndexType } from "../oci/media-types.ts";
+import { digestIn } from "../oci/reference.ts";
 import { parseManifest } from "../oci/schema.ts";
 import { sha256Of } from "../oci/digest.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import { isManifest } from "./content-kind.ts";
 import { referrerEntry } from "../oci/referrer.ts";
-import { digestIn, statedDigest } from "./manifests.ts";
+import { statedDigest } from "./manifests.ts";
 import { descriptorJson } from "./referrer-entry.ts";
 import { fallbackTag, readFallbackTag } from "./referrers.ts";
+import { conditionRefusals, tagRefusals } from "./refusals.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
@@ -59,12 +61,6 @@ interface ManifestToPut {
   /** Preconditions (RFC 9110, 13.1). */
   readonly condition?: Headers;
 }
-
-/** What registries answer to who asks for a tag that is not there. */
-const absences = [200, 401, 403, 404, 405, 501];
-
-/** How a registry says that a precondition does not hold, or that it knows none. */
-const conditionRefusals = [400, 412, 501];
 
 /**
  * False where the registry refuses the precondition.
@@ -133,7 +129,13 @@ async function tagNow(session: Session, tag: string, signal: AbortSignal): Promi
   // HEAD is a hint. Where GET is refused too, the tag is not there as far as one may know; the precondition guards it.
   for (const method of ["HEAD", "GET"] as const) {
     const response = await session.ask(
-      { method, path: `manifests/${tag}`, headers, needs: "push", accept: method === "HEAD" ? "settled" : absences },
+      {
+        method,
+        path: `manifests/${tag}`,
+        headers,
+        needs: "push",
+        accept: method === "HEAD" ? "settled" : [200, ...tagRefusals],
+      },
       signal,
     );
     if (response.status !== 200) continue;

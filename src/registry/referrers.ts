@@ -5,6 +5,7 @@ import { isIndexType, isManifestType, ociIndexType, ociManifestType } from "../o
 import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
 import { objectOf, parseJsonObject } from "../text/json.ts";
 import { nextPage } from "./link.ts";
+import { referrersRefusals } from "./refusals.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -93,8 +94,7 @@ export function fallbackTag(subject: Digest): string {
 
 /** Older registries refuse it in every way there is. */
 function question(path: URL, needs: "pull" | "push"): RegistryRequest {
-  const refusals = [400, 401, 403, 404, 405, 406, 410, 414, 415, 422, 501];
-  return { method: "GET", path, headers: { accept: ociIndexType }, needs, accept: [200, ...refusals] };
+  return { method: "GET", path, headers: { accept: ociIndexType }, needs, accept: [200, ...referrersRefusals] };
 }
 
 function entriesOf(body: Buffer): ListedEntry[] | undefined {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { CodedError } from "../errors.ts";
-import { abortError, isTransient } from "./errors.ts";
+import { givenUp, isTransient } from "./errors.ts";
 
 export interface RetryPolicy {
   /** How often a request is tried in all. */
@@ -28,7 +28,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(ms, undefined, { signal });
   } catch {
-    throw abortError(signal);
+    throw givenUp(signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import { CodedError, messageOf } from "../errors.ts";
 import { isTag } from "../oci/reference.ts";
 import { nextPage } from "./link.ts";
+import { pageRefusals, pageSizeRefusals } from "./refusals.ts";
 import type { Session } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
 import { parseJson } from "../text/json.ts";
@@ -13,8 +14,6 @@ const maxTagValues = 1_000_000;
 const leastTagsOnAPage = 50;
 /** Pages that registries make of their own accord are of 50, 100, 200 or 1,000 tags. */
 const roundSize = 50;
-/** What registries answer to a page size beyond their own, or to a page that they have announced and cannot find. */
-const pageRefusals = [400, 401, 403, 404, 405, 410, 413, 414, 416, 422];
 
 /**
  * Tags, page by page (distribution-spec, "Listing Tags"): the whole list, or an error. Pages are followed by `Link`, as it
@@ -50,7 +49,7 @@ class TagList {
   }
 
   async first(): Promise<Page | undefined> {
-    const sized = await this.#read(this.#url(undefined), [400, 413, 416, 422]);
+    const sized = await this.#read(this.#url(undefined), pageSizeRefusals);
     if (sized !== undefined) return sized;
     this.#query = "";
     return await this.#read(this.#url(undefined), []);

@@ -7,6 +7,7 @@ import { discard, readBody } from "./body.ts";
 import type { Challenge } from "./challenge.ts";
 import { registryErrors, statusError } from "./errors.ts";
 import { redact } from "./redact.ts";
+import { notServed } from "./refusals.ts";
 import { maxRetryAfterMs } from "./retry.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
 import { type Json, parseJsonObject } from "../text/json.ts";
@@ -74,8 +75,7 @@ export async function fetchToken(request: TokenRequest, ask: AskEndpoint): Promi
       credential,
     );
   const answer = await get(request, ask);
-  if (credential?.kind !== "basic" || ![404, 405, 501].includes(answer.status))
-    return await readToken(answer, credential);
+  if (credential?.kind !== "basic" || !notServed.includes(answer.status)) return await readToken(answer, credential);
   await discard(answer.body);
   const { username, password } = credential;
   return await readToken(await post(request, { grant_type: "password", username, password }, ask), credential);

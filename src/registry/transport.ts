@@ -4,7 +4,7 @@ import { CodedError } from "../errors.ts";
 import { discard } from "./body.ts";
 import type { Channel, Traffic } from "./channel.ts";
 import { assertEndpoint } from "./endpoint.ts";
-import { abortError, networkError, requestName } from "./errors.ts";
+import { givenUp, networkError, requestName } from "./errors.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Headers = Readonly<Record<string, string>>;
@@ -124,7 +124,7 @@ async function send(
 ): Promise<HttpResponse> {
   const { method, url, signal } = request;
   const name = `${requestName(method, url)}${wayOf(channel, request)}`;
-  if (signal.aborted) throw abortError(signal);
+  if (signal.aborted) throw givenUp(signal);
   assertEndpoint(url, "the host");
   const started = performance.now();
   let status = 0;
@@ -146,7 +146,7 @@ async function send(
     status = response.statusCode;
     return toResponse(response, url, name);
   } catch (error) {
-    throw signal.aborted ? abortError(signal) : networkError(name, error);
+    throw signal.aborted ? givenUp(signal) : networkError(name, error);
   } finally {
     options.onRequest?.({ host: url.host, method, status, durationMs: performance.now() - started });
   }

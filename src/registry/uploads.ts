@@ -5,6 +5,7 @@ import type { Descriptor, Digest } from "../oci/types.ts";
 import { isTransient } from "./errors.ts";
 import { pullStream } from "./pull.ts";
 import { contentExists } from "./push.ts";
+import { uploadRefusals } from "./refusals.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
@@ -162,9 +163,6 @@ async function* take(open: () => Readable, length: number): AsyncGenerator<Buffe
   if (left > 0) throw new CodedError("SizeMismatch", `the content to push ends ${left} bytes early`);
 }
 
-/** What registries answer to a form of upload that they do not know, or have lost track of. */
-const refusals: ReadonlySet<number> = new Set([400, 404, 405, 411, 415, 416, 501]);
-
 /** Where to go on after `error`: the same upload from what has arrived, or a new one. Errors that will not pass are thrown. */
 async function recover(
   job: Job,
@@ -192,7 +190,7 @@ function tryOtherwise(job: Job, upload: Upload, error: unknown): boolean {
   const status = statusOf(error);
   if (status === 413) return makeSmaller(job);
   // Parts that were put together wrongly are not the content's fault.
-  const isRefused = refusals.has(status) || (codeOf(error) === "DigestMismatch" && upload.offset > 0);
+  const isRefused = uploadRefusals.includes(status) || (codeOf(error) === "DigestMismatch" && upload.offset > 0);
   return isRefused && simplify(job);
 }
 

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { Verifier } from "../oci/digest.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { abortError } from "./errors.ts";
+import { givenUp } from "./errors.ts";
 import { pullStream } from "./pull.ts";
 
 /** Sockets deliver 16 to 64 KiB at a time; what decompresses and hashes them is twice as fast on larger pieces. */
@@ -18,7 +18,7 @@ export function verifiedStream(
   descriptor: Descriptor,
   source: { signal: AbortSignal; close: () => void },
 ): Readable {
-  const stop = (): void => void stream.destroy(abortError(source.signal));
+  const stop = (): void => void stream.destroy(givenUp(source.signal));
   const stream = pullStream(verified(chunks, descriptor), chunkBytes, () => {
     source.signal.removeEventListener("abort", stop);
     source.close();

@@ -1,4 +1,5 @@
 import { CodedError } from "../errors.ts";
+import { resolveOptional } from "../oci/absence.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { ociConfigType, ociManifestType } from "../oci/media-types.ts";
@@ -6,7 +7,7 @@ import type { Annotations, Descriptor, Digest } from "../oci/types.ts";
 import { legacyTag } from "../verify/cosign/legacy.ts";
 import { verifiesWith } from "../verify/cosign/keys.ts";
 import type { SigningKey } from "./signing-key.ts";
-import { bytesFrom, fetchDocument, resolveOptional } from "../copy/transfer.ts";
+import { bytesFrom, fetchDocument } from "../copy/transfer.ts";
 
 const simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const signatureKey = "dev.cosignproject.cosign/signature";

@@ -37,7 +37,7 @@ export interface PublishRequest {
   /** Of the owner, as the API server has made it. */
   readonly uid?: string | undefined;
   readonly blob: StagedBlob;
-  /** `<tag>@<content digest>`, see `revisionOf`. */
+  /** `<tag>@<content digest>`, the latter alone where the reference was a digest (api.md, "The published artifact"). */
   readonly revision: string;
   readonly metadata: Annotations;
   /** Default: Flux's media types, and a title made from the owner's name. */
@@ -119,11 +119,6 @@ export interface ArtifactStore {
 
 /** An owner as the storage knows it: the kind in lower case. */
 export type StoredOwner = Owner;
-
-/** `<tag>@sha256:…`, or the digest alone where the reference was a digest (api.md, "The published artifact"). */
-export function revisionOf(tag: string | undefined, contentDigest: Digest): string {
-  return tag === undefined ? contentDigest : `${tag}@${contentDigest}`;
-}
 
 /** The tag in a revision; undefined where the reference was a digest, or where it is none a registry would accept. */
 export function tagOfRevision(revision: string): string | undefined {

@@ -1,14 +1,9 @@
 import { CodedError, codeOf } from "../errors.ts";
 import type { NextStep, Resolver, TagLister } from "../oci/content.ts";
-import type { Descriptor, Digest } from "../oci/types.ts";
+import { askedFor, defaultTag, type Version } from "../oci/reference.ts";
+import type { Descriptor } from "../oci/types.ts";
 import { printable } from "../text/printable.ts";
 import { nearTags } from "./near.ts";
-
-/** What a reference names: its digest, else its tag, else `latest`. */
-export interface Named {
-  readonly tag?: string | undefined;
-  readonly digest?: Digest | undefined;
-}
 
 const maxNear = 5;
 
@@ -20,13 +15,13 @@ const maxNear = 5;
  */
 export async function resolveNamed(
   repository: Resolver & TagLister & { readonly name: string },
-  { tag, digest }: Named,
+  { tag, digest }: Version,
   next: NextStep,
   signal: AbortSignal,
 ): Promise<Descriptor> {
-  return await repository.resolve(digest ?? tag ?? "latest", signal, next).catch(async (error: unknown) => {
+  return await repository.resolve(askedFor({ tag, digest }), signal, next).catch(async (error: unknown) => {
     const isMissing = digest === undefined && error instanceof CodedError && codeOf(error) === "NotFound";
-    throw isMissing ? await missingTag(error, repository, tag ?? "latest", signal) : error;
+    throw isMissing ? await missingTag(error, repository, tag ?? defaultTag, signal) : error;
   });
 }
 
@@ -37,7 +32,7 @@ async function missingTag(
   tag: string,
   signal: AbortSignal,
 ): Promise<CodedError> {
-  const why = tag === "latest" ? "the tag latest, which is taken where none is named" : `the tag ${tag}`;
+  const why = tag === defaultTag ? `the tag ${defaultTag}, which is taken where none is named` : `the tag ${tag}`;
   const found = await nearIn(repository, tag, signal);
   return new CodedError(
     "NotFound",

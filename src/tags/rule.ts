@@ -1,6 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { parseDigest } from "../oci/digest.ts";
-import { isTag } from "../oci/reference.ts";
+import { defaultTag, formatVersion, isTag, type Version } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { parseExtract, parsePattern } from "./pattern.ts";
 import type { Order, Policy, TagFilter } from "./policy.ts";
@@ -44,6 +44,11 @@ export interface ListRule {
   readonly component: boolean;
 }
 
+/** The rule of who names one version. @throws InvalidReference, InvalidDigest */
+export function namedRule(version: Version): TagRule {
+  return parseTagRule(version.tag === undefined ? { digest: version.digest } : { tag: formatVersion(version) });
+}
+
 /**
  * Reads the fields by their precedence: digest, then semver or policy, then tag, then the tag `latest`.
  *
@@ -65,7 +70,7 @@ export function parseTagRule(query: TagQuery): TagRule {
   }
   if (query.semver) return semverRule(query.semver, query);
   if (query.policy) return policyRule(query.policy, query);
-  return parseFixed(query.tag || "latest");
+  return parseFixed(query.tag || defaultTag);
 }
 
 /** A tag, or `tag@sha256:…`, of which the digest decides and the tag names the revision. */

@@ -1,10 +1,10 @@
 import { contentDigestOf } from "../../archive/write.ts";
+import { formatVersion } from "../../oci/reference.ts";
 import { asDone, operationOf, optionsOf, type BuildContext } from "../../pipeline/build.ts";
 import { contentRepository } from "../../pipeline/component.ts";
 import type { Digest } from "../../oci/types.ts";
 import type { ReadyTree, Skipped } from "../../operation/operation.ts";
 import { treeOperations } from "../../operation/table.ts";
-import { revisionOf } from "../../store/store.ts";
 import type { Selection } from "../../select/selection.ts";
 import { DirectoryOutput } from "../../output/directory-output.ts";
 
@@ -41,7 +41,7 @@ export async function buildDirectory(
       onFile: output.offer.bind(output),
     };
     const ready = await treeOperations[operation](selection.layers, options, io);
-    const revision = revisionOf(resolved.tag, await writeAndHash(ready, output, signal));
+    const revision = formatVersion({ tag: resolved.tag, digest: await writeAndHash(ready, output, signal) });
     const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
     const { skipped, leftOut } = ready;
     return {

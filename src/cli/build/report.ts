@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { formatVersion } from "../../oci/reference.ts";
 import { layerRow } from "../../pipeline/selected.ts";
 import { formatIdentity } from "../../component/identity.ts";
 import { nameOf, type FoundResource } from "../../component/resolve.ts";
@@ -56,7 +57,7 @@ interface Report extends Told {
 export function printText(out: Writable, report: Report): void {
   const { selection, revision, skipped, leftOut, written, resolved, found, verification } = report;
   const lines = [
-    `upstream   ${resolved.tag === undefined ? "" : `${plain(resolved.tag)}@`}${resolved.root.digest}`,
+    `upstream   ${plain(formatVersion({ tag: resolved.tag, digest: resolved.root.digest }))}`,
     ...verifiedLines(verification),
     ...(found === undefined
       ? []

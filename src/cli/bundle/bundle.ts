@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { defaultLimits } from "../../config.ts";
 import type { Annotations, Descriptor } from "../../oci/types.ts";
-import { formatReference } from "../../oci/reference.ts";
+import { askedFor, formatReference } from "../../oci/reference.ts";
 import { fluxContentType, singleLayerImage } from "../../store/image-manifest.ts";
 import { digestOf } from "../../publish/alias-move.ts";
 import { pushImage, toPublishFailed } from "../../publish/push.ts";
@@ -116,7 +116,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
       annotationsOf(made, annotations, values),
     );
     const signed = await push({ target, image, path: made.path, key }, io);
-    print(io, format, { reference: { ...target.reference, tag: tagOf(target) }, image, made, signed });
+    print(io, format, { reference: { ...target.reference, tag: askedFor(target.reference) }, image, made, signed });
     return 0;
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -185,7 +185,7 @@ async function push({ target, image, path, key }: PushJob, io: CommandIO): Promi
 /** Whoever names the tag may move it, whatever it pointed at. */
 async function setTag(target: OpenedSource, image: SingleLayerImage, signal: AbortSignal): Promise<void> {
   const { repository } = target;
-  const tag = tagOf(target);
+  const tag = askedFor(target.reference);
   if ((await digestOf(repository, tag, signal)) === image.descriptor.digest) return;
   await repository.pushManifest(image.descriptor, image.bytes, tag, signal);
 }
@@ -193,10 +193,6 @@ async function setTag(target: OpenedSource, image: SingleLayerImage, signal: Abo
 /** A path on this machine would be nobody's business. */
 function identityOf({ reference }: OpenedSource): string {
   return reference.kind === "registry" ? `${reference.registry}/${reference.repository}` : "";
-}
-
-function tagOf({ reference }: OpenedSource): string {
-  return reference.tag ?? "latest";
 }
 
 interface Result {

@@ -1,5 +1,5 @@
 import { parsePlatform } from "../../oci/platform.ts";
-import { formatReference, type Reference } from "../../oci/reference.ts";
+import { formatReference, namesVersion, type Reference, tagOf } from "../../oci/reference.ts";
 import type { Descriptor } from "../../oci/types.ts";
 import { selectManifests } from "../../select/select.ts";
 import { defaultLimits } from "../../config.ts";
@@ -124,7 +124,7 @@ async function forPlatform(job: Job, root: Descriptor, platform: string, signal:
 }
 
 async function everyTag(job: Job, values: Values, io: CommandIO): Promise<number> {
-  const named = [job.source, job.target].find(({ reference: { tag, digest } }) => (tag ?? digest) !== undefined);
+  const named = [job.source, job.target].find(({ reference }) => namesVersion(reference));
   if (named !== undefined)
     throw new UsageError(`--all-tags takes repositories; ${formatReference(named.reference)} names one version`);
   if (values.platform !== undefined)
@@ -136,8 +136,4 @@ async function everyTag(job: Job, values: Values, io: CommandIO): Promise<number
     names: done.tags.map(({ target }) => target),
   });
   return done.failed.length === 0 ? 0 : 1;
-}
-
-function tagOf({ tag, digest }: Reference): string | undefined {
-  return tag ?? (digest === undefined ? "latest" : undefined);
 }

@@ -1,5 +1,6 @@
 import type { CodedError } from "../../errors.ts";
 import { findCondition } from "../../kube/conditions.ts";
+import { formatVersion } from "../../oci/reference.ts";
 import type { Selection } from "../../select/selection.ts";
 import { counted } from "../../text/count.ts";
 import type { Tone } from "../screen.ts";
@@ -59,8 +60,8 @@ const resolved: Part = ({ object: { spec = {}, status = {} }, artifact: { resolv
   const rows: [string, string | undefined][] = [
     ["URL", spec.url],
     ["Reference", referenceText(spec.ref)],
-    ["Resolved to", upstream && versionText(upstream.tag, upstream.digest)],
-    ["Now", now && versionText(now.tag, now.root.digest)],
+    ["Resolved to", upstream && formatVersion(upstream)],
+    ["Now", now && formatVersion({ tag: now.tag, digest: now.root.digest })],
     ["", hasMoved ? "the registry has something newer than what is stored" : undefined],
     ["Revision", artifact?.revision],
     ["Stored", artifact && storedText(artifact)],
@@ -68,9 +69,6 @@ const resolved: Part = ({ object: { spec = {}, status = {} }, artifact: { resolv
   const known = rows.filter((row): row is [string, string] => row[1] !== undefined);
   return [{ title: "Upstream", rows: known }];
 };
-
-const versionText = (tag: string | undefined, digest: string): string =>
-  tag === undefined ? digest : `${tag}@${digest}`;
 
 function storedText({ lastUpdateTime, size }: { lastUpdateTime: string; size?: number | undefined }): string {
   return `${size === undefined ? "" : `${formatBytes(size)}, `}${ageOf(lastUpdateTime)} ago`;

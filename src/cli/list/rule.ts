@@ -1,6 +1,6 @@
 import { CodedError, messageOf } from "../../errors.ts";
-import type { Reference } from "../../oci/reference.ts";
-import { parseTagRule, type TagQuery, type TagRule } from "../../tags/rule.ts";
+import { namesVersion, type Reference } from "../../oci/reference.ts";
+import { namedRule, parseTagRule, type TagQuery, type TagRule } from "../../tags/rule.ts";
 import { UsageError } from "../command.ts";
 import type { Flags } from "../flags/flags.ts";
 
@@ -60,24 +60,20 @@ export function givenRuleFlags(flags: RuleFlags): string[] {
 }
 
 /** The rule by which a tag is taken: by the flags, else what the reference names. @throws UsageError */
-export function ruleOf({ tag, digest }: Reference, flags: RuleFlags): TagRule {
+export function ruleOf(reference: Reference, flags: RuleFlags): TagRule {
   const [given] = givenRuleFlags(flags);
-  if (given !== undefined && (tag !== undefined || digest !== undefined))
-    throw new UsageError(`the reference names ${tag ?? digest} and --${given} chooses another; keep one of them`);
+  if (given !== undefined && namesVersion(reference))
+    throw new UsageError(
+      `the reference names ${reference.tag ?? reference.digest} and --${given} chooses another; keep one of them`,
+    );
   checkPairs(flags);
   try {
-    return parseTagRule(given === undefined ? namedBy(tag, digest) : queryOf(flags));
+    return given === undefined ? namedRule(reference) : parseTagRule(queryOf(flags));
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     const said = inFlags(messageOf(error));
     throw new UsageError(said, new CodedError(error.code, said, { cause: error.cause }));
   }
-}
-
-/** A digest decides, and a tag before it names the revision. */
-function namedBy(tag: string | undefined, digest: string | undefined): TagQuery {
-  if (tag === undefined) return digest === undefined ? {} : { digest };
-  return { tag: digest === undefined ? tag : `${tag}@${digest}` };
 }
 
 function checkPairs(flags: RuleFlags): void {

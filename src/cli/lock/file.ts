@@ -5,7 +5,7 @@ import { isDigest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
 import type { Digest } from "../../oci/types.ts";
 import { isObject, type Json, objectOf, parseJsonObject } from "../../text/json.ts";
-import { parseTagRule, type TagRule } from "../../tags/rule.ts";
+import { namedRule, type TagRule } from "../../tags/rule.ts";
 import { readManifestText } from "../manifests.ts";
 
 /** What a reference has resolved to, and which reference that was. */
@@ -83,7 +83,7 @@ export async function lockedRule(file: string, object: ArtifactRepository): Prom
   if (stale !== undefined)
     throw new CodedError("InvalidSpec", `${path}: ${keyOf(object)} ${stale}; run strata lock -f ${file}`);
   const { tag, digest } = lock.get(keyOf(object))!;
-  return parseTagRule(tag === undefined ? { digest } : { tag: `${tag}@${digest}` });
+  return namedRule({ tag, digest });
 }
 
 /** A lock is a file, and never standard input. */

@@ -2,6 +2,7 @@ import { KIND } from "../../../api/v1beta1/constants.ts";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
 import { CodedError } from "../../errors.ts";
 import type { ManifestObject } from "../../kube/local/manifest-objects.ts";
+import { formatVersion } from "../../oci/reference.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
 import { parseObject } from "../../pipeline/spec.ts";
 import { sourceFromObject } from "../build/source.ts";
@@ -61,7 +62,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   if (check === true) return await checkLock(file, repositories, io);
   const entries = new Map<string, Locked>();
   for (const object of repositories) entries.set(keyOf(object), await resolved(objects, object, io));
-  const next = [...entries].map(([key, { tag, digest }]) => `${key} ${tag === undefined ? "" : `${tag}@`}${digest}`);
+  const next = [...entries].map(([key, version]) => `${key} ${formatVersion(version)}`);
   await writeMade({ text: formatLock(entries), path: lockPathOf(file), flag: "w", next }, io);
   return 0;
 }

@@ -1,4 +1,5 @@
 import { CodedError, type ErrorCode, messageOf } from "../../errors.ts";
+import { abortError } from "../../http/abort.ts";
 import { causeCode, statusOf, isUntrusted, rootCause } from "../../http/failures.ts";
 import { oneLine, printable } from "../../text/printable.ts";
 import { parseJsonObject } from "../../text/json.ts";
@@ -78,7 +79,7 @@ function parseStatus(body: string): Status {
 
 /** The error for a request that got no answer, or only a part of one. */
 export function networkError(call: string, error: unknown, signal: AbortSignal): CodedError {
-  if (signal.aborted) return abortError(call, signal);
+  if (signal.aborted) return givenUp(call, signal);
   if (error instanceof CodedError) return error;
   const cause = rootCause(error);
   const message = isUntrusted(causeCode(cause))
@@ -87,14 +88,12 @@ export function networkError(call: string, error: unknown, signal: AbortSignal):
   return new CodedError("KubeUnreachable", `${call}: ${message}`, { cause });
 }
 
-/** The error for what `signal` has ended: its own reason where that is coded, KubeUnreachable after a timeout, else Aborted. */
-export function abortError(call: string, signal: AbortSignal): CodedError {
-  const { reason } = signal as { reason: unknown };
-  if (reason instanceof CodedError) return reason;
-  const timedOut = reason instanceof Error && reason.name === "TimeoutError";
-  return timedOut
-    ? new CodedError("KubeUnreachable", `${call}: the API server did not answer in the time allowed`, { cause: reason })
-    : new CodedError("Aborted", `${call} was given up`, { cause: reason });
+/** The error for a call that `signal` has ended; KubeUnreachable where its time was over. */
+export function givenUp(call: string, signal: AbortSignal): CodedError {
+  return abortError(signal, {
+    what: call,
+    late: { code: "KubeUnreachable", message: `${call}: the API server did not answer in the time allowed` },
+  });
 }
 
 /** Failures to connect: the server has not seen the request. */

@@ -8,7 +8,7 @@ import type { Clock } from "../clock.ts";
 import { sleep } from "../clock.ts";
 import { collectAnswer } from "./answer.ts";
 import type { Channel, Link } from "./channel.ts";
-import { abortError, maxRetryAfterMs, mayRetry, networkError, statusError } from "./errors.ts";
+import { givenUp, maxRetryAfterMs, mayRetry, networkError, statusError } from "./errors.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 export interface ExchangeOptions {
@@ -92,8 +92,8 @@ export class Exchange {
 
   async #attempt<T>(call: Call, send: (link: Link) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#wire.limit.take(signal);
-    if (signal.aborted) throw abortError(call.name, signal);
-    const gaveUp = (): Error => abortError(call.name, signal);
+    if (signal.aborted) throw givenUp(call.name, signal);
+    const gaveUp = (): Error => givenUp(call.name, signal);
     const link = await unlessAborted(this.#wire.channel.link(), signal, gaveUp);
     try {
       return await send(link);

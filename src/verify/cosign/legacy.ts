@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { isAbsence } from "../../oci/absence.ts";
-import { hexOf } from "../../oci/digest.ts";
-import type { Annotations, Descriptor, Digest } from "../../oci/types.ts";
+import { resolveOptional } from "../../oci/absence.ts";
+import { cosignTag } from "../../oci/referrer.ts";
+import type { Annotations, Digest } from "../../oci/types.ts";
 import { fetchAll } from "../../oci/fetch-all.ts";
 import { readSignatureManifest } from "../content.ts";
 import { type Findings, refused } from "../findings.ts";
@@ -20,9 +20,9 @@ const rekorKey = "dev.sigstore.cosign/bundle";
 const timestampKey = "dev.sigstore.cosign/rfc3161timestamp";
 const payloadKind = "cosign container image signature";
 
-/** The tag of cosign's older signatures; undefined where the digest has none (sha512 would be too long for a tag). */
+/** The tag of cosign's older signatures; undefined where the digest has none. */
 export function legacyTag(digest: Digest): string | undefined {
-  return digest.startsWith("sha256:") ? `sha256-${hexOf(digest)}.sig` : undefined;
+  return cosignTag(digest, "sig");
 }
 
 /**
@@ -37,7 +37,7 @@ export async function* legacyMaterial(
 ): AsyncGenerator<SignatureMaterial> {
   const { repository, root, signal } = request;
   const tag = legacyTag(root.digest);
-  const descriptor = tag === undefined ? undefined : await resolveTag(request, tag);
+  const descriptor = tag === undefined ? undefined : await resolveOptional(repository, tag, signal, "read");
   if (descriptor === undefined) return;
   const manifest = await findings.attempt(
     `tag ${tag}`,
@@ -57,15 +57,6 @@ export async function* legacyMaterial(
   }
   if (layers.length > limits.maxSignatures)
     findings.add(`tag ${tag}`, `has ${layers.length} layers, of which only ${limits.maxSignatures} were looked at`);
-}
-
-async function resolveTag({ repository, signal }: VerifyRequest, tag: string): Promise<Descriptor | undefined> {
-  try {
-    return await repository.resolve(tag, signal, "read");
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
 }
 
 function contentOf(payload: Buffer, annotations: Annotations): Omit<SignatureMaterial, "where" | "manifest"> {
