@@ -133,6 +133,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     types: ["src/oci"],
     reaches: ["fs", "worker_threads"],
   },
+  "src/library": {
+    holds: "what the npm package offers to programs: `strata/oci` and `strata/registry`",
+    imports: ["src/config", "src/credentials/docker-cli", "src/errors", "src/oci", "src/registry"],
+    types: ["src/credentials", "src/http"],
+  },
   "src/cli": {
     holds: "`strata`: arguments and printing, one folder for each family of commands",
     imports: [
@@ -245,8 +250,8 @@ export const rooms: Readonly<Record<string, Room>> = {
     reaches: ["child_process", "fs"],
   },
   release: {
-    holds: "what people install: programs in one file, manifests of plugins",
-    imports: ["config"],
+    holds: "what people install: the npm package, programs in one file, the image, manifests of plugins",
+    imports: ["config", "src/testing/architecture/imports"],
     packages: ["esbuild", "tar", "yaml"],
     reaches: ["child_process", "fs"],
   },
