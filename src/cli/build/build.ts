@@ -64,15 +64,7 @@ Usage:
   strata build oci-layout://PATH[:TAG] [SELECTION] -o DIR|FILE.tar.gz
   strata build -f MANIFEST.yaml -o DIR|FILE.tar.gz
 
-What of an OCM component version:
-${selectionHelp("component")}
-
-Which manifests of an index:
-${selectionHelp("indexSelector")}
-
-Which layers, and what happens to them:
-${selectionHelp("layerSelector")}
-${selectionHelp("")}
+${selectionHelp}
 
 Other flags:
 ${flagsHelp(otherFlags)}

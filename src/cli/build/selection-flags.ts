@@ -125,8 +125,19 @@ export function flagsOf(selector: string): string {
     .join(", ");
 }
 
-/** The help of the flags for fields of one selector, or of what is not in one. */
-export function selectionHelp(selector: "component" | "indexSelector" | "layerSelector" | ""): string {
+/** The part of a command's help that is about selecting: all of these flags, by what they are about. */
+export const selectionHelp = `What of an OCM component version:
+${helpFor("component")}
+
+Which manifests of an index:
+${helpFor("indexSelector")}
+
+Which layers, and what happens to them:
+${helpFor("layerSelector")}
+${helpFor("")}`;
+
+/** For fields of one selector, or of what is not in one. */
+function helpFor(selector: "component" | "indexSelector" | "layerSelector" | ""): string {
   const names = rows.filter(([, { field }]) => (field.includes(".") ? field.split(".")[0] : "") === selector);
   return rowsHelp(Object.fromEntries(names.map(([name]) => [name, selectionFlags[name]])));
 }

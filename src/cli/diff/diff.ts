@@ -31,15 +31,7 @@ A and B are each one of:
   MANIFEST.yaml                          what the one ArtifactRepository in the file selects
   DIRECTORY                              the files below it
 
-What of an OCM component version, for references:
-${selectionHelp("component")}
-
-Which manifests of an index:
-${selectionHelp("indexSelector")}
-
-Which layers, and what happens to them:
-${selectionHelp("layerSelector")}
-${selectionHelp("")}
+${selectionHelp}
 
 Other flags:
 ${flagsHelp(otherFlags)}

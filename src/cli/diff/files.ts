@@ -1,21 +1,15 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, open, opendir, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { listArchive, type ListedEntry, pathOf } from "../../archive/list-archive.ts";
 import { scanArchive, type ScanContext } from "../../archive/scan-archive.ts";
-import type { ScannedEntry, ScanHandler } from "../../archive/scanner.ts";
+import type { ScannedEntry, ScannedType, ScanHandler } from "../../archive/scanner.ts";
 import { CodedError, stopIfAborted } from "../../errors.ts";
 import type { StagedBlob } from "../../oci/types.ts";
 
-/** One file, as consumers see it; a directory is nothing by itself. */
-export interface ListedFile {
-  readonly type: "file" | "symlink" | "hardlink" | "special";
-  readonly isExecutable: boolean;
-  /** Bytes. */
-  readonly size: number;
-  /** Of the content, or of where a link leads. */
-  readonly digest: string;
-}
+/** One file; a directory is nothing by itself. */
+export type ListedFile = ListedEntry & { readonly type: Exclude<ScannedType, "dir"> };
 
 /** The files of one side, without their content. */
 export interface Files {
@@ -29,10 +23,9 @@ const comparing = "while comparing";
 
 /** The files of an artifact; it is read anew for contents. @throws Archive… */
 export async function archiveFiles(blob: Pick<StagedBlob, "path" | "size">, context: ScanContext): Promise<Files> {
-  const lister = new Lister();
-  await scanArchive(blob, lister, context, comparing);
+  const entries = await listArchive(blob, context, comparing);
   return {
-    byPath: lister.finished(),
+    byPath: new Map([...entries].filter((pair): pair is [string, ListedFile] => pair[1].type !== "dir")),
     read: async (paths) => {
       const collector = new Collector(paths);
       if (paths.size > 0) await scanArchive(blob, collector, context, comparing);
@@ -41,38 +34,7 @@ export async function archiveFiles(blob: Pick<StagedBlob, "path" | "size">, cont
   };
 }
 
-const pathOf = (name: string): string => name.replace(/^\.\//, "").replace(/\/$/, "");
 const hashed = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-class Lister implements ScanHandler {
-  readonly #files = new Map<string, ListedFile>();
-  #open: { readonly path: string; readonly entry: ScannedEntry; readonly hash: Hash } | undefined;
-
-  entry(entry: ScannedEntry): void {
-    this.#close();
-    const { type, name, link } = entry;
-    const path = pathOf(name);
-    if (type === "file") this.#open = { path, entry, hash: createHash("sha256") };
-    else if (type !== "dir") this.#files.set(path, { type, isExecutable: false, size: 0, digest: hashed(link) });
-  }
-
-  data(chunk: Buffer, start: number, end: number): void {
-    this.#open?.hash.update(chunk.subarray(start, end));
-  }
-
-  finished(): ReadonlyMap<string, ListedFile> {
-    this.#close();
-    return this.#files;
-  }
-
-  #close(): void {
-    if (this.#open === undefined) return;
-    const { path, entry, hash } = this.#open;
-    const isExecutable = (entry.mode & 0o111) !== 0;
-    this.#files.set(path, { type: "file", isExecutable, size: entry.size, digest: hash.digest("hex") });
-    this.#open = undefined;
-  }
-}
 
 class Collector implements ScanHandler {
   readonly #wanted: ReadonlySet<string>;

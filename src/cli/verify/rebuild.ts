@@ -102,5 +102,5 @@ type Fetched = Pick<StagedBlob, "path" | "digest" | "size">;
 
 async function compare(pushed: Fetched, made: Fetched, signal: AbortSignal): Promise<Difference | undefined> {
   if (pushed.digest === made.digest) return undefined;
-  return await firstDifference([pushed.path, made.path], [pushed.size, made.size], { limits: defaultLimits, signal });
+  return await firstDifference({ pushed, rebuilt: made }, { limits: defaultLimits, signal });
 }
