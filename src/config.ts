@@ -44,10 +44,19 @@ export const registryDefaults = Object.freeze({
   maxMaterials: 256,
 } satisfies RegistryClientOptions);
 
-/** The command line waits as long for a registry as a spec without `timeout`, and as long for the controller as flux. */
+/**
+ * What the command line does without a flag. It waits as long for a registry as a spec without `timeout`, and as long for the
+ * controller as flux.
+ */
 export const cliDefaults = Object.freeze({
   timeoutMs: 60_000,
-  reconcileTimeoutMs: 5 * 60_000,
+  reconcileTimeout: "5m",
+  /** Of an object that is written. */
+  namespace: "default",
+  interval: "10m",
+  /** How many tags are shown. */
+  tags: "20",
+  serve: Object.freeze({ address: "127.0.0.1:9090", concurrent: "4" }),
   pollMs: 500,
   /** How long a command that was stopped may take to clean up. */
   stopGraceMs: 3000,

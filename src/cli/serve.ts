@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cliDefaults } from "../config.ts";
 import { aborted } from "../http/abort.ts";
 import { codeOf } from "../errors.ts";
 import { startStandalone } from "../wiring/standalone.ts";
@@ -15,8 +16,8 @@ const flags = {
   listen: {
     type: "string",
     takes: "ADDRESS",
-    default: "127.0.0.1:9090",
-    help: "where to serve the artifacts (default 127.0.0.1:9090)",
+    default: cliDefaults.serve.address,
+    help: `where to serve the artifacts (default ${cliDefaults.serve.address})`,
   },
   "oci-listen": {
     type: "string",
@@ -24,7 +25,12 @@ const flags = {
     help: "where to serve them as a read-only OCI registry (default: nowhere)",
   },
   storage: { type: "string", takes: "DIR", help: "where to keep them (default: a temporary directory)" },
-  concurrent: { type: "string", takes: "N", default: "4", help: "how many are reconciled at once (default 4)" },
+  concurrent: {
+    type: "string",
+    takes: "N",
+    default: cliDefaults.serve.concurrent,
+    help: `how many are reconciled at once (default ${cliDefaults.serve.concurrent})`,
+  },
 } as const satisfies Flags;
 
 const help = `

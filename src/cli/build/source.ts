@@ -1,5 +1,5 @@
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
-import { defaultLimits } from "../../config.ts";
+import { cliDefaults, defaultLimits } from "../../config.ts";
 import { tagRule } from "../../pipeline/resolve.ts";
 import { parseObject, repositoryOf, tagQueryOf } from "../../pipeline/spec.ts";
 import { cloudCredentials } from "../../wiring/clouds.ts";
@@ -71,7 +71,7 @@ export async function sourceFromObject(
   object: ArtifactRepository,
   io: CommandIO,
 ): Promise<BuildSource> {
-  const { namespace = "default" } = object.metadata;
+  const { namespace = cliDefaults.namespace } = object.metadata;
   const kube = kubeOf(objects);
   const { registry, credentials } = openRegistry(io);
   try {

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
+import { cliDefaults } from "../../config.ts";
 import { parseObject } from "../../pipeline/spec.ts";
 import type { Reference } from "../../oci/reference.ts";
 import { CodedError } from "../../errors.ts";
@@ -41,7 +42,7 @@ function checked(spec: object): ArtifactRepository {
     return parseObject({
       apiVersion: API_VERSION,
       kind: KIND,
-      metadata: { name: "build", namespace: "default" },
+      metadata: { name: "build", namespace: cliDefaults.namespace },
       spec,
     });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { cliDefaults } from "../../config.ts";
 import { CodedError } from "../../errors.ts";
 import { message } from "../../text/printable.ts";
 import {
@@ -21,7 +22,12 @@ import { plain } from "../terminal.ts";
 
 export const waitFlags = {
   ...clusterFlags,
-  timeout: { type: "string", takes: "DURATION", help: "how long to wait; default 5m" },
+  timeout: {
+    type: "string",
+    takes: "DURATION",
+    default: cliDefaults.reconcileTimeout,
+    help: `how long to wait; default ${cliDefaults.reconcileTimeout}`,
+  },
   output: { ...outputFlag, help: "print the objects as they are afterwards; name: only what they are called" },
 } as const satisfies Flags;
 

@@ -17,8 +17,7 @@ export interface WaitOptions {
 }
 
 /** @throws UsageError */
-export function parseTimeout(value: string | undefined): number {
-  if (value === undefined) return cliDefaults.reconcileTimeoutMs;
+export function parseTimeout(value: string): number {
   const parsed = parseDuration(value);
   if (parsed === undefined || parsed === 0)
     throw new UsageError(`--timeout is "${value}"; write a duration such as 90s or 5m`);

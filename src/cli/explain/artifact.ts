@@ -1,4 +1,4 @@
-import { defaultLimits } from "../../config.ts";
+import { cliDefaults, defaultLimits } from "../../config.ts";
 import { CodedError, codeOf, messageOf } from "../../errors.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
@@ -25,9 +25,6 @@ export interface ArtifactView {
   readonly notes: readonly string[];
 }
 
-/** A person does not wait longer for a registry that does not answer. */
-const patienceMs = 60_000;
-
 /**
  * Resolves and selects as the controller would: only manifests are downloaded, and signatures are not checked. With the Secrets of
  * the object where they may be read, else with Docker's credentials.
@@ -35,7 +32,7 @@ const patienceMs = 60_000;
  */
 export async function readArtifact(object: ClusterObject, client: KubeClient, io: CommandIO): Promise<ArtifactView> {
   const notes: string[] = [];
-  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(patienceMs)]);
+  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(cliDefaults.timeoutMs)]);
   try {
     const parsed = withoutTokens(parseObject(object), notes);
     try {
@@ -50,7 +47,9 @@ export async function readArtifact(object: ClusterObject, client: KubeClient, io
   } catch (error) {
     io.signal.throwIfAborted();
     const code = signal.aborted ? "RegistryTimeout" : codeOf(error);
-    const message = signal.aborted ? `the registry has not answered within ${patienceMs / 1000} s` : messageOf(error);
+    const message = signal.aborted
+      ? `the registry has not answered within ${cliDefaults.timeoutMs / 1000} s`
+      : messageOf(error);
     const failure = error instanceof CodedError && !signal.aborted ? error : new CodedError(code, message);
     return { resolved: undefined, decisions: [], selection: undefined, failure, notes };
   }

@@ -1,5 +1,6 @@
 import { markup, type Markup } from "./markup.ts";
 import type { PageModel } from "./model.ts";
+import { cliDefaults } from "../../config.ts";
 
 /** What the spec says besides of what is picked, and what becomes of it. */
 export function formMarkup({ name }: PageModel): Markup {
@@ -7,8 +8,8 @@ export function formMarkup({ name }: PageModel): Markup {
 <h2 id="selected">Your selection</h2>
 <div class="fields">
 <label>Name <input id="name" value="${name}" required maxlength="253" pattern="[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?" data-problem="The name is lower-case letters, digits, - and . and begins and ends with a letter or digit." spellcheck="false"></label>
-<label>Namespace <input id="namespace" value="default" maxlength="63" pattern="[a-z0-9]([a-z0-9\\-]*[a-z0-9])?" data-problem="The namespace is lower-case letters, digits and - and begins and ends with a letter or digit." spellcheck="false"></label>
-<label>Interval <input id="interval" value="10m" required pattern="([0-9]+h)?([0-9]+m)?([0-9]+s)?" data-problem="The interval is a duration such as 10m or 1h30m." spellcheck="false"></label>
+<label>Namespace <input id="namespace" value="${cliDefaults.namespace}" maxlength="63" pattern="[a-z0-9]([a-z0-9\\-]*[a-z0-9])?" data-problem="The namespace is lower-case letters, digits and - and begins and ends with a letter or digit." spellcheck="false"></label>
+<label>Interval <input id="interval" value="${cliDefaults.interval}" required pattern="([0-9]+h)?([0-9]+m)?([0-9]+s)?" data-problem="The interval is a duration such as 10m or 1h30m." spellcheck="false"></label>
 <label>Operation <select id="operation"><option value="">automatic</option><option>Extract</option><option>Copy</option><option>ExtractAll</option></select></label>
 <label>Consumer <select id="consumer"><option value="">automatic</option><option>Kustomization</option><option>HelmRelease</option><option>none</option></select></label>
 </div>

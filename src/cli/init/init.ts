@@ -1,5 +1,5 @@
 import { parseAllDocuments } from "yaml";
-import { defaultLimits } from "../../config.ts";
+import { cliDefaults, defaultLimits } from "../../config.ts";
 import { parseObject } from "../../pipeline/spec.ts";
 import { findReferrers, meaningOf, type Referrer } from "../../explore/referrers.ts";
 import { formatReference } from "../../oci/reference.ts";
@@ -20,11 +20,16 @@ const flags = {
     type: "string",
     short: "n",
     takes: "NAME",
-    default: "default",
-    help: "of the objects; default: default",
+    default: cliDefaults.namespace,
+    help: `of the objects; default: ${cliDefaults.namespace}`,
   },
   name: { type: "string", takes: "NAME", help: "of the objects; default: the last part of the repository" },
-  interval: { type: "string", takes: "DURATION", default: "10m", help: "default: 10m" },
+  interval: {
+    type: "string",
+    takes: "DURATION",
+    default: cliDefaults.interval,
+    help: `default: ${cliDefaults.interval}`,
+  },
   o: {
     type: "string",
     short: "o",

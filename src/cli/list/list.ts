@@ -1,3 +1,4 @@
+import { cliDefaults } from "../../config.ts";
 import type { Repository } from "../../oci/content.ts";
 import { formatReference } from "../../oci/reference.ts";
 import type { TagRule } from "../../tags/rule.ts";
@@ -24,7 +25,8 @@ const otherFlags = {
   limit: {
     type: "string",
     takes: "N",
-    help: "show so many tags, the one that is taken first; 20 unless it is given, at most 1000",
+    default: cliDefaults.tags,
+    help: `show so many tags, the one that is taken first; ${cliDefaults.tags} unless it is given, at most 1000`,
     otherNames: ["max", "count"],
   },
   ...sourceFlags,
@@ -104,8 +106,7 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
 
 const maxLimit = 1000;
 
-function limitOf(text: string | undefined): number {
-  if (text === undefined) return 20;
+function limitOf(text: string): number {
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > maxLimit)
     throw new UsageError(`--limit is "${text}"; write a whole number from 1 to ${maxLimit}`);

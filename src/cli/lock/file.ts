@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
+import { cliDefaults } from "../../config.ts";
 import { CodedError } from "../../errors.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
@@ -23,7 +24,7 @@ export type Lock = ReadonlyMap<string, Locked>;
 const version = 1;
 
 export const keyOf = ({ metadata }: ArtifactRepository): string =>
-  `${metadata.namespace ?? "default"}/${metadata.name}`;
+  `${metadata.namespace ?? cliDefaults.namespace}/${metadata.name}`;
 
 /** Where the lock of a manifest file is. */
 export const lockPathOf = (file: string): string => `${file}.lock`;

@@ -1,4 +1,5 @@
 import { type Document, isMap, isScalar, isSeq, parseDocument, type YAMLMap } from "yaml";
+import { cliDefaults } from "../../config.ts";
 import { CodedError, messageOf } from "../../errors.ts";
 import { migrateObject, type Origin, originOf, plainValue } from "./spec.ts";
 
@@ -154,7 +155,7 @@ function rewriteReference(node: YAMLMap, { path, kind }: Reference): string {
 function metadataOf(fields: Fields): { name: string; namespace: string } {
   const metadata = fields["metadata"];
   const { name, namespace } = (typeof metadata === "object" && metadata !== null ? metadata : {}) as Fields;
-  return { name: textOr(name, "(without a name)"), namespace: textOr(namespace, "default") };
+  return { name: textOr(name, "(without a name)"), namespace: textOr(namespace, cliDefaults.namespace) };
 }
 
 function keyOf(fields: Fields): string {

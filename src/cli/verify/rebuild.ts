@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { parseObject, repositoryOf } from "../../pipeline/spec.ts";
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
 import type { Derivation } from "../../../api/v1beta1/derivation.ts";
-import { defaultLimits } from "../../config.ts";
+import { cliDefaults, defaultLimits } from "../../config.ts";
 import { CodedError } from "../../errors.ts";
 import { fetchManifest } from "../../oci/fetch-all.ts";
 import type { Descriptor, Digest, StagedBlob } from "../../oci/types.ts";
@@ -64,7 +64,7 @@ async function build({ derivation, dir }: RebuildRequest, source: OpenedSource, 
   const object = parseObject({
     apiVersion: API_VERSION,
     kind: KIND,
-    metadata: { name: "verify", namespace: "default" },
+    metadata: { name: "verify", namespace: cliDefaults.namespace },
     spec: { url: from.url, interval: "1h", ref: { digest: from.digest }, ...selection.spec },
   });
   const { spec } = object;
