@@ -9,9 +9,9 @@ export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from([tag, 0x80 | size.length]), size, content]);
 }
 
-const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
+export const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
 
-function derOid(dotted: string): Buffer {
+export function derOid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   const bytes = [first * 40 + second, ...rest].flatMap((value) => {
     const groups = [value & 0x7f];
@@ -54,6 +54,7 @@ export interface CertificateOptions {
   readonly usageCritical?: boolean;
   /** Extended key usages by OID. */
   readonly purposes?: readonly string[];
+  readonly purposesCritical?: boolean;
   readonly uri?: string;
   readonly extensions?: readonly CertificateExtension[];
   /** Adds to the extensions what depends on the rest of the certificate, such as an SCT. */
@@ -77,6 +78,7 @@ const attributeOids: Readonly<Record<string, string>> = {
   OU: "2.5.4.11",
 };
 export const codeSigning = "1.3.6.1.5.5.7.3.3";
+export const timeStamping = "1.3.6.1.5.5.7.3.8";
 const defaultSubject = { C: "US", ST: "WA", O: "Notary", CN: "signer" };
 const day = 86_400_000;
 
@@ -101,8 +103,8 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
       algorithm,
       derName(issuer?.subject ?? subject),
       sequence(
-        derTime(options.notBefore ?? new Date(Date.now() - day)),
-        derTime(options.notAfter ?? new Date(Date.now() + 365 * day)),
+        derValidity(options.notBefore ?? new Date(Date.now() - day)),
+        derValidity(options.notAfter ?? new Date(Date.now() + 365 * day)),
       ),
       derName(subject),
       keys.publicKey.export({ type: "spki", format: "der" }),
@@ -149,6 +151,7 @@ function extensionsOf(options: CertificateOptions): CertificateExtension[] {
     usage = ca ? ["keyCertSign"] : ["digitalSignature"],
     usageCritical = true,
     purposes,
+    purposesCritical = false,
     uri,
     extensions = [],
   } = options;
@@ -161,7 +164,11 @@ function extensionsOf(options: CertificateOptions): CertificateExtension[] {
       critical: usageCritical,
       value: der(0x03, Buffer.from([0, bits])),
     })),
-    ...when(purposes, (oids) => ({ oid: "2.5.29.37", value: sequence(...oids.map(derOid)) })),
+    ...when(purposes, (oids) => ({
+      oid: "2.5.29.37",
+      critical: purposesCritical,
+      value: sequence(...oids.map(derOid)),
+    })),
     ...when(uri, (text) => ({
       oid: "2.5.29.17",
       critical: true,
@@ -177,7 +184,7 @@ function derExtension({ oid, critical = false, value }: CertificateExtension): B
   return sequence(derOid(oid), ...(critical ? [der(0x01, Buffer.from([0xff]))] : []), der(0x04, value));
 }
 
-function derName(name: Readonly<Record<string, string>>): Buffer {
+export function derName(name: Readonly<Record<string, string>>): Buffer {
   return sequence(
     ...Object.entries(name).map(([key, value]) =>
       der(0x31, sequence(derOid(attributeOids[key] ?? key), derUtf8(value))),
@@ -186,8 +193,16 @@ function derName(name: Readonly<Record<string, string>>): Buffer {
 }
 
 /** GeneralizedTime. */
-function derTime(time: Date): Buffer {
+export function derTime(time: Date): Buffer {
   return der(0x18, Buffer.from(time.toISOString().replace(/[-:T]|\.\d+/g, ""), "ascii"));
+}
+
+/** RFC 5280, section 4.1.2.5: UTCTime until 2049. */
+function derValidity(time: Date): Buffer {
+  const [tag, ...content] = derTime(time);
+  return time.getUTCFullYear() < 2050
+    ? der(0x17, Buffer.from(content.slice(3)))
+    : der(tag!, Buffer.from(content.slice(1)));
 }
 
 function signatureAlgorithm(key: KeyObject): Buffer {

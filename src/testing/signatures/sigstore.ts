@@ -8,6 +8,8 @@ import {
   makeCertificate,
   type TestCertificate,
 } from "./certificates.ts";
+import { TestRekor } from "./rekor.ts";
+import { TestTimestampAuthority } from "./timestamps.ts";
 
 interface Log {
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
@@ -20,6 +22,8 @@ export interface LeafOptions {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly curve?: string;
+  /** Of another's key pair; the private key of the certificate is none of ours then. */
+  readonly publicKey?: KeyObject;
   /** Whether the certificate carries proof of having been logged; default true. */
   readonly logged?: boolean;
 }
@@ -37,24 +41,23 @@ export class TestSigstore {
     ca: true,
     notBefore: new Date("2020-01-01T00:00:00Z"),
   });
+  /** Not in the trusted root, unless a test asks for it. */
+  readonly tsa = new TestTimestampAuthority();
+  /** Likewise. */
+  readonly rekor2 = new TestRekor();
   readonly #ctlog = makeLog();
   readonly #rekor = makeLog();
 
+  /** The logs of the first version, as `trusted_root.json` lists them. */
+  get tlogs() {
+    return [listed(this.#rekor, "https://rekor.test")];
+  }
+
   /** `trusted_root.json` */
   trustedRoot(changes: Readonly<Record<string, unknown>> = {}): string {
-    const log = ({ keys, id }: Log, baseUrl: string) => ({
-      baseUrl,
-      hashAlgorithm: "SHA2_256",
-      publicKey: {
-        rawBytes: spki(keys.publicKey).toString("base64"),
-        keyDetails: "PKIX_ECDSA_P256_SHA_256",
-        validFor: { start: "2020-01-01T00:00:00Z" },
-      },
-      logId: { keyId: id.toString("base64") },
-    });
     return JSON.stringify({
       mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-      tlogs: [log(this.#rekor, "https://rekor.test")],
+      tlogs: this.tlogs,
       certificateAuthorities: [
         {
           subject: { organization: "sigstore.test", commonName: "root" },
@@ -63,10 +66,20 @@ export class TestSigstore {
           validFor: { start: "2020-01-01T00:00:00Z" },
         },
       ],
-      ctlogs: [log(this.#ctlog, "https://ctfe.test")],
+      ctlogs: [listed(this.#ctlog, "https://ctfe.test")],
       timestampAuthorities: [],
       ...changes,
     });
+  }
+
+  /** `trusted_root.json` of a Sigstore with a log of the second version. */
+  newerRoot(): string {
+    return this.trustedRoot({ tlogs: [this.rekor2.listed()], timestampAuthorities: [this.tsa.listed] });
+  }
+
+  /** `trusted_root.json` of a Sigstore that logs no signatures. */
+  rootWithoutLog(): string {
+    return this.trustedRoot({ tlogs: [], timestampAuthorities: [this.tsa.listed] });
   }
 
   /** A short-lived signing certificate; by default it expired long ago. */
@@ -80,7 +93,7 @@ export class TestSigstore {
     const certificate: CertificateOptions = {
       subject: {},
       issuer: this.root,
-      keys: ecKeys(options.curve),
+      keys: { ...ecKeys(options.curve), ...(options.publicKey && { publicKey: options.publicKey }) },
       notBefore,
       notAfter: options.notAfter ?? new Date(notBefore.getTime() + 600_000),
       purposes: [codeSigning],
@@ -171,6 +184,19 @@ export class TestSigstore {
       canonicalizedBody: body.toString("base64"),
     };
   }
+}
+
+function listed({ keys, id }: Log, baseUrl: string) {
+  return {
+    baseUrl,
+    hashAlgorithm: "SHA2_256",
+    publicKey: {
+      rawBytes: spki(keys.publicKey).toString("base64"),
+      keyDetails: "PKIX_ECDSA_P256_SHA_256",
+      validFor: { start: "2020-01-01T00:00:00Z" },
+    },
+    logId: { keyId: id.toString("base64") },
+  };
 }
 
 function makeLog(): Log {

@@ -25,7 +25,8 @@ export async function verifyCosign(
 ): Promise<Verification> {
   const { repository, root } = request;
   const needsRoot = policy.method === "keyless" || policy.minAgeMs !== undefined;
-  const trust = needsRoot ? await roots.get(policy.trustedRoot) : undefined;
+  const purpose = policy.method === "keyless" ? "certificates" : "times";
+  const trust = needsRoot ? await roots.get(policy.trustedRoot, purpose) : undefined;
   const findings = new Findings(request.signal);
   const search = { policy, limits, trust, findings, now };
   const found = await oldestGood(request, search);

@@ -8,32 +8,40 @@ import { parseJson } from "../../text/json.ts";
 const maxRoots = 32;
 const publicTuf = "https://tuf-repo-cdn.sigstore.dev";
 
+/** What a trusted root is asked for: who issues certificates, or when a signature was seen. */
+export type RootPurpose = "certificates" | "times";
+
 /** Keeps what trusted roots were parsed to. */
 export class TrustedRoots {
   readonly #parsed = new LRUCache<string, TrustMaterial>({ max: maxRoots });
 
   /**
    * @param json a `trusted_root.json`; undefined for the public Sigstore's, as the sigstore packages ship it
-   * @throws SecretInvalid
+   * @throws SecretInvalid also where it does not hold what the purpose needs
    */
-  async get(json: string | undefined): Promise<TrustMaterial> {
+  async get(json: string | undefined, purpose: RootPurpose): Promise<TrustMaterial> {
     const key = json === undefined ? "public" : createHash("sha256").update(json).digest("hex");
     const known = this.#parsed.get(key);
-    if (known !== undefined) return known;
-    const material = await parse(json ?? (await publicRoot()));
-    this.#parsed.set(key, material);
+    const material = known ?? (await parse(json ?? (await publicRoot())));
+    if (known === undefined) this.#parsed.set(key, material);
+    assertSuffices(material, purpose);
     return material;
   }
+}
+
+/** Without these a root could only be trusted by leaving checks out. @throws SecretInvalid */
+function assertSuffices(material: TrustMaterial, purpose: RootPurpose): void {
+  const needed = purpose === "certificates" ? (["certificateAuthorities", "ctlogs"] as const) : [];
+  const missing: string[] = needed.filter((list) => material[list].length === 0);
+  if (material.tlogs.length === 0 && material.timestampAuthorities.length === 0)
+    missing.push("tlogs or timestampAuthorities");
+  if (missing.length > 0) throw invalid(`lists no ${missing.join(", no ")}`);
 }
 
 async function parse(json: string): Promise<TrustMaterial> {
   // The default export is the whole of a CommonJS package, also where a bundler has split it off.
   const [specs, verify] = await Promise.all([import("@sigstore/protobuf-specs"), import("@sigstore/verify")]);
-  const root = attempt(() => specs.default.TrustedRoot.fromJSON(parseJson(json)));
-  const missing = (["certificateAuthorities", "tlogs", "ctlogs"] as const).filter((list) => root[list].length === 0);
-  // Without its logs a root could only be trusted by leaving checks out.
-  if (missing.length > 0) throw invalid(`lists no ${missing.join(", ")}`);
-  return attempt(() => verify.default.toTrustMaterial(root));
+  return attempt(() => verify.default.toTrustMaterial(specs.default.TrustedRoot.fromJSON(parseJson(json))));
 }
 
 function attempt<T>(read: () => T): T {
