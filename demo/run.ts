@@ -6,7 +6,7 @@ import { runCommand } from "../src/cli/run.ts";
 import { noTerminal } from "../src/cli/screen.ts";
 import { RegistryClient } from "../src/registry/client.ts";
 import { startRegistry } from "../src/testing/registry/registry.ts";
-import { startStandalone } from "../src/wiring/standalone.ts";
+import { startStandalone } from "../src/reconciler/standalone.ts";
 import { describeObjects } from "./describe.ts";
 
 /** The host that the samples name; the demo's registry takes its place. */

@@ -40,7 +40,7 @@ describe("the list of what objects share", () => {
   const lasting =
     /new (?:LRUCache|SharedCache|SharedWork|Permits)\b|\bpLimit\(|^ {2}(?:readonly )?#\w+[^=\n]* = new (?:Map|Set)\b|^(?:let|const) \w+ = new (?:Map|Set|WeakMap)(?:<[^\n]*>)?\(\);|const idle: string\[\] = \[\]/m;
   /** Parts of the controller that live as long as it does. The rest computes, or belongs to the command line. */
-  const parts = ["controller", "credentials", "http", "kube", "pipeline", "publish", "registry", "serve", "sign", "store", "verify", "wiring"];
+  const parts = ["controller", "credentials", "http", "kube", "pipeline", "publish", "reconciler", "registry", "serve", "sign", "store", "verify", "wiring"];
   const own = /\.test\.ts$|^src\/kube\/local\//;
   const files = parts
     .flatMap((part) => readdirSync(join(root, "src", part), { recursive: true, encoding: "utf8" }).map((name) => `src/${part}/${name}`))

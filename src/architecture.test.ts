@@ -132,6 +132,7 @@ describe("imports", () => {
     ["src/registry/auth.ts", "../credentials/secret.ts", /or src\/credentials\/secret/],
     ["src/store/storage.ts", "../kube/client.ts", /no src\/kube or/],
     ["src/wiring/controller.ts", "../cli/run.ts", /no src\/cli or/],
+    ["src/cli/serve.ts", "../wiring/controller.ts", /no src\/wiring or/],
     ["src/kube/run/queue.ts", "../http/connect.ts", /no src\/kube\/http or/],
     ["src/brandnew/thing.ts", "../errors.ts", /no row/],
     ["api/v1beta1/parse.ts", "../../src/errors.ts", /no src\/errors or/],

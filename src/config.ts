@@ -93,6 +93,17 @@ export const probeLimits = Object.freeze({
 /** What the reconciler is not told by flags. */
 export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000, orphanPauseMs: 5000 });
 
+/** The reconciler without a cluster, which has no flags for these: as the controller's flags have them, but for a shorter stop. */
+export const standaloneDefaults = Object.freeze({
+  backoff: Object.freeze({ baseMs: 750, maxMs: 15 * 60_000 }),
+  retention: Object.freeze({ ttlMs: 60_000, records: 2 }),
+  settings: Object.freeze({ intervalJitterPercentage: 5, requeueDependencyMs: 5000 }),
+  graceMs: 2000,
+});
+
+/** How the time to stop is shared; see `Replica`. Events that wait are sent within `eventsMs`. */
+export const stopDefaults = Object.freeze({ reconcilesShare: 0.8, leastMs: 1000, eventsMs: 2000 });
+
 /** How many builds are remembered for objects that ask for the same. */
 export const sharedBuildEntries = 1000;
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cliDefaults } from "../config.ts";
 import { aborted } from "../http/abort.ts";
 import { codeOf } from "../errors.ts";
-import { startStandalone } from "../wiring/standalone.ts";
+import { startStandalone } from "../reconciler/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { type Flags, type FlagValues, parseOnlyFlags } from "./flags/flags.ts";
 import { flagsHelp } from "./flags/help.ts";

@@ -6,7 +6,7 @@ import { sha256Of } from "../oci/digest.ts";
 import { runStrata } from "../testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
-/** What the commands cost a registry; what a reconcile does is in wiring/traffic.test.ts. */
+/** What the commands cost a registry; what a reconcile does is in reconciler/traffic.test.ts. */
 
 let source: TestRegistry;
 let target: TestRegistry;

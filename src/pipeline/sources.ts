@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { secrets, serviceAccounts, type ResourceType } from "../../api/kinds.ts";
-import { sharedReadsDefaults } from "../config.ts";
+import { credentialDefaults, defaultLimits, sharedReadsDefaults } from "../config.ts";
 import type { Place } from "../component/locate.ts";
 import type { CloudCredentials, RequestToken } from "../credentials/cloud.ts";
+import { cloudCredentials } from "../credentials/clouds.ts";
 import { readProxySecret, readTlsSecret, type TlsSecret } from "../credentials/connection-secrets.ts";
 import { canonicalHost } from "../credentials/docker-config.ts";
 import type { Credential, CredentialProvider, CredentialTarget } from "../credentials/provider.ts";
@@ -48,6 +49,12 @@ export interface ClusterSources extends Sources {
     signal: AbortSignal,
   ): Promise<{ readonly repository: SharedRepository; readonly reference: RegistryReference }>;
   signingSecret(name: string, namespace: string, signal: AbortSignal): Promise<ReadonlyMap<string, Buffer>>;
+}
+
+/** The same outside of a cluster: nobody lends an identity, and who runs the program asks where an object names no credentials. */
+export function localSources(options: Pick<SourceOptions, "registry" | "kube" | "ownCredentials">): ClusterSources {
+  const clouds = cloudCredentials({}, credentialDefaults.cloud);
+  return clusterSources({ ...options, clouds, limits: defaultLimits, defaultServiceAccount: "" });
 }
 
 export function clusterSources(options: SourceOptions): ClusterSources {

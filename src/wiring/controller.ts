@@ -2,38 +2,42 @@ import { randomUUID } from "node:crypto";
 import { GROUP, KIND, VERSION } from "../../api/v1beta1/constants.ts";
 import { storageFailed } from "../archive/spool.ts";
 import {
+  credentialDefaults,
   defaultLimits,
   eventLimits,
   kubeDefaults,
   notificationLimits,
   probeLimits,
   registryDefaults,
+  stopDefaults,
   type ControllerConfig,
 } from "../config.ts";
-import { leaseName } from "./lease-name.ts";
 import { announcer } from "../controller/announcer.ts";
 import { makeDirectory } from "../disk/make-directory.ts";
 import { spaceOf } from "../disk/space.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
+import { resourceInfo } from "../controller/resource-info.ts";
 import { room } from "../controller/room.ts";
+import { cloudCredentials } from "../credentials/clouds.ts";
 import type { Deps } from "../controller/ports.ts";
 import { aborted } from "../http/abort.ts";
 import { connectKube, type KubeConnection } from "../kube/http/connect.ts";
 import { EventRecorder } from "../kube/report/events.ts";
 import { Notifier } from "../kube/report/notification.ts";
 import { runLeaderElection } from "../kube/run/leader.ts";
+import { leaseName } from "../kube/run/lease-name.ts";
 import { clusterSources } from "../pipeline/sources.ts";
+import { reconcilerDeps } from "../reconciler/deps.ts";
+import { startServers, type Servers } from "../reconciler/servers.ts";
 import { RegistryClient } from "../registry/client.ts";
 import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
+import { Replica } from "../runtime/replica.ts";
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
 import type { Certificate } from "../serve/listen.ts";
-import { cloudCredentials } from "./clouds.ts";
-import { resourceInfo } from "./resource-info.ts";
-import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
 
 const component = "strata-controller";
 
@@ -65,10 +69,6 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   }
 }
 
-/** Of the time to stop, reconciles have so much; then they are aborted, and consumers may finish what they download. */
-const reconcilesShare = 0.8;
-const leastGraceMs = 1000;
-
 interface Process {
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -88,15 +88,17 @@ class Controller {
   readonly #process: Process;
   readonly #identity: string;
   readonly #stopping = new AbortController();
-  #leads = false;
-  #stoppedAt: number | undefined;
-  #synced = false;
-  #caches: Caches | undefined;
+  readonly #replica: Replica;
 
   constructor(config: ControllerConfig, process: Process) {
     this.#config = config;
     this.#process = process;
     this.#identity = `${config.hostname}_${randomUUID()}`;
+    const { flags } = config;
+    this.#replica = new Replica(
+      { ...stopDefaults, totalMs: flags["graceful-shutdown-timeout"] },
+      watchHeartbeat(flags["storage-path"], this.#stopping.signal),
+    );
   }
 
   /** Serves, watches and waits for leadership; the work itself is `#lead`. */
@@ -104,20 +106,17 @@ class Controller {
     const { flags } = this.#config;
     const { logger, metrics, kube } = this.#process;
     const stopping = this.#stopping.signal;
-    const isShared = watchHeartbeat(flags["storage-path"], stopping);
+    const replica = this.#replica;
     const closers: (() => Promise<void>)[] = [];
     try {
-      const probes = await serveProbes(
-        flags["health-addr"],
-        probeLimits,
-        () => this.#synced && (this.#leads || isShared()),
-      );
+      const probes = await serveProbes(flags["health-addr"], probeLimits, () => replica.isReady);
       closers.push(async () => await probes.close());
       const scraped = await serveMetrics(flags["metrics-addr"], probeLimits, async () => await metrics.render());
       closers.push(async () => await scraped.close());
-      const servers = await this.#serve(() => this.#leads || isShared());
-      closers.push(async () => await servers.close(this.#graceLeft()));
-      const caches = new Caches(
+      let caches: Caches | undefined;
+      const servers = await this.#serve((owner, path) => caches?.missed(owner, path));
+      closers.push(async () => await servers.close(replica.graceLeftMs()));
+      caches = new Caches(
         {
           kube: kube.client,
           namespace: flags["watch-all-namespaces"] ? undefined : this.#config.runtimeNamespace,
@@ -126,10 +125,9 @@ class Controller {
         },
         stopping,
       );
-      this.#caches = caches;
       metrics.showResources(() => caches.objects.list().map(resourceInfo));
       metrics.showStorage(async () => await spaceOf(flags["storage-path"]));
-      void caches.synced.then(() => (this.#synced = true)).catch(() => undefined);
+      void caches.synced.then(() => replica.synced()).catch(() => undefined);
       logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
       await this.#elected(caches, servers, signal);
     } finally {
@@ -138,7 +136,7 @@ class Controller {
     }
   }
 
-  async #serve(ready: () => boolean): Promise<Servers> {
+  async #serve(onMissing: Caches["missed"]): Promise<Servers> {
     const { flags, hostname } = this.#config;
     const address = flags["oci-endpoint-addr"];
     const certificate = (flag: "storage-cert-dir" | "oci-endpoint-cert-dir"): { certificate?: () => Certificate } =>
@@ -157,9 +155,9 @@ class Controller {
               advertised: flags["oci-endpoint-adv-addr"],
               ...certificate("oci-endpoint-cert-dir"),
             },
-      ready,
+      ready: () => this.#replica.holdsFiles,
       onError: (error) => this.#process.logger.log("error", "answering a request failed", { error }),
-      onMissing: ({ owner, directory, file }) => this.#caches?.missed(owner, `${directory}/${file}`),
+      onMissing: ({ owner, directory, file }) => onMissing(owner, `${directory}/${file}`),
     });
   }
 
@@ -205,26 +203,18 @@ class Controller {
     const tell = this.#announcer();
     const deps = await this.#deps({ registry, servers, caches, announce: tell.announce }, ending);
     startHeartbeat(flags["storage-path"], this.#identity, AbortSignal.any([ending, this.#stopping.signal]));
-    this.#leads = true;
+    this.#replica.leads();
     metrics.leading(true);
     logger.log("info", "leading", { identity: this.#identity });
     const loop = this.#start(caches, deps);
     await aborted(ending);
-    this.#leads = false;
+    this.#replica.stops();
     metrics.leading(false);
-    // Whoever comes next may begin at once: nothing of this replica may still write then.
-    this.#stoppedAt = performance.now();
-    const left = await loop.stop(lost.aborted ? 0 : reconcilesShare * flags["graceful-shutdown-timeout"]);
+    const left = await loop.stop(this.#replica.reconcilesGraceMs(lost.aborted));
     if (left.length > 0) logger.log("error", "some reconciles did not stop", { count: left.length });
     await tell.close();
     // A token may still be on its way for those who have stopped waiting.
     await registry.destroy();
-  }
-
-  /** What those who stop last may take: the time to stop is one for all. */
-  #graceLeft(): number {
-    const ms = this.#config.flags["graceful-shutdown-timeout"];
-    return this.#stoppedAt === undefined ? ms : Math.max(leastGraceMs, this.#stoppedAt + ms - performance.now());
   }
 
   #start(caches: Caches, deps: Deps): Loop {
@@ -248,7 +238,7 @@ class Controller {
     const sources = clusterSources({
       registry,
       kube: kube.client,
-      clouds: cloudCredentials(azure),
+      clouds: cloudCredentials(azure, credentialDefaults.cloud),
       limits: defaultLimits,
       defaultServiceAccount: flags["default-service-account"],
     });
@@ -288,10 +278,10 @@ class Controller {
       url === ""
         ? undefined
         : new Notifier({ url, controller: component, instance: hostname, limits: notificationLimits, onDrop });
-    const graceMs = 2000;
+    const { eventsMs } = stopDefaults;
     return {
       announce: announcer(recorder, notifier),
-      close: async () => void (await Promise.all([recorder.close(graceMs), notifier?.close(graceMs)])),
+      close: async () => void (await Promise.all([recorder.close(eventsMs), notifier?.close(eventsMs)])),
     };
   }
 }

@@ -1,9 +1,8 @@
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
-import { cliDefaults, defaultLimits } from "../../config.ts";
+import { cliDefaults } from "../../config.ts";
 import { tagRule } from "../../pipeline/resolve.ts";
 import { parseObject, repositoryOf, tagQueryOf } from "../../pipeline/spec.ts";
-import { cloudCredentials } from "../../wiring/clouds.ts";
-import { clusterSources } from "../../pipeline/sources.ts";
+import { localSources } from "../../pipeline/sources.ts";
 import { CodedError } from "../../errors.ts";
 import type { KubeObject } from "../../kube/client.ts";
 import type { ManifestObject } from "../../kube/local/manifest-objects.ts";
@@ -75,14 +74,7 @@ export async function sourceFromObject(
   const kube = kubeOf(objects);
   const { registry, credentials } = openRegistry(io);
   try {
-    const sources = clusterSources({
-      registry,
-      kube,
-      clouds: cloudCredentials({}),
-      limits: defaultLimits,
-      defaultServiceAccount: "",
-      ownCredentials: credentials,
-    });
+    const sources = localSources({ registry, kube, ownCredentials: credentials });
     const rule = await tagRule(object.spec, namespace, kube, io.signal);
     const repository = await sources.open(object.spec, namespace, { since: 0, tagsSince: 0 }, io.signal);
     const policy = object.spec.verify && (await sources.verifyPolicy(object.spec, namespace, io.signal));

@@ -5,10 +5,9 @@ import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repositor
 import { findContent } from "../../pipeline/component.ts";
 import { resolveRoot, tagRule, type Resolved } from "../../pipeline/resolve.ts";
 import { selectContent } from "../../pipeline/select.ts";
-import { clusterSources } from "../../pipeline/sources.ts";
+import { localSources } from "../../pipeline/sources.ts";
 import { parseObject, repositoryOf } from "../../pipeline/spec.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
-import { cloudCredentials } from "../../wiring/clouds.ts";
 import type { ClusterObject } from "../cluster/session.ts";
 import type { CommandIO } from "../command.ts";
 import { openRegistry } from "../source.ts";
@@ -69,14 +68,7 @@ async function read(object: ArtifactRepository, context: Context, io: CommandIO)
   const decisions: Decision[] = [];
   let resolved: Resolved | undefined;
   try {
-    const sources = clusterSources({
-      registry,
-      kube: client,
-      clouds: cloudCredentials({}),
-      limits: defaultLimits,
-      defaultServiceAccount: "",
-      ownCredentials: credentials,
-    });
+    const sources = localSources({ registry, kube: client, ownCredentials: credentials });
     const freshness = { since: 0, tagsSince: 0 };
     const rule = await tagRule(spec, namespace, client, signal);
     const repository = await sources.open(spec, namespace, freshness, signal);

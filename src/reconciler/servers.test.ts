@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Certificate } from "../serve/listen.ts";
-import { startServers, type ServerOptions, type Servers } from "./reconciler.ts";
+import { startServers, type ServerOptions, type Servers } from "./servers.ts";
 
 const tls = async (name: string): Promise<string> =>
   await readFile(join(import.meta.dirname, "../testing/fixtures/tls", name), "utf8");

@@ -3,7 +3,6 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { defaultLimits } from "../config.ts";
 import { ReconcileMemory } from "../controller/memory.ts";
 import { reconcile } from "../controller/reconcile.ts";
 import type { Descriptor } from "../oci/types.ts";
@@ -17,8 +16,7 @@ import {
   type TestRegistry,
 } from "../testing/registry/registry.ts";
 import { tarOf } from "../testing/archives/tar.ts";
-import { cloudCredentials } from "./clouds.ts";
-import { clusterSources } from "../pipeline/sources.ts";
+import { localSources } from "../pipeline/sources.ts";
 
 /**
  * What a reconcile costs a registry, to the request and to the byte: the figures that the performance page promises. Each
@@ -94,13 +92,7 @@ async function reconciled(name: string, object?: object): Promise<RequestRecord[
 /** The requests of one reconcile by a process that has read nothing yet, as after a restart. */
 async function requestsAnew(name: string, memory = new ReconcileMemory()): Promise<string[]> {
   const client = testClient();
-  const sources = clusterSources({
-    registry: client,
-    kube: controller.kube,
-    clouds: cloudCredentials({}),
-    limits: defaultLimits,
-    defaultServiceAccount: "",
-  });
+  const sources = localSources({ registry: client, kube: controller.kube });
   registry.requests.length = 0;
   try {
     await reconcile((await controller.get(name))!, {

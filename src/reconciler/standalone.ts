@@ -1,4 +1,4 @@
-import { defaultLimits } from "../config.ts";
+import { standaloneDefaults } from "../config.ts";
 import type { Deps } from "../controller/ports.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { makeDirectory } from "../disk/make-directory.ts";
@@ -6,11 +6,11 @@ import { CodedError, messageOf } from "../errors.ts";
 import { openDirectory } from "../kube/local/directory.ts";
 import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { RegistryClient } from "../registry/client.ts";
-import { cloudCredentials } from "./clouds.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop } from "../controller/loop.ts";
-import { reconcilerDeps, startServers, type Servers } from "./reconciler.ts";
-import { clusterSources } from "../pipeline/sources.ts";
+import { reconcilerDeps } from "./deps.ts";
+import { startServers, type Servers } from "./servers.ts";
+import { localSources } from "../pipeline/sources.ts";
 import type { RawObject } from "../pipeline/object.ts";
 
 export interface StandaloneOptions {
@@ -37,11 +37,6 @@ export interface Standalone {
   settled(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
-
-const backoff = { baseMs: 750, maxMs: 15 * 60_000 };
-/** As the controller's flags have them. */
-const retention = { ttlMs: 60_000, records: 2 };
-const graceMs = 2000;
 
 /**
  * The same reconcile over a directory of manifests; everything that is written stays in memory. What was opened is closed
@@ -97,15 +92,15 @@ async function reconcileDirectory(
   const caches = new Caches({ kube, namespace: undefined, labelSelector: undefined, log: options.log }, running);
   await caches.synced;
   const deps = await standaloneDeps({ options, kube, servers, caches }, running);
-  const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff });
+  const reconciling = startLoop(caches, deps, { concurrent: options.concurrent, backoff: standaloneDefaults.backoff });
   return {
     servers,
     list: () => caches.objects.list(),
     settled: async (until) => await settled(() => caches.objects.list(), until),
     stop: async () => {
-      await reconciling.stop(graceMs);
+      await reconciling.stop(standaloneDefaults.graceMs);
       stopping.abort(new DOMException("stopped", "AbortError"));
-      await servers.close(graceMs);
+      await servers.close(standaloneDefaults.graceMs);
     },
   };
 }
@@ -115,26 +110,19 @@ async function standaloneDeps(
   running: AbortSignal,
 ): Promise<Deps> {
   const { log, registry, ownCredentials } = options;
-  const sources = clusterSources({
-    registry,
-    kube,
-    clouds: cloudCredentials({}),
-    limits: defaultLimits,
-    defaultServiceAccount: "",
-    ownCredentials,
-  });
+  const sources = localSources({ registry, kube, ownCredentials });
   return await reconcilerDeps(
     {
       root: options.storage,
       kube,
       sources,
       servers,
-      retention,
+      retention: standaloneDefaults.retention,
       log,
       cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
       announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
       meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },
-      settings: { intervalJitterPercentage: 5, requeueDependencyMs: 5000 },
+      settings: standaloneDefaults.settings,
     },
     running,
   );
