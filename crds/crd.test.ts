@@ -54,11 +54,20 @@ describe("the schema", () => {
   const all = nodes(resourceSchema());
 
   it("says a type everywhere, and what every field is for", () => {
-    const exempt = (path: string) => path === ".metadata" || path.endsWith("tags[]");
-    const undescribed = all.filter(([path, { description }]) => description === undefined && !exempt(path));
+    const undescribed = all.filter(([path, { description }]) => description === undefined && path !== ".metadata");
     expect(undescribed.map(([path]) => path)).toEqual([]);
     expect(all.filter(([, { type }]) => typeof type !== "string")).toEqual([]);
     expect(all.length).toBeGreaterThan(120);
+  });
+
+  it("has an example, or the name of what is meant, for everything that is written freely", () => {
+    const isFree = ({ type, additionalProperties, enum: choices }: StructuralSchema) =>
+      (type === "string" && choices === undefined) || additionalProperties !== undefined;
+    const without = all.filter(
+      ([path, schema]) =>
+        path.startsWith(".spec.") && isFree(schema) && !/`[^`]+`|^Name of the object/.test(schema.description ?? ""),
+    );
+    expect(without.map(([path]) => path)).toEqual([]);
   });
 
   it("bounds every text and list of the spec, which bounds the cost of its rules", () => {

@@ -279,8 +279,7 @@ describe("a private registry", () => {
       await plane.admin.waitFor(
         repositoryRef("private"),
         reason,
-        (object) =>
-          isCondition(object, "Ready", "False", "AuthenticationFailed") && isCondition(object, "FetchFailed", "True"),
+        (object) => isCondition(object, "Ready", "False", reason) && isCondition(object, "FetchFailed", "True"),
       );
     await plane.admin.create(
       artifactRepository(
@@ -289,7 +288,7 @@ describe("a private registry", () => {
         { ref: { tag: "1.0.0" }, secretRef: { name: "regcred" } },
       ),
     );
-    expect(condition(await refused("no Secret"), "Ready")?.message).toContain("regcred");
+    expect(condition(await refused("AuthenticationFailed"), "Ready")?.message).toContain("regcred");
     await putSecret(locked.host, wrong);
     await plane.admin.waitFor(repositoryRef("private"), "refused, with the Secret and its entry named", (object) =>
       /401.*Secret default\/regcred.*entry/s.test(condition(object, "Ready")?.message ?? ""),
@@ -298,7 +297,7 @@ describe("a private registry", () => {
     await readyRepository(plane, "private", 10_000);
     const { digest } = await publishedArtifact(plane, "private");
     await putSecret(locked.host, wrong);
-    await refused("after the rotation");
+    await refused("OCIArtifactPullFailed");
     expect((await publishedArtifact(plane, "private")).digest).toBe(digest);
     await download(await publishedArtifact(plane, "private"));
     await putSecret(locked.host, account.password);

@@ -80,7 +80,7 @@ it("a token of a ServiceAccount is made only with the component, and opens the r
 it("another's token does not", async () => {
   await plane.admin.create(artifactRepository("other", { registry, path: "flux/app" }, as("stranger")));
   const failed = await plane.admin.waitFor(repositoryRef("other"), "refused", (object) =>
-    isCondition(object, "FetchFailed", "True", "AuthenticationFailed"),
+    isCondition(object, "FetchFailed", "True", "OCIArtifactPullFailed"),
   );
   expect(condition(failed, "FetchFailed")?.message).toContain(`ServiceAccount ${namespace}/stranger`);
   await reconcileNow(plane, "other");

@@ -79,7 +79,7 @@ async function isNotPublished(object: KubeObject): Promise<boolean> {
 describe.each(["htpasswd", "token"] as const)("a registry with %s", (kind) => {
   it("refuses who brings nothing", async () => {
     await plane.admin.create(app(`${kind}-nobody`, privates[kind].host, {}));
-    expect(await isNotPublished(await failed(`${kind}-nobody`, "AuthenticationFailed"))).toBe(true);
+    expect(await isNotPublished(await failed(`${kind}-nobody`, "OCIArtifactPullFailed"))).toBe(true);
   });
 
   it("is read with the pull secret of secretRef, or of the service account", async () => {
@@ -121,13 +121,13 @@ describe.each(["htpasswd", "token"] as const)("a registry with %s", (kind) => {
       repositoryRef(name),
       "another refusal",
       (object) =>
-        isCondition(object, "Ready", "False", "AuthenticationFailed") &&
+        isCondition(object, "Ready", "False", "OCIArtifactPullFailed") &&
         condition(object, "Ready")?.message !== missing,
     );
     await plane.admin.apply(pullSecret(name, [privates[kind].host]));
     const artifact = await ready(name);
     await plane.admin.apply(pullSecret(name, [privates[kind].host], wrongPassword));
-    expect((await failed(name, "AuthenticationFailed")).status?.["artifact"]).toEqual(artifact);
+    expect((await failed(name, "OCIArtifactPullFailed")).status?.["artifact"]).toEqual(artifact);
     expect(await download(await publishedArtifact(plane, name))).toEqual(await download(artifact));
   });
 });
@@ -162,7 +162,7 @@ describe("a registry with mutual TLS and an authority of its own", () => {
     const object = await plane.admin.waitFor(repositoryRef(made.metadata.name), "the failure", (candidate) =>
       isCondition(candidate, "FetchFailed", "True"),
     );
-    expect(condition(object, "Ready")).toMatchObject({ status: "False", reason: "AuthenticationFailed" });
+    expect(condition(object, "Ready")).toMatchObject({ status: "False", reason: "OCIArtifactPullFailed" });
     expect(await isNotPublished(object)).toBe(true);
   });
 
@@ -179,7 +179,7 @@ describe("a registry with mutual TLS and an authority of its own", () => {
       tls: { ...nextServer, clientCaFile: nextClient.certFile },
     });
     await reconcileNow(plane, "mtls");
-    expect((await failed("mtls", "AuthenticationFailed")).status?.["artifact"]).toEqual(artifact);
+    expect((await failed("mtls", "OCIArtifactPullFailed")).status?.["artifact"]).toEqual(artifact);
     await plane.admin.apply(trust("mtls", nextServer, nextClient));
     expect(await ready("mtls")).toEqual(artifact);
     expect(strata.server.running()).toBe(true);

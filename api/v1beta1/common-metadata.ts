@@ -40,12 +40,13 @@ export const commonMetadataSchema = z
     labels: metadataMap(
       z.string().max(63).regex(labelValue, 'write a label value: letters, digits, "-", "_" and ".", or nothing'),
       {
-        description: "Labels to set. They win over the labels of the ArtifactRepository, which are carried over, too.",
+        description:
+          "Labels to set, such as `team: platform`. They win over the labels of the ArtifactRepository, which are carried over, too.",
         isReserved: (key) => key === MANAGED_BY_LABEL,
       },
     ).optional(),
     annotations: metadataMap(z.string().max(4096), {
-      description: "Annotations to set.",
+      description: "Annotations to set, such as `example.com/owner: platform`.",
       isReserved: (key) => key === RECONCILE_REQUEST_ANNOTATION || key.startsWith(`${GROUP}/`),
     }).optional(),
   })

@@ -3,23 +3,28 @@ import { list, stringMap, text } from "./fields.ts";
 import type { Rule } from "./rules.ts";
 
 const identity = {
-  name: text("Name of the element.", 512).min(1),
+  name: text("Name of the element, such as `deployment`.", 512).min(1),
   extraIdentity: stringMap(
-    "Further attributes of its identity; every one must be there. `{}` means the element that has none.",
+    "Further attributes of its identity; every one must be there, such as `{os: linux}`. `{}` means the element that has none.",
   ).optional(),
 };
 
 const resourceSchema = z
   .strictObject({
     ...identity,
-    version: text("Version of the resource, where its name alone does not tell it from others.", 128).min(1).optional(),
+    version: text("Version of the resource, such as `1.2.0`, where its name alone does not tell it from others.", 128)
+      .min(1)
+      .optional(),
   })
   .describe("The resource to take, by its identity. More than one match is an error that lists them.");
 
 const referenceSchema = z
   .strictObject({
     ...identity,
-    version: text("Version that is referred to, where the name alone does not tell the reference from others.", 128)
+    version: text(
+      "Version that is referred to, such as `1.2.0`, where the name alone does not tell the reference from others.",
+      128,
+    )
       .min(1)
       .optional(),
   })

@@ -32,7 +32,7 @@ const publishOciSchema = withRules(
         )
         .describe("The repository to push to, `oci://registry/repository`, without a tag."),
       tags: list(
-        z.string().min(1).max(512),
+        z.string().min(1).max(512).describe("A tag, such as `stable`, or with variables, such as `{tag}`."),
         "Aliases to set on what was pushed, such as `stable` or `{tag}`. They are moved, never listed.",
         32,
       ).optional(),
@@ -69,7 +69,7 @@ export const publishSchema = withRules(
       externalArtifact: z
         .strictObject({
           exportedAnnotations: list(
-            z.string().min(1).max(317).describe("A key, such as org.opencontainers.image.version."),
+            z.string().min(1).max(317).describe("A key, such as `org.opencontainers.image.version`."),
             "Keys of upstream's annotations that are exported as `status.exportedInputs.annotations`, beside url, tag and digest.",
           ).optional(),
         })

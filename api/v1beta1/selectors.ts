@@ -18,10 +18,10 @@ export const indexSelectorSchema = z
       )
       .optional(),
     artifactType: text(
-      "Glob on the effective type: the descriptor's artifactType, else the manifest's, else its config's media type.",
+      "Glob on the effective type, such as `application/vnd.cncf.helm.*`: the descriptor's artifactType, else the manifest's, else its config's media type.",
     ).optional(),
     annotations: stringMap(
-      "Globs by annotation key; every one must match the manifest's annotations as overlaid by its descriptor's.",
+      "Globs by annotation key, such as `org.opencontainers.image.title: app-*`; every one must match the manifest's annotations as overlaid by its descriptor's.",
     ).optional(),
     match: z
       .enum(["One", "First", "All"])
@@ -45,7 +45,9 @@ export const layerSelectorSchema = withRules(
       mediaType: text(
         "Media type of the layers, exact or a glob, such as `application/vnd.cncf.helm.chart.content.*`. It also selects the config blob when it matches its type.",
       ).optional(),
-      annotations: stringMap("Globs by annotation key; every one must match the layer's annotations.").optional(),
+      annotations: stringMap(
+        "Globs by annotation key, such as `org.opencontainers.image.title: *.yaml`; every one must match the layer's annotations.",
+      ).optional(),
       offset: z
         .int()
         .min(-10_000)

@@ -39,7 +39,7 @@ const fields = z
       .string()
       .max(65_536)
       .describe(
-        "Paths to leave out of Extract and ExtractAll, in .gitignore syntax. Replaces the default exclusions of Extract.",
+        "Paths to leave out of Extract and ExtractAll, in .gitignore syntax, such as `*.md`, one pattern a line. Replaces the default exclusions of Extract.",
       )
       .optional(),
     verify: verifySchema.optional(),

@@ -142,7 +142,7 @@ const publishedSchema = z
     name: line("Name of the ExternalArtifact or OCIRepository.").optional(),
     url: line("Repository of the OCI artifact.").optional(),
     digest: digest("Digest of what is published: of the file, or of the pushed manifest.").optional(),
-    tags: z.array(z.string()).max(64).describe("Tags that point at the pushed manifest.").optional(),
+    tags: z.array(z.string().describe("A tag.")).max(64).describe("Tags that point at the pushed manifest.").optional(),
     preexisting: z
       .boolean()
       .describe("The manifest was in the repository before this object pushed it, so it is never deleted for it.")

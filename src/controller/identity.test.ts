@@ -74,8 +74,8 @@ it("reads and pushes as ServiceAccounts, each in its place", async () => {
 });
 
 it.each<[string, Record<string, string>, string]>([
-  ["without the annotations", {}, "AuthenticationFailed"],
-  ["for another audience", { [key("audiences")]: "elsewhere" }, "AuthenticationFailed"],
+  ["without the annotations", {}, "OCIArtifactPullFailed"],
+  ["for another audience", { [key("audiences")]: "elsewhere" }, "OCIArtifactPullFailed"],
 ])("is refused %s, and says whose token it was", async (_, annotations, reason) => {
   account("reader", annotations);
   await controller.apply("app", spec());

@@ -44,10 +44,10 @@ export const failurePolicies = {
   RegistryResponseInvalid: pull,
   RegistryUnsupported: pull,
   RateLimited: pull,
-  Unauthorized: auth,
-  Forbidden: auth,
+  Unauthorized: { ...pull, isNamed: true },
+  Forbidden: { ...pull, isNamed: true },
   NotFound: pull,
-  TlsFailed: auth,
+  TlsFailed: { ...pull, isNamed: true },
   EndpointRefused: spec("URLInvalid"),
 
   // A registry or a proxy on the way may have sent garbage once; the bytes are asked for again.

@@ -408,7 +408,7 @@ describe("objects that ask for the same", () => {
       expect([
         conditionOf(await controller.get("one"), "Ready")?.status,
         conditionOf(await controller.get("two"), "Ready")?.reason,
-      ]).toEqual(["True", "AuthenticationFailed"]);
+      ]).toEqual(["True", "OCIArtifactPullFailed"]);
     } finally {
       await guarded.close();
     }

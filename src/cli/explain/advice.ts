@@ -14,10 +14,11 @@ const byType: Readonly<Record<string, string>> = {
 /** The same for Ready and FetchFailed, by who has to act. */
 const byReason: Readonly<Record<string, string>> = {
   AuthenticationFailed:
-    "renew the entry of the Secret that the message names, or grant its account the right to read; strata doctor tells what the registry wants",
+    "make the Secret or entry that the message names, or let the cloud give credentials; the object wakes when it is there",
   URLInvalid: "correct url or ref in the spec",
   InvalidSpec: "correct the field that the message names",
-  OCIArtifactPullFailed: "it is tried again by itself; strata doctor tells whether the registry can be reached",
+  OCIArtifactPullFailed:
+    "it is tried again by itself; where credentials were refused, renew the entry that the message names; strata doctor tells what the registry wants",
   OCIArtifactLayerOperationFailed: "choose another layer or operation, or have the artifact pushed anew",
   NoTagMatch: "widen the range or pattern of ref, or push such a tag",
   DependencyNotReady: "make what the message names; the object wakes when it is there",

@@ -43,13 +43,6 @@ export const differences = [
     why: "they tell nobody of anything new; metrics count the former",
   },
   {
-    id: "credentials-refused",
-    what: "the reason where a registry answers 401 or 403, or its certificate is not trusted",
-    flux: "`OCIArtifactPullFailed`",
-    strata: "`AuthenticationFailed`",
-    why: "it is the credentials that need an edit",
-  },
-  {
     id: "empty",
     what: "an artifact without files, or with none left by the ignore rules",
     flux: "an empty tarball",
