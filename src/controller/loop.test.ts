@@ -1,10 +1,12 @@
 import { artifactRepositories } from "../../api/kinds.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startTestReconciler, conditionOf, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { Caches } from "./caches.ts";
 import { startLoop, type Loop } from "./loop.ts";
 import type { Deps } from "./ports.ts";
+import { room } from "./room.ts";
 import type { RawObject } from "../pipeline/object.ts";
 
 const never = new AbortController().signal;
@@ -12,6 +14,8 @@ const namespace = "default";
 let registry: TestRegistry;
 let controller: TestReconciler;
 let loop: Loop;
+/** The loop's own: what is waited for here is a registry. */
+let clock: FakeClock;
 const stopping = new Set<AbortController>();
 const revisions: string[] = [];
 
@@ -24,7 +28,8 @@ async function startLooping(concurrent = 4): Promise<void> {
     abort.signal,
   );
   await caches.synced;
-  loop = startLoop(caches, controller.deps, { concurrent, backoff: { baseMs: 50, maxMs: 200 } });
+  clock = new FakeClock();
+  loop = startLoop(caches, controller.deps, { concurrent, backoff: { baseMs: 50, maxMs: 200 }, clock });
 }
 
 /** Notes what is made an artifact, in order. */
@@ -46,7 +51,9 @@ beforeEach(async () => {
   watchStore(controller.deps);
 });
 afterEach(async () => {
-  await loop.stop(0);
+  const stopped = loop.stop(0);
+  await clock.advance(0);
+  await stopped;
   for (const abort of stopping) abort.abort();
   stopping.clear();
   await controller.close();
@@ -64,26 +71,28 @@ const isReady = async (name: string, generation: number): Promise<boolean> => {
   const ready = (await controller.get(name))?.status?.conditions?.find(({ type }) => type === "Ready");
   return ready?.status === "True" && ready.observedGeneration === generation;
 };
+/** Long, for a machine that is busy; what hangs does so for longer. */
+const polling = { timeout: 12_000, interval: 10 };
+const hangMs = 600_000;
 const readyAt = async (name: string, generation: number): Promise<void> =>
-  await expect.poll(() => isReady(name, generation), { timeout: 5000, interval: 10 }).toBe(true);
+  await expect.poll(() => isReady(name, generation), polling).toBe(true);
 const asked = async (path: RegExp): Promise<void> =>
-  await expect.poll(() => registry.requests.some((request) => path.test(request.path)), { timeout: 5000 }).toBe(true);
+  await expect.poll(() => registry.requests.some((request) => path.test(request.path)), polling).toBe(true);
 
 describe("work that is under way", () => {
   it.each([
-    ["the manifest hangs", { path: /manifests\/1\.0\.0/, delayMs: 60_000 }, /manifests/],
+    ["the manifest hangs", { path: /manifests\/1\.0\.0/, delayMs: hangMs }, /manifests/],
     ["the manifest's body hangs", { path: /manifests\/1\.0\.0/, stallAfterBytes: 10 }, /manifests/],
-    ["the blob hangs", { path: /blobs/, delayMs: 60_000 }, /blobs/],
+    ["the blob hangs", { path: /blobs/, delayMs: hangMs }, /blobs/],
     ["the blob's body hangs", { path: /blobs/, stallAfterBytes: 100 }, /blobs/],
   ])("is dropped when the object is edited: %s", async (_, fault, path) => {
     registry.faults.add(fault);
     await controller.apply("app", spec("1.0.0"));
     await startLooping(1);
     await asked(path);
-    const edited = performance.now();
     await controller.apply("app", spec("1.1.0"));
     await readyAt("app", 2);
-    expect(performance.now() - edited).toBeLessThan(2000);
+    expect(clock.now()).toBe(0);
     expect(revisions).toEqual(["app 1.1.0"]);
     expect((await controller.get("app"))?.status?.artifact?.revision).toMatch(/^1\.1\.0@/);
   });
@@ -94,7 +103,7 @@ describe("work that is under way", () => {
     await startLooping();
     await asked(/blobs/);
     await controller.apply("app", spec("1.0.0", { suspend: true }));
-    await expect.poll(() => loop.queue.state(), { timeout: 2000 }).toMatchObject({ running: 0, aside: 0 });
+    await expect.poll(() => loop.queue.state(), polling).toMatchObject({ running: 0, aside: 0 });
     expect(revisions).toEqual([]);
     expect(await controller.externalArtifact("app")).toBeUndefined();
   });
@@ -105,8 +114,8 @@ describe("work that is under way", () => {
     await startLooping();
     await asked(/blobs/);
     await controller.kube.delete(artifactRepositories, { namespace, name: "app" }, {}, never);
-    await expect.poll(() => controller.get("app"), { timeout: 2000 }).toBeUndefined();
-    await expect.poll(() => loop.queue.state(), { timeout: 2000 }).toMatchObject({ running: 0, aside: 0, depth: 0 });
+    await expect.poll(() => controller.get("app"), polling).toBeUndefined();
+    await expect.poll(() => loop.queue.state(), polling).toMatchObject({ running: 0, aside: 0, depth: 0 });
     expect(revisions).toEqual([]);
   });
 
@@ -117,6 +126,7 @@ describe("work that is under way", () => {
     await asked(/blobs/);
     await controller.apply("app", spec("1.0.0"), { "reconcile.fluxcd.io/requestedAt": "now" });
     await readyAt("app", 1);
+    await expect.poll(() => loop.queue.state(), polling).toMatchObject({ running: 0, aside: 0, depth: 0 });
     expect(registry.requests.filter(({ path }) => path.includes("/blobs/"))).toHaveLength(1);
   });
 });
@@ -125,7 +135,7 @@ describe("other namespaces", () => {
   const hangs = /manifests\/1\.1\.0/;
 
   it.each([1, 4])("go on while all that one has hangs, with %i workers", async (concurrent) => {
-    registry.faults.add({ path: hangs, times: 100, delayMs: 60_000 });
+    registry.faults.add({ path: hangs, times: 100, delayMs: hangMs });
     for (let at = 0; at < 30; at++)
       await controller.kube.create<RawObject>(
         artifactRepositories,
@@ -140,17 +150,10 @@ describe("other namespaces", () => {
     await startLooping(concurrent);
     await asked(hangs);
     await controller.apply("app", spec("1.0.0"));
-    await readyAt("app", 1);
-    expect(conditionOf(await controller.get("app"), "Ready")?.status).toBe("True");
+    const goOn = async (): Promise<boolean> => {
+      await clock.advance(room.asideAfterMs);
+      return await isReady("app", 1);
+    };
+    await expect.poll(goOn, polling).toBe(true);
   });
-});
-
-it("begins in another order each time", async () => {
-  const names = Array.from({ length: 12 }, (_, at) => `app-${String(at).padStart(2, "0")}`);
-  for (const name of names) await controller.apply(name, spec("1.0.0"));
-  await startLooping(1);
-  for (const name of names) await readyAt(name, 1);
-  const served = revisions.map((entry) => entry.slice(0, entry.indexOf(" ")));
-  expect(new Set(served)).toEqual(new Set(names));
-  expect(served).not.toEqual(names);
 });

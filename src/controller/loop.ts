@@ -1,5 +1,6 @@
 import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
+import { systemClock, type Clock } from "../kube/clock.ts";
 import { Permits } from "../kube/run/permits.ts";
 import { Queue, type QueueEvent } from "../kube/run/queue.ts";
 import type { ReconcileResult } from "../runtime/metrics.ts";
@@ -24,6 +25,10 @@ export interface LoopOptions {
   readonly onQueueEvent?: (event: QueueEvent) => void;
   readonly onReconciled?: (key: ObjectKey, result: ReconcileResult, milliseconds: number) => void;
   readonly onDeleted?: (object: RawObject) => void;
+  /** What is done to one object in its turn. Default: `reconcile`. */
+  readonly work?: typeof reconcile;
+  /** Decides when the next turn of an object is. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -102,7 +107,8 @@ function listener(queue: Queue, { caches, deps, memory, departures, options }: P
 
 /** Its groups are namespaces: however many objects one has, the others have their turns. */
 function makeQueue({ caches, deps, memory, departures, losses, options }: Parts): Queue {
-  const { concurrent, backoff, onQueueEvent, within = async (_, work) => await work() } = options;
+  const { concurrent, backoff, onQueueEvent, work = reconcile, clock = systemClock } = options;
+  const { within = async (_, turn) => await turn() } = options;
   const transfers = new Permits(room.transfers(concurrent));
   const queue: Queue = new Queue({
     concurrent,
@@ -110,6 +116,7 @@ function makeQueue({ caches, deps, memory, departures, losses, options }: Parts)
     asideAfterMs: room.asideAfterMs,
     groupOf: (key) => objectKey(key).namespace,
     backoff,
+    clock,
     process: async (key, turn) => {
       const at = objectKey(key);
       const { signal, addedAt: askedAt } = turn;
@@ -117,11 +124,11 @@ function makeQueue({ caches, deps, memory, departures, losses, options }: Parts)
       const isSettled = await departures.settle(at, deps, signal);
       const object = caches.objects.get(at);
       if (object === undefined) return isSettled ? queue.forget(key) : queue.retry(key);
-      const start = performance.now();
+      const start = clock.now();
       const context = { memory, deps, askedAt, transfer: inTurn(transfers, at.namespace, turn), signal };
-      const next = await within(at, async () => await reconcile(object, context).catch(endedBy(deps, signal)));
+      const next = await within(at, async () => await work(object, context).catch(endedBy(deps, signal)));
       // One that is gone by now has no series any more, and must not get a new one.
-      if (caches.objects.get(at) !== undefined) options.onReconciled?.(at, resultOf(next), performance.now() - start);
+      if (caches.objects.get(at) !== undefined) options.onReconciled?.(at, resultOf(next), clock.now() - start);
       schedule(queue, key, next);
       if (!isSettled) queue.addAfter(key, backoff.baseMs);
     },

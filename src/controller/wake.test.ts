@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { artifactRepositories, externalArtifacts, imagePolicies, secrets } from "../../api/kinds.ts";
-import { API_VERSION, KIND } from "../../api/v1beta1/constants.ts";
+import { API_VERSION, FINALIZER, KIND } from "../../api/v1beta1/constants.ts";
 import type { KubeObject } from "../kube/client.ts";
 import { MemoryKube } from "../kube/local/memory.ts";
 import { Caches } from "./caches.ts";
@@ -29,13 +29,13 @@ const policy = (latestRef: object) => ({
   metadata: at("policy"),
   status: { latestRef },
 });
-const companion = (annotations: Record<string, string>) => ({
+const companion = (annotations: Record<string, string>, name = "named") => ({
   apiVersion: "source.toolkit.fluxcd.io/v1",
   kind: "ExternalArtifact",
   metadata: {
-    ...at("named"),
+    ...at(name),
     annotations,
-    ownerReferences: [{ apiVersion: API_VERSION, kind: KIND, name: "named", uid: "1", controller: true }],
+    ownerReferences: [{ apiVersion: API_VERSION, kind: KIND, name, uid: "1", controller: true }],
   },
 });
 
@@ -52,10 +52,23 @@ beforeEach(async () => {
   kube.put(artifactRepositories, object("verified", { verify }));
   kube.put(
     artifactRepositories,
-    object("pushed", { publish: { oci: { url: "oci://r/x", secretRef: { name: "push" } } } }),
+    object("pushed", {
+      publish: {
+        oci: {
+          url: "oci://r/x",
+          secretRef: { name: "push" },
+          certSecretRef: { name: "push-tls" },
+          proxySecretRef: { name: "push-proxy" },
+          sign: { secretRef: { name: "sign" } },
+        },
+      },
+    }),
   );
   kube.put(artifactRepositories, object("follower", { ref: { imagePolicyRef: { name: "policy" } } }));
   kube.put(artifactRepositories, object("elsewhere", { secretRef: { name: "pull" } }, "other"));
+  const keeper = object("keeper", { secretRef: { name: "there" } });
+  kube.put(artifactRepositories, { ...keeper, metadata: { ...keeper.metadata, finalizers: [FINALIZER] } });
+  kube.put(secrets, secret("there"));
   kube.put(imagePolicies, policy({ tag: "1" }));
   kube.put(externalArtifacts, companion({}));
   const log = (): void => undefined;
@@ -65,12 +78,12 @@ beforeEach(async () => {
   caches.feed({
     wake,
     changed: () => undefined,
-    published: () => undefined,
+    published: ({ name }) => void woken.push(`published ${name}`),
     listed: () => undefined,
     deleted: ({ metadata }) => void woken.push(`deleted ${metadata.name}`),
   });
   expect(woken.toSorted()).toEqual(
-    ["connected", "elsewhere", "follower", "named", "pushed", "verified"].map((name) => `start ${name}`),
+    ["connected", "elsewhere", "follower", "keeper", "named", "pushed", "verified"].map((name) => `start ${name}`),
   );
   woken.length = 0;
 });
@@ -84,11 +97,33 @@ it.each<[string, () => unknown, string[]]>([
   ["keys to verify with", () => kube.put(secrets, secret("keys")), ["event verified"]],
   ["a trusted root", () => kube.put(secrets, secret("root")), ["event verified"]],
   ["a Secret to push with", () => kube.put(secrets, secret("push")), ["event pushed"]],
+  ["a certificate to push with", () => kube.put(secrets, secret("push-tls")), ["event pushed"]],
+  ["a proxy to push through", () => kube.put(secrets, secret("push-proxy")), ["event pushed"]],
+  ["a key to sign with", () => kube.put(secrets, secret("sign")), ["event pushed"]],
+  ["a Secret that is deleted", () => kube.remove(secrets, at("there")), ["event keeper"]],
   ["a Secret that nobody names", () => kube.put(secrets, secret("more")), []],
   ["the choice of an ImagePolicy", () => kube.put(imagePolicies, policy({ tag: "2" })), ["event follower"]],
   [
+    "the choice of an ImagePolicy in another namespace",
+    () => kube.put(imagePolicies, { ...policy({ tag: "2" }), metadata: at("policy", "other") }),
+    [],
+  ],
+  [
     "anything else about an ImagePolicy",
     () => kube.put(imagePolicies, { ...policy({ tag: "1" }), status: { latestRef: { tag: "1" }, note: "x" } }),
+    [],
+  ],
+  [
+    "an ExternalArtifact whose owner is not known",
+    () => kube.put(externalArtifacts, companion({}, "gone")),
+    ["published gone"],
+  ],
+  [
+    "an ExternalArtifact that is somebody else's",
+    () => {
+      const { metadata, ...rest } = companion({}, "strange");
+      return kube.put(externalArtifacts, { ...rest, metadata: { ...metadata, ownerReferences: [] } });
+    },
     [],
   ],
   ["an ExternalArtifact that is deleted", () => kube.remove(externalArtifacts, at("named")), ["event named"]],
@@ -99,6 +134,7 @@ it.each<[string, () => unknown, string[]]>([
   ],
   ["anything else about an ExternalArtifact", () => kube.put(externalArtifacts, companion({ a: "b" })), []],
   ["an edit", () => kube.put(artifactRepositories, object("named", { interval: "2m" })), ["edit named"]],
+  ["the wish that an object goes", () => kube.delete(artifactRepositories, at("keeper"), {}, signal), ["edit keeper"]],
   ["a new object", () => kube.put(artifactRepositories, object("new", {})), ["event new"]],
   ["an object that goes", () => kube.remove(artifactRepositories, at("named")), ["deleted named"]],
   [

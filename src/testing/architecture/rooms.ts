@@ -56,6 +56,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/config",
       "src/errors",
       "src/http/deadline",
+      "src/kube/clock",
       "src/kube/conditions",
       "src/kube/run/informer",
       "src/kube/run/permits",
