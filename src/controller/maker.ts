@@ -1,17 +1,19 @@
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import type { FoundResource } from "../component/resolve.ts";
 import type { Repository } from "../oci/content.ts";
-import type { StagedBlob } from "../oci/types.ts";
-import { buildArtifact, type BuildContext } from "../pipeline/build.ts";
+import type { Digest, Layer, StagedBlob } from "../oci/types.ts";
+import { buildArtifact, builtFrom, type BuildContext, type Content } from "../pipeline/build.ts";
+import { contentRepository } from "../pipeline/component.ts";
 import { imageFormOf } from "../pipeline/image-form.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
+import { recipesFor, type Recipes } from "../pipeline/recipe.ts";
 import { selectContent } from "../pipeline/select.ts";
 import { selectedStatus } from "../pipeline/selected.ts";
 import type { BuildKey, SharedBuild } from "../pipeline/shared-builds.ts";
 import { repositoryOf } from "../pipeline/spec.ts";
 import type { Selection } from "../select/selection.ts";
-import type { Artifact } from "../store/store.ts";
+import type { Artifact, Known as KnownContent, Made, StoredBlob } from "../store/store.ts";
 import type { ReconcileContext } from "./memory.ts";
 import type { Phases } from "./phases.ts";
 import { announced } from "./stored.ts";
@@ -22,6 +24,18 @@ export interface Upstream {
   readonly resolved: Resolved;
   /** What `spec.component` names. */
   readonly found: FoundResource | undefined;
+}
+
+/** A build with its bytes, in the scratch directory or stored for the object already. */
+interface Staged {
+  readonly build: SharedBuild;
+  readonly blob: StagedBlob | StoredBlob;
+}
+
+interface Making {
+  readonly context: BuildContext;
+  readonly selection: Selection;
+  readonly recipes: Recipes;
 }
 
 export interface Stored {
@@ -46,48 +60,52 @@ export class Maker {
   }
 
   /** @throws what building and storing throw */
-  async takeOrMake(key: BuildKey, from: Upstream, known: Selection | undefined): Promise<Stored> {
-    const { spec } = this.#parts.owner.object;
-    const { deps, signal } = this.#parts.context;
-    const { meter, settings } = deps;
+  async takeOrMake(key: BuildKey, from: Upstream, selected: Selection | undefined): Promise<Stored> {
+    const { memory, deps } = this.#parts.context;
+    const { access } = contentRepository(from);
     const scratch = await deps.scratch();
     try {
       const taken = await deps.builds.take(key, scratch.dir);
-      if (taken) {
-        meter.reused(taken.blob.size);
-        return await this.#store(taken.build, taken.blob);
-      }
-      const { repository: repositoryPath } = repositoryOf(spec);
-      const common = { ...from, spec, repositoryPath, limits: settings.limits, signal };
-      const made = await this.#make(
-        { ...common, dir: scratch.dir, onBytes: (_, bytes) => meter.downloaded(bytes) },
-        known,
-      );
-      return await this.#store(made.build, made.blob);
+      if (taken) deps.meter.reused(taken.blob.size);
+      const stored = await this.#store(taken ?? (await this.#make(key, this.#contextOf(from, scratch.dir), selected)));
+      memory.shown(this.#parts.owner.uid, { access, what: stored.build.made.recipe });
+      return stored;
     } finally {
       await scratch.remove();
     }
   }
 
-  async #make(context: BuildContext, known: Selection | undefined): Promise<{ build: SharedBuild; blob: StagedBlob }> {
+  #contextOf(from: Upstream, dir: string): BuildContext {
+    const { spec } = this.#parts.owner.object;
+    const { deps, signal } = this.#parts.context;
+    const { repository: repositoryPath } = repositoryOf(spec);
+    const onBytes = (_: Layer, bytes: number): void => deps.meter.downloaded(bytes);
+    return { ...from, spec, repositoryPath, dir, limits: deps.settings.limits, signal, onBytes };
+  }
+
+  async #make(key: BuildKey, context: BuildContext, selected: Selection | undefined): Promise<Staged> {
+    const { phases, owner, context: reconcile } = this.#parts;
     const selection =
-      known ??
-      (await this.#parts.phases.asking("select", "reading the manifests of", (signal) =>
-        selectContent({ ...context, signal }),
-      ));
-    const bytes = selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-    const size = { bytes, parts: selection.layers.length };
-    const { built, image } = await this.#parts.context.transfer(bytes, () =>
-      this.#parts.phases.moving("operate", size, async (signal) => {
-        const made = await buildArtifact({ ...context, signal }, selection);
-        return { built: made, image: await imageFormOf({ ...context, signal }, made) };
+      selected ??
+      (await phases.asking("select", "reading the manifests of", (signal) => selectContent({ ...context, signal })));
+    const recipes = recipesFor(context, selection);
+    const known = await this.#known({ context, selection, recipes }, key.access);
+    const bytes = known ? 0 : selection.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+    const { built, image } = await reconcile.transfer(bytes, () =>
+      phases.moving("operate", { bytes, parts: selection.layers.length }, async (signal) => {
+        const within = { ...context, signal };
+        const made = known ? builtFrom(within, selection, known) : await buildArtifact(within, selection);
+        return { built: made, image: await imageFormOf(within, made) };
       }),
     );
     const { result, revision, metadata } = built;
-    const { path: _, ...content } = result.blob;
+    const { digest, size, contentDigest } = result.blob;
     const build = {
-      owner: storeOwner(this.#parts.owner),
-      ...content,
+      owner: storeOwner(owner),
+      digest,
+      size,
+      contentDigest,
+      made: madeOf(result, recipes),
       revision,
       metadata,
       selected: selectedStatus(built.selection, result),
@@ -97,19 +115,62 @@ export class Maker {
     return { build, blob: result.blob };
   }
 
+  /** What has the same recipe and is stored already: for this object, or with the same access for another. */
+  async #known(making: Making, access: BuildKey["access"]): Promise<Content | undefined> {
+    const { memory, deps, signal } = this.#parts.context;
+    const { uid } = this.#parts.owner;
+    const recipes = [...new Set(Object.values(making.recipes))];
+    const isIntact = (digest: Digest): boolean => memory.isIntact(uid, digest);
+    const owner = storeOwner(this.#parts.owner);
+    const own = this.#parts.before.artifact && (await deps.store.known({ owner, uid, recipes, isIntact }, signal));
+    if (own) return (await this.#mayRead(making, own.made.recipe)) ? this.#reused(own) : undefined;
+    for (const what of recipes) {
+      const taken = await deps.builds.takeContent({ access, what }, making.context.dir);
+      if (taken) return this.#reused({ blob: taken.blob, made: taken.build.made });
+    }
+    return undefined;
+  }
+
+  #reused({ blob, made: { skipped, leftOut, operation } }: KnownContent): Content {
+    this.#parts.context.deps.meter.reused(blob.size);
+    return { blob, skipped, ...(leftOut && { leftOut }), ...(operation && { operation }) };
+  }
+
+  /** Whether the registry shows the object these layers, as it has in this process, or as it says when it is asked. */
+  async #mayRead({ context, selection }: Making, recipe: string): Promise<boolean> {
+    const { access, offers } = contentRepository(context);
+    if (this.#parts.context.memory.isShown(this.#parts.owner.uid, { access, what: recipe })) return true;
+    if (offers === undefined) return false;
+    const configs = selection.rules?.configs.map(({ config }) => config) ?? [];
+    const blobs = new Map([...selection.layers, ...configs].map(({ descriptor }) => [descriptor.digest, descriptor]));
+    return await this.#parts.phases.asking("select", "asking for the layers of", async (signal) => {
+      for (const blob of blobs.values()) if (!(await offers(blob, signal))) return false;
+      return true;
+    });
+  }
+
   /** Makes it the object's artifact, and the build the object's own. */
-  async #store(build: SharedBuild, blob: StagedBlob): Promise<Stored> {
+  async #store({ build, blob }: Staged): Promise<Stored> {
     const { memory, deps, signal } = this.#parts.context;
     const owner = storeOwner(this.#parts.owner);
-    const { revision, metadata, image } = build;
+    const { uid } = this.#parts.owner;
+    const { revision, metadata, image, made } = build;
+    const keep = announced(this.#parts.before);
     const artifact = await this.#parts.phases.timed("store", () =>
-      deps.store.publish(
-        { owner, uid: this.#parts.owner.uid, blob, revision, metadata, image, keep: announced(this.#parts.before) },
-        signal,
-      ),
+      deps.store.publish({ owner, uid, blob, revision, metadata, image, made, keep }, signal),
     );
     this.#parts.onStored(artifact);
-    memory.intact(this.#parts.owner.uid, artifact.digest);
+    memory.intact(uid, artifact.digest);
     return { build: { ...build, owner }, artifact };
   }
+}
+
+function madeOf({ blob, skipped, leftOut, operation }: Content, recipes: Recipes): Made {
+  return {
+    recipe: operation === "Copy" ? recipes.copied : recipes.extracted,
+    verbatim: blob.verbatim,
+    ...(operation === "Copy" && { operation }),
+    skipped,
+    ...(leftOut && { leftOut }),
+  };
 }

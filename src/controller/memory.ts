@@ -1,5 +1,5 @@
 import type { Deps } from "./ports.ts";
-import type { RunningBuild } from "../pipeline/shared-builds.ts";
+import type { BuildKey, RunningBuild } from "../pipeline/shared-builds.ts";
 import { StatusMemory } from "./status-writer.ts";
 import type { Transfer } from "../publish/port.ts";
 
@@ -24,6 +24,7 @@ export class ReconcileMemory {
   readonly #stalls = new Map<string, Stall>();
   readonly #waits = new Map<string, Wait>();
   readonly #requests = new Set<string>();
+  readonly #shown = new Map<string, BuildKey>();
 
   /** Whether this process has seen the stored file whole. */
   isIntact(uid: string, digest: string): boolean {
@@ -32,6 +33,16 @@ export class ReconcileMemory {
 
   intact(uid: string, digest: string): void {
     this.#intact.set(uid, digest);
+  }
+
+  /** Whether this process has read the layers of a recipe for the object, with that access. */
+  isShown(uid: string, { access, what }: BuildKey): boolean {
+    const shown = this.#shown.get(uid);
+    return access !== undefined && shown?.access === access && shown.what === what;
+  }
+
+  shown(uid: string, recipe: BuildKey): void {
+    this.#shown.set(uid, recipe);
   }
 
   /** The error that building the same thing ended with. */
@@ -85,6 +96,7 @@ export class ReconcileMemory {
     this.#intact.delete(uid);
     this.#stalls.delete(uid);
     this.#requests.delete(uid);
+    this.#shown.delete(uid);
   }
 }
 

@@ -77,6 +77,8 @@ export interface Repository extends Resolver, Fetcher, TagLister, ReferrerLister
   readonly name: string;
   /** Under which what is learnt here may be shared; undefined: with nobody. */
   readonly access?: AccessKey | undefined;
+  /** Whether the repository has a blob for whoever asks now, without its bytes; false where it will not say. Absent: it cannot be asked. */
+  readonly offers?: ((blob: Descriptor, signal: AbortSignal) => Promise<boolean>) | undefined;
 }
 
 /** One repository to read from and write to. */

@@ -6,6 +6,7 @@ import { formatVersion } from "../oci/reference.ts";
 import type { Annotations, Layer } from "../oci/types.ts";
 import type { OperationName, OperationOptions, OperationResult } from "../operation/operation.ts";
 import { operations } from "../operation/table.ts";
+import type { StoredBlob } from "../store/store.ts";
 import type { Selection } from "../select/selection.ts";
 import type { FoundResource } from "../component/resolve.ts";
 import { componentMetadata, contentRepository } from "./component.ts";
@@ -31,22 +32,28 @@ export interface BuildContext {
   readonly onBytes?: (layer: Layer, bytes: number) => void;
 }
 
-/** The artifact, still in the scratch directory, and how it came about. */
-export interface Built {
+/** What an operation has made, wherever its bytes are. */
+export type Content = Omit<OperationResult, "blob"> & { readonly blob: StoredBlob };
+
+/** The artifact, mostly still in the scratch directory, and how it came about. */
+export interface Built<R extends Content = OperationResult> {
   readonly selection: Selection;
-  readonly result: OperationResult;
+  readonly result: R;
   readonly revision: string;
   readonly metadata: Annotations;
 }
 
 /** What the operation is told besides the layers. */
-export function optionsOf({ spec, resolved, repositoryPath }: BuildContext, selection: Selection): OperationOptions {
+export function optionsOf(
+  { spec, resolved, repositoryPath }: Omit<BuildContext, "dir">,
+  selection: Selection,
+): OperationOptions {
   return operationOptions(spec, selection, { tag: resolved.tag ?? "", repository: repositoryPath });
 }
 
 /** Reduces the selected layers to one artifact. @throws what the operations throw */
 export async function buildArtifact(context: BuildContext, selection: Selection): Promise<Built> {
-  const { resolved, dir, limits, signal, onBytes } = context;
+  const { dir, limits, signal, onBytes } = context;
   const result = await operations[operationOf(selection)](selection.layers, optionsOf(context, selection), {
     fetcher: contentRepository(context),
     dir,
@@ -54,10 +61,15 @@ export async function buildArtifact(context: BuildContext, selection: Selection)
     signal,
     ...(onBytes && { onBytes }),
   });
+  return builtFrom(context, selection, result);
+}
+
+/** The artifact of this selection, where its content is there. */
+export function builtFrom<R extends Content>(context: BuildContext, selection: Selection, result: R): Built<R> {
   return {
     selection: asDone(selection, result.operation),
     result,
-    revision: formatVersion({ tag: resolved.tag, digest: result.blob.contentDigest }),
+    revision: formatVersion({ tag: context.resolved.tag, digest: result.blob.contentDigest }),
     metadata: metadataOf(context, selection),
   };
 }

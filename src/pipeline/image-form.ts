@@ -3,7 +3,7 @@ import { fetchAll } from "../oci/fetch-all.ts";
 import { ociEmptyType } from "../oci/media-types.ts";
 import type { Layer } from "../oci/types.ts";
 import type { ImageForm } from "../store/store.ts";
-import type { BuildContext, Built } from "./build.ts";
+import type { BuildContext, Built, Content } from "./build.ts";
 import { contentRepository } from "./component.ts";
 
 /** Helm reads name and version from the config of a chart. */
@@ -19,7 +19,10 @@ const maxConfigBytes = 1024 * 1024;
  * may be switched on later.
  * @throws what the registry client throws for the chart's config
  */
-export async function imageFormOf(context: BuildContext, { selection, result }: Built): Promise<Partial<ImageForm>> {
+export async function imageFormOf(
+  context: BuildContext,
+  { selection, result }: Built<Content>,
+): Promise<Partial<ImageForm>> {
   const { spec, signal } = context;
   const mediaType = spec.publish?.oci?.mediaType ?? FLUX_CONTENT_MEDIA_TYPE;
   const layer = selection.layers[0];

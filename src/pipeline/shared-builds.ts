@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import type { SelectedStatus } from "../../api/v1beta1/status.ts";
-import type { Annotations, Digest, Layer } from "../oci/types.ts";
-import type { OperationResult } from "../operation/operation.ts";
+import type { Annotations, Digest, Layer, StagedBlob } from "../oci/types.ts";
 import type { AccessKey } from "../sharing/access-key.ts";
 import { entryKey, SharedCache } from "../sharing/shared-cache.ts";
-import type { ArtifactStore, ImageForm, Owner } from "../store/store.ts";
+import type { ArtifactStore, ImageForm, Made, Owner } from "../store/store.ts";
 
 /** An artifact that was built and stored for one object, and is what others would build as well. */
 export interface SharedBuild {
@@ -13,7 +12,7 @@ export interface SharedBuild {
   readonly digest: Digest;
   readonly size: number;
   readonly contentDigest: Digest;
-  readonly verbatim: boolean;
+  readonly made: Made;
   readonly revision: string;
   readonly metadata: Annotations;
   readonly selected: SelectedStatus;
@@ -35,31 +34,49 @@ export interface BuildKey {
 /** A build under way: resolves when it has ended, well or badly. */
 export type RunningBuild = Promise<void>;
 
+/** A build whose file lies in a scratch directory now. */
+interface Taken {
+  readonly build: SharedBuild;
+  readonly blob: StagedBlob;
+}
+
 /** Lets objects that ask for the same thing, with the same access, share one download: whoever comes later takes the stored file. */
 export class SharedBuilds {
   readonly #store: ArtifactStore;
   readonly #known: SharedCache<SharedBuild>;
+  readonly #contents: SharedCache<SharedBuild>;
   readonly #running = new Map<string, RunningBuild>();
 
   constructor(store: ArtifactStore, maxEntries: number) {
     this.#store = store;
     this.#known = new SharedCache({ max: maxEntries });
+    this.#contents = new SharedCache({ max: maxEntries });
   }
 
   /** What was built before, with its file as `artifact.tar.gz` in `dir`; undefined where it is to be built. */
-  async take(
-    { access, what }: BuildKey,
+  async take({ access, what }: BuildKey, dir: string): Promise<Taken | undefined> {
+    return access && (await this.#taken(this.#known, { access, what }, dir));
+  }
+
+  /** The same for content that was made by the same recipe, of whatever version. */
+  async takeContent({ access, what }: BuildKey, dir: string): Promise<Taken | undefined> {
+    return access && (await this.#taken(this.#contents, { access, what }, dir));
+  }
+
+  async #taken(
+    builds: SharedCache<SharedBuild>,
+    { access, what }: { readonly access: AccessKey; readonly what: string },
     dir: string,
-  ): Promise<{ readonly build: SharedBuild; readonly blob: OperationResult["blob"] } | undefined> {
-    const build = access && this.#known.get(access, what);
+  ): Promise<Taken | undefined> {
+    const build = builds.get(access, what);
     if (!build) return undefined;
     const path = join(dir, "artifact.tar.gz");
     if (!(await this.#store.reuse(build.owner, build.digest, path))) {
-      this.#known.deleteOnly(access, what, build);
+      builds.deleteOnly(access, what, build);
       return undefined;
     }
-    const { digest, size, contentDigest, verbatim } = build;
-    return { build, blob: { path, digest, size, contentDigest, verbatim } };
+    const { digest, size, contentDigest, made } = build;
+    return { build, blob: { path, digest, size, contentDigest, verbatim: made.verbatim } };
   }
 
   /** The same build that another is at, with the same access. It is not to be waited for in here: that would hold a worker. */
@@ -77,6 +94,7 @@ export class SharedBuilds {
     try {
       const made = await work();
       this.#known.set(access, what, made.build);
+      this.#contents.set(access, made.build.made.recipe, made.build);
       return made;
     } finally {
       if (this.#running.get(key) === promise) this.#running.delete(key);

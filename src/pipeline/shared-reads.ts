@@ -65,6 +65,8 @@ export class SharedReads {
       tags: (signal) => this.#listed(asker, signal),
       fetch: async (descriptor, signal) => await this.#fetched(asker, descriptor, signal),
       referrers: async (subject, signal) => await repository.referrers(subject, signal),
+      // What one is shown now nobody else can answer.
+      offers: repository.offers,
     };
   }
 

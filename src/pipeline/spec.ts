@@ -120,18 +120,14 @@ export function contentChecksum({
   ignore,
   publish,
 }: ArtifactRepositorySpec): string {
-  const content = {
-    version: BUILD_VERSION,
-    url,
-    component,
-    indexSelector,
-    layerSelector,
-    ignore,
-    mediaType: publish?.oci?.mediaType,
-  };
-  return `sha256:${createHash("sha256")
-    .update(JSON.stringify(sorted(content)))
-    .digest("hex")}`;
+  const mediaType = publish?.oci?.mediaType;
+  return buildChecksum({ url, component, indexSelector, layerSelector, ignore, mediaType });
+}
+
+/** Of whatever decides what is built, by this version. */
+export function buildChecksum(content: object): string {
+  const text = JSON.stringify(sorted({ version: BUILD_VERSION, ...content }));
+  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
 /** With keys in order: equal values give equal JSON. */

@@ -206,6 +206,23 @@ describe("requests where something is to be built again", () => {
     ]);
   });
 
+  it("are two where the tag has moved to the same layer: a HEAD, the new manifest by its digest; a third after a restart", async () => {
+    const { layers, root } = put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    const again = (build: string): string => {
+      const manifest = JSON.parse(registry.store.manifest("app", root.digest)!.stored.bytes.toString()) as object;
+      return registry.store.putManifest("app", { ...manifest, annotations: { build } }, { tag: "1.0.0" }).digest;
+    };
+    const second = again("2");
+    expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/1.0.0", `GET app/manifests/${second}`]);
+    const third = again("3");
+    expect(await requestsAnew("app")).toEqual([
+      "HEAD app/manifests/1.0.0",
+      `GET app/manifests/${third}`,
+      `HEAD app/blobs/${layers[0]!.digest}`,
+    ]);
+  });
+
   it("are two where the spec asks for something else: the manifest by its tag, its layer", async () => {
     const first = put("app", { tag: "1.0.0" });
     await reconciled("app", spec("app"));

@@ -233,3 +233,15 @@ test("the storage a registry redirects to is asked for anew, without credentials
   ]);
   await cdn.close();
 });
+
+test("a blob is offered where a HEAD says so, and nothing is read", async () => {
+  const { offers } = testRepository(registry, "a", { client });
+  expect(await offers!(blob, signal)).toBe(true);
+  expect(await offers!({ ...blob, digest: sha256Of("other") }, signal)).toBe(false);
+  for (const status of [401, 403, 405, 500]) {
+    registry.faults.add({ method: "HEAD", status });
+    expect(await offers!(blob, signal)).toBe(false);
+  }
+  const forBlobs = registry.requests.filter(({ path }) => path.includes("/blobs/"));
+  expect(new Set(forBlobs.map(({ method, sent }) => `${method} ${sent}`))).toEqual(new Set(["HEAD 0"]));
+});

@@ -21,3 +21,9 @@ export async function fetchBlob(session: Session, descriptor: Descriptor, signal
   const download = await Download.open(session, descriptor, signal);
   return verifiedStream(download.bytes(), descriptor, { signal, close: () => download.close() });
 }
+
+/** Whether a GET would be answered, as far as the registry says: what it will not say, it does not offer. */
+export async function offersBlob(session: Session, { digest }: Descriptor, signal: AbortSignal): Promise<boolean> {
+  const request = { method: "HEAD", path: `blobs/${digest}`, needs: "pull", accept: "settled" } as const;
+  return (await session.ask(request, signal)).status === 200;
+}

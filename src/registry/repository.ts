@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { SharedRepository } from "../oci/content.ts";
-import { fetchBlob } from "./blobs.ts";
+import { fetchBlob, offersBlob } from "./blobs.ts";
 import { isManifest } from "./content-kind.ts";
 import { createMemo, fetchManifest, resolveManifest } from "./manifests.ts";
 import { contentExists, deleteManifest, mountBlob, moveTag, putManifest } from "./push.ts";
@@ -24,6 +24,7 @@ export function openRepository(session: Session): SharedRepository {
     tags: (signal) => listTags(session, signal),
     referrers: (subject, signal) => listReferrers(session, subject, signal),
     exists: (descriptor, signal) => contentExists(session, descriptor, signal),
+    offers: (blob, signal) => offersBlob(session, blob, signal),
     mount: (descriptor, from, signal) => mountBlob(session, descriptor, from, signal),
     pushBlob: (descriptor, open, signal) => pushBlob(session, descriptor, open, signal),
     pushManifest: async (descriptor, bytes, reference, signal) =>

@@ -1,6 +1,7 @@
 import { isDigest } from "../oci/digest.ts";
 import type { Annotations, Digest } from "../oci/types.ts";
 import { isObject, parseJson } from "../text/json.ts";
+import type { Made } from "./store.ts";
 
 /** One published artifact, as the storage remembers it. */
 export interface ArtifactRecord {
@@ -12,6 +13,8 @@ export interface ArtifactRecord {
   /** RFC 3339. */
   readonly lastUpdateTime: string;
   readonly image: RecordedImage;
+  /** Records of earlier versions, and what was brought back from a push target, do not say. */
+  readonly made?: Made;
 }
 
 /** What the OCI manifest is made of; stays the same while the content does. */
@@ -73,7 +76,23 @@ function isRecord(value: unknown): value is ArtifactRecord {
     typeof revision === "string" &&
     isTime(value["lastUpdateTime"]) &&
     isTexts(value["metadata"]) &&
-    isImage(value["image"])
+    isImage(value["image"]) &&
+    isMade(value["made"])
+  );
+}
+
+function isMade(value: unknown): boolean {
+  if (!isObject(value) || !isObject(value["skipped"])) return value === undefined;
+  const { recipe, verbatim, operation, leftOut = [] } = value;
+  const { symlinks, special, ignored } = value["skipped"];
+  const isDone = operation === undefined || operation === "Copy";
+  return (
+    isDone &&
+    typeof recipe === "string" &&
+    typeof verbatim === "boolean" &&
+    [symlinks, special, ignored].every(Number.isSafeInteger) &&
+    Array.isArray(leftOut) &&
+    isTexts(Object.fromEntries(leftOut.entries()))
   );
 }
 

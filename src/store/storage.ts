@@ -9,7 +9,7 @@ import type { ArtifactStore, Owner, StoredImage } from "./store.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { readingTurns } from "./reading-turns.ts";
 import { reuse } from "./reuse.ts";
-import { currentArtifact, hasArtifact, verifyArtifact, type Storage } from "./stored-artifact.ts";
+import { currentArtifact, hasArtifact, knownContent, verifyArtifact, type Storage } from "./stored-artifact.ts";
 import { SharedSyncs } from "./shared-syncs.ts";
 import { storedImages } from "./stored-image.ts";
 
@@ -30,6 +30,8 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
   const storage = await guarded("opening the storage", () => prepare(options));
   return {
     publish: (request, signal) => guarded(`storing ${request.blob.digest}`, () => publish(storage, request, signal)),
+    known: (request, signal) =>
+      guarded(`looking through ${nameOf(request.owner)}`, () => knownContent(storage, request, signal)),
     reuse: (owner, digest, to) => guarded(`reusing ${digest}`, () => reuse(storage.root, owner, digest, to)),
     restore: (request, signal) =>
       guarded(`restoring ${request.artifact.digest}`, () => restore(storage, request, signal)),

@@ -31,12 +31,46 @@ export interface ImageForm {
   readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array };
 }
 
+/** Content that is stored for its owner already. */
+export type StoredBlob = Omit<StagedBlob, "path">;
+
+/** How content came about: kept beside the file, so that the same needs not be made again. */
+export interface Made {
+  /** Names the layers, the operation and everything else that shapes the content. */
+  readonly recipe: string;
+  readonly verbatim: boolean;
+  /** What was done, where only the first bytes could tell. */
+  readonly operation?: "Copy";
+  /** Counts of what was left out, by reason. */
+  readonly skipped: { readonly symlinks: number; readonly special: number; readonly ignored: number };
+  readonly leftOut?: readonly string[];
+}
+
+/** What is looked for among the files of an owner. */
+export interface KnownRequest {
+  readonly owner: Owner;
+  /** What was stored for an earlier object of that name does not count. */
+  readonly uid: string;
+  /** Any of these. */
+  readonly recipes: readonly string[];
+  /** Whether this process has read the file and found it whole; others are read now. */
+  readonly isIntact: (digest: Digest) => boolean;
+}
+
+export interface Known {
+  readonly made: Made;
+  readonly blob: StoredBlob;
+}
+
 /** What a publisher needs to know besides the bytes. */
 export interface PublishRequest {
   readonly owner: Owner;
   /** Of the owner, as the API server has made it. */
   readonly uid?: string | undefined;
-  readonly blob: StagedBlob;
+  /** Staged, or as `known` has just found it. */
+  readonly blob: StagedBlob | StoredBlob;
+  /** Without it, nothing is known of the content later. */
+  readonly made?: Made;
   /** `<tag>@<content digest>`, the latter alone where the reference was a digest (api.md, "The published artifact"). */
   readonly revision: string;
   readonly metadata: Annotations;
@@ -90,6 +124,8 @@ export interface ArtifactStore {
    * @throws DigestMismatch, SizeMismatch where the staged file is not what it should be
    */
   publish(request: PublishRequest, signal: AbortSignal): Promise<Artifact>;
+  /** The file that was made by a recipe, where it is there and whole. */
+  known(request: KnownRequest, signal: AbortSignal): Promise<Known | undefined>;
   /** Puts a stored file at `to`, to be published for another owner as well; false where it is not there. */
   reuse(owner: Owner, digest: Digest, to: string): Promise<boolean>;
   /** Like `publish`, from a stream. */

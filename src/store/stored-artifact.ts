@@ -2,7 +2,7 @@ import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
 import { findDirectory, hasErrno, type CreateFile, type Directories } from "./durable.ts";
-import type { Artifact, Owner, StoredVerdict } from "./store.ts";
+import type { Artifact, Known, KnownRequest, Owner, StoredVerdict } from "./store.ts";
 import type { ArtifactRecord } from "./record.ts";
 import type { ReadInTurn } from "./reading-turns.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -42,15 +42,44 @@ export async function verifyArtifact(
   signal: AbortSignal,
 ): Promise<StoredVerdict> {
   if (!(await isCurrent(storage, owner, artifact))) return "missing";
-  const path = join(storage.root, ownerDirectory(owner), artifactFile(artifact.digest));
-  return await storage.readInTurn(artifact.size, async () => {
+  return await verifyFile(storage, join(storage.root, ownerDirectory(owner)), artifact, signal);
+}
+
+async function verifyFile(
+  { readInTurn }: Storage,
+  directory: string,
+  file: Pick<ArtifactRecord, "digest" | "size">,
+  signal: AbortSignal,
+): Promise<StoredVerdict> {
+  const path = join(directory, artifactFile(file.digest));
+  return await readInTurn(file.size, async () => {
     signal.throwIfAborted();
-    const intact = await matches(path, artifact, signal);
+    const intact = await matches(path, file, signal);
     if (intact === undefined) return "missing";
     // Nobody should download what their own check will refuse.
     if (!intact) await rm(path, { force: true });
     return intact ? "ok" : "corrupt";
   });
+}
+
+/** What was made by one of the recipes, the current artifact or one that is kept for a while, where its file is whole. */
+export async function knownContent(
+  storage: Storage,
+  { owner, uid, recipes, isIntact }: KnownRequest,
+  signal: AbortSignal,
+): Promise<Known | undefined> {
+  const directory = await findDirectory(storage.root, ownerDirectory(owner));
+  const state = directory === undefined ? undefined : await readState(directory);
+  if (directory === undefined || state?.uid !== uid) return undefined;
+  for (const { made, digest, size, contentDigest } of [state.current, ...state.superseded]) {
+    if (made === undefined || !recipes.includes(made.recipe)) continue;
+    const file = { digest, size };
+    const isWhole = isIntact(digest)
+      ? await isThere(directory, file)
+      : (await verifyFile(storage, directory, file, signal)) === "ok";
+    if (isWhole) return { made, blob: { ...file, contentDigest, verbatim: made.verbatim } };
+  }
+  return undefined;
 }
 
 /** The same without reading the file: whether it is there, in its size. */

@@ -21,12 +21,14 @@ export async function publish(storage: Storage, request: PublishRequest, signal:
   const like = sameContent(before, request);
   const kept = like !== undefined && like.digest !== blob.digest && (await isThere(directory, like)) ? like : undefined;
   const { digest, size } = kept ?? blob;
+  const { made } = request;
   const image = like?.image ?? {
     ...recordedForm(request.owner, request.image),
     annotations: imageAnnotations(owner, metadata, contentDigest),
   };
-  const fill = kept === undefined ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
-  const record = { digest, size, contentDigest, revision, metadata, image };
+  const isStaged = kept === undefined && "path" in blob;
+  const fill = isStaged ? (temp: string) => takeStaged(blob, temp, storage.createFile, signal) : undefined;
+  const record = { digest, size, contentDigest, revision, metadata, image, ...(made && { made }) };
   return artifactOf(
     storage,
     owner,

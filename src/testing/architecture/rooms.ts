@@ -67,6 +67,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/pipeline/derivation",
       "src/pipeline/image-form",
       "src/pipeline/object",
+      "src/pipeline/recipe",
       "src/pipeline/resolve",
       "src/pipeline/selected",
       "src/pipeline/select",
