@@ -11,7 +11,7 @@ COPY . .
 RUN npm run build && echo '{"type":"module"}' > dist/package.json
 
 # The base image is the target architecture's. It has Node and nothing else: no shell, no package manager.
-FROM gcr.io/distroless/nodejs24-debian13:nonroot
+FROM gcr.io/distroless/nodejs24-debian13:nonroot@sha256:9eeb7f5887d0e239e78264b06f7f11d2e14be534050481803a9e4728fcdd278e
 ARG TARGETARCH
 LABEL org.opencontainers.image.title="strata-controller" \
       org.opencontainers.image.licenses="Apache-2.0" \

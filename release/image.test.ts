@@ -46,6 +46,7 @@ function request(change: Partial<ImageRequest> = {}): ImageRequest {
     command: ["--flag", "/app/strata-controller.js"],
     labels: { "org.opencontainers.image.title": "strata-controller" },
     tag: "latest",
+    sbom: Buffer.from('{"bomFormat":"CycloneDX"}'),
     ...change,
   };
 }
@@ -113,6 +114,26 @@ describe("the image", () => {
           .toSorted(([a], [b]) => (a < b ? -1 : 1)),
       );
     expect(files(one.out)).toEqual(files(two.out));
+  });
+
+  it("has its SBOM as a referrer, which is no image of the layout", async () => {
+    const made = request();
+    const digest = await assembleImage(made);
+    const { manifests } = JSON.parse(readFileSync(join(made.out, "index.json"), "utf8")) as {
+      manifests: readonly (Json & { annotations?: Json })[];
+    };
+    const [image, referrer] = manifests;
+    expect(manifests).toHaveLength(2);
+    expect(image).toMatchObject({ digest, annotations: { "org.opencontainers.image.ref.name": "latest" } });
+    expect(referrer).toMatchObject({ artifactType: "application/vnd.cyclonedx+json" });
+    expect(referrer).not.toHaveProperty("annotations");
+    const manifest = jsonOf(made.out, referrer!["digest"]) as { subject: Json; layers: readonly Json[] };
+    const { mediaType, size } = image!;
+    expect(manifest).toMatchObject({
+      artifactType: "application/vnd.cyclonedx+json",
+      subject: { mediaType, digest, size },
+    });
+    expect(blobOf(made.out, manifest.layers[0]!["digest"])).toEqual(made.sbom);
   });
 
   it.each([

@@ -1,16 +1,8 @@
-import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { archiveOf } from "./image-layer.ts";
-
-interface Descriptor {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly platform?: { readonly os: string; readonly architecture: string; readonly variant?: string };
-  readonly annotations?: Readonly<Record<string, string>>;
-}
+import { copyBlob, json, readJson, sha256, writeBlob, type Descriptor } from "./image-layout.ts";
 
 interface Manifest {
   readonly mediaType?: string;
@@ -46,13 +38,19 @@ export interface ImageRequest {
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly tag: string;
+  /** What the program is made of, which refers to the image. */
+  readonly sbom: Buffer;
 }
+
+/** Of a CycloneDX document in JSON, as IANA has it. */
+const sbomType = "application/vnd.cyclonedx+json";
 
 const types = {
   index: "application/vnd.oci.image.index.v1+json",
   manifest: "application/vnd.oci.image.manifest.v1+json",
   config: "application/vnd.oci.image.config.v1+json",
   layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+  empty: "application/vnd.oci.empty.v1+json",
 } as const;
 
 /** Whom the controller runs as, in every manifest that installs it. */
@@ -74,11 +72,27 @@ export async function assembleImage(request: ImageRequest): Promise<string> {
   const entry = { ...root, annotations: { "org.opencontainers.image.ref.name": request.tag } };
   await writeFile(
     join(request.out, "index.json"),
-    json({ schemaVersion: 2, mediaType: types.index, manifests: [entry] }),
+    json({ schemaVersion: 2, mediaType: types.index, manifests: [entry, await writeSbom(request, root)] }),
   );
   await writeFile(join(request.out, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
   return root.digest;
 }
+
+/** The manifest that makes the SBOM a referrer of the image (image-spec, "Guidelines for Artifact Usage"). */
+async function writeSbom({ out, sbom, created }: ImageRequest, subject: Descriptor): Promise<Descriptor> {
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: types.manifest,
+    artifactType: sbomType,
+    config: await writeBlob(out, types.empty, json({})),
+    layers: [await writeBlob(out, sbomType, sbom)],
+    subject,
+    annotations: { "org.opencontainers.image.created": timeOf(created) },
+  };
+  return { ...(await writeBlob(out, types.manifest, json(manifest))), artifactType: sbomType };
+}
+
+const timeOf = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 
 /** The base's manifest for each platform, in the order that was asked for. */
 async function imagesOf({ base, platforms }: ImageRequest): Promise<{ manifest: Manifest; config: Config }[]> {
@@ -108,7 +122,7 @@ async function addLayer(
   layer: Descriptor,
   diffId: string,
 ): Promise<Descriptor> {
-  const created = new Date(request.created * 1000).toISOString().replace(".000Z", "Z");
+  const created = timeOf(request.created);
   const node = base.config?.Entrypoint?.[0];
   if (node === undefined)
     throw new Error("the base has no entry point; it has to be its Node, such as /nodejs/bin/node");
@@ -127,44 +141,11 @@ async function addLayer(
     rootfs: { type: "layers", diff_ids: [...base.rootfs.diff_ids, diffId] },
     history: [...(base.history ?? []), { created, created_by: "strata" }],
   };
-  for (const { digest } of manifest.layers) await copyBlob(request, digest);
+  for (const { digest } of manifest.layers) await copyBlob(request.base, request.out, digest);
   const about = await writeBlob(request.out, types.config, json(config));
   const layers = [...manifest.layers, layer];
   const made = { schemaVersion: 2, mediaType: types.manifest, config: about, layers, annotations: request.labels };
   const variant = base.variant === undefined ? {} : { variant: base.variant };
   const platform = { os: base.os, architecture: base.architecture, ...variant };
   return { ...(await writeBlob(request.out, types.manifest, json(made))), platform };
-}
-
-/** Of a small document. */
-async function readJson<T>(layout: string, digest: string): Promise<T> {
-  const bytes = await readFile(blobPath(layout, digest));
-  if (sha256(bytes) !== digest) throw new Error(`${digest} in ${layout} is not what its name says`);
-  return JSON.parse(bytes.toString("utf8")) as T;
-}
-
-async function copyBlob({ base, out }: ImageRequest, digest: string): Promise<void> {
-  await mkdir(dirname(blobPath(out, digest)), { recursive: true });
-  await copyFile(blobPath(base, digest), blobPath(out, digest));
-}
-
-async function writeBlob(layout: string, mediaType: string, bytes: Buffer): Promise<Descriptor> {
-  const digest = sha256(bytes);
-  await mkdir(dirname(blobPath(layout, digest)), { recursive: true });
-  await writeFile(blobPath(layout, digest), bytes);
-  return { mediaType, digest, size: bytes.length };
-}
-
-function blobPath(layout: string, digest: string): string {
-  const [, hex] = /^sha256:([0-9a-f]{64})$/.exec(digest) ?? [];
-  if (hex === undefined) throw new Error(`"${digest}" is not a digest`);
-  return join(layout, "blobs/sha256", hex);
-}
-
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
-
-function json(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value));
 }

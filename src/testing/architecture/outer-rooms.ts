@@ -39,13 +39,13 @@ export const outerRooms: Readonly<Record<string, Room>> = {
     reaches: ["fs"],
   },
   config: {
-    holds: "the bundles, the manifests that install the controller, samples, releases",
+    holds: "the bundles, the manifests that install the controller, samples",
     imports: [],
     packages: ["esbuild", "yaml"],
     reaches: ["child_process", "fs"],
   },
   release: {
-    holds: "what people install: the npm package, programs in one file, the image, manifests of plugins",
+    holds: "what people install: the npm package, programs in one file, the image, manifests of plugins; releases",
     imports: ["config", "src/testing/architecture/imports"],
     packages: ["esbuild", "tar", "yaml"],
     reaches: ["child_process", "fs"],

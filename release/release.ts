@@ -1,17 +1,19 @@
 /**
  * `npm run release -- [--version V] [--out DIR] [--push oci://REGISTRY/PREFIX] [--insecure] [--helm PROGRAM]`: everything that a release
  * consists of. DIR/files is what people download, DIR/notes.md what the release says, DIR/SHA256SUMS names every file.
- * With `--push`, image and chart go to PREFIX/strata-controller and PREFIX/charts/strata, and DIR/pushed.txt names
- * them by digest, one a line, to be signed.
+ * With `--push`, image (its SBOM as a referrer) and chart go to PREFIX/strata-controller and PREFIX/charts/strata, and
+ * DIR/pushed.txt names them by digest, one a line, to be signed. `--npm-name` is what the npm package is called, `--base` what the
+ * image stands on; `--platform linux-x64 …` makes the binaries, and the image, for these alone.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { installManifest } from "./build-install.ts";
-import { compose } from "./compose.ts";
+import { installManifest } from "../config/build-install.ts";
+import { compose } from "../config/compose.ts";
+import { baseName, defaultBase } from "./image-base.ts";
 import { notesOf } from "./release-notes.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -25,6 +27,10 @@ interface Release {
   readonly insecure: boolean;
   /** The program, by name or path. */
   readonly helm: string;
+  readonly npmName: string | undefined;
+  readonly base: string | undefined;
+  /** As the binaries are called; undefined: all. */
+  readonly platforms: readonly string[] | undefined;
 }
 
 /** Runs a program to its end and gives its standard output; the rest is shown. @throws Error naming the command */
@@ -49,7 +55,8 @@ async function publishImage(release: Release): Promise<string> {
   if (release.target === undefined) return `ghcr.io/strata-dev/strata-controller:v${release.version}`;
   const repository = `${release.target}/strata-controller`;
   const copy = ["dist/strata.js", "copy", "oci-layout://dist/image", `oci://${repository}:v${release.version}`];
-  const answer = run(process.execPath, [...copy, "--output", "json", ...(release.insecure ? ["--insecure"] : [])]);
+  const flags = ["--referrers", "--output", "json", ...(release.insecure ? ["--insecure"] : [])];
+  const answer = run(process.execPath, [...copy, ...flags]);
   const { digest } = JSON.parse(answer) as { digest: string };
   await pushed(release, repository, digest);
   return `${repository}:v${release.version}@${digest}`;
@@ -83,13 +90,31 @@ async function writeChecksums(release: Release): Promise<void> {
   await writeFile(join(release.out, "SHA256SUMS"), lines.join(""));
 }
 
+function build(script: string, args: readonly string[] = []): void {
+  run("npm", ["run", "--silent", script, "--", ...args]);
+}
+
+/** Each binary, its archives and manifests for the plugin managers, the image's layout and the npm package: dist. */
+function buildAll({ npmName, base, platforms }: Release): void {
+  build("build");
+  build("build:binary", flags("--platform", platforms));
+  build("build:plugins");
+  const images = platforms?.filter((platform) => platform.startsWith("linux-"));
+  const inGo = images?.map((platform) => platform.replace("linux-", "linux/").replace("x64", "amd64"));
+  build("build:image", [...flags("--base", base === undefined ? [] : [base]), ...flags("--platform", inGo)]);
+  build("build:package", flags("--name", npmName === undefined ? [] : [npmName]));
+}
+
+const flags = (name: string, values: readonly string[] = []): string[] => values.flatMap((value) => [name, value]);
+
 async function makeRelease(release: Release): Promise<void> {
   await rm(release.out, { recursive: true, force: true });
+  buildAll(release);
   await mkdir(release.files, { recursive: true });
-  for (const script of ["build", "build:binary", "build:image"]) run("npm", ["run", "--silent", script]);
-  for (const name of await readdir(join(root, "dist/bin"))) {
-    await copyFile(join(root, "dist/bin", name), join(release.files, name));
-  }
+  for (const made of ["dist/bin", "dist/plugins"])
+    for (const name of await readdir(join(root, made)))
+      await copyFile(join(root, made, name), join(release.files, name));
+  await copyFile(join(root, "dist/package.tgz"), join(release.files, `strata-npm-${release.version}.tgz`));
   await writeManifests(release, await publishImage(release));
   await packChart(release);
   const bom = run("npm", ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"]);
@@ -106,6 +131,9 @@ const { values } = parseArgs({
     push: { type: "string" },
     insecure: { type: "boolean", default: false },
     helm: { type: "string", default: "helm" },
+    "npm-name": { type: "string" },
+    base: { type: "string" },
+    platform: { type: "string", multiple: true },
   },
 });
 const { version: own } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
@@ -115,8 +143,10 @@ if (values.version !== undefined && values.version !== own) {
 if (values.push !== undefined && !values.push.startsWith("oci://")) {
   throw new Error(`--push ${values.push} is not a registry: write oci://HOST/PREFIX.`);
 }
-const out = join(root, values.out);
+baseName(values.base ?? defaultBase);
+const out = resolve(root, values.out);
 const target = values.push?.slice("oci://".length);
-const { insecure, helm } = values;
-await makeRelease({ version: own, out, files: join(out, "files"), target, insecure, helm });
+const { insecure, helm, "npm-name": npmName, base, platform: platforms } = values;
+const files = join(out, "files");
+await makeRelease({ version: own, out, files, target, insecure, helm, npmName, base, platforms });
 process.stdout.write(await readFile(join(out, "SHA256SUMS"), "utf8"));
