@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -53,18 +53,35 @@ async function writeBase(layout: string): Promise<string> {
   return layout;
 }
 
-async function release(args: readonly string[]): Promise<{ readonly stdout: string }> {
-  return await execute(process.execPath, ["release/release.ts", ...args], { cwd: root, env, maxBuffer: 16 << 20 });
+/** A release builds everything anew, which other suites are using. @returns a checkout of its own, as this one is now */
+async function copyCheckout(): Promise<string> {
+  const copy = join(workspace.dir, "checkout");
+  await execute("git", ["clone", "--quiet", "--no-checkout", root, copy]);
+  const script = 'git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C "$1"';
+  await execute("bash", ["-eo", "pipefail", "-c", script, "bash", copy], { cwd: root });
+  await mkdir(join(root, ".cache/node"), { recursive: true });
+  await mkdir(join(copy, ".cache"));
+  for (const name of ["node_modules", ".cache/node"]) await symlink(join(root, name), join(copy, name));
+  return copy;
 }
 
 describe.skipIf(helm === undefined || platform !== "linux-x64")("a release", () => {
   let registry: Registry;
+  let checkout: string;
   let out: string;
   let files: string;
   const image = (): string => `${registry.host}/strata/strata-controller:v${version}`;
 
+  async function release(args: readonly string[]): Promise<{ readonly stdout: string }> {
+    return await execute(process.execPath, ["release/release.ts", ...args], {
+      cwd: checkout,
+      env,
+      maxBuffer: 16 << 20,
+    });
+  }
+
   beforeAll(async () => {
-    registry = await startRegistry(workspace);
+    [registry, checkout] = await Promise.all([startRegistry(workspace), copyCheckout()]);
     out = join(workspace.dir, "release");
     files = join(out, "files");
     const base = `oci-layout://${await writeBase(await workspace.directory("base"))}`;
