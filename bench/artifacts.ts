@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { pushArtifact } from "../e2e/push.ts";
+import { pushArtifact, retag } from "../e2e/push.ts";
 import type { Registry } from "../e2e/registry.ts";
 import { tarball, type TreeSpec } from "./content.ts";
 
@@ -45,6 +45,8 @@ export interface Artifacts {
   url(name: ArtifactName): Promise<string>;
   /** So many different small artifacts, each in a repository of its own; other ones for warming up than for measuring. */
   many(count: number, use?: "work" | "warm-up"): Promise<readonly string[]>;
+  /** Pushes the same layers under another tag, in another manifest. */
+  retag(urls: readonly string[], tag: string): Promise<void>;
 }
 
 export const artifactRef = { tag: TAG } as const;
@@ -70,5 +72,9 @@ export function pushedTo(registry: Registry): Artifacts {
         Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`),
         (name) => once(`bench/${name}`, [{ ...trees.small[0], seed: name }]),
       ),
+    retag: async (urls, tag) => {
+      const repositories = urls.map((url) => url.slice(`oci://${registry.host}/`.length));
+      await pLimit(8).map(repositories, (repository) => retag(registry, repository, TAG, tag));
+    },
   };
 }

@@ -5,6 +5,7 @@ import {
   manyObjects,
   noOpReconcile,
   restart,
+  retagAll,
   smallReconciles,
   startUp,
   type Scenario,
@@ -86,6 +87,12 @@ export const cases: readonly Case[] = [
     name: "objects-shared",
     title: "1,000 objects, one reference",
     scenario: manyObjects(1000, "shared"),
+    maxRounds: 1,
+  },
+  {
+    name: "retag",
+    title: "1,000 objects, a new version with the same layers",
+    scenario: retagAll(1000),
     maxRounds: 1,
   },
   {

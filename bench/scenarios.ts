@@ -107,6 +107,30 @@ export function manyObjects(count: number, references: "shared" | "own"): Scenar
     });
 }
 
+/** A new version of each of so many objects, which has the layers of the one before. */
+export function retagAll(count: number): Scenario {
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      const urls = await urlsOf(bench, count, "own");
+      await createAll(bench, { side, watcher, urls });
+      await bench.artifacts.retag(urls, "2.0.0");
+      await sleep(2000);
+      const names = urls.map((_, n) => `work-${n}`);
+      return await measure(bench, controller, async () => {
+        const ready = watcher.until(names, (object) => isReady(object) && isOfTag(object, "2.0.0"), TIMEOUT.many);
+        const edited = pLimit(8).map(names, (name) =>
+          bench.plane.admin.patch({ kind: kindOf[side], namespace, name }, { spec: { ref: { tag: "2.0.0" } } }),
+        );
+        await Promise.all([ready, edited]);
+      });
+    });
+}
+
+function isOfTag({ status }: KubeObject, tag: string): boolean {
+  const { revision = "" } = (status?.["artifact"] ?? {}) as { readonly revision?: string };
+  return revision.startsWith(`${tag}@`);
+}
+
 /** A new process over the storage and the objects of an earlier one, until it rests. */
 export function restart(count: number): Scenario {
   return (bench, side) =>

@@ -209,7 +209,11 @@ describe("an ORAS bundle of manifests", () => {
       manifests: [manifest],
       annotations: { build: "2" },
     });
+    const asked = (await registry.requests()).length;
     expect((await reconcileNow(plane, "rebuilt")).status).toMatchObject({ upstream: { digest: second.digest } });
+    const paths = (await registry.requests()).slice(asked).map(({ path }) => path);
+    expect(paths.join()).toContain("team/rebuilt/manifests/");
+    expect(paths.filter((path) => path.includes("/blobs/"))).toEqual([]);
     const { revision, digest, url } = await publishedArtifact(plane, "rebuilt");
     expect({ revision, digest, url }).toEqual({ revision: before.revision, digest: before.digest, url: before.url });
     await throughout("the Kustomization is left alone", async () => (await kustomized()) === applied, 3000, 500);

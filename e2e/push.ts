@@ -108,6 +108,14 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
+/** Pushes the manifest under `from` once more as `to`, with the same layers and another digest. */
+export async function retag(registry: Registry, repository: string, from: string, to: string): Promise<void> {
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${from}`, { headers: { accept: MANIFEST } });
+  const manifest = { ...((await response.json()) as object), annotations: { version: to } };
+  const bytes = Buffer.from(JSON.stringify(manifest));
+  await pushManifest(registry, repository, { mediaType: MANIFEST, bytes }, to);
+}
+
 /** Points tags at a manifest that the repository holds. */
 export async function tagManifest(
   registry: Registry,
