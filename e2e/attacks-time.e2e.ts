@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { startControlPlane, type ControlPlane } from "./controlplane.ts";
-import { installFluxCrds } from "./flux.ts";
+import { createNamespaces, startPlane } from "./cluster.ts";
+import { type ControlPlane } from "./controlplane.ts";
 import { startHostileRegistry, type HostileRegistry } from "./hostile-registry.ts";
 import { isReady, type KubeObject } from "./kube.ts";
 import { artifactRepository, isCondition } from "./repositories.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -20,13 +20,11 @@ let made = 0;
 
 beforeAll(async () => {
   [plane, registry, good] = await Promise.all([
-    startControlPlane(workspace),
+    startPlane(workspace),
     startHostileRegistry(workspace),
     startHostileRegistry(workspace),
   ]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane)]);
-  for (const name of ["tenant-a", "tenant-b", "tenant-b-1", "tenant-b-2", "tenant-b-3"])
-    await plane.admin.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  await createNamespaces(plane, ["tenant-a", "tenant-b", "tenant-b-1", "tenant-b-2", "tenant-b-3"]);
   // As the Deployment has it: four workers, 30 s to stop.
   controller = await startStrata(workspace, plane, { flags: ["--concurrent=4", "--log-level=info"] });
 });

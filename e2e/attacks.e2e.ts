@@ -4,24 +4,22 @@ import { tarball } from "../bench/content.ts";
 import { startProxy, type TestProxy } from "../src/testing/registry/proxy.ts";
 import { startRegistry as startTestRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
-import { startControlPlane, type ControlPlane } from "./controlplane.ts";
+import { createNamespaces, startPlane } from "./cluster.ts";
+import { type ControlPlane } from "./controlplane.ts";
 import { digestOfTag } from "./crane.ts";
-import { installFluxCrds } from "./flux.ts";
 import { condition, isReady, type KubeObject } from "./kube.ts";
 import { listenOnLoopback } from "./loopback.ts";
-import { pushArtifact } from "./push.ts";
+import { fluxArtifact, pushArtifact } from "./push.ts";
 import { startRegistry, type Registry } from "./registry.ts";
-import { artifactRepository, isCondition, type Spec } from "./repositories.ts";
+import { artifactRepository, isCondition, reconcileNow, type Spec } from "./repositories.ts";
 import { pullSecret, secret } from "./secrets.ts";
-import { installStrata, startStrata } from "./strata.ts";
+import { startStrata } from "./strata.ts";
 import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
 /** Attacks by one tenant on another, on the shipped bundle and a real API server. Each was seen to work once. */
 
 const workspace = await openWorkspace();
-const flux = "application/vnd.cncf.flux.content.v1.tar+gzip";
-const config = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
 /** The victim and the attacker. */
 const [a, b] = ["team-a", "team-b"] as const;
 
@@ -29,9 +27,8 @@ let plane: ControlPlane;
 let registry: Registry;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane)]);
-  for (const name of [a, b]) await plane.admin.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  [plane, registry] = await Promise.all([startPlane(workspace), startRegistry(workspace)]);
+  await createNamespaces(plane, [a, b]);
   await startStrata(workspace, plane, { flags: ["--concurrent=2"] });
 });
 
@@ -52,22 +49,10 @@ const ready = async (namespace: string, name: string, timeoutMs?: number): Promi
   await plane.admin.waitFor(ref(namespace, name), "ready", isReady, timeoutMs);
 const artifactOf = (object: KubeObject): PublishedArtifact => object.status?.["artifact"] as PublishedArtifact;
 const push = async (path: string, seed: string, to = registry) =>
-  await pushArtifact(to, path, "1.0.0", {
-    config,
-    layers: [{ mediaType: flux, bytes: await tarball({ seed, files: 2, fileBytes: 2000 }) }],
-  });
+  await pushArtifact(to, path, "1.0.0", fluxArtifact(await tarball({ seed, files: 2, fileBytes: 2000 })));
 
-async function reconcile(namespace: string, name: string): Promise<KubeObject> {
-  const token = `${Date.now()}-${Math.random()}`;
-  await plane.admin.patch(ref(namespace, name), {
-    metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": token } },
-  });
-  return await plane.admin.waitFor(
-    ref(namespace, name),
-    "the request handled",
-    ({ status }) => status?.["lastHandledReconcileAt"] === token,
-  );
-}
+const reconcile = async (namespace: string, name: string): Promise<KubeObject> =>
+  await reconcileNow(plane, name, namespace);
 
 describe("a tenant's own proxy that names another's digest", () => {
   const path = "team-a/secret";
@@ -82,8 +67,7 @@ describe("a tenant's own proxy that names another's digest", () => {
     proxy = await startProxy({ resolve: () => impostor.host });
     impostor.store.putArtifact(path, {
       tag: "1.0.0",
-      config,
-      layers: [{ mediaType: flux, bytes: await tarball({ seed: "B's own", files: 1, fileBytes: 100 }) }],
+      ...fluxArtifact(await tarball({ seed: "B's own", files: 1, fileBytes: 100 })),
     });
     await plane.admin.create(within(a, pullSecret("pull", [locked.host])));
     await plane.admin.create(within(b, secret("proxy", { address: proxy.url })));

@@ -9,7 +9,7 @@ import { startSourceController } from "./flux.ts";
 import { hasArtifact } from "./kube.ts";
 import { digestOf } from "./push.ts";
 import type { Registry } from "./registry.ts";
-import { artifactRepository, namespace, readyRepository } from "./repositories.ts";
+import { artifactRepository, namespace, ociRepositoryRef, readyRepository } from "./repositories.ts";
 import { freePort } from "./server.ts";
 import { startStrata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -107,7 +107,7 @@ describe.each(both)("a chart that is %s", (place) => {
 });
 
 it("is the artifact of the managed OCIRepository, byte for byte", async () => {
-  const reference = { kind: "OCIRepository", namespace, name: "chart" } as const;
+  const reference = ociRepositoryRef("chart");
   const repository = await plane.admin.waitFor(reference, "ready", hasArtifact, 60_000);
   expect(repository.spec).toMatchObject({ timeout: "60s" });
   expect(repository.status?.["artifact"]).toMatchObject({ digest: artifact.digest });

@@ -19,6 +19,7 @@ import {
   externalArtifactRef,
   isCondition,
   namespace,
+  ociRepositoryRef,
   publishedArtifact,
   readyRepository,
   reconcileNow,
@@ -60,7 +61,6 @@ async function startReceiver(): Promise<string> {
 }
 
 const from = (path: string) => ({ registry, path });
-const ociRepositoryRef = (name: string) => ({ kind: "OCIRepository", namespace, name }) as const;
 
 /** Content that no other push has. */
 async function push(path: string, tag: string, text: string): Promise<string> {

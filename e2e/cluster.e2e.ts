@@ -5,14 +5,16 @@ import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startKustomizeController, startSourceController } from "./flux.ts";
 import { condition, hasArtifact, isReady, parseDocuments } from "./kube.ts";
-import { digestOf, pushArtifact, pushIndex } from "./push.ts";
+import { digestOf, fluxLayerType, pushArtifact, pushIndex } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import {
   artifactRepository,
   configMap,
+  configMapRef,
   isCondition,
   kustomization,
   namespace,
+  ociRepositoryRef,
   publishedArtifact,
   readyRepository,
   reconcileNow,
@@ -34,7 +36,6 @@ beforeAll(async () => {
 });
 
 const from = (path: string) => ({ registry, path });
-const configMapRef = (name: string) => ({ kind: "ConfigMap", namespace, name }) as const;
 
 async function filesOf(name: string): Promise<Files> {
   return await filesOfTarball(await download(await publishedArtifact(plane, name)));
@@ -57,7 +58,7 @@ describe("an OCIRepository of which only apiVersion and kind are changed", () =>
       "flux/app",
       {
         ref: { tag: "1.0.0" },
-        layerSelector: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", operation: "extract" },
+        layerSelector: { mediaType: fluxLayerType, operation: "extract" },
       },
     ],
     [
@@ -65,7 +66,7 @@ describe("an OCIRepository of which only apiVersion and kind are changed", () =>
       "flux/app",
       {
         ref: { tag: "1.0.0" },
-        layerSelector: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", operation: "copy" },
+        layerSelector: { mediaType: fluxLayerType, operation: "copy" },
       },
     ],
     [
@@ -94,7 +95,7 @@ describe("an OCIRepository of which only apiVersion and kind are changed", () =>
     const theirs = { ...ours, apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository" };
     await Promise.all([plane.admin.create(ours), plane.admin.create(theirs)]);
     const [expected] = await Promise.all([
-      plane.admin.waitFor({ kind: "OCIRepository", namespace, name: ours.metadata.name }, "ready", hasArtifact),
+      plane.admin.waitFor(ociRepositoryRef(ours.metadata.name), "ready", hasArtifact),
       readyRepository(plane, ours.metadata.name),
     ]);
     const artifact = expected.status?.["artifact"] as PublishedArtifact;

@@ -5,7 +5,7 @@ import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { startKustomizeController } from "./flux.ts";
 import { condition, isReady } from "./kube.ts";
-import { digestOf, pushArtifact } from "./push.ts";
+import { digestOf, fluxArtifact, pushArtifact } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { artifactRepository, kustomization, namespace, publishedArtifact, readyRepository } from "./repositories.ts";
 import { startStrata } from "./strata.ts";
@@ -33,9 +33,7 @@ describe("an archive with something else than files", () => {
     ["fifo", { name: "pipe", type: "6" }, /unsupported file type/],
   ])("does no harm to kustomize-controller after Copy, and is applied after Extract: %s", async (name, odd, copied) => {
     const bytes = gzipSync(tarOf({ name: "cm.yaml", content: configMap(`copy-${name}`) }, odd));
-    const layers = [{ mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", bytes }];
-    const config = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
-    await pushArtifact(registry, `odd/${name}`, "1.0.0", { layers, config });
+    await pushArtifact(registry, `odd/${name}`, "1.0.0", fluxArtifact(bytes));
     for (const operation of ["Copy", "Extract"] as const) {
       const object = `odd-${name}-${operation.toLowerCase()}`;
       const spec = { ref: { tag: "1.0.0" }, layerSelector: { operation } };

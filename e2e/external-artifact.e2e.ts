@@ -31,6 +31,8 @@ import type { ControlPlane } from "./controlplane.ts";
 import { startControlPlane } from "./controlplane.ts";
 import { installFluxCrds, startSourceController } from "./flux.ts";
 import { hasArtifact } from "./kube.ts";
+import { fluxLayerType } from "./push.ts";
+import { ociRepositoryRef } from "./repositories.ts";
 import { installStrata } from "./strata.ts";
 import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -342,14 +344,11 @@ describe("a managed OCIRepository", () => {
     const owner = await newOwner("target");
     const image = {
       descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256Of("one"), size: 1 },
-      layer: { mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", digest: sha256Of("layer"), size: 1 },
+      layer: { mediaType: fluxLayerType, digest: sha256Of("layer"), size: 1 },
     };
     const plain: PullSource = { url: "oci://registry.example/target", provider: "generic" };
     await publish(owner, { ...plain, secretRef: { name: "regcred" }, insecure: true }, image);
-    await plane.admin.patch(
-      { kind: "OCIRepository", namespace, name: "target" },
-      { spec: { suspend: true, ref: { semver: ">=1.0.0" } } },
-    );
+    await plane.admin.patch(ociRepositoryRef("target"), { spec: { suspend: true, ref: { semver: ">=1.0.0" } } });
     await publish(owner, plain, image);
     const after = await readRepository("target");
     expect(after.spec).toEqual({
@@ -370,12 +369,7 @@ describe("a managed OCIRepository", () => {
     await startSourceController(workspace, plane);
     const source = pullSource(owner, undefined, { address, insecure: true });
     await publish(owner, source, stored.image);
-    const repository = await plane.admin.waitFor(
-      { kind: "OCIRepository", namespace, name: "embedded" },
-      "ready",
-      hasArtifact,
-      60_000,
-    );
+    const repository = await plane.admin.waitFor(ociRepositoryRef("embedded"), "ready", hasArtifact, 60_000);
     const published = repository.status!["artifact"] as PublishedArtifact;
     expect(published).toMatchObject({ digest: sha256Of(bytes), revision: stored.image.descriptor.digest });
     // Flux leaves pictures out of what it archives itself.
@@ -383,10 +377,7 @@ describe("a managed OCIRepository", () => {
     await publish(owner, source, stored.image);
     expect((await readRepository("embedded")).metadata.generation).toBe(1);
     await withdrawOciRepository({ client, owner }, signal);
-    await eventually(
-      "its deletion",
-      async () => (await plane.admin.find({ kind: "OCIRepository", namespace, name: "embedded" })) === undefined,
-    );
+    await eventually("its deletion", async () => (await plane.admin.find(ociRepositoryRef("embedded"))) === undefined);
   });
 });
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import type { IssuedToken } from "../src/testing/registry/auth.ts";
 import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
-import { startControlPlane, type ControlPlane } from "./controlplane.ts";
-import { installFluxCrds } from "./flux.ts";
+import { startPlane } from "./cluster.ts";
+import { type ControlPlane } from "./controlplane.ts";
 import { condition } from "./kube.ts";
 import {
   artifactRepository,
@@ -15,7 +15,7 @@ import {
   reconcileNow,
   repositoryRef,
 } from "./repositories.ts";
-import { installStrata, startStrata } from "./strata.ts";
+import { startStrata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -51,8 +51,7 @@ let plane: ControlPlane;
 let registry: TestRegistry;
 
 beforeAll(async () => {
-  plane = await startControlPlane(workspace);
-  await Promise.all([installStrata(plane), installFluxCrds(plane)]);
+  plane = await startPlane(workspace);
   const issued = new ClusterTokens(await readFile(join(workspace.dir, "control-plane", "sa.key"), "utf8"));
   registry = await startRegistry({ fixtures: true, auth: { kind: "token", accounts: {}, issued } });
   workspace.onEnd(() => registry.close());

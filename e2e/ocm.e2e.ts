@@ -12,6 +12,7 @@ import {
   isCondition,
   kustomization,
   namespace,
+  ociRepositoryRef,
   publishedArtifact,
   readyRepository,
   repositoryRef,
@@ -64,11 +65,7 @@ describe("a component version that ocm made and signed", () => {
     const publish = { externalArtifact: {}, ociRepository: {} };
     const artifact = await reconciled("ocm-chart", { name: "helm" }, { ...signed, publish });
     expect(artifact.digest).toBe(chart);
-    const read = await plane.admin.waitFor(
-      { kind: "OCIRepository", namespace, name: "ocm-chart" },
-      "read",
-      hasArtifact,
-    );
+    const read = await plane.admin.waitFor(ociRepositoryRef("ocm-chart"), "read", hasArtifact);
     const pulled = (read.status ?? {})["artifact"] as PublishedArtifact;
     expect(pulled.digest).toBe(chart);
     expect(digestOf(await download(pulled))).toBe(chart);

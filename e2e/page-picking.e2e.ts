@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
@@ -12,24 +11,12 @@ import type { Repository } from "../src/oci/content.ts";
 import { browserPath, launchBrowser, openFile } from "../src/testing/browser.ts";
 import { descriptorOf, componentArtifact, localResource } from "../src/testing/ocm.ts";
 import { MemoryRepository } from "../src/testing/registry/memory-repository.ts";
-import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
-import { writeTreePage } from "../src/testing/tree-page.ts";
 import { pageOf } from "../src/cli/html/page.ts";
+import { openPages } from "./pages.ts";
 
 const signal = new AbortController().signal;
 const component = "fx/component-descriptors/fx.example/app:1.0.0";
-let registry: TestRegistry;
-let dir: string;
-beforeAll(async () => {
-  registry = await startRegistry({ fixtures: true });
-  dir = await mkdtemp(join(tmpdir(), "strata-picking-"));
-});
-afterAll(async () => {
-  await registry.close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-const write = async (reference: string): Promise<string> => await writeTreePage(registry.host, dir, reference);
+const { registry, dir, write } = await openPages();
 
 /** The page of an index with so many manifests. */
 async function pageOfMany(count: number): Promise<string> {

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,27 +7,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseArtifactRepository } from "../api/v1beta1/parse.ts";
 import { browserPath, launchBrowser, openFile } from "../src/testing/browser.ts";
-import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
-import { treePageArgs, treePagePath, writeTreePage } from "../src/testing/tree-page.ts";
+import { treePageArgs, treePagePath } from "../src/testing/tree-page.ts";
+import { openPages } from "./pages.ts";
 
 const run = promisify(execFile);
 const bundle = join(import.meta.dirname, "../dist/strata.js");
 const title = "org.opencontainers.image.title";
 
-let registry: TestRegistry;
-let dir: string;
-beforeAll(async () => {
-  registry = await startRegistry({ fixtures: true });
-  dir = await mkdtemp(join(tmpdir(), "strata-page-"));
-});
-afterAll(async () => {
-  await registry.close();
-  await rm(dir, { recursive: true, force: true });
-});
+const { registry, dir, write: writePage } = await openPages();
 
 /** Writes a page, by a program other than this one where it is given. */
 async function write(reference: string, program?: string): Promise<string> {
-  if (program === undefined) return await writeTreePage(registry.host, dir, reference);
+  if (program === undefined) return await writePage(reference);
   const file = treePagePath(dir, reference);
   await run(process.execPath, [program, ...treePageArgs(registry.host, file, reference)], { env: { HOME: dir } });
   return file;

@@ -9,9 +9,16 @@ import type { ControlPlane } from "./controlplane.ts";
 import { crane } from "./crane.ts";
 import { startSourceController } from "./flux.ts";
 import { hasArtifact } from "./kube.ts";
-import { digestOf } from "./push.ts";
+import { digestOf, fluxLayerType } from "./push.ts";
 import type { Registry } from "./registry.ts";
-import { artifactRepository, namespace, readyRepository, repositoryRef, type Spec } from "./repositories.ts";
+import {
+  artifactRepository,
+  namespace,
+  ociRepositoryRef,
+  readyRepository,
+  repositoryRef,
+  type Spec,
+} from "./repositories.ts";
 import { freePort } from "./server.ts";
 import { startStrata, type Strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -74,7 +81,7 @@ describe("at the embedded endpoint, an artifact", () => {
     expect(digestOf(Buffer.from(text))).toBe(digest);
     expect((JSON.parse(text) as Manifest).layers).toEqual([
       expect.objectContaining({
-        mediaType: "application/vnd.cncf.flux.content.v1.tar+gzip",
+        mediaType: fluxLayerType,
         digest: artifact.digest,
         size: artifact.size,
       }),
@@ -221,7 +228,7 @@ describe("the endpoint with HTTPS", () => {
     expect((await manifestOf(reference, trusting(first))).layers[0]?.digest).toBe(artifact.digest);
     await crane(["validate", "--remote", reference], trusting(first));
     await expect(crane(["manifest", reference], trusting(second))).rejects.toThrow(/x509|certificate/);
-    expect((await plane.admin.get({ kind: "OCIRepository", namespace, name: "secured" })).spec).toMatchObject({
+    expect((await plane.admin.get(ociRepositoryRef("secured"))).spec).toMatchObject({
       url: `oci://${https}/${namespace}/secured`,
     });
     const { pid } = strata.server;
@@ -240,11 +247,7 @@ describe("the endpoint with HTTPS", () => {
       (await makeCertificate(workspace, "unrelated")).cert + (await readFile(join(certificates, "tls.crt"), "utf8")),
     );
     await startSourceController(workspace, plane, { SSL_CERT_FILE: bundle });
-    const object = await plane.admin.waitFor(
-      { kind: "OCIRepository", namespace, name: "secured" },
-      "read",
-      hasArtifact,
-    );
+    const object = await plane.admin.waitFor(ociRepositoryRef("secured"), "read", hasArtifact);
     const { status = {} } = await readyRepository(plane, "secured");
     expect(object.status).toMatchObject({ artifact: { digest: (status["artifact"] as PublishedArtifact).digest } });
   });

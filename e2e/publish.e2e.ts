@@ -6,13 +6,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { tarball } from "../bench/content.ts";
 import { tarOf } from "../src/testing/archives/tar.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
-import { installFluxCrds, startSourceController } from "./flux.ts";
+import { startSourceController } from "./flux.ts";
 import { condition, isReady, type KubeObject } from "./kube.ts";
 import { startCuttingProxy } from "./proxy.ts";
-import { digestOf, pushArtifact, pushFixtures } from "./push.ts";
+import { digestOf, fluxArtifact, fluxLayerType, pushArtifact } from "./push.ts";
 import type { LoggedRequest, Registry } from "./registry.ts";
 import { startRegistry } from "./registry.ts";
 import {
@@ -20,6 +20,7 @@ import {
   externalArtifactRef,
   isCondition,
   namespace,
+  ociRepositoryRef,
   publishedArtifact,
   readyRepository,
   reconcileNow,
@@ -28,12 +29,10 @@ import {
 } from "./repositories.ts";
 import { pullSecret } from "./secrets.ts";
 import { freePort } from "./server.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
-const flux = "application/vnd.cncf.flux.content.v1.tar+gzip";
-const fluxConfig = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
 
 let plane: ControlPlane;
 /** Deletes manifests; `keeper` does not, and `locked` asks for a password. */
@@ -45,12 +44,8 @@ let strata: Strata;
 let endpoint: string;
 
 beforeAll(async () => {
-  [plane, registry, keeper] = await Promise.all([
-    startControlPlane(workspace),
-    startRegistry(workspace),
-    startRegistry(workspace, { name: "keeper", delete: false }),
-  ]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
+  keeper = await startRegistry(workspace, { name: "keeper", delete: false });
   endpoint = `127.0.0.1:${await freePort()}`;
   strata = await startStrata(workspace, plane, { flags: [`--oci-endpoint-addr=${endpoint}`] });
   locked = await startRegistry(workspace, { name: "locked", auth: "htpasswd" });
@@ -64,7 +59,6 @@ const targetOf = (at: Registry, path: string, more: Spec = {}): Spec => ({
   insecure: true,
   ...more,
 });
-const ociRepositoryRef = (name: string) => ({ kind: "OCIRepository", namespace, name }) as const;
 
 interface Row {
   readonly kind: string;
@@ -91,8 +85,7 @@ const exists = async (at: Registry, path: string, digest: string): Promise<boole
 /** Moves `latest` in the registry to new content. */
 async function pushVersion(path: string, version: number): Promise<string> {
   const bytes = await tarball({ seed: `${path} ${version}`, files: 3, fileBytes: 2000 });
-  return (await pushArtifact(registry, path, "latest", { config: fluxConfig, layers: [{ mediaType: flux, bytes }] }))
-    .digest;
+  return (await pushArtifact(registry, path, "latest", fluxArtifact(bytes))).digest;
 }
 
 const target = "published/app";
@@ -112,7 +105,9 @@ describe("publish.oci", () => {
       config: { digest: string };
       layers: { digest: string }[];
     };
-    expect(manifest.layers).toEqual([expect.objectContaining({ mediaType: flux, digest: artifactOf(object).digest })]);
+    expect(manifest.layers).toEqual([
+      expect.objectContaining({ mediaType: fluxLayerType, digest: artifactOf(object).digest }),
+    ]);
     const asked = await requestsSince(0, registry, target);
     expect(
       asked.filter(({ method, path }) => method === "POST" && path.includes("mount=")).map(({ status }) => status),

@@ -26,6 +26,14 @@ export interface ArtifactContent {
   readonly subject?: Descriptor;
 }
 
+export const fluxLayerType = "application/vnd.cncf.flux.content.v1.tar+gzip";
+
+/** What `flux push artifact` makes of a tar.gz. */
+export function fluxArtifact(bytes: Uint8Array): ArtifactContent {
+  const config = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
+  return { config, layers: [{ mediaType: fluxLayerType, bytes }] };
+}
+
 /** Pushes every fixture layout with its tags. The registry must not ask for credentials. */
 export async function pushFixtures(registry: Registry): Promise<readonly string[]> {
   const entries = await readdir(layoutsDir, { recursive: true, withFileTypes: true });

@@ -6,13 +6,12 @@ import { tarball } from "../bench/content.ts";
 import { measureStrata, strataJson, strataRefusal, type BuildReport, type Measured } from "./commands.ts";
 import { startChunkingProxy, type HttpProxy } from "./http-proxy.ts";
 import { startCuttingProxy, type CuttingProxy } from "./proxy.ts";
-import { digestOf, pushArtifact } from "./push.ts";
+import { digestOf, fluxArtifact, pushArtifact } from "./push.ts";
 import { startRegistry, type Registry } from "./registry.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
 const MB = 1_000_000;
-const flux = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
 let registry: Registry;
 let proxy: HttpProxy;
@@ -29,20 +28,20 @@ beforeAll(async () => {
   await pushArtifact(registry, "raw", "1.0.0", { layers: [{ mediaType: "application/octet-stream", bytes: noise }] });
 });
 
+const buildArgs = (host: string, out: string): string[] => [
+  "build",
+  `oci://${host}/raw:1.0.0`,
+  "--insecure",
+  "--operation",
+  "Copy",
+  "-o",
+  out,
+];
+
 let outputs = 0;
 async function buildRaw(host: string): Promise<{ report: BuildReport; bytes: Buffer }> {
   const out = join(await workspace.directory("out"), String(outputs++));
-  const report = await strataJson<BuildReport>([
-    "build",
-    `oci://${host}/raw:1.0.0`,
-    "--insecure",
-    "--operation",
-    "Copy",
-    "--filename",
-    "noise",
-    "-o",
-    out,
-  ]);
+  const report = await strataJson<BuildReport>([...buildArgs(host, out), "--filename", "noise"]);
   return { report, bytes: await readFile(join(out, "noise")) };
 }
 
@@ -68,15 +67,7 @@ describe("a download", () => {
   it("that never gets anywhere is given up, and leaves nothing", async () => {
     cutting.cutAfter(0);
     const out = join(workspace.dir, "never.tar.gz");
-    const error = await strataRefusal([
-      "build",
-      `oci://${cutting.host}/raw:1.0.0`,
-      "--insecure",
-      "--operation",
-      "Copy",
-      "-o",
-      out,
-    ]);
+    const error = await strataRefusal(buildArgs(cutting.host, out));
     expect(error.code).toBe("RegistryUnreachable");
     await expect(stat(out)).rejects.toMatchObject({ code: "ENOENT" });
   });
@@ -99,26 +90,12 @@ describe("a busy registry", () => {
 
   it("is left alone when it asks for an hour", async () => {
     proxy.refuse([429], { "retry-after": "3600" });
-    const error = await strataRefusal([
-      "build",
-      `oci://${proxy.host}/raw:1.0.0`,
-      "--insecure",
-      "--operation",
-      "Copy",
-      "-o",
-      join(workspace.dir, "later.tar.gz"),
-    ]);
+    const error = await strataRefusal(buildArgs(proxy.host, join(workspace.dir, "later.tar.gz")));
     expect(error.code).toBe("RateLimited");
   });
 
   it("that is none is told of in words", async () => {
-    const error = await strataRefusal([
-      "build",
-      "oci://127.0.0.1:1/raw:1.0.0",
-      "--insecure",
-      "-o",
-      join(workspace.dir, "nobody.tar.gz"),
-    ]);
+    const error = await strataRefusal(buildArgs("127.0.0.1:1", join(workspace.dir, "nobody.tar.gz")));
     expect(error.code).toBe("RegistryUnreachable");
     expect(error.message).toContain("127.0.0.1:1");
   });
@@ -129,10 +106,7 @@ describe("100 MB of manifests with nothing to change", () => {
   let layer: Buffer;
   beforeAll(async () => {
     layer = await tarball({ seed: "100 MB", files, fileBytes: 100_000 });
-    await pushArtifact(registry, "big", "1.0.0", {
-      config: { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") },
-      layers: [{ mediaType: flux, bytes: layer }],
-    });
+    await pushArtifact(registry, "big", "1.0.0", fluxArtifact(layer));
   });
 
   const buildBig = async (): Promise<Measured> =>

@@ -23,6 +23,8 @@ export function artifactRepository(
 }
 
 export const repositoryRef = (name: string) => ({ kind: "ArtifactRepository", namespace, name }) as const;
+export const ociRepositoryRef = (name: string) => ({ kind: "OCIRepository", namespace, name }) as const;
+export const configMapRef = (name: string) => ({ kind: "ConfigMap", namespace, name }) as const;
 export const externalArtifactRef = (name: string) => ({ kind: "ExternalArtifact", namespace, name }) as const;
 
 /** What the ArtifactRepository's status says once it is ready for its present generation. */
@@ -38,14 +40,11 @@ export async function publishedArtifact({ admin }: ControlPlane, name: string): 
 }
 
 /** Asks for a reconcile now, as `flux reconcile` does, and waits until it is done. */
-export async function reconcileNow({ admin }: ControlPlane, name: string): Promise<KubeObject> {
+export async function reconcileNow({ admin }: ControlPlane, name: string, within = namespace): Promise<KubeObject> {
   const token = `${Date.now()}-${Math.random()}`;
-  await admin.patch(repositoryRef(name), { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": token } } });
-  return await admin.waitFor(
-    repositoryRef(name),
-    "the request handled",
-    ({ status }) => status?.["lastHandledReconcileAt"] === token,
-  );
+  const ref = { ...repositoryRef(name), namespace: within };
+  await admin.patch(ref, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": token } } });
+  return await admin.waitFor(ref, "the request handled", ({ status }) => status?.["lastHandledReconcileAt"] === token);
 }
 
 export function isCondition(object: KubeObject, type: string, status: string, reason?: string): boolean {

@@ -6,9 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { download, filesOfTarball } from "./artifact.ts";
+import { startPlane } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
-import { installFluxCrds } from "./flux.ts";
 import { condition, isReady } from "./kube.ts";
 import { digestOf, pushArtifact } from "./push.ts";
 import type { Registry } from "./registry.ts";
@@ -21,7 +20,7 @@ import {
   readyRepository,
   repositoryRef,
 } from "./repositories.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { eventually, throughout } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -32,8 +31,7 @@ let registry: Registry;
 let controller: Strata;
 
 beforeAll(async () => {
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane)]);
+  [plane, registry] = await Promise.all([startPlane(workspace), startRegistry(workspace)]);
   controller = await startStrata(workspace, plane, { flags: ["--concurrent=8", "--log-level=info"] });
 });
 

@@ -5,24 +5,24 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { findBinary } from "./binaries.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
-import { installFluxCrds, startSourceController } from "./flux.ts";
+import { startSourceController } from "./flux.ts";
 import { isReady, type KubeObject } from "./kube.ts";
-import { pushFixtures } from "./push.ts";
-import { startRegistry, type Registry } from "./registry.ts";
+import { type Registry } from "./registry.ts";
 import {
   artifactRepository,
   isCondition,
   namespace,
+  ociRepositoryRef,
   readyRepository,
   reconcileNow,
   repositoryRef,
   type Spec,
 } from "./repositories.ts";
 import { secret } from "./secrets.ts";
-import { installStrata, startStrata, strata, type Strata } from "./strata.ts";
+import { startStrata, strata, type Strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -55,8 +55,7 @@ const pairs = {
 beforeAll(async () => {
   keys = join(workspace.dir, "keys");
   await mkdir(keys);
-  [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
   await cosign("generate-key-pair");
   const read = async (file: string): Promise<string> => await readFile(join(keys, file), "utf8");
   await plane.admin.create(secret("cosign", { "cosign.key": await read("cosign.key"), "cosign.password": password }));
@@ -168,7 +167,7 @@ describe("what is pushed", () => {
         verify: { provider: "cosign", secretRef: { name: "cosign-pub" } },
       },
     });
-    const object = await plane.admin.waitFor({ kind: "OCIRepository", namespace, name }, "verified", isReady);
+    const object = await plane.admin.waitFor(ociRepositoryRef(name), "verified", isReady);
     expect(isCondition(object, "SourceVerified", "True")).toBe(true);
   });
 

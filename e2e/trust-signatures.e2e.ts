@@ -4,13 +4,12 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { legacyLayer, signWith, simpleSigning } from "../src/testing/signatures/cosign-signatures.ts";
 import { TestSigstore } from "../src/testing/signatures/sigstore.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
-import { installFluxCrds } from "./flux.ts";
 import { condition, type KubeObject } from "./kube.ts";
-import { pushArtifact, pushFixtures } from "./push.ts";
-import { startRegistry, type Registry } from "./registry.ts";
+import { pushArtifact } from "./push.ts";
+import { type Registry } from "./registry.ts";
 import {
   artifactRepository,
   externalArtifactRef,
@@ -22,7 +21,7 @@ import {
   type Spec,
 } from "./repositories.ts";
 import { secret } from "./secrets.ts";
-import { installStrata, startStrata } from "./strata.ts";
+import { startStrata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -41,12 +40,8 @@ let registry: Registry;
 let cosignKey: string;
 
 beforeAll(async () => {
-  [plane, registry, cosignKey] = await Promise.all([
-    startControlPlane(workspace),
-    startRegistry(workspace),
-    fixture("cosign.pub"),
-  ]);
-  await Promise.all([installStrata(plane), installFluxCrds(plane), pushFixtures(registry)]);
+  ({ plane, registry } = await startCluster(workspace));
+  cosignKey = await fixture("cosign.pub");
   // The fixtures' certificate was valid for one day; notation's policy decides whether that matters.
   const verification = { level: "strict", override: { authenticTimestamp: "log" } };
   const policy = {

@@ -3,11 +3,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { startProxy, type TestProxy } from "../src/testing/registry/proxy.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { makeCertificate, type Certificate } from "./certificate.ts";
+import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { startControlPlane } from "./controlplane.ts";
-import { installFluxCrds } from "./flux.ts";
 import { condition, type KubeObject } from "./kube.ts";
-import { pushFixtures } from "./push.ts";
 import { account, startRegistry, type Registry } from "./registry.ts";
 import {
   artifactRepository,
@@ -21,7 +19,7 @@ import {
   type Spec,
 } from "./repositories.ts";
 import { basicAuth, pullSecret, secret } from "./secrets.ts";
-import { installStrata, startStrata, type Strata } from "./strata.ts";
+import { startStrata, type Strata } from "./strata.ts";
 import { startTokenServer } from "./token-server.ts";
 import { openWorkspace } from "./workspace.ts";
 
@@ -40,14 +38,11 @@ let proxy: TestProxy;
 let certificates: Readonly<Record<"server" | "client" | "nextServer" | "nextClient", Certificate>>;
 
 beforeAll(async () => {
-  [plane, open] = await Promise.all([startControlPlane(workspace), startRegistry(workspace, { name: "open" })]);
+  ({ plane, registry: open } = await startCluster(workspace, { name: "open" }));
   const tokens = await startTokenServer(workspace, account);
   const [htpasswd, token] = await Promise.all([
     startRegistry(workspace, { name: "htpasswd", storage: open.storage, auth: "htpasswd" }),
     startRegistry(workspace, { name: "token", storage: open.storage, auth: tokens }),
-    installStrata(plane),
-    installFluxCrds(plane),
-    pushFixtures(open),
   ]);
   privates = { htpasswd, token };
   proxy = await startProxy({

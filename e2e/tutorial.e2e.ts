@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { findBinary, findOptional } from "./binaries.ts";
-import { startControlPlane, type ControlPlane } from "./controlplane.ts";
-import { installFluxCrds, startKustomizeController, startSourceController } from "./flux.ts";
+import { startPlane } from "./cluster.ts";
+import { type ControlPlane } from "./controlplane.ts";
+import { startKustomizeController, startSourceController } from "./flux.ts";
 import { startRegistry, type Registry } from "./registry.ts";
-import { installStrata, startStrata } from "./strata.ts";
+import { startStrata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const run = promisify(execFile);
@@ -53,7 +54,7 @@ describe.skipIf(oras === undefined)("docs/tutorial.md", () => {
       .replaceAll("registry.example", registry.host);
 
   beforeAll(async () => {
-    [plane, registry] = await Promise.all([startControlPlane(workspace), startRegistry(workspace)]);
+    [plane, registry] = await Promise.all([startPlane(workspace), startRegistry(workspace)]);
     dir = await workspace.directory("tutorial");
     const bin = await workspace.directory("tutorial/bin");
     await symlink(await findBinary("kubectl"), join(bin, "kubectl"));
@@ -61,8 +62,6 @@ describe.skipIf(oras === undefined)("docs/tutorial.md", () => {
     const program = join(bin, "strata");
     await writeFile(program, `#!/bin/sh\nexec "${process.execPath}" "${join(root, "dist/strata.js")}" "$@"\n`);
     await chmod(program, 0o755);
-    await installFluxCrds(plane);
-    await installStrata(plane);
     await startStrata(workspace, plane);
     await Promise.all([startSourceController(workspace, plane), startKustomizeController(workspace, plane)]);
   });
