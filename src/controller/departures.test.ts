@@ -5,7 +5,8 @@ import { artifactRepositories, externalArtifacts } from "../../api/kinds.ts";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import { CodedError } from "../errors.ts";
 import { MemoryKube, type KubeRequest } from "../kube/local/memory.ts";
-import { openTestStorage, startTestController, testObjects, type TestController } from "../testing/kube/loop.ts";
+import { openTestStorage, testControllers, testObjects } from "../testing/kube/loop.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
@@ -13,7 +14,7 @@ let registry: TestRegistry;
 let storage: Awaited<ReturnType<typeof openTestStorage>>;
 let kube: MemoryKube;
 let objects: ReturnType<typeof testObjects>;
-let running: TestController[];
+let controllers: ReturnType<typeof testControllers>;
 /** What the API does before it answers; what it throws is the answer. */
 let onRequest: (request: KubeRequest) => Promise<void> | void;
 
@@ -22,31 +23,14 @@ beforeEach(async () => {
   onRequest = () => undefined;
   kube = new MemoryKube({ onRequest: (request) => onRequest(request) });
   objects = testObjects(kube);
-  running = [];
+  controllers = testControllers(kube, storage.root);
 });
 afterEach(async () => {
-  await Promise.all(running.map((one) => one.stop()));
+  await controllers.stopAll();
   await Promise.all([registry.close(), storage.remove()]);
 });
 
-async function start(options: Partial<Parameters<typeof startTestController>[1]> = {}): Promise<TestController> {
-  const one = await startTestController(kube, { root: storage.root, ...options });
-  running.push(one);
-  return one;
-}
-
-async function stop(one: TestController): Promise<void> {
-  running.splice(running.indexOf(one), 1);
-  await one.stop();
-}
-
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 const isReady = (name: string): boolean =>
   objects.get(name)?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
 const ready = async (...names: string[]): Promise<void> =>
@@ -61,7 +45,7 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 
 describe("a deletion", () => {
   it("leaves nothing behind, at whatever moment of the first reconcile it comes", async () => {
-    await start();
+    await controllers.start();
     const names = numbered(60);
     await Promise.all(
       names.map(async (name, at) => {
@@ -85,7 +69,7 @@ describe("a deletion", () => {
         isPending = false;
         await objects.remove("app");
       };
-      await start();
+      await controllers.start();
       await objects.create("app", spec());
       await eventually(async () => {
         expect([isPending, objects.get("app")]).toEqual([false, undefined]);
@@ -95,7 +79,7 @@ describe("a deletion", () => {
   );
 
   it("spares what an object of the same name has by now", async () => {
-    await start();
+    await controllers.start();
     for (let round = 0; round < 5; round++) {
       await objects.create("app", spec());
       await ready("app");
@@ -123,7 +107,7 @@ describe("a deletion", () => {
       await objects.remove("app");
       await objects.create("app", { ...spec(), suspend: true });
     };
-    await start();
+    await controllers.start();
     await objects.create("app", spec());
     await eventually(async () => {
       expect(isPending).toBe(false);
@@ -134,12 +118,12 @@ describe("a deletion", () => {
   });
 
   it("while no controller runs is noticed at the next start", async () => {
-    const first = await start();
+    const first = await controllers.start();
     await Promise.all(["gone", "stays", "stays-too"].map(async (name) => await objects.create(name, spec())));
     await ready("gone", "stays", "stays-too");
-    await stop(first);
+    await controllers.stop(first);
     await objects.remove("gone");
-    await start();
+    await controllers.start();
     await eventually(async () => expect((await storage.stored()).sort()).toEqual(["stays", "stays-too"]));
     await ready("stays", "stays-too");
   });
@@ -164,7 +148,7 @@ describe("an ExternalArtifact whose owner went while no controller ran", () => {
       },
       never,
     );
-    await start();
+    await controllers.start();
     await eventually(async () => expect(await left()).toEqual({ files: [], published: [] }));
   });
 });
@@ -174,10 +158,10 @@ describe("a cache without the objects", () => {
   const stored = async (): Promise<string[]> => (await storage.stored()).sort();
   /** Everything is stored, and nobody runs. Returns the address that consumers know. */
   async function prepare(labels: Record<string, string> = {}): Promise<string> {
-    const first = await start();
+    const first = await controllers.start();
     for (const name of names) await objects.create(name, spec(), labels);
     await ready(...names);
-    await stop(first);
+    await controllers.stop(first);
     return new URL(objects.externalArtifact(names[0]!)!.status!.artifact!.url).host;
   }
   const isList = ({ verb, type }: KubeRequest): boolean => verb === "list" && type === artifactRepositories;
@@ -192,7 +176,7 @@ describe("a cache without the objects", () => {
     onRequest = (request) => {
       if (isFailing && isList(request)) throw failure();
     };
-    const starting = start();
+    const starting = controllers.start();
     await new Promise((done) => setTimeout(done, 300));
     expect(await stored()).toEqual(names);
     isFailing = false;
@@ -204,7 +188,7 @@ describe("a cache without the objects", () => {
   });
 
   it("because of a selector that selects nothing is no reason to remove what consumers are sent to", async () => {
-    await start({ address: await prepare({ shard: "one" }), labelSelector: "shard=oen" });
+    await controllers.start({ address: await prepare({ shard: "one" }), labelSelector: "shard=oen" });
     await new Promise((done) => setTimeout(done, 400));
     expect(await stored()).toEqual(names);
   });
@@ -212,7 +196,7 @@ describe("a cache without the objects", () => {
   it("because of an empty answer is no reason either: each object is asked for", async () => {
     await prepare();
     vi.spyOn(kube, "list").mockResolvedValue({ items: [], resourceVersion: "1000000" });
-    await start();
+    await controllers.start();
     await new Promise((done) => setTimeout(done, 400));
     expect(await stored()).toEqual(names);
   });
@@ -220,7 +204,7 @@ describe("a cache without the objects", () => {
   it("because they were all deleted is one, after a second look", async () => {
     const address = await prepare();
     for (const name of names) await objects.remove(name);
-    await start({ address, settings: { orphanPauseMs: 300 } });
+    await controllers.start({ address, settings: { orphanPauseMs: 300 } });
     await new Promise((done) => setTimeout(done, 100));
     expect(await stored()).toEqual(names);
     await eventually(async () => expect(await left()).toEqual({ files: [], published: [] }));
@@ -228,7 +212,7 @@ describe("a cache without the objects", () => {
 
   it("because it watches another namespace is no reason", async () => {
     await prepare();
-    await start({ namespace: "elsewhere" });
+    await controllers.start({ namespace: "elsewhere" });
     await new Promise((done) => setTimeout(done, 300));
     expect(await stored()).toEqual(names);
   });
@@ -245,7 +229,7 @@ describe("an object that moves to another shard", () => {
     );
 
   it("is served here until the other one serves it, and no longer", async () => {
-    await start({ labelSelector: "shard=one" });
+    await controllers.start({ labelSelector: "shard=one" });
     await objects.create("app", spec(), { shard: "one" });
     await ready("app");
     const here = objects.externalArtifact("app")!.status!.artifact!.url;
@@ -254,18 +238,18 @@ describe("an object that moves to another shard", () => {
     expect((await fetch(here, { method: "HEAD" })).status).toBe(200);
     const other = await openTestStorage();
     try {
-      const second = await start({ root: other.root, labelSelector: "shard=two" });
+      const second = await controllers.start({ root: other.root, labelSelector: "shard=two" });
       await eventually(async () => expect((await fetch(here, { method: "HEAD" })).status).toBe(404));
       const there = objects.externalArtifact("app")!.status!.artifact!.url;
       expect([there === here, (await fetch(there, { method: "HEAD" })).status]).toEqual([false, 200]);
-      await stop(second);
+      await controllers.stop(second);
     } finally {
       await other.remove();
     }
   });
 
   it("leaves nothing here where it is deleted before anybody else has taken it", async () => {
-    await start({ labelSelector: "shard=one" });
+    await controllers.start({ labelSelector: "shard=one" });
     await objects.create("app", spec(), { shard: "one" });
     await ready("app");
     await move("nobody");
@@ -275,7 +259,7 @@ describe("an object that moves to another shard", () => {
   });
 
   it("and comes back keeps its file", async () => {
-    await start({ labelSelector: "shard=one" });
+    await controllers.start({ labelSelector: "shard=one" });
     await objects.create("app", spec(), { shard: "one" });
     await ready("app");
     await move("two");
@@ -288,7 +272,7 @@ describe("an object that moves to another shard", () => {
 
 describe("a file that is gone under a running controller", () => {
   it.each(["the artifact", "the latest"])("is made again once somebody has asked for %s in vain", async (asked) => {
-    const one = await start();
+    const one = await controllers.start();
     await objects.create("app", spec());
     await ready("app");
     const { path, url } = objects.externalArtifact("app")!.status!.artifact!;
@@ -314,7 +298,7 @@ describe("the finalizer", () => {
   const finalizers = (): readonly string[] => objects.get("app")?.metadata.finalizers ?? [];
 
   it("is there only while something is pushed out of the cluster", async () => {
-    await start();
+    await controllers.start();
     await objects.create("app", spec());
     await ready("app");
     expect(finalizers()).toEqual([]);
@@ -331,12 +315,12 @@ describe("the finalizer", () => {
   ])("of an earlier version goes where the spec %s, and others stay", async (_, more) => {
     await objects.create("app", spec(more));
     await patch({ metadata: { finalizers: ["example.dev/hold", FINALIZER] } });
-    await start();
+    await controllers.start();
     await vi.waitFor(() => expect(finalizers()).toEqual(["example.dev/hold"]));
   });
 
   it("takes what was pushed along", async () => {
-    await start();
+    await controllers.start();
     await objects.create("app", spec(oci()));
     await ready("app");
     const { digest } = objects.get("app")!.status!.published!.find(({ kind }) => kind === "OCIArtifact")!;

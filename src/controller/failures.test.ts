@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { failurePolicies, type FailurePolicy } from "./policy.ts";
 
@@ -71,12 +72,7 @@ beforeEach(() => {
 let count = 0;
 async function apply(): Promise<string> {
   const name = `app-${++count}`;
-  await controller.apply(name, {
-    url: `oci://${registry.host}/flux/app`,
-    insecure: true,
-    interval: "10m",
-    ref: { tag: "1.0.0" },
-  });
+  await controller.apply(name, specOf(registry, "flux/app"));
   return name;
 }
 

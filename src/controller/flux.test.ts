@@ -3,6 +3,7 @@ import { secrets } from "../../api/kinds.ts";
 import type { RawObject } from "../pipeline/object.ts";
 import { listArchive } from "../testing/archives/layers.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 // What an object says and gives where source-controller, read at v1.9.1, decides on it.
@@ -36,13 +37,7 @@ async function change(
   more: object,
   annotations?: Record<string, string>,
 ): Promise<void> {
-  const common = {
-    url: `oci://${registry.host}/${repository}`,
-    insecure: true,
-    interval: "10m",
-    ref: { tag: "1.0.0" },
-  };
-  await controller.apply(name, { ...common, ...more }, annotations);
+  await controller.apply(name, specOf(registry, repository, more), annotations);
 }
 
 async function reconciled(name: string): Promise<RawObject> {

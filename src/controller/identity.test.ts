@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { serviceAccounts } from "../../api/kinds.ts";
 import { CodedError } from "../errors.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import type { IssuedToken } from "../testing/registry/auth.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
@@ -50,14 +51,7 @@ const account = (name: string, annotations: Record<string, string>): void =>
     kind: "ServiceAccount",
     metadata: { namespace: "default", name, annotations },
   });
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  serviceAccountName: "reader",
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, "flux/app", { serviceAccountName: "reader", ...more });
 
 it("reads and pushes as ServiceAccounts, each in its place", async () => {
   account("reader", { [key("provider")]: "kubernetes" });

@@ -4,6 +4,7 @@ import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import type { RawObject } from "../pipeline/object.ts";
 import { startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { failurePolicies } from "./policy.ts";
 
@@ -83,13 +84,7 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 const object = async (): Promise<RawObject> => (await controller.get("app"))!;
 
 describe("the status", () => {

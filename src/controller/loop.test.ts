@@ -2,6 +2,7 @@ import { artifactRepositories } from "../../api/kinds.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { Caches } from "./caches.ts";
 import { startLoop, type Loop } from "./loop.ts";
@@ -60,13 +61,7 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (tag: string, more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag },
-  ...more,
-});
+const spec = (tag: string, more: object = {}): object => specOf(registry, "flux/app", { ref: { tag }, ...more });
 const isReady = async (name: string, generation: number): Promise<boolean> => {
   const ready = (await controller.get(name))?.status?.conditions?.find(({ type }) => type === "Ready");
   return ready?.status === "True" && ready.observedGeneration === generation;

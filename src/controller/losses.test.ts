@@ -3,46 +3,30 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { artifactRepositories } from "../../api/kinds.ts";
 import { MemoryKube } from "../kube/local/memory.ts";
-import { openTestStorage, startTestController, testObjects, type TestController } from "../testing/kube/loop.ts";
+import { openTestStorage, testControllers, testObjects } from "../testing/kube/loop.ts";
 import { conditionOf } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
-const address = "127.0.0.1:0";
 let registry: TestRegistry;
 let storage: Awaited<ReturnType<typeof openTestStorage>>;
 let kube: MemoryKube;
 let objects: ReturnType<typeof testObjects>;
-let running: TestController[];
+let controllers: ReturnType<typeof testControllers>;
 
 beforeEach(async () => {
   [registry, storage] = await Promise.all([startRegistry({ fixtures: true }), openTestStorage()]);
   kube = new MemoryKube();
   objects = testObjects(kube);
-  running = [];
+  controllers = testControllers(kube, storage.root);
 });
 afterEach(async () => {
-  await Promise.all(running.map((one) => one.stop()));
+  await controllers.stopAll();
   await Promise.all([registry.close(), storage.remove()]);
 });
 
-async function start(at = address): Promise<TestController> {
-  const one = await startTestController(kube, { root: storage.root, address: at });
-  running.push(one);
-  return one;
-}
-
-async function stopAll(): Promise<void> {
-  await Promise.all(running.splice(0).map((one) => one.stop()));
-}
-
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 const edit = async (name: string, change: object): Promise<unknown> =>
   await kube.patch(artifactRepositories, { name, namespace: "default" }, change, { fieldManager: "user" }, never);
 const eventually = async (check: () => void): Promise<void> =>
@@ -63,11 +47,11 @@ const nothing = Array.from({ length: 2 }, () => ({ url: undefined, isReady: fals
 
 /** Objects are ready, then the controller ends. @returns where it served */
 async function leave(): Promise<string> {
-  await start();
+  await controllers.start();
   for (const name of names) await objects.create(name, spec());
   await allReady(names);
   const { host } = new URL(objects.get(names[0]!)!.status!.artifact!.url);
-  await stopAll();
+  await controllers.stopAll();
   return host;
 }
 
@@ -79,7 +63,7 @@ describe("files that are gone when the controller starts", () => {
     await rm(join(storage.root, "artifactrepository"), { recursive: true });
     // Four are being looked at by workers; nobody else gets his turn.
     registry.faults.add({ path: /manifests/, times: 1000, delayMs: 60_000 });
-    await start(host);
+    await controllers.start({ address: host });
     await eventually(() => expect(names.map(told)).toEqual(names.map(() => nothing)));
     expect(conditionOf(objects.get("app-1"), "Ready")).toMatchObject({ status: "False", reason: "Suspended" });
     registry.faults.clear();
@@ -88,7 +72,7 @@ describe("files that are gone when the controller starts", () => {
   it("are made again", async () => {
     const host = await leave();
     await rm(join(storage.root, "artifactrepository"), { recursive: true });
-    await start(host);
+    await controllers.start({ address: host });
     await vi.waitFor(
       async () => {
         for (const name of names) {
@@ -103,7 +87,7 @@ describe("files that are gone when the controller starts", () => {
   it("are none where all is there: nothing is written", async () => {
     const host = await leave();
     const versions = names.map((name) => objects.get(name)?.metadata.resourceVersion);
-    const one = await start(host);
+    const one = await controllers.start({ address: host });
     await eventually(() => expect(one.loop.queue.state()).toMatchObject({ depth: 0, unfinishedMs: 0 }));
     expect(names.map((name) => objects.get(name)?.metadata.resourceVersion)).toEqual(versions);
   });
@@ -114,7 +98,7 @@ describe("a file that is gone under an object which is not reconciled", () => {
     ["is suspended", { suspend: true }, "False"],
     ["makes no sense", { interval: "soon" }, "False"],
   ])("because it %s, is told of once somebody has asked for it in vain", async (_, change, expected) => {
-    const one = await start();
+    const one = await controllers.start();
     await objects.create("app", spec());
     await allReady(["app"]);
     const { path } = objects.get("app")!.status!.artifact!;
@@ -129,7 +113,7 @@ describe("a file that is gone under an object which is not reconciled", () => {
   });
 
   it("comes back with the object", async () => {
-    const one = await start();
+    const one = await controllers.start();
     await objects.create("app", spec());
     await allReady(["app"]);
     const { path } = objects.get("app")!.status!.artifact!;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import type { Fault } from "../testing/registry/faults.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
@@ -15,13 +16,7 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/flux/app`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 
 describe("timeout", () => {
   const hangs = (path: RegExp): Fault => ({ path, times: 100, delayMs: 60_000 });

@@ -3,32 +3,32 @@ import { CodedError, type ErrorCode } from "../errors.ts";
 import { failurePolicies, judge, type FailingStage } from "./policy.ts";
 
 const codes = Object.keys(failurePolicies) as ErrorCode[];
-const notFlux = { reason: "ReadOperationFailed" };
+const unread = { reason: "ReadOperationFailed" };
 const untrusted = { condition: "SourceVerified", reason: "VerificationError" };
 
 /** What fails at a stage is called by it; every other code is called as anywhere else. */
 const renamed: Readonly<Record<FailingStage, Partial<Record<ErrorCode, object>>>> = {
   choosing: {
-    InvalidPattern: notFlux,
-    InvalidSpec: notFlux,
-    RegistryUnreachable: notFlux,
-    RegistryTimeout: notFlux,
-    RegistryUnavailable: notFlux,
-    RegistryResponseInvalid: notFlux,
-    RegistryUnsupported: notFlux,
-    RateLimited: notFlux,
-    NotFound: notFlux,
-    DigestMismatch: notFlux,
-    SizeMismatch: notFlux,
-    NoManifestMatch: notFlux,
-    Aborted: notFlux,
+    InvalidPattern: unread,
+    InvalidSpec: unread,
+    RegistryUnreachable: unread,
+    RegistryTimeout: unread,
+    RegistryUnavailable: unread,
+    RegistryResponseInvalid: unread,
+    RegistryUnsupported: unread,
+    RateLimited: unread,
+    Unauthorized: unread,
+    Forbidden: unread,
+    TlsFailed: unread,
+    NotFound: unread,
+    DigestMismatch: unread,
+    SizeMismatch: unread,
+    NoManifestMatch: unread,
+    Aborted: unread,
   },
   trust: {
     InvalidPattern: untrusted,
     InvalidSpec: untrusted,
-    Unauthorized: untrusted,
-    Forbidden: untrusted,
-    TlsFailed: untrusted,
     SecretNotFound: untrusted,
     SecretInvalid: untrusted,
     CloudAuthFailed: untrusted,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 let registry: TestRegistry;
@@ -18,12 +19,7 @@ beforeEach(async () => {
     return await sources.open(...args);
   };
   Object.assign(controller.deps, { sources: { ...sources, open }, settings: { ...settings, progressAfterMs: 1 } });
-  await controller.apply("app", {
-    url: `oci://${registry.host}/flux/app`,
-    insecure: true,
-    interval: "10m",
-    ref: { tag: "1.0.0" },
-  });
+  await controller.apply("app", specOf(registry, "flux/app"));
 });
 afterEach(async () => {
   await controller.close();

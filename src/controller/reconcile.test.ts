@@ -8,6 +8,7 @@ import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import type { OciRepository } from "../../api/flux/source.ts";
 import { tarOf } from "../testing/archives/tar.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
@@ -24,13 +25,7 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (repository: string, more: object = {}): object => ({
-  url: `oci://${registry.host}/${repository}`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (repository: string, more: object = {}): object => specOf(registry, repository, more);
 const revision = async (): Promise<string> => (await controller.get("app"))!.status!.artifact!.revision;
 const requestsFor = async (work: () => Promise<unknown>): Promise<string[]> => {
   const before = registry.requests.length;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { artifactRepositories, externalArtifacts, ociRepositories } from "../../api/kinds.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
@@ -18,13 +19,7 @@ afterEach(async () => {
   await registry.close();
 });
 
-const spec = (repository: string, more: object = {}): object => ({
-  url: `oci://${registry.host}/${repository}`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (repository: string, more: object = {}): object => specOf(registry, repository, more);
 const following = { ref: { semver: ">=1.0.0" } };
 const lists = (): number => registry.requests.filter(({ path }) => path.includes("/tags/list")).length;
 const kinds = { object: artifactRepositories, "ExternalArtifact made from it": externalArtifacts };

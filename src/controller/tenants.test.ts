@@ -5,6 +5,7 @@ import { secrets } from "../../api/kinds.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { tarOf } from "../testing/archives/tar.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import type { Fault } from "../testing/registry/faults.ts";
 import { startProxy, type TestProxy } from "../testing/registry/proxy.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
@@ -50,13 +51,7 @@ const put = (to: TestRegistry, content: string, at = repository): Descriptor =>
       },
     ],
   });
-const spec = (more: object = {}): object => ({
-  url: `oci://${registry.host}/${repository}`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (more: object = {}): object => specOf(registry, repository, more);
 const digestOf = async (name: string): Promise<string | undefined> =>
   (await controller.get(name))?.status?.artifact?.digest;
 

@@ -7,6 +7,7 @@ import { ReconcileMemory } from "../controller/memory.ts";
 import { reconcile } from "../controller/reconcile.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
+import { specOf } from "../testing/kube/spec.ts";
 import type { AuthOptions } from "../testing/registry/auth.ts";
 import { testClient } from "../testing/registry/client.ts";
 import {
@@ -71,13 +72,7 @@ function put(
   return { root, layers: manifest.layers, config: manifest.config };
 }
 
-const spec = (repository: string, more: object = {}): object => ({
-  url: `oci://${registry.host}/${repository}`,
-  insecure: true,
-  interval: "10m",
-  ref: { tag: "1.0.0" },
-  ...more,
-});
+const spec = (repository: string, more: object = {}): object => specOf(registry, repository, more);
 const extractAll = { layerSelector: { operation: "ExtractAll" } };
 
 /** The requests of one reconcile, which must succeed. */

@@ -36,7 +36,7 @@ export interface TestController {
   stop(): Promise<void>;
 }
 
-export async function startTestController(
+async function startTestController(
   kube: MemoryKube,
   options: {
     readonly root: string;
@@ -62,6 +62,24 @@ export async function startTestController(
       stopping.abort();
       await parts.close();
     },
+  };
+}
+
+/** The controllers of a test, each as in a process of its own; they share the API and, unless told otherwise, the storage. */
+export function testControllers(kube: MemoryKube, root: string) {
+  const running = new Set<TestController>();
+  const stop = async (one: TestController): Promise<void> => {
+    running.delete(one);
+    await one.stop();
+  };
+  return {
+    start: async (options: Partial<Parameters<typeof startTestController>[1]> = {}): Promise<TestController> => {
+      const one = await startTestController(kube, { root, ...options });
+      running.add(one);
+      return one;
+    },
+    stop,
+    stopAll: async (): Promise<void> => void (await Promise.all([...running].map(stop))),
   };
 }
 
