@@ -12,7 +12,7 @@ export interface Pages {
   /** Where the pages are written. */
   readonly dir: string;
   /** Writes the page of an artifact, and gives its path. */
-  write(reference: string): Promise<string>;
+  readonly write: (reference: string) => Promise<string>;
 }
 
 /** Call it at the top of a suite, at whose end everything is removed. */
