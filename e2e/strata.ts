@@ -103,6 +103,7 @@ function defaultFlags(
     "--log-level=debug",
     "--enable-leader-election=false",
     "--requeue-dependency=2s",
+    "--sigstore-tuf=false",
   ];
 }
 
@@ -119,7 +120,13 @@ export async function strata(
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [path("dist/strata.js"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...env },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      TMPDIR: process.env["TMPDIR"],
+      STRATA_SIGSTORE_TUF: "false",
+      ...env,
+    },
   });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: Number(code ?? 1), stdout, stderr };

@@ -11,6 +11,7 @@ import type { InformerTuning } from "./kube/run/informer.ts";
 import type { Limits } from "./oci/limits.ts";
 import type { RegistryClientOptions } from "./registry/client.ts";
 import type { ServerLimits } from "./serve/listen.ts";
+import type { TufLimits } from "./tuf/refresh.ts";
 import type { VerifyLimits } from "./verify/limits.ts";
 
 const MiB = 1024 * 1024;
@@ -57,6 +58,7 @@ export const cliDefaults = Object.freeze({
   /** How many tags are shown. */
   tags: "20",
   serve: Object.freeze({ address: "127.0.0.1:9090", concurrent: "4" }),
+  sigstoreTufMirror: controllerFlags["sigstore-tuf-mirror"].default,
   pollMs: 500,
   /** How long a command that was stopped may take to clean up. */
   stopGraceMs: 3000,
@@ -126,6 +128,18 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   cacheTtlMs: 60 * 60_000,
 });
 
+/** How the public Sigstore's trusted root is kept fresh: a refresh is about ten requests and 50 KiB. */
+export const tufDefaults: TufLimits = Object.freeze({
+  refreshMs: 24 * 60 * 60_000,
+  retryMs: 60 * 60_000,
+  waitMs: 5000,
+  timeoutMs: 30_000,
+  maxBytes: 16 * MiB,
+  maxTargetBytes: 1 * MiB,
+  maxRotations: 64,
+  maxRedirects: 4,
+});
+
 /** How the Kubernetes API is spoken to. An API server gives up on a request after a minute, and sends bookmarks every one or two. */
 export const kubeDefaults = Object.freeze({
   connections: 16,
@@ -189,6 +203,10 @@ export interface CliEnvironment {
   /** PATH for credential helpers. */
   readonly path: string;
   readonly home: string;
+  /** Where Strata keeps what can be fetched again. */
+  readonly cacheDir: string;
+  /** False: nobody is asked for the trusted root of the public Sigstore, unless a flag says so. */
+  readonly sigstoreTuf: boolean;
   /** Password of an encrypted signing key, as cosign reads it; undefined where none is set. */
   readonly signingPassword: string | undefined;
 }
@@ -215,10 +233,19 @@ function colorFromEnv(env: Env): CliEnvironment["color"] {
   return env["TERM"] === "dumb" ? "never" : "auto";
 }
 
+/** Where each system has caches of programs. */
+function cacheRoot(env: Env, home: string): string {
+  if (process.platform === "win32") return env["LOCALAPPDATA"] || join(home, "AppData", "Local");
+  if (process.platform === "darwin") return join(home, "Library", "Caches");
+  return env["XDG_CACHE_HOME"] || join(home, ".cache");
+}
+
 export function cliEnvironment(env: Env = process.env): CliEnvironment {
   const home = env["HOME"] ?? env["USERPROFILE"] ?? ".";
   return Object.freeze({
     home,
+    cacheDir: join(cacheRoot(env, home), "strata"),
+    sigstoreTuf: !["false", "0"].includes(env["STRATA_SIGSTORE_TUF"] ?? ""),
     dockerConfigDir: env["DOCKER_CONFIG"] || join(home, ".docker"),
     kubeconfig: env["KUBECONFIG"] || join(home, ".kube", "config"),
     proxy: proxyFromEnv(env),

@@ -124,6 +124,23 @@ export const controllerFlags = {
     default: "",
     description: "service account whose workload identity is used by objects with a cloud provider that name none",
   },
+  "sigstore-tuf": {
+    type: "boolean",
+    default: true,
+    description:
+      "refresh the trusted root of the public Sigstore by TUF, once a day while something is verified by it; false: trust the one that this version came with",
+  },
+  "sigstore-tuf-mirror": {
+    type: "string",
+    default: "https://tuf-repo-cdn.sigstore.dev",
+    description: "URL of the TUF repository that the trusted root comes from",
+  },
+  "sigstore-tuf-root": {
+    type: "string",
+    default: "",
+    description:
+      "file with the root.json by which the mirror is trusted; empty: that of the public Sigstore. With one of another Sigstore, nothing is trusted before the first refresh has worked",
+  },
   "graceful-shutdown-timeout": {
     type: "duration",
     default: "30s",

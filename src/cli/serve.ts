@@ -10,6 +10,7 @@ import { type Flags, type FlagValues, parseOnlyFlags } from "./flags/flags.ts";
 import { flagsHelp } from "./flags/help.ts";
 import { openRegistry } from "./source.ts";
 import { plain } from "./terminal.ts";
+import { publicRootOf, trustFlags } from "./trust.ts";
 
 const flags = {
   file: { type: "string", short: "f", takes: "DIR", help: "directory of manifests" },
@@ -31,6 +32,7 @@ const flags = {
     default: cliDefaults.serve.concurrent,
     help: `how many are reconciled at once (default ${cliDefaults.serve.concurrent})`,
   },
+  ...trustFlags,
 } as const satisfies Flags;
 
 const help = `
@@ -100,6 +102,7 @@ async function serveUntilStopped({ values, dir, storage, concurrent }: Job, io: 
         address: values.listen,
         ociAddress: values["oci-listen"],
         registry,
+        publicRoot: await publicRootOf(values, io, io.signal),
         ownCredentials: credentials,
         concurrent,
         onProblem: (message) => say(`! ${message}`),

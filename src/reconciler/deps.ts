@@ -19,6 +19,8 @@ export interface ReconcilerOptions {
   readonly servers: Servers;
   readonly retention: RetentionPolicy;
   readonly cachedExternalArtifact: (key: ObjectKey) => ExternalArtifact | undefined;
+  /** By default the one that came along. */
+  readonly publicRoot?: Parameters<typeof lazyVerifier>[0] | undefined;
   readonly announce: Announcer;
   readonly meter: Meter;
   readonly log: Deps["log"];
@@ -39,7 +41,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     kube,
     sources,
     store,
-    verifier: lazyVerifier(),
+    verifier: lazyVerifier(options.publicRoot),
     publishers: {
       oci: ociPublisher(sources, store),
       ...companionPublishers(kube, {

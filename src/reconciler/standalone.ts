@@ -8,7 +8,7 @@ import type { KubeClient, ObjectKey } from "../kube/client.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop } from "../controller/loop.ts";
-import { reconcilerDeps } from "./deps.ts";
+import { reconcilerDeps, type ReconcilerOptions } from "./deps.ts";
 import { startServers, type Servers } from "./servers.ts";
 import { localSources } from "../pipeline/sources.ts";
 import type { RawObject } from "../pipeline/object.ts";
@@ -20,6 +20,8 @@ export interface StandaloneOptions {
   readonly address: string;
   readonly ociAddress: string | undefined;
   readonly registry: RegistryClient;
+  /** By default the one that came along. */
+  readonly publicRoot?: ReconcilerOptions["publicRoot"];
   readonly ownCredentials: CredentialProvider | undefined;
   readonly concurrent: number;
   /** Manifests that cannot be read, and what is wrong with them. */
@@ -119,6 +121,7 @@ async function standaloneDeps(
       servers,
       retention: standaloneDefaults.retention,
       log,
+      publicRoot: options.publicRoot,
       cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
       announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
       meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },

@@ -109,6 +109,10 @@ describe("what only Strata has", () => {
     metrics.reused(7);
     metrics.stage("operate", 1234);
     metrics.leading(true);
+    metrics.trustedRoot({ refreshedAt: undefined, result: "found" });
+    metrics.trustedRoot({ refreshedAt: 1_700_000_000_000, result: "success" });
+    metrics.trustedRoot({ refreshedAt: 1_700_000_000_000, result: "failure" });
+    metrics.trustedRoot({ refreshedAt: 1_700_000_000_000, result: "failure" });
     expect(await samples(metrics, /^(strata_(?!.*_bucket)|leader_)/)).toEqual([
       'leader_election_master_status{name="strata-controller-leader-election"} 1',
       'strata_registry_requests_total{method="GET",status="200"} 2',
@@ -117,6 +121,9 @@ describe("what only Strata has", () => {
       "strata_reused_bytes_total 7",
       'strata_stage_duration_seconds_sum{stage="operate"} 1.234',
       'strata_stage_duration_seconds_count{stage="operate"} 1',
+      'strata_sigstore_root_refreshes_total{result="success"} 1',
+      'strata_sigstore_root_refreshes_total{result="failure"} 2',
+      "strata_sigstore_root_refreshed_timestamp_seconds 1700000000",
     ]);
   });
 });

@@ -4,6 +4,7 @@ import type { ObjectKey } from "../kube/client.ts";
 import { durationMetric, infoMetric, leftOutMetric } from "./object-series.ts";
 import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
 import { storageMetrics, type StorageSpace } from "./storage-metrics.ts";
+import { trustMetrics, type TrustedRootState } from "./trust-metrics.ts";
 
 export type ReconcileResult = "success" | "error" | "requeue_after";
 
@@ -36,6 +37,7 @@ export interface Metrics {
   reused(bytes: number): void;
   stage(name: string, milliseconds: number): void;
   leading(isLeader: boolean): void;
+  trustedRoot(state: TrustedRootState): void;
   /** Asked at each scrape. */
   showResources(list: () => Iterable<ResourceInfo>): void;
   /** Asked at each scrape. */
@@ -64,6 +66,7 @@ export function createMetrics({ kind, concurrent }: MetricsOptions): Metrics {
     queue: queueMetrics(registry, { controller, concurrent }),
     ...reconcileMetrics(registry, kind.kind, leftOut),
     ...transferMetrics(registry),
+    ...trustMetrics(registry),
     leading: (isLeader) => leader.set({ name: "strata-controller-leader-election" }, isLeader ? 1 : 0),
     showResources: (list) => infoMetric(registry, kind, list, leftOut),
     showStorage: (space) => storageMetrics(registry, space),

@@ -17,7 +17,7 @@ export interface CommandTestOptions {
   /** Columns of the terminal that stdout is; undefined where it is none. */
   readonly columns?: number;
   readonly stdin?: string;
-  /** Environment variables; HOME is a directory that does not exist unless it is given. */
+  /** Environment variables; HOME is a directory that does not exist, and nobody is asked for trusted roots, unless they say so. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -33,7 +33,7 @@ export function testIO(options: CommandTestOptions = {}): {
     return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
   };
   const [stdout, stderr] = [collect(), collect()];
-  const environment = cliEnvironment({ HOME: "nonexistent", ...options.env });
+  const environment = cliEnvironment({ HOME: "nonexistent", STRATA_SIGSTORE_TUF: "false", ...options.env });
   const stderrTerminal = options.terminal === true ? { isTTY: true, columns: 80 } : noTerminal;
   const stdoutTerminal = options.columns === undefined ? noTerminal : { isTTY: true, columns: options.columns };
   const io = {

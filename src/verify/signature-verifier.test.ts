@@ -7,9 +7,11 @@ import { verifyLimits } from "../config.ts";
 import type { Repository } from "../oci/content.ts";
 import { bundleType, dsseBundle, signWith, statement } from "../testing/signatures/cosign-signatures.ts";
 import { SignedArtifact } from "../testing/signatures/signed-artifact.ts";
-import { cosignKeyPolicy } from "./policy.ts";
+import { TestSigstore } from "../testing/signatures/sigstore.ts";
+import { cosignKeyPolicy, keylessPolicy } from "./policy.ts";
 import { accessKey } from "../sharing/access-key.ts";
 import { signatureVerifier } from "./signature-verifier.ts";
+import type { VerifyPolicy } from "./verifier.ts";
 
 const { signal } = new AbortController();
 const keys = generateKeyPairSync("ed25519");
@@ -78,6 +80,32 @@ it("keeps a result for those with the same access alone, and none where the acce
   const [alice, bob] = [accessKey({ who: "alice" }), accessKey({ who: "bob" })];
   expect([await asks(alice), await asks(alice), await asks(bob)]).toEqual([true, false, true]);
   expect([await asks(undefined), await asks(undefined)]).toEqual([true, true]);
+});
+
+it("judges by the public root of the moment, and asks for it where nothing else is named", async () => {
+  const [old, young] = [new TestSigstore(), new TestSigstore()];
+  let current = old;
+  let asked = 0;
+  const publicRoot = async () => (asked++, await Promise.resolve(current.rootWithoutLog()));
+  const verifier = signatureVerifier(verifyLimits, Date.now, publicRoot);
+  const verify = async (by: VerifyPolicy): Promise<unknown> =>
+    await verifier.verify({ repository, root: artifact.root, policy: by, signal }).then(
+      ({ result }) => result,
+      (error: unknown) => (error as { code: string }).code,
+    );
+  await artifact.refer(bundleType, [old.timestamped(artifact.root.digest)]);
+  expect([await verify(keylessPolicy([], undefined)), await verify(keylessPolicy([], undefined))]).toEqual([
+    "verified",
+    "verified",
+  ]);
+  expect(asked).toBe(2);
+  current = young;
+  expect(await verify(keylessPolicy([], undefined))).toBe("VerificationFailed");
+  expect(asked).toBe(3);
+  expect(await verify(keylessPolicy([], old.rootWithoutLog()))).toBe("verified");
+  await sign();
+  expect(await verify(policy)).toBe("verified");
+  expect(asked).toBe(3);
 });
 
 it("does not remember a refusal: a signature may be added", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { CodedError } from "../errors.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
 import { assertOld } from "./age.ts";
@@ -7,8 +8,8 @@ import { settled } from "../oci/fetch-all.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
 import { verifyOcm } from "./ocm/ocm.ts";
-import { TrustedRoots } from "./cosign/trusted-root.ts";
-import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
+import { embeddedRoot, type ReadPublicRoot, TrustedRoots } from "./cosign/trusted-root.ts";
+import type { Verification, Verifier, VerifyPolicy, VerifyRequest } from "./verifier.ts";
 
 /**
  * Verifies signatures by cosign, by notation and of OCM component versions. A good result is kept by access, digest and policy, since none can change without
@@ -16,40 +17,65 @@ import type { Verification, Verifier, VerifyRequest } from "./verifier.ts";
  * policy lets pass depends on the signatures that were shown.
  *
  * @param clock milliseconds since the epoch
+ * @param publicRoot by default the one that came along
  */
-export function signatureVerifier(limits: VerifyLimits, clock: () => number = Date.now): Verifier {
+export function signatureVerifier(
+  limits: VerifyLimits,
+  clock: () => number = Date.now,
+  publicRoot: ReadPublicRoot = embeddedRoot,
+): Verifier {
   const roots = new TrustedRoots();
   const known = new SharedCache<Verification>({ max: limits.cacheEntries, ttl: limits.cacheTtlMs });
   return {
     verify: async (request) => {
-      const { repository, root, policy } = request;
-      // notation chooses its statement by the repository, so a result is good for that one alone.
-      const key = JSON.stringify([
-        policy.fingerprint,
-        policy.provider === "cosign" ? policy.annotations : undefined,
-        repository.name,
-        root.digest,
-        ...(root.isHint ? [] : [root.size, root.mediaType]),
-      ]);
+      const { repository, policy, signal } = request;
+      if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
+      const trustedRoot = await trustedRootOf(policy, () => publicRoot(signal));
+      const key = keyOf(request, trustedRoot);
       const cached = repository.access && known.get(repository.access, key);
       if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return assertOld(cached, request, clock());
-      const verification = await verify(request, limits, { roots, now: clock() });
+      const verification = await verify(request, limits, { roots, trustedRoot, now: clock() });
       if (repository.access) known.set(repository.access, key, verification);
       return assertOld(verification, request, clock());
     },
   };
 }
 
+/** What a result is good for, besides the access. */
+function keyOf({ policy, repository, root }: VerifyRequest, trustedRoot: string | undefined): string {
+  return JSON.stringify([
+    policy.fingerprint,
+    // It may be another one tomorrow.
+    isPublic(policy) ? fingerprintOf(trustedRoot ?? "") : undefined,
+    policy.provider === "cosign" ? policy.annotations : undefined,
+    // notation chooses its statement by the repository.
+    repository.name,
+    root.digest,
+    ...(root.isHint ? [] : [root.size, root.mediaType]),
+  ]);
+}
+
+const fingerprintOf = (text: string): string => createHash("sha256").update(text).digest("base64");
+const needsRoot = (policy: VerifyPolicy): boolean =>
+  policy.provider === "cosign" && (policy.method === "keyless" || policy.minAgeMs !== undefined);
+const isPublic = (policy: VerifyPolicy): boolean =>
+  policy.provider === "cosign" && needsRoot(policy) && policy.trustedRoot === undefined;
+
+/** `trusted_root.json` that the policy names, else the public one; undefined where none is needed. */
+async function trustedRootOf(policy: VerifyPolicy, publicRoot: () => Promise<string>): Promise<string | undefined> {
+  if (isPublic(policy)) return await publicRoot();
+  return policy.provider === "cosign" && needsRoot(policy) ? policy.trustedRoot : undefined;
+}
+
 async function verify(
   request: VerifyRequest,
   limits: VerifyLimits,
-  { roots, now }: { roots: TrustedRoots; now: number },
+  { roots, trustedRoot, now }: { roots: TrustedRoots; trustedRoot: string | undefined; now: number },
 ): Promise<Verification> {
   const { policy, repository, signal } = request;
-  if (signal.aborted) throw new CodedError("Aborted", "verifying signatures was aborted");
   if (policy.provider === "ocm") return await verifyOcm(request, policy, limits);
   const metered = { ...request, repository: withBudget(repository, limits.maxTotalBytes) };
-  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, { roots, now });
+  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, { roots, trustedRoot, now });
   // notation signs the size and the type along. How much is read is for the repository to cap.
   const root = await settled(repository, request.root, { maxManifestBytes: Infinity }, signal);
   return await verifyNotation({ ...metered, root }, policy, limits, now);

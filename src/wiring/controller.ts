@@ -38,6 +38,7 @@ import { Replica } from "../runtime/replica.ts";
 import { certificateIn } from "../serve/certificate.ts";
 import { serveMetrics, serveProbes } from "../serve/health.ts";
 import type { Certificate } from "../serve/listen.ts";
+import { controllerRoot } from "./sigstore-root.ts";
 
 const component = "strata-controller";
 
@@ -248,6 +249,7 @@ class Controller {
         kube: kube.client,
         sources,
         servers,
+        publicRoot: await controllerRoot(this.#config, this.#process, signal),
         announce,
         meter: metrics,
         log: logger.log,

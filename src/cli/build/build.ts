@@ -6,9 +6,9 @@ import { buildArtifact, type BuildContext, type Built } from "../../pipeline/bui
 import { findContent } from "../../pipeline/component.ts";
 import { selectContent, selectRequest } from "../../pipeline/select.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
-import { verifySource } from "../../pipeline/verify.ts";
+import { verifySource, type Verified } from "../../pipeline/verify.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
-import { lazyVerifier } from "../../pipeline/verify-policy.ts";
+import type { Verifier } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { checkDestination, type Destination, parseDestination, writeToStdout } from "./destination.ts";
 import { buildDirectory } from "./directory.ts";
@@ -25,6 +25,7 @@ import { Progress } from "../progress.ts";
 import { parseSource, sourceFlags } from "../source.ts";
 import { inFlags } from "../suggested-flags.ts";
 import { plain } from "../terminal.ts";
+import { trustFlags, withVerifier } from "../trust.ts";
 import { writeDirectoryOutput, writeFileOutput } from "../../output/write-output.ts";
 import { layerRow } from "../../pipeline/selected.ts";
 
@@ -49,6 +50,7 @@ const otherFlags = {
   },
   locked: { type: "boolean", help: "with -f: take the digest that strata lock has written to FILE.lock" },
   "dry-run": { type: "boolean", help: "say what would be taken and why; downloads manifests only" },
+  ...trustFlags,
   ...sourceFlags,
   output: {
     ...documentFlag,
@@ -91,7 +93,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
       : await sourceFromFile(values.file, values.locked === true, io);
   const dir = await mkdtemp(join(tmpdir(), "strata-build-"));
   try {
-    return await buildFrom(source, dir, { destination, format, io });
+    return await withVerifier(values, io, (verifier) => buildFrom(source, dir, { destination, format, io, verifier }));
   } catch (error) {
     throw values.file === undefined ? inFlags(error) : error;
   } finally {
@@ -155,9 +157,14 @@ interface Output {
   readonly destination: Destination | undefined;
   readonly format: OutputFormat;
   readonly io: CommandIO;
+  readonly verifier: Verifier;
 }
 
-async function buildFrom(source: BuildSource, dir: string, { destination, format, io }: Output): Promise<number> {
+async function buildFrom(
+  source: BuildSource,
+  dir: string,
+  { destination, format, io, verifier }: Output,
+): Promise<number> {
   const { repository, object, repositoryPath } = source;
   const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
   const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
@@ -165,7 +172,7 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
   const onDecision = destination ? undefined : (decision: Decision) => void decisions.push(decision);
   try {
     const { verification, selection: known } = await verifySource({
-      verifier: lazyVerifier(),
+      verifier,
       policy: source.policy,
       repository,
       select: selectRequest(common, onDecision),
@@ -174,15 +181,8 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
     const found = await findContent({ ...common, place: source.place, open: source.open, verification });
     const context = { ...common, found };
     const selection = known ?? (await selectContent(context, onDecision));
-    if (destination === undefined) {
-      printDryRun(io, format, { resolved, found, decisions, selection, verification });
-      return 0;
-    }
-    const make = { ...context, dir, selection, destination };
-    if (format === "text") {
-      const told = await makeForPeople(make, io);
-      printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, resolved, found, verification });
-    } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, verification }));
+    if (destination === undefined) printDryRun(io, format, { resolved, found, decisions, selection, verification });
+    else await deliver({ ...context, dir, selection, destination }, { format, io, verification });
     return 0;
   } catch (error) {
     if (destination === undefined && format === "text")
@@ -195,6 +195,18 @@ async function buildFrom(source: BuildSource, dir: string, { destination, format
       });
     throw error;
   }
+}
+
+/** Makes it, and says what was made. */
+async function deliver(
+  make: Make,
+  { format, io, verification }: Pick<Output, "format" | "io"> & Pick<Verified, "verification">,
+): Promise<void> {
+  const { found, resolved, destination } = make;
+  if (format === "text") {
+    const told = await makeForPeople(make, io);
+    printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, resolved, found, verification });
+  } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, verification }));
 }
 
 interface Make extends BuildContext {

@@ -9,11 +9,13 @@ import { documentFlag, errorDocument, formatOf, type OutputFormat, printData, pr
 import { inSourceFlags, sourceFlags } from "../source.ts";
 import { inFlags } from "../suggested-flags.ts";
 import { plain } from "../terminal.ts";
+import { trustFlags, withVerifier } from "../trust.ts";
 import { type Change, changesBetween } from "./changes.ts";
 import type { ListedFile } from "./files.ts";
 import { kindOf, openSide, type Side } from "./side.ts";
 
 const otherFlags = {
+  ...trustFlags,
   ...sourceFlags,
   output: { ...documentFlag, short: "o", help: "print what differs for a program" },
 } as const satisfies Flags;
@@ -89,7 +91,9 @@ async function compare(
   const side = async (text: string, name: string): Promise<Side> => {
     await mkdir(join(dir, name));
     const access = { insecure: values.insecure, caFile: values["ca-file"] };
-    return await openSide({ text, dir: join(dir, name), selection: values, flags: access }, io);
+    return await withVerifier(values, io, (verifier) =>
+      openSide({ text, dir: join(dir, name), selection: values, flags: access, verifier }, io),
+    );
   };
   try {
     const sides = { a: await side(a, "a"), b: await side(b, "b") };

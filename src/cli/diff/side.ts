@@ -5,8 +5,8 @@ import { buildArtifact } from "../../pipeline/build.ts";
 import { findContent } from "../../pipeline/component.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
 import { selectContent, selectRequest } from "../../pipeline/select.ts";
-import { lazyVerifier } from "../../pipeline/verify-policy.ts";
 import { verifySource } from "../../pipeline/verify.ts";
+import type { Verifier } from "../../verify/verifier.ts";
 import type { SelectionValues } from "../build/selection-flags.ts";
 import { type BuildSource, sourceFromFlags, sourceFromManifest } from "../build/source.ts";
 import { type CommandIO, UsageError } from "../command.ts";
@@ -29,6 +29,7 @@ export interface SideRequest {
   readonly dir: string;
   readonly selection: SelectionValues;
   readonly flags: SourceFlags;
+  readonly verifier: Verifier;
 }
 
 export type SideKind = "reference" | "manifest" | "directory";
@@ -48,13 +49,13 @@ export async function kindOf(text: string): Promise<SideKind> {
 
 /** What is on one side, as files. @throws what reading and building throw */
 export async function openSide(request: SideRequest, io: CommandIO): Promise<Side> {
-  const { text, selection, flags, dir } = request;
+  const { text, selection, flags, dir, verifier } = request;
   const kind = await kindOf(text);
   if (kind === "directory") return { name: text, files: await directory(text, io) };
   const source =
     kind === "manifest" ? await sourceFromManifest(text, io) : await sourceFromFlags(text, selection, flags, io);
   try {
-    return { name: text, ...(await built(source, dir, io)) };
+    return { name: text, ...(await built(source, { dir, verifier }, io)) };
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     throw new CodedError(error.code, `${text}: ${error.message}`, { cause: error.cause });
@@ -74,12 +75,16 @@ async function directory(path: string, { signal }: CommandIO): Promise<Files> {
 }
 
 /** The artifact that a build makes, as files. */
-async function built(source: BuildSource, dir: string, { signal }: CommandIO): Promise<Omit<Side, "name">> {
+async function built(
+  source: BuildSource,
+  { dir, verifier }: Pick<SideRequest, "dir" | "verifier">,
+  { signal }: CommandIO,
+): Promise<Omit<Side, "name">> {
   const { object, repository, repositoryPath, policy, place, open, rule } = source;
   const resolved = await resolveRoot(rule, repository, "read", signal);
   const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal };
   const { verification, selection: known } = await verifySource({
-    verifier: lazyVerifier(),
+    verifier,
     policy,
     repository,
     select: selectRequest(common),

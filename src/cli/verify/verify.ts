@@ -5,15 +5,15 @@ import type { Derivation } from "../../../api/v1beta1/derivation.ts";
 import { codeOf } from "../../errors.ts";
 import { formatReference } from "../../oci/reference.ts";
 import type { Descriptor } from "../../oci/types.ts";
-import { lazyVerifier } from "../../pipeline/verify-policy.ts";
 import { resolveNamed } from "../../tags/resolve.ts";
-import type { CosignKeyPolicy, Verification, VerifyPolicy } from "../../verify/verifier.ts";
+import type { CosignKeyPolicy, Verification, Verifier, VerifyPolicy } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { documentFlag, errorDocument, formatOf, type OutputFormat, printData, printError } from "../output.ts";
 import { openSource, type OpenedSource, sourceFlags } from "../source.ts";
 import { plain } from "../terminal.ts";
+import { trustFlags, withVerifier } from "../trust.ts";
 import { readDerivation } from "./derivation.ts";
 import { policyHelp, policyOf, policyOptions } from "./policy.ts";
 import { rebuild, type Rebuilt } from "./rebuild.ts";
@@ -28,6 +28,7 @@ const otherFlags = {
     takes: "REFERENCE",
     help: "with --derivation: read upstream there instead, by the same digest",
   },
+  ...trustFlags,
   ...sourceFlags,
   output: { ...documentFlag, short: "o", help: "print the result for a program" },
 } as const satisfies Flags;
@@ -81,7 +82,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const source = await openSource(text, accessOf(values), io);
   try {
     const root = await resolveNamed(source.repository, source.reference, "read", io.signal);
-    return await check({ values, format, source, root, policy }, io);
+    return await withVerifier(values, io, (verifier) => check({ values, format, source, root, policy, verifier }, io));
   } finally {
     await source.close();
   }
@@ -95,6 +96,7 @@ interface Check {
   readonly source: OpenedSource;
   readonly root: Descriptor;
   readonly policy: VerifyPolicy;
+  readonly verifier: Verifier;
 }
 
 /** What was found out. */
@@ -128,9 +130,9 @@ async function check(request: Check, io: CommandIO): Promise<number> {
 }
 
 /** @throws VerificationFailed, TooYoung, what the registry client throws */
-async function signed({ values, source, root, policy }: Check, io: CommandIO): Promise<Result> {
+async function signed({ values, source, root, policy, verifier }: Check, io: CommandIO): Promise<Result> {
   const request = { repository: source.repository, root, signal: io.signal };
-  const verification = await lazyVerifier().verify({ ...request, policy });
+  const verification = await verifier.verify({ ...request, policy });
   const reference = formatReference({ ...source.reference, digest: root.digest });
   if (values.derivation !== true) return { reference, verification };
   return { reference, verification, ...(await readDerivation(request, policy as CosignKeyPolicy)) };

@@ -50,6 +50,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "src/oci",
       "src/registry",
       "src/serve",
+      "src/tuf",
       "src/verify",
     ],
   },
@@ -144,6 +145,12 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "lru-cache",
       "re2js",
     ],
+  },
+  "src/tuf": {
+    holds: "keeps the public Sigstore's trusted root fresh",
+    imports: ["src/disk", "src/errors", "src/http", "src/text/json", "src/verify/cosign/trusted-root"],
+    packages: ["tuf-js", "undici"],
+    reaches: ["fs"],
   },
   "src/kube": {
     holds: "the port to Kubernetes, conditions, clocks",

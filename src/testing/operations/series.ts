@@ -24,6 +24,7 @@ function workedMetrics(): ReturnType<typeof createMetrics> {
   metrics.registryRequest({ method: "GET", status: 200 });
   metrics.stage("resolve", 1);
   metrics.leading(true);
+  metrics.trustedRoot({ refreshedAt: 1, result: "success" });
   metrics.queue.event({ type: "started", waitedMs: 1 });
   metrics.queue.event({ type: "finished", workedMs: 1 });
   metrics.queue.show(() => ({ depth: 0, running: 0, aside: 0, scheduled: 0, unfinishedMs: 0, longestRunningMs: 0 }));

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject, sign } from "node:crypto";
+import type { Digest } from "../../oci/types.ts";
 import {
   type CertificateOptions,
   codeSigning,
@@ -8,7 +9,9 @@ import {
   makeCertificate,
   type TestCertificate,
 } from "./certificates.ts";
+import { dsseBundle, inTotoType, pae, signWith, statement } from "./cosign-signatures.ts";
 import { TestRekor } from "./rekor.ts";
+import type { TestLayer } from "./signed-artifact.ts";
 import { TestTimestampAuthority } from "./timestamps.ts";
 
 interface Log {
@@ -26,6 +29,10 @@ export interface LeafOptions {
   readonly publicKey?: KeyObject;
   /** Whether the certificate carries proof of having been logged; default true. */
   readonly logged?: boolean;
+}
+
+export interface TimestampedOptions extends LeafOptions {
+  readonly at?: Date;
 }
 
 export interface LogEntryOptions {
@@ -104,6 +111,24 @@ export class TestSigstore {
       }),
     };
     return makeCertificate(certificate);
+  }
+
+  /** A keyless bundle as `cosign sign` makes it, which no log but a timestamp vouches for. */
+  timestamped(
+    digest: Digest,
+    { at = new Date("2025-03-01T12:01:00Z"), ...options }: TimestampedOptions = {},
+  ): TestLayer {
+    const leaf = this.leaf({ notBefore: new Date(at.getTime() - 60_000), ...options });
+    const payload = statement(digest);
+    const signature = signWith(leaf.privateKey)(pae(inTotoType, payload));
+    return dsseBundle(payload, () => signature, {
+      material: {
+        certificate: { rawBytes: leaf.certificate.raw.toString("base64") },
+        timestampVerificationData: {
+          rfc3161Timestamps: [{ signedTimestamp: this.tsa.stamp(signature, at).toString("base64") }],
+        },
+      },
+    });
   }
 
   /** RFC 6962, section 3: the log's promise to include the precertificate, as an extension of the certificate. */

@@ -11,6 +11,14 @@ import type { SignatureMaterial } from "./signature-material.ts";
 import type { TrustedRoots } from "./trusted-root.ts";
 import type { CosignKeylessPolicy, CosignKeyPolicy, TrustedKey, Verification, VerifyRequest } from "../verifier.ts";
 
+/** What signatures are judged by, besides the policy. */
+export interface Judging {
+  readonly roots: TrustedRoots;
+  /** `trusted_root.json`; undefined where neither certificates nor times are asked for. */
+  readonly trustedRoot: string | undefined;
+  readonly now: number;
+}
+
 /**
  * Looks for one good cosign signature: Sigstore bundles among the root's referrers first, then the older signatures under
  * its `.sig` tag. Where the policy asks for an age, for one that is old enough, and else for the oldest.
@@ -21,12 +29,11 @@ export async function verifyCosign(
   request: VerifyRequest,
   policy: CosignKeyPolicy | CosignKeylessPolicy,
   limits: VerifyLimits,
-  { roots, now }: { readonly roots: TrustedRoots; readonly now: number },
+  { roots, trustedRoot, now }: Judging,
 ): Promise<Verification> {
   const { repository, root } = request;
-  const needsRoot = policy.method === "keyless" || policy.minAgeMs !== undefined;
   const purpose = policy.method === "keyless" ? "certificates" : "times";
-  const trust = needsRoot ? await roots.get(policy.trustedRoot, purpose) : undefined;
+  const trust = trustedRoot === undefined ? undefined : await roots.get(trustedRoot, purpose);
   const findings = new Findings(request.signal);
   const search = { policy, limits, trust, findings, now };
   const found = await oldestGood(request, search);

@@ -11,22 +11,30 @@ const publicTuf = "https://tuf-repo-cdn.sigstore.dev";
 /** What a trusted root is asked for: who issues certificates, or when a signature was seen. */
 export type RootPurpose = "certificates" | "times";
 
+/** `trusted_root.json` of the public Sigstore. @throws DependencyNotReady where there is none yet; Aborted */
+export type ReadPublicRoot = (signal: AbortSignal) => Promise<string>;
+
 /** Keeps what trusted roots were parsed to. */
 export class TrustedRoots {
   readonly #parsed = new LRUCache<string, TrustMaterial>({ max: maxRoots });
 
   /**
-   * @param json a `trusted_root.json`; undefined for the public Sigstore's, as the sigstore packages ship it
+   * @param json a `trusted_root.json`
    * @throws SecretInvalid also where it does not hold what the purpose needs
    */
-  async get(json: string | undefined, purpose: RootPurpose): Promise<TrustMaterial> {
-    const key = json === undefined ? "public" : createHash("sha256").update(json).digest("hex");
+  async get(json: string, purpose: RootPurpose): Promise<TrustMaterial> {
+    const key = createHash("sha256").update(json).digest("hex");
     const known = this.#parsed.get(key);
-    const material = known ?? (await parse(json ?? (await publicRoot())));
+    const material = known ?? (await parse(json));
     if (known === undefined) this.#parsed.set(key, material);
     assertSuffices(material, purpose);
     return material;
   }
+}
+
+/** @throws SecretInvalid for a `trusted_root.json` by which no certificate can be judged */
+export async function assertTrustedRoot(json: string): Promise<void> {
+  assertSuffices(await parse(json), "certificates");
 }
 
 /** Without these a root could only be trusted by leaving checks out. @throws SecretInvalid */
@@ -60,7 +68,19 @@ function invalid(problem: string, cause?: unknown): CodedError {
   );
 }
 
-async function publicRoot(): Promise<string> {
+/** The trusted root of the public Sigstore as the sigstore packages ship it. */
+export async function embeddedRoot(): Promise<string> {
+  return (await seed()).targets["trusted_root.json"].toString("utf8");
+}
+
+/** Its TUF repository's `root.json` likewise. */
+export async function publicAnchor(): Promise<Uint8Array> {
+  return (await seed())["root.json"];
+}
+
+async function seed() {
   const { default: seeds } = await import("@sigstore/tuf/seeds.json", { with: { type: "json" } });
-  return Buffer.from(seeds[publicTuf].targets["trusted_root.json"], "base64").toString("utf8");
+  const bytes = (base64: string): Buffer => Buffer.from(base64, "base64");
+  const { targets, "root.json": root } = seeds[publicTuf];
+  return { "root.json": bytes(root), targets: { "trusted_root.json": bytes(targets["trusted_root.json"]) } };
 }

@@ -1,0 +1,55 @@
+import { type ProxyEnvironment, registryDefaults, tufDefaults } from "../config.ts";
+import { CodedError } from "../errors.ts";
+import { Channel } from "../registry/channel.ts";
+import { readAnchor } from "../tuf/anchor.ts";
+import { PublicRoot, type RootState } from "../tuf/public-root.ts";
+
+export interface SigstoreRootOptions {
+  readonly mirror: string;
+  /** File with the `root.json` by which the mirror is trusted; "": that of the public Sigstore. */
+  readonly rootFile: string;
+  /** Where what was fetched is kept. */
+  readonly directory: string;
+  readonly proxy: ProxyEnvironment;
+  readonly report: (state: RootState) => void;
+}
+
+/** `trusted_root.json` of the moment. */
+export type ReadRoot = (signal: AbortSignal) => Promise<string>;
+
+/** The names of the flags are those of controller and command line. @throws InvalidSpec for a wrong URL, a file that cannot be read */
+export async function sigstoreRoot(options: SigstoreRootOptions, stopping: AbortSignal): Promise<ReadRoot> {
+  const { mirror, rootFile, proxy } = options;
+  const { protocol } = URL.canParse(mirror) ? new URL(mirror) : { protocol: "" };
+  if (protocol !== "https:" && protocol !== "http:")
+    throw new CodedError("InvalidSpec", `--sigstore-tuf-mirror is "${mirror}"; write a URL with https:// or http://`);
+  const root = new PublicRoot(
+    {
+      ...options,
+      anchor: rootFile === "" ? undefined : await readAnchor(rootFile),
+      limits: tufDefaults,
+      userAgent: registryDefaults.userAgent,
+      connect: () => new TufChannel(proxy),
+      now: Date.now,
+    },
+    stopping,
+  );
+  return async (signal) => await root.current(signal);
+}
+
+/** The same connections that registries get: proxies of the environment, the system's certificates. */
+class TufChannel {
+  readonly #channel: Channel;
+
+  constructor(environmentProxy: ProxyEnvironment) {
+    this.#channel = new Channel({ tls: undefined, proxy: undefined }, { ...registryDefaults, environmentProxy });
+  }
+
+  dispatcher(url: URL): ReturnType<Channel["dispatcher"]> {
+    return this.#channel.dispatcher(url, "metadata", true);
+  }
+
+  async destroy(): Promise<void> {
+    await this.#channel.destroy();
+  }
+}
