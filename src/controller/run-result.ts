@@ -5,7 +5,7 @@ import type { RunningBuild } from "../pipeline/shared-builds.ts";
 import type { Published } from "../publish/port.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
-import type { Cooling } from "./cooling.ts";
+import type { Cooling } from "../pipeline/old-enough.ts";
 import type { FailingStage } from "./policy.ts";
 
 /** The same is being built for another object: to be waited for outside of any worker, for a while. */

@@ -3,6 +3,8 @@ import type { FoundResource } from "../component/resolve.ts";
 import { codeOf } from "../errors.ts";
 import type { NextStep, Repository } from "../oci/content.ts";
 import { settled } from "../oci/fetch-all.ts";
+import { Alternatives } from "../pipeline/alternatives.ts";
+import { takeOldEnough, type Cooling } from "../pipeline/old-enough.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Freshness } from "../pipeline/ports.ts";
 import { resolveRoot, tagRule, type Resolved } from "../pipeline/resolve.ts";
@@ -15,8 +17,6 @@ import type { Selection } from "../select/selection.ts";
 import type { Artifact } from "../store/store.ts";
 import type { TagRule } from "../tags/rule.ts";
 import { verifiedCondition } from "./conditions.ts";
-import { Alternatives } from "./alternatives.ts";
-import { coolingOf, type Cooling } from "./cooling.ts";
 import { contentPlace, findForObject, movedResource } from "./find.ts";
 import { Maker, type Upstream } from "./maker.ts";
 import type { ReconcileContext } from "./memory.ts";
@@ -112,24 +112,19 @@ export class Run {
     stored: Artifact | undefined,
   ): Promise<{ readonly current: Current | Waiting; readonly cooling: Cooling | undefined }> {
     const alternatives = new Alternatives({ rule, repository, stored, url: this.#owner.object.spec.url });
-    let cooling: Cooling | undefined;
-    for (let resolved = newest; ;) {
-      this.#learn({ resolved });
-      try {
-        return { current: await this.#buildUnlessCurrent(repository, resolved, stored), cooling };
-      } catch (error) {
-        if (codeOf(error) !== "TooYoung") throw error;
-        cooling = coolingOf(error, resolved, cooling);
-        const young = resolved;
+    const { taken: current, cooling } = await takeOldEnough(newest, {
+      attempt: async (resolved) => {
+        this.#learn({ resolved });
+        return await this.#buildUnlessCurrent(repository, resolved, stored);
+      },
+      next: async (young) => {
         const ask = (within: AbortSignal) => alternatives.next(young, within);
         const next = await this.#phases.asking("resolve", "resolving", ask);
-        if (next === undefined) {
-          this.#learn({ resolved: newest });
-          throw cooling.error;
-        }
-        resolved = next;
-      }
-    }
+        if (next === undefined) this.#learn({ resolved: newest });
+        return next;
+      },
+    });
+    return { current, cooling };
   }
 
   #learn(more: Known): void {

@@ -12,7 +12,7 @@ import { formatVersion } from "../oci/reference.ts";
 import type { Artifact } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
-import { type Cooling, coolingMessage } from "./cooling.ts";
+import { type Cooling, coolingMessage } from "../pipeline/old-enough.ts";
 import { carried, settle, sourceVerified } from "./conditions.ts";
 import { judge, type FailingStage } from "./policy.ts";
 import type { Resolved } from "../pipeline/resolve.ts";

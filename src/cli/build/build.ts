@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { defaultLimits } from "../../config.ts";
 import { buildArtifact, type BuildContext, type Built } from "../../pipeline/build.ts";
 import { findContent } from "../../pipeline/component.ts";
-import { selectContent, selectRequest } from "../../pipeline/select.ts";
+import { selectContent } from "../../pipeline/select.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
-import { verifySource, type Verified } from "../../pipeline/verify.ts";
+import type { Verified } from "../../pipeline/verify.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import type { Verifier } from "../../verify/verifier.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
@@ -15,7 +15,8 @@ import { buildDirectory } from "./directory.ts";
 import { buildDocument, printText, type Told } from "./report.ts";
 import { givenFlags, selectionFlags, selectionHelp } from "./selection-flags.ts";
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
-import { printDryRun } from "./dry-run.ts";
+import { type DryRun, printDryRun } from "./dry-run.ts";
+import { takeVerified } from "./take-verified.ts";
 import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { counted } from "../../text/count.ts";
@@ -165,29 +166,32 @@ async function buildFrom(
   dir: string,
   { destination, format, io, verifier }: Output,
 ): Promise<number> {
-  const { repository, object, repositoryPath } = source;
-  const resolved = await resolveRoot(source.rule, repository, "read", io.signal);
-  const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal: io.signal };
   const decisions: Decision[] = [];
   const onDecision = destination ? undefined : (decision: Decision) => void decisions.push(decision);
+  let resolved = await resolveRoot(source.rule, source.repository, "read", io.signal);
   try {
-    const { verification, selection: known } = await verifySource({
+    const { taken, cooling } = await takeVerified(source, resolved, {
       verifier,
-      policy: source.policy,
-      repository,
-      select: selectRequest(common, onDecision),
-      isComponent: object.spec.component !== undefined,
+      signal: io.signal,
+      onDecision,
+      onAttempt: (version) => {
+        resolved = version;
+        decisions.length = 0;
+      },
     });
+    const { common, verification, selection: known } = taken;
     const found = await findContent({ ...common, place: source.place, open: source.open, verification });
     const context = { ...common, found };
     const selection = known ?? (await selectContent(context, onDecision));
-    if (destination === undefined) printDryRun(io, format, { resolved, found, decisions, selection, verification });
-    else await deliver({ ...context, dir, selection, destination }, { format, io, verification });
+    const about = { verification, cooling };
+    if (destination === undefined) printDryRun(io, format, { resolved, found, decisions, selection, ...about });
+    else await deliver({ ...context, dir, selection, destination }, { format, io, ...about });
     return 0;
   } catch (error) {
     if (destination === undefined && format === "text")
       printDryRun(io, format, {
         resolved,
+        cooling: undefined,
         found: undefined,
         decisions,
         selection: undefined,
@@ -200,13 +204,13 @@ async function buildFrom(
 /** Makes it, and says what was made. */
 async function deliver(
   make: Make,
-  { format, io, verification }: Pick<Output, "format" | "io"> & Pick<Verified, "verification">,
+  { format, io, ...about }: Pick<Output, "format" | "io"> & Pick<Verified, "verification"> & Pick<DryRun, "cooling">,
 ): Promise<void> {
   const { found, resolved, destination } = make;
   if (format === "text") {
     const told = await makeForPeople(make, io);
-    printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, resolved, found, verification });
-  } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, verification }));
+    printText(destination.kind === "stdout" ? io.stderr : io.stdout, { ...told, resolved, found, ...about });
+  } else printData(io.stdout, format, buildDocument(await makeArtifact(make, io), { found, ...about }));
 }
 
 interface Make extends BuildContext {

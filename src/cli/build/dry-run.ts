@@ -1,6 +1,7 @@
 import { formatIdentity } from "../../component/identity.ts";
 import { nameOf, type FoundResource } from "../../component/resolve.ts";
 import { componentStatus } from "../../pipeline/component.ts";
+import { coolingMessage, type Cooling } from "../../pipeline/old-enough.ts";
 import type { Resolved } from "../../pipeline/resolve.ts";
 import type { Decision, Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
@@ -11,6 +12,7 @@ import { printAnswer, type OutputFormat } from "../output.ts";
 import { paint, type Screen } from "../screen.ts";
 import { plain } from "../terminal.ts";
 import { layerRow } from "../../pipeline/selected.ts";
+import { waitingOf } from "./report.ts";
 
 export interface DryRun {
   readonly resolved: Resolved;
@@ -20,6 +22,8 @@ export interface DryRun {
   /** Undefined where the selection failed; the error follows. */
   readonly selection: Selection | undefined;
   readonly verification: Verification | undefined;
+  /** A newer version that is not taken yet. */
+  readonly cooling: Cooling | undefined;
 }
 
 /** Says for every index, manifest and layer whether it was taken, and why. */
@@ -27,7 +31,7 @@ export function printDryRun(io: CommandIO, format: OutputFormat, run: DryRun): v
   printAnswer(io, format, { text: () => `${textLines(run, io.out).join("\n")}\n`, data: dryRunDocument(run) });
 }
 
-function textLines({ resolved, found, decisions, selection, verification }: DryRun, screen: Screen): string[] {
+function textLines({ resolved, found, decisions, selection, verification, cooling }: DryRun, screen: Screen): string[] {
   const rows = decisions.map(({ kind, digest, depth, label, taken, reason }) => {
     const indent = "  ".repeat(depth + (kind === "layer" ? 1 : 0));
     const line = `${taken ? "+" : "-"} ${indent}${kind} ${digest.slice(0, 19)}  ${plain(label)}: ${plain(reason)}`;
@@ -41,6 +45,7 @@ function textLines({ resolved, found, decisions, selection, verification }: DryR
         ];
   return [
     `root ${resolved.root.digest}`,
+    ...(cooling ? [plain(coolingMessage(cooling))] : []),
     ...(verification ? [`${verification.result}: ${plain(verification.identity)}`] : []),
     ...(found ? [`resource ${plain(formatIdentity(found.resource))} of ${plain(nameOf(found.holder))}`] : []),
     ...rows,
@@ -48,7 +53,14 @@ function textLines({ resolved, found, decisions, selection, verification }: DryR
   ];
 }
 
-function dryRunDocument({ resolved, found, decisions, selection, verification }: DryRun): Record<string, unknown> {
+function dryRunDocument({
+  resolved,
+  found,
+  decisions,
+  selection,
+  verification,
+  cooling,
+}: DryRun): Record<string, unknown> {
   return {
     upstream: {
       ...(resolved.tag !== undefined && { tag: resolved.tag }),
@@ -56,6 +68,7 @@ function dryRunDocument({ resolved, found, decisions, selection, verification }:
       mediaType: resolved.root.mediaType,
     },
     ...(verification && { verification }),
+    ...(cooling && { waiting: waitingOf(cooling) }),
     ...(found && { component: componentStatus(found) }),
     decisions,
     ...(selection && {

@@ -6,6 +6,7 @@ import { nameOf, type FoundResource } from "../../component/resolve.ts";
 import { componentStatus } from "../../pipeline/component.ts";
 import type { Skipped } from "../../operation/operation.ts";
 import type { Built } from "../../pipeline/build.ts";
+import { coolingMessage, type Cooling } from "../../pipeline/old-enough.ts";
 import type { Resolved } from "../../pipeline/resolve.ts";
 import type { Selection } from "../../select/selection.ts";
 import type { Verification } from "../../verify/verifier.ts";
@@ -27,7 +28,7 @@ export interface Told {
 /** The fixed form for scripts. */
 export function buildDocument(
   { selection, result, revision }: Built,
-  { found, verification }: Pick<Report, "found" | "verification">,
+  { found, verification, cooling }: Pick<Report, "found" | "verification" | "cooling">,
 ): Record<string, unknown> {
   const { digest, size } = result.blob;
   return {
@@ -39,10 +40,20 @@ export function buildDocument(
     profile: selection.profile ?? null,
     ...(selection.note !== undefined && { note: selection.note }),
     ...(verification && { verification }),
+    ...(cooling && { waiting: waitingOf(cooling) }),
     ...(found && { component: componentStatus(found) }),
     layers: selection.layers.map(layerRow),
     skipped: Object.fromEntries(Object.entries(result.skipped).filter(([, count]) => count > 0)),
     ...(result.leftOut?.length && { leftOut: result.leftOut }),
+  };
+}
+
+/** The newer version that `verify.minAge` keeps back. */
+export function waitingOf({ newest: { tag, root }, until }: Cooling): Record<string, unknown> {
+  return {
+    ...(tag !== undefined && { tag }),
+    digest: root.digest,
+    ...(until !== undefined && { until: new Date(until).toISOString() }),
   };
 }
 
@@ -51,13 +62,16 @@ interface Report extends Told {
   /** Of an OCM component version. */
   readonly found: FoundResource | undefined;
   readonly verification: Verification | undefined;
+  /** A newer version that is not taken yet. */
+  readonly cooling: Cooling | undefined;
 }
 
 /** @param out where the text goes: the artifact itself may stand on standard output */
 export function printText(out: Writable, report: Report): void {
-  const { selection, revision, skipped, leftOut, written, resolved, found, verification } = report;
+  const { selection, revision, skipped, leftOut, written, resolved, found, verification, cooling } = report;
   const lines = [
     `upstream   ${plain(formatVersion({ tag: resolved.tag, digest: resolved.root.digest }))}`,
+    ...(cooling === undefined ? [] : [`waiting    ${plain(coolingMessage(cooling))}`]),
     ...verifiedLines(verification),
     ...(found === undefined
       ? []

@@ -4,10 +4,10 @@ import { CodedError, messageOf } from "../../errors.ts";
 import { buildArtifact } from "../../pipeline/build.ts";
 import { findContent } from "../../pipeline/component.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
-import { selectContent, selectRequest } from "../../pipeline/select.ts";
-import { verifySource } from "../../pipeline/verify.ts";
+import { selectContent } from "../../pipeline/select.ts";
 import type { Verifier } from "../../verify/verifier.ts";
 import type { SelectionValues } from "../build/selection-flags.ts";
+import { takeVerified } from "../build/take-verified.ts";
 import { type BuildSource, sourceFromFlags, sourceFromManifest } from "../build/source.ts";
 import { type CommandIO, UsageError } from "../command.ts";
 import type { SourceFlags } from "../source.ts";
@@ -80,19 +80,13 @@ async function built(
   { dir, verifier }: Pick<SideRequest, "dir" | "verifier">,
   { signal }: CommandIO,
 ): Promise<Omit<Side, "name">> {
-  const { object, repository, repositoryPath, policy, place, open, rule } = source;
-  const resolved = await resolveRoot(rule, repository, "read", signal);
-  const common = { spec: object.spec, repository, repositoryPath, resolved, limits: defaultLimits, signal };
-  const { verification, selection: known } = await verifySource({
-    verifier,
-    policy,
-    repository,
-    select: selectRequest(common),
-    isComponent: object.spec.component !== undefined,
-  });
+  const { place, open } = source;
+  const newest = await resolveRoot(source.rule, source.repository, "read", signal);
+  const { taken } = await takeVerified(source, newest, { verifier, signal });
+  const { common, verification, selection: known } = taken;
   const found = await findContent({ ...common, place, open, verification });
   const context = { ...common, found, dir };
   const { result, revision } = await buildArtifact(context, known ?? (await selectContent(context)));
   const files = await archiveFiles(result.blob, { limits: defaultLimits, signal });
-  return { digest: resolved.root.digest, revision, files };
+  return { digest: common.resolved.root.digest, revision, files };
 }

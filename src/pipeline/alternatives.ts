@@ -2,7 +2,7 @@ import { UPSTREAM_DIGEST_ANNOTATION, UPSTREAM_URL_ANNOTATION } from "../../api/v
 import { codeOf } from "../errors.ts";
 import type { Repository } from "../oci/content.ts";
 import { isDigest } from "../oci/digest.ts";
-import { resolveRoot, type Resolved } from "../pipeline/resolve.ts";
+import { resolveRoot, type Resolved } from "./resolve.ts";
 import { tagOfRevision, type Artifact } from "../store/store.ts";
 import type { TagRule } from "../tags/rule.ts";
 
