@@ -36,7 +36,7 @@ const causes: readonly (readonly [DifferenceId, Cause])[] = [
   ["several-layers", ({ strata }) => strata.reason === "AmbiguousLayer"],
   ["index", ({ artifacts }) => artifacts.some(({ isIndex }) => isIndex)],
   ["copied-files", isCopiedFile],
-  ["layouts", ({ strata, selector }) => strata.selected?.profile !== undefined && selector["mediaType"] === undefined],
+  ["layouts", isKnownLayout],
   ["hard-links", (at) => isTaken(at) && has(at, "hard link") && differsOnlyIn(at, /(?:^|\/)hard$/)],
   [
     "strict-archives",
@@ -46,6 +46,14 @@ const causes: readonly (readonly [DifferenceId, Cause])[] = [
   ["file-types", (at) => isOnlyRefusedByFlux(at) && isAnyForm(at, "raw", "gzipped file")],
   ["special-files", (at) => isOnlyRefusedByFlux(at) && has(at, "special")],
 ];
+
+/** Without a media type, several layers that are not ambiguous are those of a known layout, also where one of them is refused. */
+function isKnownLayout(at: Situation): boolean {
+  const { artifacts, selector, strata } = at;
+  if (selector["mediaType"] !== undefined) return false;
+  const isSeveral = artifacts.some(({ manifests }) => manifests.some(({ layers }) => layers.length > 1));
+  return strata.selected?.profile !== undefined || (isSeveral && isOnlyRefusedByStrata(at));
+}
 
 /** Both have the same bytes, Strata in a tarball. */
 function isCopiedFile({ flux, strata }: Situation): boolean {

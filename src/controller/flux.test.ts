@@ -190,3 +190,19 @@ describe("a failure that Flux has a reason for", () => {
     expect(conditionOf(await reconciled(name), "SourceVerified")).toBeUndefined();
   });
 });
+
+describe("ArtifactOutdated, where what is new fails", () => {
+  const failing = { layerSelector: { mediaType: "application/vnd.example.nothing" } };
+  it.each([
+    ["another tag for the same digest", { ref: { tag: "2.0.0-same" }, ...failing }, "True"],
+    ["the same tag and digest", { ref: { tag: "1.0.0" }, ...failing }, undefined],
+  ])("is so for %s: %s", async (_, more, status) => {
+    const { tags } = registry.store.repository("flux/app");
+    tags.set("2.0.0-same", tags.get("1.0.0")!);
+    const { name } = await applied("flux/app", { ref: { tag: "1.0.0" } });
+    await change(name, "flux/app", more);
+    const object = await reconciled(name);
+    expect(conditionOf(object, "Ready")?.status).toBe("False");
+    expect(conditionOf(object, "ArtifactOutdated")?.status).toBe(status);
+  });
+});

@@ -9,7 +9,7 @@ import type {
   UpstreamStatus,
 } from "../../api/v1beta1/status.ts";
 import { formatVersion } from "../oci/reference.ts";
-import type { Artifact } from "../store/store.ts";
+import { type Artifact, tagOfRevision } from "../store/store.ts";
 import type { Verification } from "../verify/verifier.ts";
 import type { ConditionDraft } from "../kube/conditions.ts";
 import { type Cooling, coolingMessage } from "../pipeline/old-enough.ts";
@@ -184,7 +184,7 @@ function storageConditions(
       reason: Reason.Succeeded,
       message: `stored artifact for revision '${artifact.revision}'`,
     });
-  if (resolved === undefined || artifact.metadata?.[UPSTREAM_DIGEST_ANNOTATION] === resolved.root.digest) return drafts;
+  if (resolved === undefined || isOf(artifact, resolved)) return drafts;
   const revision = formatVersion({ tag: resolved.tag, digest: resolved.root.digest });
   return [
     ...drafts,
@@ -195,6 +195,14 @@ function storageConditions(
       message: `upstream is now ${revision}, which is not published yet`,
     },
   ];
+}
+
+/** Whether the artifact was made of that tag and digest; as in Flux, another tag for the same digest is news. */
+function isOf(
+  { revision, metadata }: NonNullable<ArtifactRepositoryStatus["artifact"]>,
+  { tag, root }: Resolved,
+): boolean {
+  return tagOfRevision(revision) === tag && metadata?.[UPSTREAM_DIGEST_ANNOTATION] === root.digest;
 }
 
 function publishedMessage({ published, publishedNote }: Success): string {
