@@ -8,18 +8,25 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { filesOfDirectory } from "./artifact.ts";
 import { makeCertificate } from "./certificate.ts";
-import { pushFixtures } from "./push.ts";
+import { startCluster, type Cluster } from "./cluster.ts";
+import { artifactRepository, namespace, readyRepository } from "./repositories.ts";
 import { startRegistry, type Registry } from "./registry.ts";
-import { strata } from "./strata.ts";
+import { answers, freePort, startServer } from "./server.ts";
+import { startStrata, strata } from "./strata.ts";
+import { eventually } from "./wait.ts";
 import { openWorkspace } from "./workspace.ts";
 
+const fixture = (name: string): string => fileURLToPath(new URL(`../src/testing/fixtures/${name}`, import.meta.url));
 const built = fileURLToPath(new URL(`../dist/bin/strata-${process.platform}-${process.arch}`, import.meta.url));
 const workspace = await openWorkspace();
 
 /** Built by `npm run build:binary`; without it, this is skipped. */
 describe.skipIf(!existsSync(built))("strata in one file", () => {
   let program: string;
+  let cluster: Cluster;
   let registry: Registry;
+  /** The commands that were run. */
+  const ran = new Set<string>();
 
   beforeAll(async () => {
     // Alone in a directory: nothing of the checkout is near it, and no Node is on its PATH.
@@ -27,11 +34,13 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
     program = join(dir, "strata");
     await copyFile(built, program);
     await chmod(program, 0o755);
-    registry = await startRegistry(workspace, { name: "binary" });
-    await pushFixtures(registry);
+    cluster = await startCluster(workspace);
+    ({ registry } = cluster);
+    await startStrata(workspace, cluster.plane);
   });
 
   async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    ran.add(args[0]!);
     const child = spawn(program, args, {
       cwd: await workspace.directory("elsewhere"),
       stdio: ["ignore", "pipe", "pipe"],
@@ -68,6 +77,9 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
       ["tree", reference, "--insecure", "--output", "json"],
       ["build", reference, "--insecure", "--dry-run"],
       ["build", reference, "--insecure", "--platform", "linux/arm64", "--dry-run"],
+      ["init", reference, "--insecure", "--artifact-type", "application/vnd.cncf.flux.config.v1+json"],
+      ["list", `oci://${registry.host}/flux/app`, "--semver", "1.x"],
+      ["diff", `oci://${registry.host}/flux/app:1.0.0`, `oci://${registry.host}/flux/app:1.1.0`],
       ["doctor", reference, "--insecure", "--no-such-flag"],
       ["tree", `oci://${registry.host}/nothing:1.0.0`, "--insecure"],
     ])
@@ -96,11 +108,101 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
     expect(await run(["doctor", reference, "--insecure"])).toMatchObject({ code: 0 });
   });
 
+  it.each([
+    ["bundle", ["--key", fixture("cosign.pub")]],
+    ["legacy", ["--key", fixture("cosign.pub")]],
+    ["index", ["--key", fixture("cosign.pub")]],
+    ["bundle", ["--key", fixture("cosign.pub"), "--output", "json"]],
+    ["notation-jws", ["--certificate", fixture("notation.crt")]],
+    ["notation-cose", ["--certificate", fixture("notation.crt")]],
+    ["bundle", ["--issuer", "https://example", "--subject", ".*"]],
+  ])("verifies signed/%s as the script does: %j", async (name, flags) => {
+    const reference = `oci://${registry.host}/signed/${name}:1.0.0`;
+    const policy = join(await workspace.directory("policy"), "trustpolicy.json");
+    const statement = { name: "all", registryScopes: ["*"], trustStores: ["ca:fixtures"], trustedIdentities: ["*"] };
+    const signatureVerification = { level: "strict", override: { expiry: "log", authenticTimestamp: "log" } };
+    const trustPolicies = [{ ...statement, signatureVerification }];
+    await writeFile(policy, JSON.stringify({ version: "1.0", trustPolicies }));
+    const byNotation = name.startsWith("notation") ? ["--trust-policy", policy] : [];
+    const args = ["verify", reference, "--insecure", ...flags, ...byNotation];
+    const verified = await run(args);
+    expect(verified).toEqual(await strata(args, { HOME: "/nowhere" }));
+    expect(verified.code).toBe(flags.includes("--issuer") ? 3 : 0);
+  });
+
+  it("locks and migrates manifests", async () => {
+    const file = join(await workspace.directory("manifests"), "app.yaml");
+    const object = artifactRepository("app", { registry, path: "flux/app" }, { ref: { semver: "1.x" } });
+    await writeFile(file, JSON.stringify(object));
+    expect(await run(["lock", "-f", file])).toMatchObject({ code: 0, stdout: "" });
+    expect(await readFile(`${file}.lock`, "utf8")).toContain("sha256:");
+    const old = { ...object, apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository" };
+    const migrated = join(await workspace.directory("manifests"), "old.yaml");
+    await writeFile(migrated, JSON.stringify(old));
+    const { code, stdout } = await run(["migrate", "-f", migrated]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("ArtifactRepository");
+  });
+
+  it("serves a directory of manifests until it is stopped", async () => {
+    const dir = await workspace.directory("served");
+    const object = artifactRepository("app", { registry, path: "flux/app" }, { ref: { tag: "1.0.0" } });
+    await writeFile(join(dir, "app.yaml"), JSON.stringify(object));
+    const address = `127.0.0.1:${await freePort()}`;
+    ran.add("serve");
+    const server = await startServer({
+      name: "serve",
+      command: program,
+      args: ["serve", "-f", dir, "--listen", address],
+      // The shell around it wants its own programs.
+      env: { PATH: "/usr/bin:/bin", HOME: "/nowhere" },
+      logs: workspace.logs,
+      ready: () => answers(`http://${address}/`),
+    });
+    workspace.onEnd(() => server.kill());
+    const url = `http://${address}/artifactrepository/${namespace}/app/latest.tar.gz`;
+    await eventually("the artifact is served", async () => (await fetch(url)).status === 200);
+    await server.stop();
+  });
+
+  it("speaks to a cluster", async () => {
+    const { plane } = cluster;
+    const kubeconfig = { KUBECONFIG: plane.kubeconfig };
+    await plane.admin.create(artifactRepository("app", { registry, path: "flux/app" }, { ref: { tag: "1.0.0" } }));
+    await readyRepository(plane, "app");
+    const asked = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await run([...args, "-n", namespace], kubeconfig);
+      expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: expect.not.stringContaining("error") as string });
+      return stdout;
+    };
+    expect(await asked("get")).toMatch(/^app .*True .*stored artifact/m);
+    expect(await asked("describe", "app")).toContain("flux/app");
+    expect(await asked("explain", "app")).toMatch(/^default\/app is ready\n/);
+    await asked("suspend", "app");
+    expect(await asked("get", "-o", "json")).toContain('"suspend": true');
+    await asked("resume", "app");
+    await asked("reconcile", "app");
+    const json = ["get", "-n", namespace, "-o", "json"];
+    expect(await run(json, kubeconfig)).toEqual(await strata(json, kubeconfig));
+    expect(await run(["get"], { KUBECONFIG: "/nowhere/config" })).toEqual(
+      await strata(["get"], { KUBECONFIG: "/nowhere/config", HOME: "/nowhere" }),
+    );
+  });
+
   it("trusts what the system trusts", async () => {
     const tls = await makeCertificate(workspace, "binary-tls");
     const secure = await startRegistry(workspace, { name: "binary-tls", storage: registry.storage, tls });
     const args = ["tree", `oci://${secure.host}/product:1.0.0`];
     expect((await run(args)).stderr).toContain("TlsFailed");
     expect(await run(args, { SSL_CERT_FILE: tls.certFile })).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  it("was run through every command", async () => {
+    const { stdout } = await run(["--help"]);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name = ""]) => name);
+    expect(commands.length).toBeGreaterThan(20);
+    // The same by another name.
+    const others = new Set(["pull", "push"]);
+    expect(commands.filter((name) => !ran.has(name) && !others.has(name))).toEqual([]);
   });
 });

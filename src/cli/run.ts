@@ -5,7 +5,6 @@ import { commands } from "./commands.ts";
 import { overview } from "./help/overview.ts";
 import { commit, version } from "../version.ts";
 import { askedFor, commonFlags } from "./flags/flags.ts";
-import { errorDocument, printData, printError } from "./output.ts";
 import { screenOf } from "./screen.ts";
 import { fold } from "../text/fit.ts";
 
@@ -100,21 +99,23 @@ async function runLoaded(name: string, command: Command, { args, asked }: Call, 
     // With `build -f` the spec is what there is to change.
     const isBySpec = command.options["ca-file"] === undefined || (command.options["dry-run"] && asked["file"]);
     const error = isBySpec ? failure : (await import("./source.ts")).inSourceFlags(failure);
-    return printFailure(name, error, asked["output"], io);
+    return await printFailure(name, error, asked["output"], io);
   }
 }
 
-/** @returns the exit code */
-function printFailure(name: string, error: unknown, output: string | true | undefined, io: CommandIO): number {
+/** What prints documents is loaded where there is one. @returns the exit code */
+async function printFailure(
+  name: string,
+  error: unknown,
+  output: string | true | undefined,
+  io: CommandIO,
+): Promise<number> {
+  const { errorDocument, printData, printError } = await import("./output.ts");
   const isUsage = error instanceof UsageError;
   const told = isUsage ? error.coded : error;
-  if ((output === "json" || output === "yaml") && told !== undefined) printData(io.stdout, output, errorDocument(told));
-  else if (isUsage) printUsage(name, error, io);
-  else printError(io, error);
+  const isDocument = (output === "json" || output === "yaml") && told !== undefined;
+  if (isDocument) printData(io.stdout, output, errorDocument(told));
+  else printError(io, told ?? error);
+  if (isUsage && !isDocument) io.stderr.write(`See: strata ${name} --help\n`);
   return isUsage ? 2 : 1;
-}
-
-function printUsage(name: string, error: UsageError, io: CommandIO): void {
-  printError(io, error.coded ?? error);
-  io.stderr.write(`See: strata ${name} --help\n`);
 }
