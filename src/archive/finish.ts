@@ -46,11 +46,12 @@ export async function applyIgnore(
   const doomed = new Map<string, IgnorePattern>();
   const turns = new EventLoopTurns(signal);
   for (const [path, entry] of tree.entries) {
-    await turnOf(turns);
+    const turn = turns.next();
+    if (turn !== undefined) await stoppedAt(turn);
     const pattern = ignores(path, entry.kind === "dir");
     if (pattern !== undefined) doomed.set(path, pattern);
   }
-  return removeUnneeded(tree, doomed);
+  return doomed.size === 0 ? { files: 0, examples: [] } : removeUnneeded(tree, doomed);
 }
 
 function removeUnneeded(tree: Tree, doomed: ReadonlyMap<string, IgnorePattern>): LeftOut {
@@ -145,6 +146,6 @@ async function readText(body: Body, readers: SpoolReaders): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-async function turnOf(turns: EventLoopTurns): Promise<void> {
-  await turns.next()?.catch((reason: unknown) => Promise.reject(stopped(matching, reason)));
+async function stoppedAt(turn: Promise<void>): Promise<void> {
+  await turn.catch((reason: unknown) => Promise.reject(stopped(matching, reason)));
 }

@@ -54,7 +54,8 @@ async function findConflicts(
 ): Promise<string[]> {
   const conflicts: string[] = [];
   for (const [path, entry] of tree.entries) {
-    await turns.next();
+    const turn = turns.next();
+    if (turn !== undefined) await turn;
     const old = merged.entries.get(path);
     if (old === undefined || (old.kind === "dir" && entry.kind === "dir")) continue;
     if (!(await isSame(old, entry, bodies))) conflicts.push(path);
@@ -76,7 +77,8 @@ async function add(
 ): Promise<string[]> {
   const added: string[] = [];
   for (const [path, entry] of tree.entries) {
-    await turns.next();
+    const turn = turns.next();
+    if (turn !== undefined) await turn;
     if (merged.entries.has(path) && (onConflict !== "Overwrite" || entry.kind !== "file")) continue;
     merged.put(path, entry);
     added.push(path);

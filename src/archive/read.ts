@@ -1,6 +1,7 @@
 import { CodedError, stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { decompress, type Compression } from "./decompress.ts";
+import type { DigestAhead } from "./digest-ahead.ts";
 import { normalisePath, quote } from "./path.ts";
 import { TarScanner, type ScannedEntry } from "./scanner.ts";
 import { SpoolWriter } from "./spool.ts";
@@ -18,7 +19,7 @@ export interface TarRequest {
   readonly spoolPath: string;
   readonly budget: Budget;
   readonly signal: AbortSignal;
-  readonly onFile?: FileListener | undefined;
+  readonly ahead?: ReadAhead | undefined;
 }
 
 /**
@@ -26,6 +27,13 @@ export interface TarRequest {
  * @param written says how many bytes of its scratch file are there
  */
 export type FileListener = (path: string, file: FileEntry, written: () => number) => void;
+
+/** Who works on a tar while it is still being read. */
+export interface ReadAhead {
+  readonly onFile: FileListener;
+  /** Is shown every entry and body. */
+  readonly digest?: DigestAhead | undefined;
+}
 
 /**
  * Reads a tar into a tree. Bodies are ranges of the scratch file, so that no name ever reaches the file system and nothing
@@ -38,7 +46,7 @@ export async function readTar(
   source: AsyncIterable<Buffer>,
   request: TarRequest,
 ): Promise<{ tree: Tree; counts: ReadCounts }> {
-  const { compression, spoolPath, budget, signal, onFile } = request;
+  const { compression, spoolPath, budget, signal, ahead } = request;
   const spool = await SpoolWriter.create(spoolPath);
   const tree = new Tree(budget.limits.maxEntries);
   const counts: ReadCounts = { special: 0 };
@@ -47,11 +55,14 @@ export async function readTar(
     budget.spendEntry(entry.name.length + entry.link.length);
     const path = normalisePath(entry.name);
     addEntry(tree, path, entry, { spoolPath, counts });
-    if (onFile === undefined || entry.type !== "file") return;
-    const added = tree.entries.get(path);
-    if (added?.kind === "file") onFile(path, added, written);
+    const added = ahead && tree.entries.get(path);
+    if (added === undefined) return;
+    digest?.take(entry.type, path, added);
+    if (entry.type === "file" && added.kind === "file") ahead?.onFile(path, added, written);
   };
-  const scanner = new TarScanner({ entry: add }, budget.limits);
+  const digest = ahead?.digest;
+  const data = digest && ((chunk: Buffer, start: number, end: number) => digest.data(chunk, start, end));
+  const scanner = new TarScanner({ entry: add, ...(data && { data }) }, budget.limits);
   try {
     await decompress(compression, source, (chunk) => {
       // One piece of the source may expand to gigabytes.

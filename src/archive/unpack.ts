@@ -2,7 +2,7 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
-import { readTar, type FileListener, type ReadCounts } from "./read.ts";
+import { readTar, type ReadAhead, type ReadCounts } from "./read.ts";
 import { HEAD_BYTES, sniff, type Content } from "./sniff.ts";
 import { SpoolWriter, storageFailed } from "./spool.ts";
 import type { Body, Tree } from "./tree.ts";
@@ -20,8 +20,8 @@ export interface UnpackRequest {
   readonly signal: AbortSignal;
   /** Has the last word on what the first bytes say; what it throws ends the work. */
   readonly judge?: (found: Content) => Content;
-  /** Told of the files of a tar. */
-  readonly onFile?: FileListener | undefined;
+  /** Told of what a tar holds. */
+  readonly ahead?: ReadAhead | undefined;
 }
 
 /** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
@@ -37,7 +37,7 @@ export type Unpacked =
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
  */
 export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
-  const { budget, signal, onFile } = request;
+  const { budget, signal, ahead } = request;
   const chunks = request.source[Symbol.asyncIterator]();
   try {
     const head = await readHead(chunks);
@@ -52,7 +52,7 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
           spoolPath: scratch(request, "tree"),
           budget,
           signal,
-          onFile,
+          ahead,
         })),
       };
     }

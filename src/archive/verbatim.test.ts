@@ -147,7 +147,7 @@ test("verbatim, unordered and rewritten forms of one content have one digest", a
         budget: budgetOf(),
         signal,
       });
-      return contentDigestOf(tree, signal);
+      return contentDigestOf(tree, undefined, signal);
     }),
   );
   expect(digests).toEqual([golden, golden, golden]);

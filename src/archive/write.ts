@@ -6,6 +6,7 @@ import type { Digest } from "../oci/types.ts";
 import { stopIfAborted } from "../errors.ts";
 import { EventLoopTurns } from "../event-loop-turns.ts";
 import { CanonicalTar } from "./canonical.ts";
+import { DigestAhead } from "./digest-ahead.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
 import type { Body, FileEntry, Tree } from "./tree.ts";
@@ -47,7 +48,7 @@ export async function writeArchive(tree: Tree, path: string, signal: AbortSignal
       content.update(block);
       return writer.add(block);
     });
-    await feedTree(tree, { tar, ready: () => writer.ready(), signal });
+    await feedTree(tree, tree.paths(), { tar, ready: () => writer.ready(), signal });
     const rest = tar.finish();
     content.update(rest);
     writer.add(rest);
@@ -59,16 +60,19 @@ export async function writeArchive(tree: Tree, path: string, signal: AbortSignal
   }
 }
 
-/** The digest that `writeArchive` would state as contentDigest, without compressing anything. */
-export async function contentDigestOf(tree: Tree, signal: AbortSignal): Promise<Digest> {
-  const content = createHash("sha256");
-  const tar = new CanonicalTar(Buffer.allocUnsafeSlow(BLOCK_BYTES), (block) => {
-    content.update(block);
-    return block;
-  });
-  await feedTree(tree, { tar, ready: () => undefined, signal });
-  content.update(tar.finish());
-  return `sha256:${content.digest("hex")}`;
+/**
+ * The digest that `writeArchive` would state as contentDigest, without compressing anything.
+ * @param ahead what was hashed while the archive arrived; of no use where the tree does not begin with it
+ */
+export async function contentDigestOf(
+  tree: Tree,
+  ahead: DigestAhead | undefined,
+  signal: AbortSignal,
+): Promise<Digest> {
+  const paths = tree.paths();
+  const begun = ahead?.isBeginningOf(tree, paths) === true ? ahead : new DigestAhead();
+  await feedTree(tree, paths.slice(begun.count), { tar: begun.tar, ready: () => undefined, signal });
+  return begun.finish();
 }
 
 /** Where a tree goes; a promise from `ready` means: wait for it before the next piece. */
@@ -78,11 +82,11 @@ interface Target {
   readonly signal: AbortSignal;
 }
 
-async function feedTree(tree: Tree, target: Target): Promise<void> {
+async function feedTree(tree: Tree, paths: readonly string[], target: Target): Promise<void> {
   const readers = new SpoolReaders();
   const turns = new EventLoopTurns();
   try {
-    for (const path of tree.paths()) {
+    for (const path of paths) {
       const turn = turns.next();
       if (turn !== undefined) await turn;
       const entry = tree.entries.get(path)!;

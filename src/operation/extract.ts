@@ -6,7 +6,7 @@ import { resolveLinks } from "../archive/links.ts";
 import { unpackLayer } from "../archive/unpack.ts";
 import { VerbatimScan, type Verdict } from "../archive/verbatim.ts";
 import { compressionOf, type Content } from "../archive/sniff.ts";
-import type { FileListener, ReadCounts } from "../archive/read.ts";
+import type { ReadAhead, ReadCounts } from "../archive/read.ts";
 import type { Tree } from "../archive/tree.ts";
 import { contentDigestOf, writeArchive } from "../archive/write.ts";
 import { contentOf, notAnArchive, unreadable } from "./archive-claim.ts";
@@ -39,11 +39,11 @@ async function extractLayer(layer: Layer, options: OperationOptions, io: Operati
   if (verdict?.as === "verbatim") return verbatim(spooled, verdict.contentDigest);
   const { content } = await sniffFile(spooled.path);
   if (content.archive === "none") return await copyRaw(layer, spooled, { content, options, io });
-  const unpacked = await unpackOnly(layer, { ...io, onFile: undefined }, readFileChunks(spooled.path));
+  const unpacked = await unpackOnly(layer, { ...io, ahead: undefined }, readFileChunks(spooled.path));
   const entriesBefore = unpacked.tree.entries.size;
   const ready = await publishable(unpacked, rulesOf(options), io);
   if (verdict?.as === "unordered" && ready.tree.entries.size === entriesBefore)
-    return verbatim(spooled, await contentDigestOf(ready.tree, io.signal));
+    return verbatim(spooled, await contentDigestOf(ready.tree, undefined, io.signal));
   return await writeTree(ready, io);
 }
 
@@ -68,7 +68,7 @@ async function copyRaw(
 
 async function unpackOnly(
   layer: Layer,
-  io: Omit<OperationIO, "onFile"> & { readonly onFile?: FileListener | undefined },
+  io: Omit<OperationIO, "ahead"> & { readonly ahead?: ReadAhead | undefined },
   source: AsyncIterable<Buffer>,
 ): Promise<{ readonly tree: Tree; readonly counts: ReadCounts }> {
   const judge = (found: Content): Content => {
@@ -76,9 +76,9 @@ async function unpackOnly(
     return found;
   };
   const { size } = layer.descriptor;
-  const { dir, signal, onFile } = io;
+  const { dir, signal, ahead } = io;
   try {
-    const request = { source, size, dir, index: 0, budget: budgetFor(layer, io), signal, judge, onFile };
+    const request = { source, size, dir, index: 0, budget: budgetFor(layer, io), signal, judge, ahead };
     const unpacked = await unpackLayer(request);
     if (unpacked.content === "raw") throw notAnArchive(layer, { archive: "none", begins: undefined });
     return unpacked;
@@ -99,7 +99,7 @@ async function extractOrCopy(layer: Layer, options: OperationOptions, io: Operat
       operation: "Copy",
     };
   }
-  const unpacked = await unpackOnly(layer, { ...io, onFile: undefined }, readFileChunks(spooled.path));
+  const unpacked = await unpackOnly(layer, { ...io, ahead: undefined }, readFileChunks(spooled.path));
   return await publishable(unpacked, rulesOf(options), io);
 }
 

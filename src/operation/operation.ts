@@ -1,4 +1,4 @@
-import type { FileListener } from "../archive/read.ts";
+import type { ReadAhead } from "../archive/read.ts";
 import type { Tree } from "../archive/tree.ts";
 import type { Fetcher } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
@@ -60,7 +60,7 @@ export interface OperationIO {
   /** Called with the number of compressed bytes that have just arrived for a layer. */
   readonly onBytes?: (layer: Layer, bytes: number) => void;
   /** Told of files before it is certain that they are published; only of those that then have this very path. */
-  readonly onFile?: FileListener;
+  readonly ahead?: ReadAhead;
 }
 
 /** Counts of archive entries that were left out, by reason. */

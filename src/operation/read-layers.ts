@@ -70,7 +70,7 @@ class Reader {
 
   async layer(layer: Layer, index: number): Promise<Read> {
     const { rules, layout } = this.#options;
-    const { dir, signal, onFile } = this.#io;
+    const { dir, signal, ahead } = this.#io;
     signal.throwIfAborted();
     const holdsOneFile = rules?.holdsOneFile(layer) === true;
     const unpacked = await unpackLayer({
@@ -81,7 +81,11 @@ class Reader {
       budget: budgetFor(layer, this.#io, this.#shared),
       signal,
       judge: (found) => contentOf(layer, found, holdsOneFile ? undefined : this.#nameOf(layer)),
-      onFile: layout === "Merge" && !holdsOneFile ? onFile : undefined,
+      // The tree may begin with what the first layer holds.
+      ahead:
+        layout === "Merge" && !holdsOneFile
+          ? ahead && { ...ahead, digest: index === 0 ? ahead.digest : undefined }
+          : undefined,
     }).catch((error: unknown) => Promise.reject(unreadable(layer, error)));
     if (unpacked.content === "raw")
       return { layer, tree: this.#fileTree(layer, unpacked.body), isOverlay: false, special: 0 };

@@ -20,7 +20,7 @@ interface FileThread {
 export class FileThreads {
   readonly #threads: FileThread[] = [];
   readonly #queue: FileBatch[] = [];
-  readonly #maxThreads = Math.min(MAX_THREADS, availableParallelism());
+  readonly #maxThreads = Math.min(MAX_THREADS, Math.max(1, availableParallelism() - 1));
   #failure: unknown;
   #wake: (() => void) | undefined;
 

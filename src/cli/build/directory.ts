@@ -1,3 +1,4 @@
+import { DigestAhead } from "../../archive/digest-ahead.ts";
 import { contentDigestOf } from "../../archive/write.ts";
 import { formatVersion } from "../../oci/reference.ts";
 import { asDone, operationOf, optionsOf, type BuildContext } from "../../pipeline/build.ts";
@@ -31,6 +32,7 @@ export async function buildDirectory(
   const { resolved, dir, limits, signal, onBytes } = context;
   const options = optionsOf(context, selection);
   const output = DirectoryOutput.open(path, force, signal);
+  const digest = new DigestAhead();
   try {
     const io = {
       fetcher: contentRepository(context),
@@ -38,10 +40,13 @@ export async function buildDirectory(
       limits,
       signal,
       ...(onBytes && { onBytes }),
-      onFile: output.offer.bind(output),
+      ahead: { onFile: output.offer.bind(output), digest },
     };
     const ready = await treeOperations[operation](selection.layers, options, io);
-    const revision = formatVersion({ tag: resolved.tag, digest: await writeAndHash(ready, output, signal) });
+    const revision = formatVersion({
+      tag: resolved.tag,
+      digest: await writeAndHash(ready, { output, digest }, signal),
+    });
     const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
     const { skipped, leftOut } = ready;
     return {
@@ -58,9 +63,13 @@ export async function buildDirectory(
 }
 
 /** Both read the scratch files: when one has failed, the other has to stop before they are removed. */
-async function writeAndHash({ tree }: ReadyTree, output: DirectoryOutput, signal: AbortSignal): Promise<Digest> {
+async function writeAndHash(
+  { tree }: ReadyTree,
+  { output, digest: ahead }: { readonly output: DirectoryOutput; readonly digest: DigestAhead },
+  signal: AbortSignal,
+): Promise<Digest> {
   const failed = new AbortController();
-  const work = [contentDigestOf(tree, AbortSignal.any([signal, failed.signal])), output.finish(tree)] as const;
+  const work = [contentDigestOf(tree, ahead, AbortSignal.any([signal, failed.signal])), output.finish(tree)] as const;
   try {
     const [digest] = await Promise.all(work);
     return digest;
