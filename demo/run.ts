@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { cliEnvironment, proxyFromEnv, registryDefaults } from "../src/config.ts";
 import { runCommand } from "../src/cli/run.ts";
 import { noTerminal } from "../src/cli/screen.ts";
+import { askOutside } from "../src/registry/ask.ts";
 import { RegistryClient } from "../src/registry/client.ts";
 import { startRegistry } from "../src/testing/registry/registry.ts";
 import { startStandalone } from "../src/reconciler/standalone.ts";
@@ -59,6 +60,7 @@ try {
       address: "127.0.0.1:0",
       ociAddress: "127.0.0.1:0",
       registry: client,
+      ask: askOutside(registryDefaults),
       ownCredentials: undefined,
       concurrent: 4,
       onProblem: (problem) => say(`! ${problem}`),

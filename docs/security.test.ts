@@ -23,6 +23,10 @@ it("its examples are valid and fit together", () => {
 it("its numbers are those of the configuration", () => {
   expect(page).toContain(`at most ${verifyLimits.maxSignatures} are looked at, none larger than ${verifyLimits.maxSignatureBytes / 1024 / 1024} MiB`);
   expect(verifyLimits.cacheTtlMs).toBe(3_600_000);
+  const { ocsp, revocationList, revocationCache } = verifyLimits;
+  expect(page).toContain(`OCSP for at most ${ocsp.timeoutMs / 1000} s and ${ocsp.maxBytes / 1024} KiB`);
+  expect(page).toContain(`for ${revocationList.timeoutMs / 1000} s and ${revocationList.maxBytes / 1024 / 1024} MiB`);
+  expect(page).toContain(`for an hour, ${revocationCache.maxSize / 1024 / 1024} MiB in all`);
 });
 
 it("its table of contents leads somewhere", () => {

@@ -126,6 +126,9 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   maxTotalBytes: 32 * MiB,
   cacheEntries: 10_000,
   cacheTtlMs: 60 * 60_000,
+  ocsp: Object.freeze({ timeoutMs: 2000, maxBytes: 20 * 1024 }),
+  revocationList: Object.freeze({ timeoutMs: 5000, maxBytes: 32 * MiB }),
+  revocationCache: Object.freeze({ maxSize: 64 * MiB, ttl: 60 * 60_000 }),
 });
 
 /** How the public Sigstore's trusted root is kept fresh: a refresh is about ten requests and 50 KiB. */

@@ -8,7 +8,7 @@ import { startStandalone } from "../reconciler/standalone.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import { type Flags, type FlagValues, parseOnlyFlags } from "./flags/flags.ts";
 import { flagsHelp } from "./flags/help.ts";
-import { openRegistry } from "./source.ts";
+import { askFrom, openRegistry } from "./source.ts";
 import { plain } from "./terminal.ts";
 import { publicRootOf, trustFlags } from "./trust.ts";
 
@@ -103,6 +103,7 @@ async function serveUntilStopped({ values, dir, storage, concurrent }: Job, io: 
         ociAddress: values["oci-listen"],
         registry,
         publicRoot: await publicRootOf(values, io, io.signal),
+        ask: askFrom(io),
         ownCredentials: credentials,
         concurrent,
         onProblem: (message) => say(`! ${message}`),

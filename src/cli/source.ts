@@ -6,8 +6,10 @@ import { canonicalHost } from "../credentials/docker-config.ts";
 import { dockerCliProvider } from "../credentials/docker-cli.ts";
 import type { CredentialProvider } from "../credentials/provider.ts";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
+import type { Ask } from "../http/ask.ts";
 import type { WritableRepository } from "../oci/content.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
+import { askOutside } from "../registry/ask.ts";
 import { RegistryClient } from "../registry/client.ts";
 import { connectionAdvice } from "../registry/errors.ts";
 import type { Access } from "../registry/session.ts";
@@ -150,6 +152,11 @@ export function openRegistry(io: CommandIO): { registry: RegistryClient; credent
     }),
     credentials,
   };
+}
+
+/** Asks the servers that certificates name, through the environment's proxies. */
+export function askFrom({ environment }: Pick<CommandIO, "environment">): Ask {
+  return askOutside({ ...registryDefaults, environmentProxy: environment.proxy });
 }
 
 async function readCertificates(path: string): Promise<string> {

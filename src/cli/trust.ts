@@ -6,6 +6,7 @@ import type { Verifier } from "../verify/verifier.ts";
 import { sigstoreRoot, type SigstoreRootOptions } from "../reconciler/sigstore-root.ts";
 import { type CommandIO, UsageError } from "./command.ts";
 import type { Flags } from "./flags/flags.ts";
+import { askFrom } from "./source.ts";
 import { plain } from "./terminal.ts";
 
 /** Flags of every command that verifies signatures; the controller has the same. */
@@ -78,7 +79,8 @@ export async function withVerifier<T>(
 ): Promise<T> {
   const done = new AbortController();
   try {
-    return await work(lazyVerifier(await publicRootOf(flags, io, AbortSignal.any([io.signal, done.signal]))));
+    const publicRoot = await publicRootOf(flags, io, AbortSignal.any([io.signal, done.signal]));
+    return await work(lazyVerifier({ publicRoot, ask: askFrom(io) }));
   } finally {
     done.abort(new DOMException("done", "AbortError"));
   }

@@ -1,19 +1,17 @@
 import { parseDuration } from "../../api/v1beta1/duration.ts";
 import type { ArtifactRepositorySpec } from "../../api/v1beta1/spec.ts";
 import { verifyLimits } from "../config.ts";
-import type { ReadPublicRoot } from "../verify/cosign/trusted-root.ts";
+import type { Ask } from "../http/ask.ts";
+import type { Outside } from "../verify/signature-verifier.ts";
 import type { Verifier, VerifyPolicy } from "../verify/verifier.ts";
 
-/**
- * Verifies with what is loaded when the first object asks for it: most controllers never need it.
- * @param publicRoot by default the one that came along
- */
-export function lazyVerifier(publicRoot?: ReadPublicRoot): Verifier {
+/** Verifies with what is loaded when the first object asks for it: most controllers never need it. */
+export function lazyVerifier(outside: Outside & { readonly ask: Ask }): Verifier {
   let loading: Promise<Verifier> | undefined;
   return {
     verify: async (request) => {
       loading ??= import("../verify/signature-verifier.ts").then(({ signatureVerifier }) =>
-        signatureVerifier(verifyLimits, Date.now, publicRoot),
+        signatureVerifier(verifyLimits, Date.now, outside),
       );
       return await (await loading).verify(request);
     },

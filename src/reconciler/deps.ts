@@ -12,6 +12,8 @@ import type { RetentionPolicy } from "../store/retention.ts";
 import { openStorage } from "../store/storage.ts";
 import type { Servers } from "./servers.ts";
 
+type Outside = Parameters<typeof lazyVerifier>[0];
+
 export interface ReconcilerOptions {
   readonly root: string;
   readonly kube: KubeClient;
@@ -20,7 +22,9 @@ export interface ReconcilerOptions {
   readonly retention: RetentionPolicy;
   readonly cachedExternalArtifact: (key: ObjectKey) => ExternalArtifact | undefined;
   /** By default the one that came along. */
-  readonly publicRoot?: Parameters<typeof lazyVerifier>[0] | undefined;
+  readonly publicRoot?: Outside["publicRoot"];
+  /** Asks the servers that certificates name. */
+  readonly ask: Outside["ask"];
   readonly announce: Announcer;
   readonly meter: Meter;
   readonly log: Deps["log"];
@@ -41,7 +45,7 @@ export async function reconcilerDeps(options: ReconcilerOptions, signal: AbortSi
     kube,
     sources,
     store,
-    verifier: lazyVerifier(options.publicRoot),
+    verifier: lazyVerifier({ publicRoot: options.publicRoot, ask: options.ask }),
     publishers: {
       oci: ociPublisher(sources, store),
       ...companionPublishers(kube, {

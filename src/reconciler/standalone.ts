@@ -22,6 +22,7 @@ export interface StandaloneOptions {
   readonly registry: RegistryClient;
   /** By default the one that came along. */
   readonly publicRoot?: ReconcilerOptions["publicRoot"];
+  readonly ask: ReconcilerOptions["ask"];
   readonly ownCredentials: CredentialProvider | undefined;
   readonly concurrent: number;
   /** Manifests that cannot be read, and what is wrong with them. */
@@ -122,6 +123,7 @@ async function standaloneDeps(
       retention: standaloneDefaults.retention,
       log,
       publicRoot: options.publicRoot,
+      ask: options.ask,
       cachedExternalArtifact: (key) => caches.externalArtifacts.get(key),
       announce: { event: ({ key }, { type, message }) => options.onEvent(key, type, message) },
       meter: { stage: () => undefined, downloaded: () => undefined, reused: () => undefined },

@@ -10,4 +10,14 @@ export interface VerifyLimits {
   readonly cacheEntries: number;
   /** How long a result is believed without looking again. */
   readonly cacheTtlMs: number;
+  /** Of one answer of a server that says which certificates were revoked; those of notation. */
+  readonly ocsp: AnswerLimits;
+  readonly revocationList: AnswerLimits;
+  /** Of such answers: bytes that are kept together, and milliseconds for which one is believed without asking again. */
+  readonly revocationCache: { readonly maxSize: number; readonly ttl: number };
+}
+
+export interface AnswerLimits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
 }

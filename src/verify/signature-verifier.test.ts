@@ -87,7 +87,7 @@ it("judges by the public root of the moment, and asks for it where nothing else 
   let current = old;
   let asked = 0;
   const publicRoot = async () => (asked++, await Promise.resolve(current.rootWithoutLog()));
-  const verifier = signatureVerifier(verifyLimits, Date.now, publicRoot);
+  const verifier = signatureVerifier(verifyLimits, Date.now, { publicRoot });
   const verify = async (by: VerifyPolicy): Promise<unknown> =>
     await verifier.verify({ repository, root: artifact.root, policy: by, signal }).then(
       ({ result }) => result,

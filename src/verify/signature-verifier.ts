@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { CodedError } from "../errors.ts";
+import type { Ask } from "../http/ask.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
 import { assertOld } from "./age.ts";
 import { withBudget } from "./content.ts";
@@ -7,9 +8,18 @@ import { verifyCosign } from "./cosign/cosign.ts";
 import { settled } from "../oci/fetch-all.ts";
 import type { VerifyLimits } from "./limits.ts";
 import { verifyNotation } from "./notation/notation.ts";
+import { Answers } from "./notation/revocation/answers.ts";
 import { verifyOcm } from "./ocm/ocm.ts";
 import { embeddedRoot, type ReadPublicRoot, TrustedRoots } from "./cosign/trusted-root.ts";
 import type { Verification, Verifier, VerifyPolicy, VerifyRequest } from "./verifier.ts";
+
+/** What is asked over the network. */
+export interface Outside {
+  /** By default the one that came along. */
+  readonly publicRoot?: ReadPublicRoot | undefined;
+  /** For the servers that notation's certificates name; without it, nobody is asked, and nothing is known of them. */
+  readonly ask?: Ask | undefined;
+}
 
 /**
  * Verifies signatures by cosign, by notation and of OCM component versions. A good result is kept by access, digest and policy, since none can change without
@@ -17,14 +27,14 @@ import type { Verification, Verifier, VerifyPolicy, VerifyRequest } from "./veri
  * policy lets pass depends on the signatures that were shown.
  *
  * @param clock milliseconds since the epoch
- * @param publicRoot by default the one that came along
  */
 export function signatureVerifier(
   limits: VerifyLimits,
   clock: () => number = Date.now,
-  publicRoot: ReadPublicRoot = embeddedRoot,
+  { publicRoot = embeddedRoot, ask = nobodyIsAsked }: Outside = {},
 ): Verifier {
   const roots = new TrustedRoots();
+  const answers = new Answers(ask, limits);
   const known = new SharedCache<Verification>({ max: limits.cacheEntries, ttl: limits.cacheTtlMs });
   return {
     verify: async (request) => {
@@ -34,7 +44,7 @@ export function signatureVerifier(
       const key = keyOf(request, trustedRoot);
       const cached = repository.access && known.get(repository.access, key);
       if (cached !== undefined && clock() < (cached.validUntil ?? Infinity)) return assertOld(cached, request, clock());
-      const verification = await verify(request, limits, { roots, trustedRoot, now: clock() });
+      const verification = await verify(request, limits, { roots, answers, trustedRoot, now: clock() });
       if (repository.access) known.set(repository.access, key, verification);
       return assertOld(verification, request, clock());
     },
@@ -70,13 +80,17 @@ async function trustedRootOf(policy: VerifyPolicy, publicRoot: () => Promise<str
 async function verify(
   request: VerifyRequest,
   limits: VerifyLimits,
-  { roots, trustedRoot, now }: { roots: TrustedRoots; trustedRoot: string | undefined; now: number },
+  help: { roots: TrustedRoots; answers: Answers; trustedRoot: string | undefined; now: number },
 ): Promise<Verification> {
   const { policy, repository, signal } = request;
   if (policy.provider === "ocm") return await verifyOcm(request, policy, limits);
   const metered = { ...request, repository: withBudget(repository, limits.maxTotalBytes) };
-  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, { roots, trustedRoot, now });
+  if (policy.provider === "cosign") return await verifyCosign(metered, policy, limits, help);
   // notation signs the size and the type along. How much is read is for the repository to cap.
   const root = await settled(repository, request.root, { maxManifestBytes: Infinity }, signal);
-  return await verifyNotation({ ...metered, root }, policy, limits, now);
+  return await verifyNotation({ ...metered, root }, policy, limits, help);
+}
+
+async function nobodyIsAsked(): Promise<never> {
+  throw new CodedError("RegistryUnreachable", "servers are not asked here");
 }

@@ -30,6 +30,7 @@ import { leaseName } from "../kube/run/lease-name.ts";
 import { clusterSources } from "../pipeline/sources.ts";
 import { reconcilerDeps } from "../reconciler/deps.ts";
 import { startServers, type Servers } from "../reconciler/servers.ts";
+import { askOutside } from "../registry/ask.ts";
 import { RegistryClient } from "../registry/client.ts";
 import { startHeartbeat, watchHeartbeat } from "../runtime/heartbeat.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
@@ -250,6 +251,7 @@ class Controller {
         sources,
         servers,
         publicRoot: await controllerRoot(this.#config, this.#process, signal),
+        ask: askOutside({ ...registryDefaults, environmentProxy: this.#config.proxy }),
         announce,
         meter: metrics,
         log: logger.log,

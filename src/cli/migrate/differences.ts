@@ -191,6 +191,14 @@ export const differences = [
     why: "who attests something need not vouch for the content",
     write: "sign the manifest itself",
   },
+  {
+    id: "revocation",
+    what: "notation: servers that certificates above the one in the Secret name, and lists (CRL) of other distribution points",
+    flux: "asked, and believed",
+    strata: "not asked, and refused",
+    why: "whoever shows a chain may have chosen what stands above the trusted certificate",
+    write: "the root certificate in the Secret",
+  },
 ] as const satisfies readonly Difference[];
 
 export type DifferenceId = (typeof differences)[number]["id"];

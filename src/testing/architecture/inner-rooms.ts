@@ -135,7 +135,8 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/verify": {
     holds: "signatures: cosign, notation, OCM",
-    imports: ["src/component", "src/errors", "src/oci", "src/sharing", "src/text"],
+    imports: ["src/component", "src/errors", "src/event-loop-turns", "src/oci", "src/sharing", "src/text"],
+    types: ["src/http/ask"],
     packages: [
       "@sigstore/bundle",
       "@sigstore/protobuf-specs",

@@ -42,11 +42,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     types: [
       "src/credentials/cloud",
       "src/credentials/provider",
+      "src/http/ask",
       "src/kube/client",
       "src/operation/operation",
       "src/registry/client",
       "src/select/selection",
-      "src/verify/cosign/trusted-root",
     ],
     reaches: ["fs"],
   },

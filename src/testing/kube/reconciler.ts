@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import type { ExternalArtifact } from "../../../api/flux/source.ts";
 import { artifactRepositories, externalArtifacts, type ResourceType } from "../../../api/kinds.ts";
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
-import { informerDefaults } from "../../config.ts";
+import { informerDefaults, registryDefaults } from "../../config.ts";
 import { ReconcileMemory } from "../../controller/memory.ts";
 import type { Deps, Next } from "../../controller/ports.ts";
 import { reconcile } from "../../controller/reconcile.ts";
@@ -15,6 +15,7 @@ import { startInformer } from "../../kube/run/informer.ts";
 import { localSources } from "../../pipeline/sources.ts";
 import { reconcilerDeps } from "../../reconciler/deps.ts";
 import { startServers, type Servers } from "../../reconciler/servers.ts";
+import { askOutside } from "../../registry/ask.ts";
 import { testClient } from "../registry/client.ts";
 import type { Transfer } from "../../publish/port.ts";
 import type { RawObject } from "../../pipeline/object.ts";
@@ -122,6 +123,7 @@ export async function startParts(
       kube,
       sources,
       servers,
+      ask: askOutside(registryDefaults),
       retention: { ttlMs: 60_000, records: 2 },
       cachedExternalArtifact: (at) => artifacts.get(at),
       announce: { event: (_, event) => void events.push(event) },

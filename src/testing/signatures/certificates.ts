@@ -33,12 +33,13 @@ export interface CertificateExtension {
   readonly value: Buffer;
 }
 
-export type KeyUsage = "digitalSignature" | "contentCommitment" | "keyEncipherment" | "keyCertSign";
+export type KeyUsage = "digitalSignature" | "contentCommitment" | "keyEncipherment" | "keyCertSign" | "cRLSign";
 const usageBits: Readonly<Record<KeyUsage, number>> = {
   digitalSignature: 0x80,
   contentCommitment: 0x40,
   keyEncipherment: 0x20,
   keyCertSign: 0x04,
+  cRLSign: 0x02,
 };
 
 export interface CertificateOptions {
@@ -46,6 +47,8 @@ export interface CertificateOptions {
   /** Default: self-signed. */
   readonly issuer?: TestCertificate;
   readonly keys?: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
+  /** Below 128. */
+  readonly serial?: number;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly ca?: boolean;
@@ -99,7 +102,7 @@ export function makeCertificate(options: CertificateOptions = {}): TestCertifica
   const tbs = (extensions: readonly CertificateExtension[]): Buffer =>
     sequence(
       der(0xa0, derInteger(2)),
-      derInteger(1 + Math.floor(Math.random() * 100)),
+      derInteger(options.serial ?? 1 + Math.floor(Math.random() * 100)),
       algorithm,
       derName(issuer?.subject ?? subject),
       sequence(
@@ -180,7 +183,7 @@ function extensionsOf(options: CertificateOptions): CertificateExtension[] {
 
 const when = <T, R>(value: T | undefined, make: (value: T) => R): R[] => (value === undefined ? [] : [make(value)]);
 
-function derExtension({ oid, critical = false, value }: CertificateExtension): Buffer {
+export function derExtension({ oid, critical = false, value }: CertificateExtension): Buffer {
   return sequence(derOid(oid), ...(critical ? [der(0x01, Buffer.from([0xff]))] : []), der(0x04, value));
 }
 

@@ -4,6 +4,7 @@ import type { Descriptor } from "../../oci/types.ts";
 import type { TestCertificate } from "./certificates.ts";
 import type { TestLayer } from "./signed-artifact.ts";
 
+const timestampHeader = "io.cncf.notary.timestampSignature";
 export const notationType = "application/vnd.cncf.notary.signature";
 const payloadType = "application/vnd.cncf.notary.payload.v1+json";
 
@@ -15,6 +16,8 @@ export interface NotationOptions {
   readonly payload?: unknown;
   readonly chain?: readonly Uint8Array[];
   readonly signingTime?: Date;
+  /** What a timestamp authority makes of the signature. */
+  readonly timestamp?: (signature: Buffer) => unknown;
 }
 
 const hashes: Readonly<Record<string, string>> = { "256": "sha256", "384": "sha384", "512": "sha512" };
@@ -76,11 +79,17 @@ export function jwsLayer(
     typeof value === "string" ? value.replace(/\.000Z$/, "Z") : value;
   const signedPart = Buffer.from(JSON.stringify(headersOf(options), json)).toString("base64url");
   const payload = payloadOf(root, options).toString("base64url");
-  const signature = signRaw(algorithm, Buffer.from(`${signedPart}.${payload}`), key).toString("base64url");
+  const signature = signRaw(algorithm, Buffer.from(`${signedPart}.${payload}`), key);
+  const timestamp = options.timestamp?.(signature);
   const x5c = chain.map((raw) => Buffer.from(raw).toString("base64"));
   return {
     mediaType: "application/jose+json",
-    bytes: JSON.stringify({ payload, protected: signedPart, header: { x5c }, signature }),
+    bytes: JSON.stringify({
+      payload,
+      protected: signedPart,
+      header: { x5c, [timestampHeader]: Buffer.isBuffer(timestamp) ? timestamp.toString("base64") : timestamp },
+      signature: signature.toString("base64url"),
+    }),
   };
 }
 
@@ -102,6 +111,7 @@ export function coseLayer(
   const payload = payloadOf(root, options);
   const signature = signRaw(algorithm, Buffer.from(encode(["Signature1", signedPart, new Uint8Array(), payload])), key);
   const unprotected = new Map<unknown, unknown>([[33, chain]]);
+  if (options.timestamp !== undefined) unprotected.set(timestampHeader, options.timestamp(signature));
   return {
     mediaType: "application/cose",
     bytes: encode(new Tagged(18, [signedPart, unprotected, payload, signature])),

@@ -1,6 +1,6 @@
 import { decode, encode, Tagged } from "cborg";
 import { refused } from "../findings.ts";
-import { algorithmName, checkHeaders, type Envelope, header, parseChain } from "./envelope.ts";
+import { algorithmName, checkHeaders, type Envelope, header, parseChain, timestampHeader } from "./envelope.ts";
 
 export const coseType = "application/cose";
 
@@ -30,6 +30,7 @@ export function parseCose(bytes: Buffer): Envelope {
   if (!(headers instanceof Map)) throw refused("its protected header is no map");
   const contentType: unknown = headers.get(label.contentType);
   const certificates: unknown = unprotected.get(label.chain);
+  const timestamp = unprotected.get(timestampHeader);
   if (typeof contentType !== "string") throw refused("it states no content type");
   if (!Array.isArray(certificates) || !certificates.every(isBytes)) throw refused("it carries no certificate chain");
   return {
@@ -40,6 +41,7 @@ export function parseCose(bytes: Buffer): Envelope {
     signed: Buffer.from(encode(["Signature1", signedPart, new Uint8Array(), payload])),
     signature: Buffer.from(signature),
     chain: parseChain(certificates),
+    timestamp: isBytes(timestamp) ? Buffer.from(timestamp) : undefined,
     ...checkHeaders(signedHeaders(headers)),
   };
 }

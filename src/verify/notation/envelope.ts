@@ -20,6 +20,8 @@ export interface Envelope {
   /** Milliseconds since the epoch. */
   readonly signingTime: number;
   readonly expiry: number | undefined;
+  /** A timestamp authority's token (RFC 3161) over the signature, which is no part of what is signed. */
+  readonly timestamp: Buffer | undefined;
 }
 
 /** Headers of the signed part, the same names in both formats (notation signature specification). */
@@ -29,6 +31,9 @@ export const header = {
   authenticSigningTime: "io.cncf.notary.authenticSigningTime",
   expiry: "io.cncf.notary.expiry",
 } as const;
+
+/** The header of the part that is not signed. */
+export const timestampHeader = "io.cncf.notary.timestampSignature";
 
 const maxChain = 10;
 

@@ -1,7 +1,7 @@
 import { refused } from "../findings.ts";
 import { type Json, objectOf } from "../../text/json.ts";
 import { parseObject } from "../json.ts";
-import { algorithmName, checkHeaders, type Envelope, header, parseChain } from "./envelope.ts";
+import { algorithmName, checkHeaders, type Envelope, header, parseChain, timestampHeader } from "./envelope.ts";
 
 export const jwsType = "application/jose+json";
 
@@ -15,7 +15,7 @@ export function parseJws(bytes: Buffer): Envelope {
   if (typeof payload !== "string" || typeof signedPart !== "string" || typeof signature !== "string")
     throw refused("its envelope lacks payload, protected or signature");
   const headers = parseObject(decode(signedPart), "its protected header");
-  const certificates = objectOf(unprotected)["x5c"];
+  const { x5c: certificates, [timestampHeader]: timestamp } = objectOf(unprotected);
   const contentType = headers["cty"];
   if (!Array.isArray(certificates) || !certificates.every((item) => typeof item === "string"))
     throw refused("it carries no certificate chain");
@@ -27,8 +27,14 @@ export function parseJws(bytes: Buffer): Envelope {
     signed: Buffer.from(`${signedPart}.${payload}`, "ascii"),
     signature: decode(signature),
     chain: parseChain(certificates.map((item) => Buffer.from(item, "base64"))),
+    timestamp: timestamp === undefined ? undefined : timestampOf(timestamp),
     ...checkHeaders(signedHeaders(headers)),
   };
+}
+
+function timestampOf(value: unknown): Buffer {
+  if (typeof value === "string" && /^[A-Za-z0-9+/]+={0,2}$/.test(value)) return Buffer.from(value, "base64");
+  throw refused("its timestamp countersignature is no base64");
 }
 
 function signedHeaders(headers: Json): Parameters<typeof checkHeaders>[0] {
