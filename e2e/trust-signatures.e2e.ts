@@ -8,6 +8,7 @@ import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
 import { condition, type KubeObject } from "./kube.ts";
+import { type PrivateSigstore, type SignOptions, startPrivateSigstore } from "./private-sigstore.ts";
 import { pushArtifact } from "./push.ts";
 import { type Registry } from "./registry.ts";
 import {
@@ -21,7 +22,7 @@ import {
   type Spec,
 } from "./repositories.ts";
 import { secret } from "./secrets.ts";
-import { startStrata } from "./strata.ts";
+import { startStrata, type Strata, strata } from "./strata.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
@@ -38,6 +39,9 @@ let plane: ControlPlane;
 let registry: Registry;
 /** The key of the artifacts that cosign has signed. */
 let cosignKey: string;
+/** Stands for the public Sigstore as well. */
+let sigstore: PrivateSigstore;
+let controller: Strata;
 
 beforeAll(async () => {
   ({ plane, registry } = await startCluster(workspace));
@@ -60,7 +64,10 @@ beforeAll(async () => {
       "ca.crt": await fixture("notation.crt"),
     }),
   );
-  await startStrata(workspace, plane);
+  sigstore = await startPrivateSigstore(workspace);
+  await plane.admin.create(secret("logged-root", { "trusted_root.json": sigstore.roots.logged }));
+  await plane.admin.create(secret("unlogged-root", { "trusted_root.json": sigstore.roots.unlogged }));
+  controller = await startStrata(workspace, plane, { flags: ["--sigstore-tuf=true", ...sigstore.tufFlags] });
 });
 
 const signed = (name: string, path: string, verify: Spec, spec: Spec = {}): KubeObject =>
@@ -143,6 +150,78 @@ describe("a good signature", () => {
     );
     await plane.admin.create(signed("keyless-other", "keyless/app", by("^https://ci\\.test/other/.*$")));
     await expectNothing("keyless-other");
+  });
+});
+
+describe("what cosign signs with Rekor v2 and a timestamp authority", () => {
+  const identities = (): Spec => ({
+    matchOIDCIdentity: [{ issuer: sigstore.issuer.replaceAll(".", "\\."), subject: ".*/app/release" }],
+  });
+  const signedCopy = async (path: string, tag: string, options: SignOptions = {}): Promise<string> => {
+    await crane(["copy", `${registry.host}/flux/app:${tag}`, `${registry.host}/${path}:${tag}`]);
+    const digest = await crane(["digest", `${registry.host}/${path}:${tag}`]);
+    await sigstore.sign(`${registry.host}/${path}@${digest}`, options);
+    return digest;
+  };
+
+  it.each<[string, SignOptions, string]>([
+    ["keyless-v2", {}, "logged-root"],
+    ["keyless-timestamp", { isLogged: false }, "unlogged-root"],
+  ])("is believed by its trusted root: %s", async (name, options, root) => {
+    await signedCopy(name, "1.0.0", options);
+    const verify = { ...identities(), trustedRootSecretRef: { name: root } };
+    await plane.admin.create(signed(name, name, verify));
+    expect(condition(await readyRepository(plane, name), "SourceVerified")?.message).toContain(sigstore.subject);
+  });
+
+  it("is refused with a timestamp alone where the root lists a log, and by the root of another", async () => {
+    await signedCopy("timestamp-only", "1.0.0", { isLogged: false });
+    const verify = { ...identities(), trustedRootSecretRef: { name: "logged-root" } };
+    await plane.admin.create(signed("timestamp-only", "timestamp-only", verify));
+    expect(condition(await refused("timestamp-only"), "Ready")?.message).toContain("in no transparency log");
+    await plane.admin.create(secret("another", { "trusted_root.json": new TestSigstore().newerRoot() }));
+    const another = { ...identities(), trustedRootSecretRef: { name: "another" } };
+    await plane.admin.create(signed("another-sigstore", "keyless-v2", another));
+    await expectNothing("another-sigstore");
+  });
+
+  it("is judged by the root that the mirror keeps by TUF, in controller and command line", async () => {
+    await signedCopy("by-mirror", "1.0.0");
+    await plane.admin.create(signed("by-mirror", "by-mirror", identities()));
+    await ready("by-mirror");
+    expect(sigstore.mirrorRequests).toContain("timestamp.json");
+    const metrics = await controller.metrics();
+    expect(metrics).toContain('strata_sigstore_root_refreshes_total{result="success"} 1');
+    expect(metrics).toMatch(/^strata_sigstore_root_refreshed_timestamp_seconds 1\d{9}/m);
+    const flags = ["--issuer", sigstore.issuer, "--subject", ".*"];
+    const args = ["verify", `oci://${registry.host}/by-mirror:1.0.0`, "--insecure", ...flags];
+    const cache = { XDG_CACHE_HOME: await workspace.directory("cache") };
+    expect(await strata([...args, ...sigstore.tufFlags], cache)).toMatchObject({ code: 0, stderr: "" });
+    expect(await strata(args, cache)).toMatchObject({ code: 3 });
+  });
+
+  it("is taken once it is as old as minAge says, and until then the version before it stays", async () => {
+    const [name, ageMs] = ["aging", 600_000];
+    await signedCopy(name, "1.0.0", { at: new Date(Date.now() - 2 * ageMs) });
+    await plane.admin.create(signed(name, name, { ...identities(), minAge: "10m" }, { ref: { semver: "1.x" } }));
+    const first = await ready(name);
+    expect(first.revision).toMatch(/^1\.0\.0@/);
+    const at = new Date(Date.now() - ageMs + 8000);
+    const digest = await signedCopy(name, "1.1.0", { at });
+    const waiting = await reconcileNow(plane, name);
+    const until = new Date(Math.floor((at.getTime() + ageMs) / 1000) * 1000).toISOString().replace(".000", "");
+    expect(isCondition(waiting, "Ready", "True")).toBe(true);
+    expect(waiting.status?.["artifact"]).toEqual(first);
+    expect(condition(waiting, "ArtifactOutdated")).toMatchObject({
+      status: "True",
+      reason: "TooYoung",
+      message: expect.stringMatching(new RegExp(`^1\\.1\\.0@${digest} waits .* at ${until}$`)) as unknown,
+    });
+    const isNewer = ({ status }: KubeObject): boolean =>
+      (status?.["artifact"] as PublishedArtifact | undefined)?.revision.startsWith("1.1.0@") === true;
+    const newer = await plane.admin.waitFor(repositoryRef(name), "the newer version", isNewer, 30_000);
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(until));
+    expect(condition(newer, "ArtifactOutdated")).toBeUndefined();
   });
 });
 
