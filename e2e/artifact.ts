@@ -59,7 +59,7 @@ export async function filesOfDirectory(dir: string): Promise<Files> {
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) continue;
     const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile()) throw new Error(`${path} is no regular file`);
+    if (!entry.isFile()) throw new Error(`${path} is not a regular file`);
     files[relative(dir, path).split(sep).join("/")] = createHash("sha256")
       .update(await readFile(path))
       .digest("hex");

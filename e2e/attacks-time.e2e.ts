@@ -181,7 +181,7 @@ describe("times of a spec", () => {
     await eventually("another request", async () => asked() > before);
   });
 
-  it("timeout: 0s is no limit, and 1ms is one that says so", async () => {
+  it("timeout: 0s is not a limit, and 1ms is one that says so", async () => {
     await readyWithin(15_000, objectOf("tenant-a", "good", { timeout: "0s" }));
     const object = objectOf("tenant-a", "drip-manifest", { timeout: "1ms" });
     await plane.admin.create(object);

@@ -124,7 +124,7 @@ describe("a change in the directory", () => {
     await eventually("the new name", async () => (await latestFiles("oras-one-file"))[0] === "renamed.json");
   });
 
-  it("that is no manifest is told of, and disturbs nothing", async () => {
+  it("that is not a manifest is told of, and disturbs nothing", async () => {
     await writeFile(join(dir, "broken.yaml"), "kind: [");
     await eventually("the complaint", async () => (await server.log()).includes("! broken.yaml:1"));
     expect(await latestFiles("flux-app")).toContain("deploy/kustomization.yaml");

@@ -33,7 +33,7 @@ it.each([
 it.each([
   ["oci://registry.example/node:24", "write oci://registry.example/node:24@sha256:"],
   ["oci://registry.example/node@sha256:abc", "write oci://registry.example/node@sha256:"],
-  ["registry.example/node:24", "is no base"],
+  ["registry.example/node:24", "is not a base"],
 ])("%s is refused", (base, message) => {
   expect(() => baseName(base)).toThrow(message);
 });

@@ -8,7 +8,7 @@ export const defaultBase =
  */
 export function baseName(base: string): string {
   if (!/^oci(?:-layout)?:\/\//.test(base))
-    throw new Error(`--base ${base} is no base: write oci://HOST/REPOSITORY@sha256:… or oci-layout://PATH`);
+    throw new Error(`--base ${base} is not a base: write oci://HOST/REPOSITORY@sha256:… or oci-layout://PATH`);
   if (base.startsWith("oci://") && !/@sha256:[0-9a-f]{64}$/.test(base))
     throw new Error(
       `--base ${base} names no digest, so tomorrow's image could stand on another base: write ${base.replace(/@.*$/, "")}@sha256:… (what "crane digest" prints)`,

@@ -116,7 +116,7 @@ describe("the image", () => {
     expect(files(one.out)).toEqual(files(two.out));
   });
 
-  it("has its SBOM as a referrer, which is no image of the layout", async () => {
+  it("has its SBOM as a referrer, which is not an image of the layout", async () => {
     const made = request();
     const digest = await assembleImage(made);
     const { manifests } = JSON.parse(readFileSync(join(made.out, "index.json"), "utf8")) as {

@@ -13,7 +13,7 @@ export interface Observation {
   readonly message: string;
   /** `FetchFailed=True`, in order of their names. */
   readonly conditions: readonly string[];
-  /** Path to content, and `*` where it is executable; the artifact itself under "" where it is no tar.gz. */
+  /** Path to content, and `*` where it is executable; the artifact itself under "" where it is not a tar.gz. */
   readonly files: Readonly<Record<string, string>> | undefined;
   readonly handledAt: string | undefined;
   /** Strata's alone, as is `selected`. */

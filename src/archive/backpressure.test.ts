@@ -139,7 +139,7 @@ describe("unpacking", () => {
   });
 
   test.each<[string, () => Iterable<Buffer>, "raw" | "tree"]>([
-    ["a layer that is no archive", () => Array.from({ length: sourceMiB }, () => noise), "raw"],
+    ["a layer that is not an archive", () => Array.from({ length: sourceMiB }, () => noise), "raw"],
     ["a zip file", () => [zipOf({ name: "noise", method: 0, content: wholeNoise() })], "tree"],
   ])("%s: waits for the disk, 3 MiB at most ahead of it", async (_, parts, content) => {
     const { chunks, pulled } = countedSource(parts());

@@ -28,7 +28,7 @@ describe("ignore rules", () => {
       3,
     ],
     ["a directory goes with all in it", { "docs/a/b": "", "docs/c": "", k: "" }, "/docs", ["k"], 2],
-    ["an empty directory is no file", { d: null, k: "" }, "d/", ["k"], 0],
+    ["an empty directory is not a file", { d: null, k: "" }, "d/", ["k"], 0],
     ["what is excluded is put back", { "a.png": "", "b.png": "" }, "*.png\n!b.png", ["b.png"], 1],
     [
       "what is put back keeps the directories above it",

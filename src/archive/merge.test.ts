@@ -52,12 +52,12 @@ test("no layers, one layer", async () => {
   expect(summary(await merge([{ a: "1" }]))).toEqual({ a: 1 });
 });
 
-test("equal content is no conflict, also of megabytes", async () => {
+test("equal content does not conflict, also of megabytes", async () => {
   const big = "x".repeat(3_000_000);
   expect(summary(await merge([{ a: big, b: "" }, { a: big, b: "" }, { a: big }]))).toEqual({ a: 3_000_000, b: 0 });
 });
 
-test("equal symlinks are no conflict", async () => {
+test("equal symlinks do not conflict", async () => {
   expect(summary(await merge([{ s: { symlink: "a" } }, { s: { symlink: "a" } }]))).toEqual({ s: "a" });
 });
 

@@ -14,7 +14,7 @@ export interface LabelledTree {
 type ConflictPolicy = "Fail" | "Overwrite" | "Keep";
 
 /**
- * Merges trees, in order, into one. Two files of one path and equal content are no conflict.
+ * Merges trees, in order, into one. Two files of one path and equal content do not conflict.
  *
  * @param onConflict Overwrite: the later layer counts; Keep: the earlier one
  * @throws PathConflict under Fail: names the path and both layers; ArchiveTooManyEntries, StorageFailed, Aborted

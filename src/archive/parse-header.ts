@@ -84,7 +84,7 @@ export function isZero(buffer: Buffer, start: number, end: number): boolean {
 
 /** A longer name is refused anyway. */
 const MAX_ODD_NAME_BYTES = 64 * 1024;
-/** A byte that is no UTF-8 becomes the lone surrogate with this and its value, which no UTF-8 text has. */
+/** A byte that is not UTF-8 becomes the lone surrogate with this and its value, which no UTF-8 text has. */
 const ODD_BYTE = 0xdc00;
 
 /**

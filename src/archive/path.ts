@@ -66,7 +66,7 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** A name as it may stand in a message: control characters and bytes that are no UTF-8 escaped, long ones cut. */
+/** A name as it may stand in a message: control characters and bytes that are not UTF-8 escaped, long ones cut. */
 export function quote(name: string): string {
   const quoted = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
   return quoted.replace(/\\udc([89a-f][0-9a-f])/g, "\\x$1");

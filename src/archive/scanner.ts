@@ -151,10 +151,11 @@ export class TarScanner {
     const { name, link, size } = this.#effective(header);
     const type = this.#typeOf(header.typeflag, name);
     this.#checkName(name);
-    if (type !== "symlink" && type !== "hardlink" && link !== "") this.#note("an entry that is no link has a target");
+    if (type !== "symlink" && type !== "hardlink" && link !== "")
+      this.#note("an entry that is not a link has a target");
     if (type === "symlink" || type === "hardlink") this.#checkName(link);
     if (type !== "file" && size !== 0) {
-      throw new CodedError("ArchiveInvalid", `the archive's entry ${quote(name)} has a size although it is no file`);
+      throw new CodedError("ArchiveInvalid", `the archive's entry ${quote(name)} has a size although it is not a file`);
     }
     this.#state = "body";
     this.#left = size;

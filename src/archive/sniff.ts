@@ -24,7 +24,7 @@ const EMPTY_TAR_BYTES = 20 * BLOCK;
 
 /**
  * Tells what content is from its first bytes: `HEAD_BYTES` of them, or all there are.
- * Compressed data that holds no tar is no archive.
+ * Compressed data that holds no tar is not an archive.
  */
 export async function sniff(head: Buffer): Promise<Content> {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0;

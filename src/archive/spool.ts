@@ -146,7 +146,7 @@ export class SpoolReader {
   }
 
   async #fill(offset: number, length: number): Promise<void> {
-    // Far from the last read: this is no sequence, so read only what was asked for.
+    // Far from the last read: this is not a sequence, so read only what was asked for.
     const isNear = this.#lastEnd >= 0 && offset >= this.#lastEnd && offset - this.#lastEnd < READ_BYTES;
     const want = isNear ? READ_BYTES : Math.min(length, READ_BYTES);
     const buffer =

@@ -24,14 +24,14 @@ export interface UnpackRequest {
   readonly ahead?: ReadAhead | undefined;
 }
 
-/** An archive's tree, or the range of a scratch file that holds a layer which is no archive. */
+/** An archive's tree, or the range of a scratch file that holds a layer which is not an archive. */
 export type Unpacked =
   | { readonly content: "tree"; readonly tree: Tree; readonly counts: ReadCounts }
   | { readonly content: "raw"; readonly body: Body };
 
 /**
  * Unpacks a layer into scratch files: tar (plain, gzip, zstd) while it arrives, zip once it is there. The kind is told by the
- * first bytes; whatever is no archive stays the file it is, unless `judge` refuses it.
+ * first bytes; whatever is not an archive stays the file it is, unless `judge` refuses it.
  *
  * @throws ArchiveInvalid, ArchiveUnsupported, ArchiveUnsafePath, ArchiveTooLarge, ArchiveRatioExceeded,
  * ArchiveTooManyEntries, StorageFailed, Aborted; whatever the source throws
@@ -66,7 +66,7 @@ export async function unpackLayer(request: UnpackRequest): Promise<Unpacked> {
 async function unpackZip(source: AsyncIterable<Buffer>, request: UnpackRequest): Promise<Unpacked> {
   const zipPath = scratch(request, "zip");
   await spoolAll(source, zipPath);
-  // Most layers are no zip files: what reads them is loaded for the first.
+  // Most layers are not zip files: what reads them is loaded for the first.
   const { readZip } = await import("./read-zip.ts");
   const { tree, counts } = await readZip({
     zipPath,

@@ -176,7 +176,7 @@ describe("strata serve", () => {
 });
 
 describe("a start that fails", () => {
-  it("because the command was stopped is no failure", async () => {
+  it("because the command was stopped is not a failure", async () => {
     expect(
       await runStrata(["serve", "-f", manifests, "--listen", "127.0.0.1:0"], {
         signal: AbortSignal.abort(new DOMException("stopped", "AbortError")),

@@ -63,7 +63,7 @@ describe("strata tag", () => {
 
   it.each([
     ["what is not there", "product:9", "NotFound", 1],
-    ["what is no reference", "Product:9", "InvalidReference", 2],
+    ["what is not a reference", "Product:9", "InvalidReference", 2],
   ])("fails for %s", async (_, name, expected, exitCode) => {
     const { code, stdout } = await runStrata([
       "tag",

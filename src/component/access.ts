@@ -62,7 +62,7 @@ function localBlob(fields: AccessFields, fail: Fail): Access {
   // localOciBlob calls it `digest`.
   const reference = fields["localReference"] ?? fields["digest"];
   if (typeof reference !== "string" || !isDigest(reference))
-    throw fail(`has the localReference ${shown(reference)}, which is no digest`);
+    throw fail(`has the localReference ${shown(reference)}, which is not a digest`);
   const { globalAccess } = fields;
   return {
     kind: "localBlob",

@@ -51,7 +51,7 @@ describe("a component descriptor", () => {
     ["no list of resources", JSON.stringify(descriptorOf({ resources: {} }))],
     ["a resource without name", JSON.stringify(descriptorOf({ resources: [{ version: "1.0.0" }] }))],
     [
-      "an attribute that is no text",
+      "an attribute that is not text",
       JSON.stringify(descriptorOf({ resources: [localResource("a", "a", { extraIdentity: { a: 1 } })] })),
     ],
     ["a broken provider", JSON.stringify(descriptorOf({ provider: "{" }))],

@@ -107,7 +107,7 @@ function yamlOf(bytes: Buffer, encoding: "yaml" | "tar", fail: Fail): Buffer {
     scanner.push(bytes);
     scanner.finish();
   } catch (cause) {
-    throw fail(`is no tar that can be read`, cause);
+    throw fail(`is not a tar that can be read`, cause);
   }
   const [only, ...others] = found;
   if (only === undefined || others.length > 0) throw fail(`is a tar with ${found.length} files ${tarFile}, not one`);
@@ -127,12 +127,12 @@ function checkShape(root: unknown, fail: Fail): void {
     if (depth > maxDepth) throw fail(`is nested deeper than ${maxDepth}`);
     const entries = Object.entries(value);
     if (values + open.length + entries.length > maxValues) throw fail(`holds more than ${maxValues} values`);
-    if (entries.some(([key]) => !key.isWellFormed())) throw fail("holds a key that is no Unicode");
+    if (entries.some(([key]) => !key.isWellFormed())) throw fail("holds a key that is not Unicode");
     for (const [, child] of entries) open.push([child, depth + 1]);
   }
 }
 
 function scalarProblem(value: unknown): string | undefined {
-  if (typeof value === "string" && !value.isWellFormed()) return "holds text that is no Unicode";
+  if (typeof value === "string" && !value.isWellFormed()) return "holds text that is not Unicode";
   return typeof value === "number" && !Number.isFinite(value) ? "holds a number that JSON does not have" : undefined;
 }

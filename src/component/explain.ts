@@ -11,7 +11,7 @@ const unclear: ReadonlySet<string> = new Set(["AmbiguousManifest", "AmbiguousLay
  * Why a selection failed. Of a component version nobody means a layer by its offset: then it is the refusal that lists its
  * resources, and the lines that take one.
  *
- * @returns AmbiguousResource, NoResourceMatch, or `error` where the root is no component version that can be read
+ * @returns AmbiguousResource, NoResourceMatch, or `error` where the root is not a component version that can be read
  */
 export async function inComponentTerms(
   error: unknown,

@@ -27,5 +27,5 @@ function parse(full: string, text: string, what: string): RegistryReference {
   } catch (cause) {
     throw new CodedError("ComponentInvalid", `${what} refers to ${printable(text)}: ${messageOf(cause)}`, { cause });
   }
-  throw new CodedError("ComponentInvalid", `${what} refers to ${printable(text)}, which is no image reference`);
+  throw new CodedError("ComponentInvalid", `${what} refers to ${printable(text)}, which is not an image reference`);
 }

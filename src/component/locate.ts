@@ -86,7 +86,7 @@ async function localBlob(
       )
     : new CodedError(
         "ComponentInvalid",
-        `${what} is the local blob ${reference}, which is no layer of ${node.descriptor.digest} and no manifest beside it`,
+        `${what} is the local blob ${reference}, which is neither a layer of ${node.descriptor.digest} nor a manifest beside it`,
       );
 }
 

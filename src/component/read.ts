@@ -96,6 +96,6 @@ function isMarked({ annotations }: { readonly annotations?: Annotations }): bool
 function noComponent(name: string): CodedError {
   return new CodedError(
     "ComponentInvalid",
-    `${name} is no OCM component version: it has no layer with a component descriptor; remove component, or name a component version in url and ref`,
+    `${name} is not an OCM component version: it has no layer with a component descriptor; remove component, or name a component version in url and ref`,
   );
 }

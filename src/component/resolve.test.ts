@@ -143,7 +143,7 @@ describe("a local blob", () => {
   it("is refused where it is not there", async () => {
     const world = new World();
     world.component({ resources: [localResource("config", "a")] });
-    await expect(world.find(resource("config"))).rejects.toEqual(refusedWith("ComponentInvalid", /no layer of/));
+    await expect(world.find(resource("config"))).rejects.toEqual(refusedWith("ComponentInvalid", /neither a layer of/));
   });
 
   it("is taken from its global access where it is not there", async () => {
@@ -355,7 +355,7 @@ describe("the digest of a resource", () => {
     ["genericBlobDigest/v2", { normalisationAlgorithm: "genericBlobDigest/v2" }],
     ["ociArtifactDigest/v1 of a blob", { normalisationAlgorithm: "ociArtifactDigest/v1" }],
     ["MD5", { hashAlgorithm: "MD5" }],
-    ["a value that is no digest", { value: "x" }],
+    ["a value that is not a digest", { value: "x" }],
   ])("is refused with %s", async (_, more) => {
     const world = new World();
     world.component(

@@ -150,7 +150,7 @@ describe("a build under way for another object", () => {
     expect(await isReady("b")).toBe(false);
   });
 
-  it("that fails is no failure of those who wait", async () => {
+  it("that fails is not a failure of those who wait", async () => {
     await begin({ delayMs: 300, status: 404 });
     await controller.apply("a", spec({ timeout: "60s" }));
     await until(() => isReady("a"));

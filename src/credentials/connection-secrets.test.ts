@@ -46,8 +46,8 @@ describe("readTlsSecret", () => {
     ["a key without its certificate", { "ca.crt": ca, "tls.key": key }, /no tls\.crt/],
     ["the key of another certificate", { "tls.crt": cert, "tls.key": file("server.key") }, /does not belong/],
     ["an expired certificate", { "tls.crt": file("expired.crt"), "tls.key": file("expired.key") }, /expired on 20/],
-    ["a key that is none", { "tls.crt": cert, "tls.key": "hunter2" }, /no unencrypted private key/],
-    ["a CA that is no PEM", { "ca.crt": "hunter2" }, /ca\.crt holds no certificate/],
+    ["a key that is none", { "tls.crt": cert, "tls.key": "hunter2" }, /not an unencrypted private key/],
+    ["a CA that is not PEM", { "ca.crt": "hunter2" }, /ca\.crt holds no certificate/],
     [
       "a CA of damaged PEM",
       { "ca.crt": ca.replace(/M[A-Za-z0-9+/]{20}/, "") },
@@ -87,10 +87,10 @@ describe("readProxySecret", () => {
   it.each<[Record<string, string>, RegExp]>([
     [{}, /no address/],
     [{ address: "" }, /no address/],
-    [{ address: "proxy.example:3128" }, /no http/],
+    [{ address: "proxy.example:3128" }, /not an http/],
     [{ address: "socks5://u:hunter2@proxy.example" }, /SOCKS/],
-    [{ address: "ftp://hunter2@proxy.example" }, /no http/],
-    [{ address: `http://${"x".repeat(3000)}` }, /no http/],
+    [{ address: "ftp://hunter2@proxy.example" }, /not an http/],
+    [{ address: `http://${"x".repeat(3000)}` }, /not an http/],
     [{ address: "http://proxy.example", password: "hunter2" }, /no username/],
   ])("refuses %j", async (values, message) => {
     const error = await readProxySecret(only(values), "tls", signal).catch((caught: unknown) => caught);

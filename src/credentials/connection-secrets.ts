@@ -60,7 +60,7 @@ function proxyAddress(secret: SecretData): string {
   if (protocol === "socks5:")
     throw secretInvalid(secret, "address is a SOCKS proxy, which is not supported; write an http:// or https:// proxy");
   if (protocol !== "http:" && protocol !== "https:")
-    throw secretInvalid(secret, "address is no http:// or https:// URL");
+    throw secretInvalid(secret, "address is not an http:// or https:// URL");
   return address;
 }
 
@@ -71,7 +71,7 @@ function assertPair(secret: SecretData, cert: string, key: string): void {
     matches = leaf.checkPrivateKey(createPrivateKey(key));
   } catch {
     // OpenSSL's message is not the cause: it is about bytes of a private key.
-    throw secretInvalid(secret, "tls.key is no unencrypted private key in PEM");
+    throw secretInvalid(secret, "tls.key is not an unencrypted private key in PEM");
   }
   if (!matches) throw secretInvalid(secret, `tls.key does not belong to tls.crt (${subjectOf(leaf)})`);
   if (leaf.validToDate.getTime() < Date.now()) {

@@ -91,7 +91,7 @@ async function findHelper(name: string, path: string): Promise<string> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$/.test(name)) {
     throw new CodedError(
       "SecretInvalid",
-      `Docker's config.json names the credential helper "${name.slice(0, 100)}", which is no name of a program`,
+      `Docker's config.json names the credential helper "${name.slice(0, 100)}", which is not the name of a program`,
     );
   }
   const candidates = path

@@ -170,7 +170,7 @@ function credentialOf(entry: Json, badAuth: () => CodedError): Credential | unde
 function decodeAuth(auth: string, badAuth: () => CodedError): Credential | undefined {
   const compact = auth.replace(/\s+/g, "");
   const decoded = Buffer.from(compact, "base64");
-  // Buffer skips what is no base64; the length shows whether it did.
+  // Buffer skips what is not base64; the length shows whether it did.
   const wellFormed = /^[A-Za-z0-9+/_-]*={0,2}$/.test(compact);
   const plain = decoded.toString("utf8").replace(/\0+$/, "");
   const colon = plain.indexOf(":");

@@ -39,7 +39,7 @@ async function askVersion({ origin, shared, access }: Session, signal: AbortSign
 
 function serviceOf({ params }: Challenge): string {
   const realm = params["realm"] ?? "";
-  const host = URL.canParse(realm) ? new URL(realm).host : "a realm that is no URL";
+  const host = URL.canParse(realm) ? new URL(realm).host : "a realm that is not a URL";
   const service = params["service"];
   return `tokens from ${printable(host, 100)}${service === undefined ? "" : ` for "${printable(service, 100)}"`}`;
 }

@@ -13,7 +13,7 @@ const maxPageBytes = 32 * 1024 * 1024;
 
 interface Page {
   readonly response: HttpResponse;
-  /** Undefined where the answer is no list. */
+  /** Undefined where the answer is not a list. */
   readonly list: readonly unknown[] | undefined;
 }
 

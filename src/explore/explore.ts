@@ -24,7 +24,7 @@ export interface Explored {
   readonly root: Descriptor;
   readonly graph: Graph;
   readonly referrers: Referrers;
-  /** Undefined where it is no OCM component version. */
+  /** Undefined where it is not an OCM component version. */
   readonly component: ExploredComponent | undefined;
   readonly outcome: Selection | Refusal;
 }

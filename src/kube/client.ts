@@ -93,7 +93,7 @@ export interface KubeClient {
   ): Promise<T>;
   /** Server-side apply. */
   apply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions, signal: AbortSignal): Promise<T>;
-  /** What is gone already is no error. */
+  /** What is gone already is not an error. */
   delete(type: ResourceType, key: ObjectKey, options: DeleteOptions, signal: AbortSignal): Promise<void>;
   /** A token of a service account (TokenRequest API), for one audience or as it is wanted. */
   requestToken(key: ObjectKey, wanted: string | WantedToken, signal: AbortSignal): Promise<string>;

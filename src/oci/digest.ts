@@ -19,7 +19,7 @@ export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new CodedError(
     "InvalidDigest",
-    `"${text.slice(0, 140)}" is no digest; write sha256: and 64 lower-case hexadecimal digits (or sha512: and 128)`,
+    `"${text.slice(0, 140)}" is not a digest; write sha256: and 64 lower-case hexadecimal digits (or sha512: and 128)`,
   );
 }
 

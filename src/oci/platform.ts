@@ -10,7 +10,7 @@ export function parsePlatform(text: string): Platform {
   if (!os || !architecture || variant === "" || rest.length > 0) {
     throw new CodedError(
       "InvalidSpec",
-      `"${text.slice(0, 100)}" is no platform; write os/architecture[/variant], such as linux/arm64/v8`,
+      `"${text.slice(0, 100)}" is not a platform; write os/architecture[/variant], such as linux/arm64/v8`,
     );
   }
   return variant === undefined ? { os, architecture } : { os, architecture, variant };

@@ -196,7 +196,7 @@ describe("hostile manifests", () => {
     expect(error.message.length).toBeLessThan(600);
   });
 
-  it("bytes that are no UTF-8", () => {
+  it("bytes that are not UTF-8", () => {
     expect(() => parseManifest(Buffer.from([0x7b, 0xff, 0x7d]), undefined, name)).toThrow(CodedError);
   });
 

@@ -78,7 +78,7 @@ describe("a layer that cannot be unpacked", () => {
     const alone = layer(tarGzip);
     const one = layer(tarGzip, { [TITLE]: "site.tar.gz" }, 2);
     expect(() => contentOf(alone, none("gzip"), undefined)).toThrow(
-      "begins like gzip, but what is compressed is no tar; to publish it as the file that it is, write\nlayerSelector:\n  operation: Copy",
+      "begins like gzip, but what is compressed is not a tar; to publish it as the file that it is, write\nlayerSelector:\n  operation: Copy",
     );
     expect(() => contentOf(one, none("tar"), titleOf(one))).toThrow(
       expect.objectContaining({

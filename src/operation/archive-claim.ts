@@ -43,7 +43,7 @@ export function notAnArchive(layer: Layer, found: Content): CodedError {
       ? "is a single file, no tar or zip, so there is nothing to extract"
       : begins === "tar"
         ? "begins like a tar, but its first header has a wrong checksum"
-        : `begins like ${begins}, but what is compressed is no tar`;
+        : `begins like ${begins}, but what is compressed is not a tar`;
   return new CodedError("NotAnArchive", `layer ${digest} (${mediaType.slice(0, 120)}) ${what}; ${asFile(layer)}`, {
     details: { suggestion: suggestion(layer) },
   });

@@ -42,7 +42,7 @@ export interface OperationOptions {
   /** Name of a raw layer without extension; where there is none, the last part of the repository's. */
   readonly stem?: string;
   readonly rules?: LayoutRules;
-  /** Extract: a layer that is no archive, and not meant to be one, is copied. */
+  /** Extract: a layer that is not an archive, and not meant to be one, is copied. */
   readonly copiesRaw?: boolean;
   /** spec.ignore; undefined means, for Extract, Flux's default exclusions. */
   readonly ignore?: string;

@@ -4,7 +4,7 @@ import { createFile } from "./place.ts";
 /** Files to write, in columns: they pass from thread to thread, and an object for each would take longer. */
 export interface FileBatch {
   readonly root: string;
-  /** Below the root. Their directories are there, and are no symlinks. */
+  /** Below the root. Their directories are there, and are not symlinks. */
   readonly paths: readonly string[];
   /** The scratch file that holds them. */
   readonly source: string;

@@ -67,7 +67,7 @@ export function isTooOften({ interval }: Pick<ArtifactRepositorySpec, "interval"
 
 const longestTimeoutMs = 10 * 60_000;
 
-/** How long a phase of questions and answers may take, retries together. `0s` is no limit of one's own: ours remains. */
+/** How long a phase of questions and answers may take, retries together. `0s` is not a limit of one's own: ours remains. */
 export function timeoutMs({ timeout }: Pick<ArtifactRepositorySpec, "timeout">): number {
   return isZero(timeout) ? longestTimeoutMs : Math.min(longestTimeoutMs, Math.max(1, parseDuration(timeout) ?? 0));
 }

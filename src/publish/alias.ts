@@ -6,7 +6,7 @@ export type AliasVariables = Readonly<Record<string, string | undefined>>;
 
 /**
  * The tags that `templates` stand for, each once: text with variables in braces, such as `{tag}`, `stable` or `qa-{tag}`.
- * @throws InvalidTemplate for a variable that is unknown or empty, and for what is no tag in the end
+ * @throws InvalidTemplate for a variable that is unknown or empty, and for what is not a tag in the end
  */
 export function renderAliases(templates: readonly string[], variables: AliasVariables): string[] {
   return [...new Set(templates.map((template) => renderAlias(template, variables)))];

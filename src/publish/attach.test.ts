@@ -240,7 +240,7 @@ describe("a key that cannot be used", () => {
   test.each<[string, Readonly<Record<string, string>> | undefined, RegExp]>([
     ["is not there", undefined, /no Secret signing/],
     ["has another name", { "key.pem": pem(pair.privateKey) }, /cosign\.key is missing/],
-    ["is no key", { "cosign.key": "hello" }, /is no private key/],
+    ["is not a key", { "cosign.key": "hello" }, /is not a private key/],
     ["is encrypted", { "cosign.key": encrypted() }, /cosign\.password/],
     ["has another password", { "cosign.key": encrypted(), "cosign.password": "wrong" }, /is cosign\.password right/],
   ])("%s: nothing is pushed, and the message says why", async (_, values, message) => {

@@ -16,7 +16,7 @@ export interface CompanionIdentity<T extends KubeObject> {
   readonly client: Pick<KubeClient, "get" | "create" | "apply" | "patch" | "delete">;
   readonly type: ResourceType;
   readonly owner: CompanionOwner;
-  /** What the object says it comes from, where that is no ArtifactRepository. */
+  /** What the object says it comes from, where that is not an ArtifactRepository. */
   readonly foreignSource?: (object: T) => string | undefined;
 }
 

@@ -165,7 +165,7 @@ function signingKeys(sources: TargetSources): Parts["keyOf"] {
   };
 }
 
-/** What is wrong with a key is no fault of the source, of which the same codes speak. */
+/** What is wrong with a key is not the fault of the source, of which the same codes speak. */
 const secretCodes = new Set(["SecretNotFound", "SecretInvalid"]);
 
 /** Where the registry has the layer already. */

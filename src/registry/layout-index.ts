@@ -18,7 +18,7 @@ export interface Layout {
   readonly limits: Limits;
 }
 
-/** @throws NotFound where `dir` is no layout; RegistryUnsupported for another version of the format */
+/** @throws NotFound where `dir` is not a layout; RegistryUnsupported for another version of the format */
 export async function readIndex({ dir, name, limits }: Layout): Promise<Index> {
   const marker = await readSmall(join(dir, "oci-layout"), 4096, `${name}: the file oci-layout`);
   let version: unknown;

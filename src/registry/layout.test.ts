@@ -76,7 +76,11 @@ const manifest = JSON.stringify({
 const root = describe(manifest, ociManifestType);
 
 test.each<[string, () => Promise<unknown>, string]>([
-  ["a directory that is no layout", async () => await openLayout(dir, defaultLimits).resolve("a", signal), "NotFound"],
+  [
+    "a directory that is not a layout",
+    async () => await openLayout(dir, defaultLimits).resolve("a", signal),
+    "NotFound",
+  ],
   ["another version", async () => await (await write([], [], "2.0.0")).resolve("a", signal), "RegistryUnsupported"],
   [
     "a name that is not there",

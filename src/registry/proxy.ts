@@ -17,7 +17,7 @@ export interface ProxySettings {
   readonly noProxy?: string | undefined;
 }
 
-/** @throws InvalidSpec when the address is no URL of an HTTP proxy */
+/** @throws InvalidSpec when the address is not a URL of an HTTP proxy */
 export function proxyUrl(server: ProxyServer): URL {
   const text = server.address.includes("://") ? server.address : `http://${server.address}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;

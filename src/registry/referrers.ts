@@ -17,7 +17,7 @@ export type ListedEntry = Readonly<Record<string, unknown>> & { readonly digest:
 
 /**
  * What refers to `subject` (distribution-spec v1.1, "Listing Referrers"). Where the registry lacks the API, or knows of
- * nothing, the index under the fallback tag is read. What is no list of referrers counts as none: registries answer
+ * nothing, the index under the fallback tag is read. What is not a list of referrers counts as none: registries answer
  * unknown paths with web pages and empty objects, and GitLab takes the fallback tag for the digest itself. Nothing is
  * filtered by the registry, whose types are hints like its sizes.
  *
@@ -68,7 +68,7 @@ function incomplete(response: HttpResponse, problem: string): CodedError {
   return new CodedError("RegistryResponseInvalid", `${response.name}: the list of referrers is incomplete: ${problem}`);
 }
 
-/** The entries under the fallback tag, as they stand there; none where it is no list, or may not be read. */
+/** The entries under the fallback tag, as they stand there; none where it is not a list, or may not be read. */
 export async function readFallbackTag(
   session: Session,
   subject: Digest,

@@ -134,7 +134,7 @@ test("a registry that announces more and gives it in no way has an incomplete li
   await expect(list()).rejects.toThrow(/incomplete: it refuses to go on after "b"/);
 });
 
-test("what is no tag is passed over", async () => {
+test("what is not a tag is passed over", async () => {
   await start(1);
   registry.faults.add(page(["ok", 7, "../x", "", null, "-x", "v1.0"]));
   expect(await list()).toEqual(["ok", "v1.0"]);

@@ -95,7 +95,7 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
 }
 
 /**
- * Where a `Location` leads. @throws EndpointRefused when it would leave TLS or is no HTTP URL
+ * Where a `Location` leads. @throws EndpointRefused when it would leave TLS or is not an HTTP URL
  */
 export function targetOf(location: string, from: URL, name: string): URL {
   const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;

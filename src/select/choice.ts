@@ -42,7 +42,7 @@ export function chooseAmong<O extends Offered>(offers: readonly O[], selector: C
   if (operation === "ExtractAll" && (offset === 0 || selector.operation === "ExtractAll"))
     return { kind: "chosen", layers: giving.flatMap(({ pool }) => pool), operation };
   if (giving.length > 1 && operation !== "ExtractAll") return { kind: "several", operation };
-  // Offset 0 is the default: without a filter it is no choice.
+  // Offset 0 is the default: without a filter it is not a choice.
   return { ...pickOne(giving, offset, hasFilters(selector) || offset !== 0), operation };
 }
 

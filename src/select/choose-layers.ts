@@ -71,6 +71,6 @@ function contentOf(node: ManifestNode, profile: Profile | undefined): Pick<Offer
   const layers = layersOf(node);
   const isContent = profile?.isContent ?? (() => true);
   for (const layer of layers)
-    if (!isContent(layer.descriptor)) passed.set(layer, `it is no content of the ${profile?.name} layout`);
+    if (!isContent(layer.descriptor)) passed.set(layer, `it is not content of the ${profile?.name} layout`);
   return { pool: layers.filter((layer) => !passed.has(layer)), passed };
 }

@@ -62,7 +62,7 @@ function layerDecisions({ node, pool, passed, profile }: Offer, choice: LayerCho
   const chosen = choice.kind === "chosen" ? choice.layers.filter((layer) => layer.node === node) : [];
   const ordinals = new Set(chosen.map(({ ordinal }) => ordinal));
   const isTaken = ({ ordinal }: Layer): boolean => ordinals.has(ordinal);
-  // The config blob is no layer; it is told of where it was taken in the place of one.
+  // The config blob is not a layer; it is told of where it was taken in the place of one.
   const told = [...pool.filter(({ ordinal }) => ordinal < 0), ...layersOf(node)];
   const clauses = new Map([...passed].map(([{ ordinal }, reason]) => [ordinal, reason]));
   return told.map((layer) => ({

@@ -358,7 +358,7 @@ describe("what is fetched", () => {
     expect(repository.fetched.toSorted()).toEqual([root.digest, a.digest, b.digest].toSorted());
   });
 
-  it("is no layer and no config", async () => {
+  it("is neither a layer nor a config", async () => {
     const root = index(manifest());
     const { nodes } = await select(root);
     expect(repository.fetched).toEqual([root.digest, nodes[0]!.descriptor.digest]);
@@ -609,7 +609,7 @@ describe("decisions", () => {
     });
     expect(await decisionsOf(root)).toEqual([
       "0 manifest + application/vnd.cncf.helm.config.v1+json: it is what the reference names",
-      "0 layer - application/vnd.cncf.helm.chart.provenance.v1.prov: it is no content of the helm layout",
+      "0 layer - application/vnd.cncf.helm.chart.provenance.v1.prov: it is not content of the helm layout",
       "0 layer + application/vnd.cncf.helm.chart.content.v1.tar+gzip: it is the only layer to take of the helm layout",
     ]);
   });

@@ -39,7 +39,7 @@ function goOn(): void {
 /**
  * Sends a range of something that can be read. The next part is read when the kernel has taken the one before, all into one
  * buffer: whoever does not read holds no more. The more answers are under way, the smaller a new one's buffer is.
- * Resolves also where the client hangs up, which is no failure.
+ * Resolves also where the client hangs up, which is not a failure.
  * @throws SizeMismatch where it ends early: the status is out, so only a broken connection can tell the client
  */
 export async function pump(read: Read, range: ByteRange, response: ServerResponse): Promise<void> {

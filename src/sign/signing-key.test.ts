@@ -114,13 +114,13 @@ describe("readSigningKey refuses", () => {
       /scrypt/,
     ],
     [
-      "parameters that are no numbers",
+      "parameters that are not numbers",
       cosignPem({ ...older, kdf: { ...older.kdf, params: { N: "a", r: {}, p: 1 } } }),
       password,
       /scrypt/,
     ],
     ["another cipher", cosignPem({ ...older, cipher: { name: "aes" } }), password, /aes/],
-    ["an envelope that is no JSON", cosignPem("nothing"), password, /cosign/],
+    ["an envelope that is not JSON", cosignPem("nothing"), password, /cosign/],
     ["an empty envelope", cosignPem("null"), password, /cosign/],
     ["no key at all", "hello", undefined, /PEM/],
     [

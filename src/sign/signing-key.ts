@@ -82,7 +82,7 @@ async function parseKey(pem: string, password: Password, fail: Fail): Promise<Ke
     throw fail(
       isEncrypted
         ? `cannot be decrypted; is ${password.name} right?`
-        : "is no private key in PEM (-----BEGIN PRIVATE KEY-----), or one that is not supported",
+        : "is not a private key in PEM (-----BEGIN PRIVATE KEY-----), or one that is not supported",
     );
   }
 }
@@ -104,7 +104,7 @@ async function decrypt(json: Buffer, password: Password, fail: Fail): Promise<Bu
 
 async function deriveKey({ kdf }: Envelope, password: string, fail: Fail): Promise<Buffer> {
   const { N = 0, r = 0, p = 0 } = kdf?.params ?? {};
-  // `!(<=)` also for what is no number.
+  // `!(<=)` also for what is not a number.
   if (!(N * r * p <= maxScryptCost)) throw fail("asks for parameters of scrypt that are not allowed");
   try {
     return await scryptInPool(password, bytesOf(kdf?.salt), 32, { N, r, p, maxmem: 256 * N * r });
@@ -127,7 +127,7 @@ function parseEnvelope(json: Buffer, fail: Fail): Envelope {
   try {
     return parseJsonObject(json);
   } catch {
-    throw fail("is no key that cosign has written");
+    throw fail("is not a key that cosign has written");
   }
 }
 

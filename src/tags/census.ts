@@ -35,7 +35,7 @@ export class Census {
     sample(this.#filteredOut, tag);
   }
 
-  /** A tag that passed the filter, with a value that is no version or not in the range. */
+  /** A tag that passed the filter, with a value that is not a version or not in the range. */
   outside(tag: string, value: string): void {
     this.#passed += 1;
     const version = parseTagVersion(value);

@@ -89,7 +89,7 @@ function compile(source: string, field: string): RE2JS {
   } catch (error) {
     throw new CodedError(
       "InvalidPattern",
-      `${field} "${shortened(source)}" is no RE2 expression: ${reason(error, source)}.`,
+      `${field} "${shortened(source)}" is not an RE2 expression: ${reason(error, source)}.`,
       { cause: error },
     );
   }

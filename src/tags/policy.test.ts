@@ -54,7 +54,7 @@ describe("rankOf", () => {
     expect(sorted).toEqual(["10", "9", "B", "_", "a", "a1"]);
   });
 
-  it("semver: leaves out what is no version or not in the range", () => {
+  it("semver: leaves out what is not a version or not in the range", () => {
     const policy: Policy = { kind: "semver", range: parseRange("^1.x-0") };
     expect(["1.2.3", "1.3.0-rc.1", "v1.2.3"].every((value) => rankOf(value, value, policy) !== undefined)).toBe(true);
     expect(["2.0.0", "latest", "1.2", "1"].map((value) => rankOf(value, value, policy))).toEqual([

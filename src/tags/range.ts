@@ -115,7 +115,7 @@ function parseTerm(text: string, operator: Operator, written: string): RangeTerm
   const open = firstOpen(major, minor, patch);
   const lowest = { major: "0.0.0", minor: `${major}.0.0`, patch: `${major}.${minor}.0` };
   const version = parseVersion(open === undefined ? written : `${lowest[open]}${prerelease}`);
-  if (version === undefined) throw invalid(text, `"${written}" is no version`);
+  if (version === undefined) throw invalid(text, `"${written}" is not a version`);
   return { operator, written, version, open };
 }
 

@@ -80,7 +80,7 @@ function parseFixed(text: string): FixedReference {
   if (!isTag(tag)) {
     throw new CodedError(
       "InvalidReference",
-      `spec.ref.tag "${text.slice(0, 200)}" is no tag: up to 128 letters, digits, ".", "_" and "-" are allowed, not starting with "." or "-". ` +
+      `spec.ref.tag "${text.slice(0, 200)}" is not a tag: up to 128 letters, digits, ".", "_" and "-" are allowed, not starting with "." or "-". ` +
         "For a digest write ref.digest: sha256:…, for a range ref.semver.",
     );
   }

@@ -17,7 +17,7 @@ const expected = JSON.parse(
 
 function version(text: string): Version {
   const parsed = parseVersion(text);
-  if (parsed === undefined) throw new Error(`${text} is no version`);
+  if (parsed === undefined) throw new Error(`${text} is not a version`);
   return parsed;
 }
 

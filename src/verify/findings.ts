@@ -37,7 +37,7 @@ export class Findings {
   readonly #unread: unknown[] = [];
   readonly #signal: AbortSignal;
 
-  /** @param signal of the work: what fails once it has ended is no finding */
+  /** @param signal of the work: what fails once it has ended is not a finding */
   constructor(signal: AbortSignal) {
     this.#signal = signal;
   }

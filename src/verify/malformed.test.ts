@@ -167,7 +167,7 @@ describe("cosign: what is malformed never hides a good signature", () => {
     expect(await verify(byKey, { referrers })).toMatchObject({ result: "verified" });
   });
 
-  it("a signature that the registry does not hand out hides no other, and is no proof that there is none", async () => {
+  it("a signature that the registry does not hand out hides no other, and is not a proof that there is none", async () => {
     await artifact.refer(bundleType, [goodBundle()]);
     await artifact.refer(bundleType, [goodBundle(), { mediaType: "text/plain", bytes: "another digest" }]);
     let fetched = 0;

@@ -117,7 +117,7 @@ export function ocmPolicy(
   const keys = publicKeys(values, place, "ocm.pub");
   const other = keys.find(({ key }) => !key.asymmetricKeyType?.startsWith("rsa"));
   if (other !== undefined)
-    throw new CodedError("SecretInvalid", `${place}: ${other.name} is no RSA key, and OCM signs with RSA alone`);
+    throw new CodedError("SecretInvalid", `${place}: ${other.name} is not an RSA key, and OCM signs with RSA alone`);
   return {
     provider: "ocm",
     keys,
@@ -188,7 +188,7 @@ function compile(pattern: string, field: string): RE2JS {
   } catch (cause) {
     throw new CodedError(
       "InvalidPattern",
-      `matchOIDCIdentity: ${field} "${pattern.slice(0, 100)}" is no RE2 regular expression`,
+      `matchOIDCIdentity: ${field} "${pattern.slice(0, 100)}" is not an RE2 regular expression`,
       { cause },
     );
   }

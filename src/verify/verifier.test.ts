@@ -105,7 +105,7 @@ it("a root with a bad signature is refused, whatever its children carry", async 
   ).toBe(badlySigned);
 });
 
-it("a registry that fails is no unsigned root", async () => {
+it("a registry that fails is not an unsigned root", async () => {
   const down = new CodedError("RegistryUnreachable", "down");
   expect(
     await verify(

@@ -92,7 +92,7 @@ export function printText(out: Writable, report: Report): void {
   out.write(`${lines.join("\n")}\n`);
 }
 
-/** What a policy logs instead of enforcing is no verification. */
+/** What a policy logs instead of enforcing is not a verification. */
 function verifiedLines(verification: Verification | undefined): string[] {
   if (verification === undefined) return [];
   const { result, identity, warnings } = verification;

@@ -38,7 +38,7 @@ const ageUnits = [
   { below: Infinity, seconds: 86_400, sign: "d" },
 ] as const;
 
-/** `5m`, `3h`, `12d`: how long ago something was, as kubectl shows it. Empty for what is no time. */
+/** `5m`, `3h`, `12d`: how long ago something was, as kubectl shows it. Empty for what is not a time. */
 export function ageOf(time: string | undefined, now = Date.now()): string {
   const age = Math.max(0, (now - Date.parse(time ?? "")) / 1000);
   const unit = ageUnits.find(({ below }) => age < below);

@@ -206,7 +206,7 @@ function operationsFor(
   return model.manifests[manifest]!.isKnown || fitting === "Extract" ? [undefined, fitting] : [fitting];
 }
 
-/** Where the picked layer stands in what a filter leaves; without a filter counted from the end, since 0 is no choice there. */
+/** Where the picked layer stands in what a filter leaves; without a filter counted from the end, since 0 is not a choice there. */
 function offsetOf(deriving: Deriving, picked: readonly number[], conditions: readonly LayerCondition[]): number {
   const pool = poolOf(deriving, deriving.model.layers[picked[0]!]!.manifest, conditions);
   const place = pool.indexOf(picked[0]!);

@@ -111,7 +111,7 @@ function showSelection(page: Page, isSplit: boolean): void {
   form.classList.toggle("unwritten", !isWritten);
   const bar = document.getElementById("bar");
   bar.classList.toggle("unwritten", !isWritten);
-  // Nothing picked yet is no mistake.
+  // Nothing picked yet is not a mistake.
   bar.classList.toggle("refused", !isWritten && (count > 0 || problem !== undefined));
   const split = isWritten || problem !== undefined || count < 2 ? "" : derive(true);
   document.getElementById("split").hidden = typeof split === "string";

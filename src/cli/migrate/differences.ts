@@ -83,7 +83,7 @@ export const differences = [
   },
   {
     id: "file-types",
-    what: "`layerSelector.mediaType` alone, and the type of a file such as `application/json`, or a layer that is no archive",
+    what: "`layerSelector.mediaType` alone, and the type of a file such as `application/json`, or a layer that is not an archive",
     flux: "fails",
     strata: "the file",
     why: "it is what can be meant",

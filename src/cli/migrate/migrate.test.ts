@@ -304,7 +304,7 @@ spec:
     expect(migrateDocuments(text)).toMatchObject({ yaml: text, objects: [{ migrated: false }] });
   });
 
-  it("are refused where they are no YAML", () => {
+  it("are refused where they are not YAML", () => {
     expect(problemOf(`${object(minimal)}---\na: [`)).not.toBe("");
   });
 });

@@ -68,7 +68,7 @@ function moveReference(spec: YAMLMap): string[] {
   if (spec.has("url")) throw invalid("spec has both image and url; remove one of them");
   const image = pairOf(spec, "image")!;
   const text = isScalar(image.value) ? image.value.value : undefined;
-  if (typeof text !== "string") throw invalid("spec.image is no text; write registry/repository");
+  if (typeof text !== "string") throw invalid("spec.image is not text; write registry/repository");
   const { url, ...version } = readImage(text);
   image.key = new Scalar("url");
   if (isScalar(image.value)) image.value.value = url;

@@ -212,8 +212,8 @@ describe("errors", () => {
     ["a server error", 500, status(500, { reason: "InternalError" }), "KubeUnreachable"],
     ["a page of a proxy", 502, "<html>Bad Gateway</html>", "KubeUnreachable"],
     ["a redirect", 302, "", "KubeRejected"],
-    ["an answer that is no JSON", 200, "<html>", "KubeUnreachable"],
-    ["an answer that is no object", 200, '"text"', "KubeUnreachable"],
+    ["an answer that is not JSON", 200, "<html>", "KubeUnreachable"],
+    ["an answer that is not an object", 200, '"text"', "KubeUnreachable"],
   ])("tell %s", async (_, code, body, expected) => {
     await using kube = await setup();
     kube.server.faults.add({ status: code, body, times: 10 });
@@ -442,7 +442,7 @@ describe("watches", () => {
   });
 
   it.each([
-    ["what is no JSON", "{\n", "KubeUnreachable"],
+    ["what is not JSON", "{\n", "KubeUnreachable"],
     ["an error", '{"type":"ERROR","object":{"code":500}}\n', "KubeUnreachable"],
     ["an error without a code", '{"type":"ERROR","object":null}\n', "KubeUnreachable"],
     ["an event without an object", '{"type":"ADDED"}\n', "KubeUnreachable"],

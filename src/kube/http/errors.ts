@@ -4,7 +4,7 @@ import { causeCode, statusOf, isUntrusted, rootCause } from "../../http/failures
 import { oneLine, printable } from "../../text/printable.ts";
 import { parseJsonObject } from "../../text/json.ts";
 
-/** An answer that is no success: the status, the first bytes of the body, and for how long to stay away. */
+/** An answer that is not a success: the status, the first bytes of the body, and for how long to stay away. */
 export interface Refusal {
   readonly status: number;
   readonly body: string;

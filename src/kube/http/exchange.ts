@@ -65,7 +65,7 @@ export class Exchange {
   /**
    * The JSON of a successful answer; one that breaks off is asked for again.
    *
-   * @throws as every method of KubeClient; KubeUnreachable where it is longer than `maxBytes`, or no JSON
+   * @throws as every method of KubeClient; KubeUnreachable where it is longer than `maxBytes`, or not JSON
    */
   async json(call: Call, maxBytes: number, signal: AbortSignal): Promise<unknown> {
     return await this.#run(call, (link) => this.#answer(call, { link, maxBytes, signal }), signal);
@@ -175,6 +175,6 @@ export function parseJson(call: string, bytes: Buffer): unknown {
     return JSON.parse(bytes.toString("utf8"));
   } catch {
     // The parser's message quotes the text, which may be that of a Secret.
-    throw new CodedError("KubeUnreachable", `${call}: the answer is no JSON`);
+    throw new CodedError("KubeUnreachable", `${call}: the answer is not JSON`);
   }
 }

@@ -181,7 +181,7 @@ describe("kubeconfigs", () => {
     ["credentials in the address", kubeconfig("https://jane:token1@api:6443")],
     ["TLS verification off", kubeconfig("https://api:6443", {}, { "insecure-skip-tls-verify": true })],
     ["a SOCKS proxy", kubeconfig("https://api:6443", {}, { "proxy-url": "socks5://jane:token1@proxy:1080" })],
-    ["an authority that is no PEM", kubeconfig("https://api:6443", {}, { "certificate-authority-data": "token1" })],
+    ["an authority that is not PEM", kubeconfig("https://api:6443", {}, { "certificate-authority-data": "token1" })],
     [
       "an authority that cannot be parsed",
       kubeconfig(
@@ -195,7 +195,7 @@ describe("kubeconfigs", () => {
       kubeconfig("https://api:6443", {}, { "certificate-authority-data": "", "certificate-authority": "none.crt" }),
     ],
     ["a certificate without a key", kubeconfig("https://api:6443", { "client-certificate-data": base64(client.cert) })],
-    ["a token that is no text", kubeconfig("https://api:6443", { token: 5 })],
+    ["a token that is not text", kubeconfig("https://api:6443", { token: 5 })],
     ["impersonation", kubeconfig("https://api:6443", { token: "token1", as: "jane" })],
   ])("are refused with %s", async (_, content) => {
     await using files = await scratch();

@@ -43,7 +43,7 @@ const invalid = (message: string, cause?: unknown): CodedError => new CodedError
 export async function inClusterAccess({ server, directory }: InCluster): Promise<KubeAccess> {
   if (server === "")
     throw invalid(
-      "there is no API server to talk to: this is no pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig file was given; use --kubeconfig",
+      "there is no API server to talk to: this is not a pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig file was given; use --kubeconfig",
     );
   const read = async (name: string): Promise<string> =>
     (await readText(join(directory, name), "the pod's service account")).trim();

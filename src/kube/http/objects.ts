@@ -18,7 +18,7 @@ export function objectPath(type: ResourceType, { namespace, name }: ObjectKey, s
 /** @throws KubeRejected for what would make the path that of something else: an empty name is the whole collection */
 function segment(text: string): string {
   if (text === "" || text === "." || text === "..")
-    throw new CodedError("KubeRejected", `"${text}" is no name of a Kubernetes object`);
+    throw new CodedError("KubeRejected", `"${text}" is not the name of a Kubernetes object`);
   return encodeURIComponent(text);
 }
 
@@ -41,7 +41,7 @@ export function acceptFor(
 export function received(call: string, type: ResourceType, raw: unknown, metadataOnly = false): KubeObject {
   const object = raw as Partial<KubeObject> | null;
   if (typeof object !== "object" || typeof object?.metadata !== "object")
-    throw new CodedError("KubeUnreachable", `${call}: the answer is no Kubernetes object`);
+    throw new CodedError("KubeUnreachable", `${call}: the answer is not a Kubernetes object`);
   const { managedFields: _, ...metadata } = object.metadata as ObjectMeta & { managedFields?: unknown };
   const head = {
     apiVersion: type.group === "" ? type.version : `${type.group}/${type.version}`,

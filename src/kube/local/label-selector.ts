@@ -44,6 +44,6 @@ function parseRequirement(part: string, text: string): LabelMatcher {
   }
   throw new CodedError(
     "InvalidSpec",
-    `"${part.slice(0, 100)}" in the label selector "${text.slice(0, 200)}" is no requirement; write key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
+    `"${part.slice(0, 100)}" in the label selector "${text.slice(0, 200)}" is not a requirement; write key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
   );
 }

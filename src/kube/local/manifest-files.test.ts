@@ -114,7 +114,7 @@ describe("readManifestFile", () => {
       },
       /it has 4194305 bytes/,
     ],
-    ["one that is no text", async (path) => await writeFile(path, Buffer.from([0x61, 0xff])), /utf-8/],
+    ["one that is not text", async (path) => await writeFile(path, Buffer.from([0x61, 0xff])), /utf-8/],
     ["a link", async (path) => await symlink("elsewhere", path), /ELOOP/],
     ["a directory", async (path) => await mkdir(path), /EISDIR/],
   ])("refuses %s", async (_, make, problem) => {

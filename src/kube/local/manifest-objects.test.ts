@@ -95,28 +95,28 @@ describe("parseManifests", () => {
     [
       "no name",
       "\n\napiVersion: v1\nkind: Secret\nmetadata: {namespace: a}",
-      "a.yaml:3: Secret: metadata.name is missing, or no text",
+      "a.yaml:3: Secret: metadata.name is missing, or not text",
     ],
     [
       "a number as its name",
       "{apiVersion: v1, kind: Secret, metadata: {name: 1}}",
-      "a.yaml:1: Secret: metadata.name is missing, or no text",
+      "a.yaml:1: Secret: metadata.name is missing, or not text",
     ],
     [
       "a namespace that is none",
       "{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: [b]}}",
-      "a.yaml:1: Secret: metadata.namespace is no text",
+      "a.yaml:1: Secret: metadata.namespace is not text",
     ],
     [
       "numbers as labels",
       "{apiVersion: v1, kind: Secret, metadata: {name: a, labels: {b: 1}}}",
       "a.yaml:1: Secret: labels and annotations are texts; put numbers and booleans in quotes",
     ],
-    ["a key twice", "apiVersion: v1\nkind: Secret\nkind: Secret", "a.yaml:3: this is no valid YAML (DUPLICATE_KEY)"],
+    ["a key twice", "apiVersion: v1\nkind: Secret\nkind: Secret", "a.yaml:3: this is not valid YAML (DUPLICATE_KEY)"],
     [
       "a half-written file",
       "apiVersion: v1\nkind: Secret\nstringData: {password: hunter2",
-      "a.yaml:3: this is no valid YAML (BAD_INDENT)",
+      "a.yaml:3: this is not valid YAML (BAD_INDENT)",
     ],
     [
       "an alias of nothing",
@@ -128,7 +128,7 @@ describe("parseManifests", () => {
       `a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `${"bcdefghijklmnopqrstuvwxyzABCDE"[i]}: &${"bcdefghijklmnopqrstuvwxyzABCDE"[i]} [${`*${"abcdefghijklmnopqrstuvwxyzABCD"[i]},`.repeat(9)}]`).join("\n")}`,
       "a.yaml:1: too many aliases, or aliases of nothing; write the values out",
     ],
-    ["a bottomless pit", "[".repeat(200_000), "a.yaml:1: this is no valid YAML (RESOURCE_EXHAUSTION)"],
+    ["a bottomless pit", "[".repeat(200_000), "a.yaml:1: this is not valid YAML (RESOURCE_EXHAUSTION)"],
     ["too many documents", "---\na: b\n".repeat(10_001), "a.yaml: 10001 documents; a file has at most 10000"],
   ])("says what is wrong with %s, and where", (_, text, problem) => {
     const { objects, problems } = parseManifests(text, "a.yaml");
@@ -143,6 +143,6 @@ describe("parseManifests", () => {
     );
     expect(objects.map(({ object }) => object.metadata.name)).toEqual(["podinfo", "b"]);
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/^a\.yaml:(9|10): this is no valid YAML \([A-Z_]+\)$/);
+    expect(problems[0]).toMatch(/^a\.yaml:(9|10): this is not valid YAML \([A-Z_]+\)$/);
   });
 });

@@ -35,7 +35,7 @@ const kinds: readonly { readonly type: ResourceType; readonly fields: readonly s
   },
 ];
 
-/** More documents than this are no manifests. */
+/** More documents than this are not manifests. */
 const maxDocuments = 10_000;
 /** Of a document, for YAML's anchors: they can make gigabytes of a few lines. */
 const maxAliasCount = 100;
@@ -53,7 +53,7 @@ export function parseManifests(text: string, path: string): Manifests {
   for (const document of documents) {
     const error = document.errors[0];
     const line = (offset: number): string => `${path}:${lines.linePos(offset).line}`;
-    if (error !== undefined) problems.push(`${line(error.pos[0])}: this is no valid YAML (${error.code})`);
+    if (error !== undefined) problems.push(`${line(error.pos[0])}: this is not valid YAML (${error.code})`);
     else readDocument(document, line(document.contents?.range?.[0] ?? 0), { objects, problems });
   }
   return { objects, problems };
@@ -114,8 +114,8 @@ function contentOf(value: Json, { type, fields }: (typeof kinds)[number]): Json 
 function readMetadata(value: unknown): KubeObject["metadata"] | string {
   if (!isObject(value)) return "it has no metadata";
   const { name, namespace = "default", labels = {}, annotations = {} } = value;
-  if (typeof name !== "string") return "metadata.name is missing, or no text";
-  if (typeof namespace !== "string") return "metadata.namespace is no text";
+  if (typeof name !== "string") return "metadata.name is missing, or not text";
+  if (typeof namespace !== "string") return "metadata.namespace is not text";
   if (!isTexts(labels) || !isTexts(annotations))
     return "labels and annotations are texts; put numbers and booleans in quotes";
   return { name, namespace, labels, annotations };

@@ -112,7 +112,7 @@ export class LeaseLock {
   }
 
   #see(lease: Lease | undefined): void {
-    // Labels and the like are no sign of life.
+    // Labels and the like are not a sign of life.
     if (!isDeepStrictEqual(lease?.spec, this.#seen?.spec)) this.#seenAt = this.#options.clock.now();
     this.#seen = lease;
   }

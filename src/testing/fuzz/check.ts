@@ -76,7 +76,7 @@ class Case {
 
   /** One of them refuses what another takes. */
   #refusal(tree: Attempt<Files>, published: Attempt<unknown>, all: Attempt<Files>): string | undefined {
-    // What is no archive at all is a file to ExtractAll alone.
+    // What is not an archive at all is a file to ExtractAll alone.
     const isFile = "value" in all && all.value.size === 1 && all.value.has("fuzz.bin");
     const taken = [tree, published, all].map((result) => "value" in result && !(result === all && isFile));
     return new Set(taken).size === 1 ? undefined : `files, artifact and ExtractAll are taken: ${taken.join(", ")}`;

@@ -111,6 +111,6 @@ async function parseBundle(json: unknown): Promise<Bundle> {
   try {
     return bundleFromJSON(json);
   } catch (cause) {
-    throw refused("it is no valid Sigstore bundle", cause);
+    throw refused("it is not a valid Sigstore bundle", cause);
   }
 }

@@ -177,7 +177,7 @@ describe("simple signing", () => {
     ["a payload that is a list", () => good(Buffer.from("[]")), /not a JSON object/],
     ["a payload that is null", () => good(Buffer.from("null")), /not a JSON object/],
     ["critical that is null", () => good(Buffer.from('{"critical":null}')), /payload is of type nothing/],
-    ["a payload that is no JSON", () => good(Buffer.from("{")), /not JSON/],
+    ["a payload that is not JSON", () => good(Buffer.from("{")), /not JSON/],
     ["no signature", (payload) => legacyLayer(payload, ""), /no annotation dev\.cosignproject/],
     [
       "a layer of another type",
@@ -190,7 +190,7 @@ describe("simple signing", () => {
         legacyLayer(payload, signWith(others.privateKey)(payload), {
           "dev.sigstore.cosign/certificate": "no certificate",
         }),
-      /no certificate/,
+      /not a certificate/,
     ],
   ])("refuses %s", async (_, layer, message) => {
     await legacy(layer(simpleSigning(digest())));
@@ -261,7 +261,7 @@ describe("Sigstore bundles", () => {
       /not of this artifact/,
     ],
     [
-      "a subject that is no list",
+      "a subject that is not a list",
       () => dsseBundle(statement(digest(), { subject: { digest: {} } }), make),
       /names no subject/,
     ],
@@ -271,7 +271,7 @@ describe("Sigstore bundles", () => {
       /2000 subjects/,
     ],
     [
-      "a statement that is no signature",
+      "a statement that is not a signature",
       () => dsseBundle(statement(digest(), { predicateType: "https://spdx.dev/Document" }), make),
       /attests https:\/\/spdx\.dev\/Document/,
     ],
@@ -295,29 +295,29 @@ describe("Sigstore bundles", () => {
       () => dsseBundle(statement(digest()), () => make(pae("text/plain", statement(digest())))),
       /not by any of the keys/,
     ],
-    ["a payload that is no JSON", () => dsseBundle(Buffer.from("{"), make), /not JSON/],
-    ["no signature", () => dsseBundle(statement(digest()), make, { signatures: () => [] }), /no valid Sigstore bundle/],
+    ["a payload that is not JSON", () => dsseBundle(Buffer.from("{"), make), /not JSON/],
+    ["no signature", () => dsseBundle(statement(digest()), make, { signatures: () => [] }), /not a valid Sigstore bundle/],
     [
       "an empty signature",
       () => dsseBundle(statement(digest()), make, { signatures: () => [{ sig: "" }] }),
-      /no valid Sigstore bundle/,
+      /not a valid Sigstore bundle/,
     ],
     [
       "two signatures",
       () => dsseBundle(statement(digest()), make, { signatures: (sig) => [{ sig }, { sig }] }),
-      /no valid Sigstore bundle/,
+      /not a valid Sigstore bundle/,
     ],
     [
       "no envelope",
       () => bundleLayer({ verificationMaterial: { publicKey: { hint: "" } } }),
-      /no valid Sigstore bundle/,
+      /not a valid Sigstore bundle/,
     ],
     [
       "no verification material",
       () => dsseBundle(statement(digest()), make, { material: null }),
-      /no valid Sigstore bundle/,
+      /not a valid Sigstore bundle/,
     ],
-    ["an empty object", () => ({ mediaType: bundleType, bytes: "{}" }), /no valid Sigstore bundle/],
+    ["an empty object", () => ({ mediaType: bundleType, bytes: "{}" }), /not a valid Sigstore bundle/],
     ["a list", () => ({ mediaType: bundleType, bytes: "[]" }), /not a JSON object/],
     ["no JSON", () => ({ mediaType: bundleType, bytes: "bundle" }), /not JSON/],
     ["a layer of another type", () => ({ mediaType: "text/plain", bytes: "{}" }), /no layer of type/],

@@ -85,7 +85,7 @@ function equal(p: Point, q: Point): boolean {
 /** A key of small order makes signatures that fit any message. */
 const isSmall = (point: Point): boolean => equal(multiply(point, 8n), neutral);
 
-/** RFC 8032, section 5.1.3; undefined for what is no point of the curve. */
+/** RFC 8032, section 5.1.3; undefined for what is not a point of the curve. */
 function decode(bytes: Uint8Array): Point | undefined {
   const encoded = littleEndian(bytes);
   const sign = encoded >> 255n;

@@ -137,7 +137,7 @@ describe("keyless bundles", () => {
     [
       "an entry without promise and proof",
       { entry: (entry) => ({ ...entry, inclusionPromise: undefined, inclusionProof: undefined }) },
-      /no valid Sigstore bundle/,
+      /not a valid Sigstore bundle/,
     ],
     [
       "an entry whose checkpoint was changed",
@@ -168,7 +168,7 @@ describe("keyless bundles", () => {
       { entry: (entry) => ({ ...entry, logId: { keyId: Buffer.alloc(32).toString("base64") } }) },
       /inclusion/,
     ],
-    ["a body that is no JSON", { entry: (entry) => ({ ...entry, canonicalizedBody: "AAAA" }) }, /inclusion|body/i],
+    ["a body that is not JSON", { entry: (entry) => ({ ...entry, canonicalizedBody: "AAAA" }) }, /inclusion|body/i],
     [
       "a signature by another key than the certificate's",
       { signer: ecKeys().privateKey },
@@ -235,7 +235,7 @@ describe("keyless signatures in the older form", () => {
 
   it.each<[string, Options, (layer: TestLayer) => TestLayer, RegExp]>([
     ["a signature that was never logged", {}, annotation("bundle", ""), /in no transparency log/],
-    ["a log entry that is no JSON", {}, annotation("bundle", "{"), /not JSON/],
+    ["a log entry that is not JSON", {}, annotation("bundle", "{"), /not JSON/],
     ["a log entry that is null", {}, annotation("bundle", "null"), /not a JSON object/],
     ["a log entry without content", {}, annotation("bundle", '{"Payload":null}'), /is not JSON/],
     [
@@ -254,7 +254,7 @@ describe("keyless signatures in the older form", () => {
     ["a log entry of another signature", { signedDigest: "0".repeat(64) }, unchanged, /digest mismatch/],
     ["a certificate that was never logged", { logged: false }, unchanged, /expected 1 SCTs/],
     ["a signature by another key", { signer: ecKeys().privateKey }, unchanged, /signature verification failed/],
-    ["a certificate that is none", {}, annotation("certificate", "hello"), /no certificate/],
+    ["a certificate that is none", {}, annotation("certificate", "hello"), /not a certificate/],
   ])("refuses %s", async (_, options, change, message) => {
     await attachLegacy(change(keylessLegacy(options)));
     expect(await refusal()).toMatch(message);

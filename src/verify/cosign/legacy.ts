@@ -140,6 +140,6 @@ function certificateOf(pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    throw refused(`its annotation ${certificateKey} is no certificate`, cause);
+    throw refused(`its annotation ${certificateKey} is not a certificate`, cause);
   }
 }

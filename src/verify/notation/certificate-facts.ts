@@ -65,7 +65,7 @@ export function extensionHead(extension: Element): { id: string; critical: boole
   };
 }
 
-/** @throws VerificationFailed where `read` meets what is no DER */
+/** @throws VerificationFailed where `read` meets what is not DER */
 export function readDer<T>(read: () => T, what = "its certificate"): T {
   try {
     return read();

@@ -156,7 +156,7 @@ function assertLeaf(certificate: X509Certificate, facts: CertificateFacts, { use
 function assertAuthority(certificate: X509Certificate, facts: CertificateFacts, below: number): void {
   const subject = subjectOf(certificate);
   const { ca, maxBelow } = constraintsOf(facts);
-  if (!ca) throw refused(`${subject} is no certificate authority, but has issued another certificate`);
+  if (!ca) throw refused(`${subject} is not a certificate authority, but has issued another certificate`);
   if (!usagesOf(certificate, facts).includes("keyCertSign"))
     throw refused(`${subject}: its key usage lacks keyCertSign`);
   if (maxBelow !== undefined && maxBelow < below)

@@ -27,7 +27,7 @@ type Headers = ReadonlyMap<unknown, unknown>;
 export function parseCose(bytes: Buffer): Envelope {
   const { signedPart, unprotected, payload, signature } = parseSign1(bytes);
   const headers = decodeCbor(signedPart);
-  if (!(headers instanceof Map)) throw refused("its protected header is no map");
+  if (!(headers instanceof Map)) throw refused("its protected header is not a map");
   const contentType: unknown = headers.get(label.contentType);
   const certificates: unknown = unprotected.get(label.chain);
   const timestamp = unprotected.get(timestampHeader);
@@ -59,7 +59,7 @@ function parseSign1(bytes: Buffer): {
     Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
   if (isBytes(signedPart) && unprotected instanceof Map && isBytes(payload) && isBytes(signature))
     return { signedPart, unprotected, payload, signature };
-  throw refused("its envelope is no COSE_Sign1");
+  throw refused("its envelope is not a COSE_Sign1");
 }
 
 function signedHeaders(headers: Headers): Parameters<typeof checkHeaders>[0] {
@@ -82,7 +82,7 @@ function timeOf(headers: Headers, name: string): number | undefined {
   if (!headers.has(name)) return undefined;
   const value = headers.get(name);
   const seconds: unknown = value instanceof Tagged && value.tag === timeTag ? value.value : undefined;
-  if (typeof seconds !== "number" || !Number.isFinite(seconds)) throw refused(`its header ${name} is no time`);
+  if (typeof seconds !== "number" || !Number.isFinite(seconds)) throw refused(`its header ${name} is not a time`);
   return seconds * 1000;
 }
 
@@ -90,7 +90,7 @@ function decodeCbor(bytes: Uint8Array): unknown {
   try {
     return decode(bytes, { useMaps: true, rejectDuplicateMapKeys: true, tags: Tagged.preserve(sign1Tag, timeTag) });
   } catch (cause) {
-    throw refused("its envelope is no CBOR", cause);
+    throw refused("its envelope is not CBOR", cause);
   }
 }
 

@@ -6,7 +6,7 @@ export interface Element {
   readonly raw: Buffer;
 }
 
-/** @throws RangeError for what is no DER */
+/** @throws RangeError for what is not DER */
 export function readElements(bytes: Buffer): Element[] {
   const elements: Element[] = [];
   for (let at = 0; at < bytes.length;) {

@@ -76,7 +76,7 @@ export function parseChain(certificates: readonly Uint8Array[]): Envelope["chain
     try {
       return new X509Certificate(bytes);
     } catch (cause) {
-      throw refused("its chain holds what is no certificate", cause);
+      throw refused("its chain holds what is not a certificate", cause);
     }
   });
   if (leaf === undefined) throw refused("it carries no certificate chain");

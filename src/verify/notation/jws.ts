@@ -58,7 +58,7 @@ function timeOf(headers: Json, name: string): number | undefined {
     typeof text === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
       ? Date.parse(text)
       : Number.NaN;
-  if (Number.isNaN(time)) throw refused(`its header ${name} is no time`);
+  if (Number.isNaN(time)) throw refused(`its header ${name} is not a time`);
   return time;
 }
 

@@ -192,7 +192,7 @@ describe.each([
       { headers: { "io.cncf.notary.authenticSigningTime": new Date() } },
       /does not go with its scheme/,
     ],
-    ["a time that is none", { headers: { "io.cncf.notary.signingTime": "yesterday" } }, /is no time/],
+    ["a time that is none", { headers: { "io.cncf.notary.signingTime": "yesterday" } }, /is not a time/],
     ["a scheme that is not critical", { headers: { crit: [] } }, /not marked critical/],
     ["no critical headers", { headers: { crit: undefined } }, /not marked critical/],
     [
@@ -217,7 +217,7 @@ describe.each([
     ],
     ["an optional verification plugin", { headers: { "io.cncf.notary.verificationPlugin": "x" } }, /plugin/],
     ["no chain", { chain: [] }, /no certificate chain/],
-    ["a chain of what is no certificate", { chain: [Buffer.from("hello")] }, /what is no certificate/],
+    ["a chain of what is not a certificate", { chain: [Buffer.from("hello")] }, /what is not a certificate/],
     ["a chain without its root", { chain: [signer.certificate.raw] }, /does not end with a self-signed root/],
     [
       "a chain in the wrong order",
@@ -299,15 +299,15 @@ describe("malformed envelopes", () => {
     ["no parts", jws("{}")],
     ["no base64", jws('{"payload":"!","protected":"!","signature":"!"}')],
     ["no signature", jws('{"payload":"AA","protected":"AA","signature":""}')],
-    ["a header that is no JSON", jws('{"payload":"AA","protected":"AA","signature":"AA"}')],
+    ["a header that is not JSON", jws('{"payload":"AA","protected":"AA","signature":"AA"}')],
     ["compact form", jws("AA.AA.AA")],
-    ["no CBOR", cose(Buffer.from([0xff, 0xff]))],
+    ["not CBOR", cose(Buffer.from([0xff, 0xff]))],
     ["no bytes", cose(Buffer.alloc(0))],
     ["no tag", cose([new Uint8Array(), new Map(), new Uint8Array(), new Uint8Array()])],
     ["another tag", cose(new Tagged(98, [new Uint8Array(), new Map(), new Uint8Array(), new Uint8Array()]))],
     ["three parts", cose(new Tagged(18, [new Uint8Array(), new Map(), new Uint8Array()]))],
     ["a detached payload", cose(new Tagged(18, [new Uint8Array(), new Map(), null, new Uint8Array()]))],
-    ["a header that is no map", cose(new Tagged(18, [encode([]), new Map(), new Uint8Array(), new Uint8Array()]))],
+    ["a header that is not a map", cose(new Tagged(18, [encode([]), new Map(), new Uint8Array(), new Uint8Array()]))],
     ["deep nesting", cose(Buffer.alloc(500_000, 0x81))],
   ])("are refused: %s", async (_, layer) => {
     await attach(layer);
@@ -319,7 +319,7 @@ describe("malformed envelopes", () => {
     await attach(
       cose(new Tagged(18, [Buffer.from("a201260126", "hex"), new Map(), new Uint8Array(), new Uint8Array()])),
     );
-    expect(await refusal()).toContain("no CBOR");
+    expect(await refusal()).toContain("not CBOR");
   });
 
   it("are refused: another type, no layer, two layers", async () => {
@@ -355,7 +355,7 @@ describe("certificates", () => {
 
   it.each<[string, readonly [TestCertificate, ...TestCertificate[]], RegExp]>([
     ["an authority as signer", [ca({ usage: ["digitalSignature"] }), root], /is a certificate authority/],
-    ["an issuer that is no authority", [leaf({ issuer: notCa }), notCa, root], /is no certificate authority/],
+    ["an issuer that is not an authority", [leaf({ issuer: notCa }), notCa, root], /is not a certificate authority/],
     [
       "an issuer that may not issue",
       [leaf({ issuer: ca({ usage: ["digitalSignature"] }) }), ca(), root],

@@ -104,7 +104,7 @@ describe("parseTrustPolicy", () => {
     ],
     ["an unknown check", { signatureVerification: { level: "strict", override: { luck: "log" } } }, /luck/],
     ["an unknown action", { signatureVerification: { level: "strict", override: { expiry: "ignore" } } }, /ignore/],
-    ["an override that is a list", { signatureVerification: { level: "strict", override: ["expiry"] } }, /no map/],
+    ["an override that is a list", { signatureVerification: { level: "strict", override: ["expiry"] } }, /not a map/],
     ["an unknown timestamp rule", { signatureVerification: { level: "strict", verifyTimestamp: "never" } }, /never/],
     ["no stores", { trustStores: [] }, /no trustStores/],
     ["a store of unknown type", { trustStores: ["keys:x"] }, /keys:x/],

@@ -123,7 +123,7 @@ function parseActions(verification: Json, fail: Fail): TrustStatement["actions"]
   const override = verification["override"];
   if (override === undefined || override === null || (isObject(override) && Object.keys(override).length === 0))
     return base;
-  if (!isObject(override)) throw fail("has an override that is no map");
+  if (!isObject(override)) throw fail("has an override that is not a map");
   if (base === undefined) throw fail("has the level skip, which cannot be overridden");
   return { ...base, ...parseOverride(override, fail) };
 }

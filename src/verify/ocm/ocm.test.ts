@@ -192,7 +192,7 @@ describe("a signature", () => {
 describe("the policy", () => {
   it("takes RSA keys alone", () => {
     const ec = readFileSync(new URL("../../testing/fixtures/cosign.pub", import.meta.url), "utf8");
-    expect(() => policyOf({ "a.pub": pem(mine), "b.pub": ec })).toThrow(/b\.pub is no RSA key/);
+    expect(() => policyOf({ "a.pub": pem(mine), "b.pub": ec })).toThrow(/b\.pub is not an RSA key/);
     expect(() => policyOf({ "readme.txt": "x" })).toThrow(/has no key \*\.pub/);
   });
 

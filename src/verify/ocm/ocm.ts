@@ -12,7 +12,7 @@ import { formOf, signatureBytes } from "./signature.ts";
  * Looks in the descriptor of a component version for one good signature over its normalised form (ocm-spec, "Verification Procedure").
  * What the descriptor says of digests then counts; it is enforced where a resource is looked for.
  *
- * @throws VerificationFailed, ComponentInvalid where the root is no component version
+ * @throws VerificationFailed, ComponentInvalid where the root is not a component version
  */
 export async function verifyOcm(
   request: VerifyRequest,
