@@ -52,7 +52,7 @@ export const registryDefaults = Object.freeze({
 export const cliDefaults = Object.freeze({
   timeoutMs: 60_000,
   reconcileTimeout: "5m",
-  /** Of an object that is written. */
+  /** The namespace of an object that is written. */
   namespace: "default",
   interval: "10m",
   /** How many tags are shown. */

@@ -28,7 +28,7 @@ const defaultPatterns = [
 ];
 
 export const IGNORE_FILE = ".sourceignore";
-/** Of all .sourceignore files together. */
+/** The most that all .sourceignore files together may have. */
 export const MAX_IGNORE_BYTES = 1024 * 1024;
 /** Every entry is held against every pattern; one entry against so many takes no longer than a slice of `EventLoopTurns` or a few. */
 const MAX_PATTERNS = 10_000;

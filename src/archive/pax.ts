@@ -10,7 +10,7 @@ export interface PaxRecords {
   readonly oddity: string | undefined;
 }
 
-/** Of one header; real ones have some ten. */
+/** How many records one header may have; real ones have some ten. */
 const MAX_RECORDS = 10_000;
 
 const plainKeys = new Set(["path", "size", "mtime"]);

@@ -12,7 +12,7 @@ export type Content =
 /** Enough to see the first block of a tar through any compression: one zstd block is at most 128 KiB. */
 export const HEAD_BYTES = 160 * 1024;
 
-/** Of these the first block of a tar can be had byte by byte. */
+/** Damaged data is fed byte by byte, and no more of it than this. */
 const SLOW_BYTES = 4096;
 
 const ZIP_ENTRY = 0x04034b50;

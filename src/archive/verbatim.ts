@@ -193,7 +193,7 @@ class EntryJudge implements ScanHandler {
     if (!this.#hasFiles) this.oddity("there are no files");
   }
 
-  /** Of the canonical tar; undefined where only the whole tree can tell. */
+  /** The digest of the canonical tar; undefined where only the whole tree can tell. */
   contentDigest(): Digest | undefined {
     if (this.#needsTree || !this.#inOrder) return undefined;
     this.#hash.update(this.#tar.finish());

@@ -29,10 +29,10 @@ const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 const lastDeflateBlock = Buffer.from([3, 0]);
 
 export interface WrittenArchive {
-  /** Of the file. */
+  /** The digest of the file. */
   readonly digest: Digest;
   readonly size: number;
-  /** Of the canonical uncompressed tar. */
+  /** The digest of the canonical uncompressed tar. */
   readonly contentDigest: Digest;
 }
 

@@ -55,7 +55,7 @@ export function printData(out: Writable, format: OutputFormat, value: unknown): 
   out.write(format === "json" ? `${visibleJson(JSON.stringify(value, null, 2))}\n` : visibleYaml(value));
 }
 
-/** Of a failure's message and of each cause: longer than any list of candidates. */
+/** The most that is shown of a failure's message and of each cause: longer than any list of candidates. */
 const maxMessageBytes = 16 * 1024;
 
 /** The fixed form of a refusal: `{error: {code, message, candidates?}}`. */

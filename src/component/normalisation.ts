@@ -61,7 +61,7 @@ function form(descriptor: ComponentDescriptor, withVersions: boolean): string {
       labels.filter(({ signing }) => signing),
       withVersions,
     );
-  // Of references every label counts, signed or not.
+  // For references every label counts, signed or not.
   const all: Labels = (labels) => labelsOf(labels, withVersions);
   const value = {
     component: {

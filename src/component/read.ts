@@ -18,7 +18,7 @@ export interface ComponentVersion {
   readonly root: Descriptor;
   /** The manifest whose layer the descriptor is. */
   readonly node: ManifestNode;
-  /** Of the descriptor. */
+  /** The size of the descriptor. */
   readonly bytes: number;
   /** What a local blob may be: layers beside the descriptor, manifests and indexes beside its manifest. */
   readonly blobs: readonly Descriptor[];

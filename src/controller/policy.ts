@@ -35,7 +35,7 @@ export const failurePolicies = {
   InvalidDigest: spec("URLInvalid"),
   InvalidSpec: spec("InvalidSpec"),
   InvalidTemplate: spec("InvalidTemplate"),
-  // Of spec.ignore; the others are named by where they stand, see `stageReasons`.
+  // The patterns of spec.ignore; others are named by where they stand, see `stageReasons`.
   InvalidPattern: spec("InvalidPattern"),
 
   RegistryUnreachable: pull,

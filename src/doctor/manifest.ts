@@ -15,7 +15,7 @@ const maxChildren = 5;
 export interface Root {
   readonly response: HttpResponse;
   readonly body: Buffer;
-  /** Of the bytes, whatever the headers say. */
+  /** What the bytes hash to, whatever the headers say. */
   readonly digest: Digest;
   readonly document: Manifest | Index;
 }

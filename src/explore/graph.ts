@@ -7,7 +7,7 @@ import { isIndexType, isManifestType } from "../oci/media-types.ts";
 import type { Descriptor, Digest, Index, Manifest } from "../oci/types.ts";
 
 const concurrency = 8;
-/** Of all manifests and indexes together, in bytes: what is made of them stays in memory. */
+/** All manifests and indexes together have at most this size, in bytes: what is made of them stays in memory. */
 const maxBytes = 64 * 1024 * 1024;
 
 /** A child that cannot be read, such as one that a mirror left out. */

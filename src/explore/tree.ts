@@ -12,7 +12,7 @@ interface Position {
   readonly mediaType: string;
   readonly size: number;
   readonly platform?: string;
-  /** Of the manifest or index itself, overlaid by its descriptor's. */
+  /** The annotations of the manifest or index itself, overlaid by its descriptor's. */
   readonly annotations?: Annotations;
 }
 

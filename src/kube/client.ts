@@ -54,7 +54,7 @@ export interface DeleteOptions {
   readonly resourceVersion?: string | undefined;
 }
 
-/** Of a TokenRequest. */
+/** What a TokenRequest asks for. */
 export interface WantedToken {
   readonly audiences: readonly string[];
   /** The API server may choose another life. */

@@ -5,7 +5,7 @@
 export interface Limits {
   readonly maxManifestBytes: number;
   readonly maxManifests: number;
-  /** Of all manifests and indexes of one walk together: what is made of them stays in memory. */
+  /** All manifests and indexes of one walk together have at most this size: what is made of them stays in memory. */
   readonly maxWalkBytes: number;
   readonly maxIndexDepth: number;
   readonly maxLayerBytes: number;

@@ -74,10 +74,10 @@ export interface Layer {
 /** The finished artifact, still in the scratch directory: one gzip-compressed tar. */
 export interface StagedBlob {
   readonly path: string;
-  /** Of the file's bytes. */
+  /** The digest of the file's bytes. */
   readonly digest: Digest;
   readonly size: number;
-  /** Of the canonical uncompressed tar, or of the layer for a byte-for-byte Copy: what the revision is made of. */
+  /** The digest of the canonical uncompressed tar, or of the layer for a byte-for-byte Copy; the revision is made of it. */
   readonly contentDigest: Digest;
   /** True when the layer's own bytes are the artifact. */
   readonly verbatim: boolean;

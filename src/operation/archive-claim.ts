@@ -4,7 +4,7 @@ import { CodedError, codeOf, messageOf, type ErrorCode } from "../errors.ts";
 import type { Layer } from "../oci/types.ts";
 import { titleOf } from "./file-name.ts";
 
-/** Of a directory that oras has packed (oras-go, content/file). */
+/** The annotation of a directory that oras has packed (oras-go, content/file). */
 const UNPACK = "io.deis.oras.content.unpack";
 
 const archiveType = /(?:^|[./+-])(?:tar|tgz|zip)(?:[.+](?:gz|gzip|zst|zstd|bz2|bzip2|xz))?$/;

@@ -2,7 +2,7 @@ import { parentOf } from "../archive/path.ts";
 import type { FileEntry } from "../archive/tree.ts";
 import { RANGE_COLUMNS, type FileBatch } from "./write-files.ts";
 
-/** Of one file: handing it to a thread costs as much as to write a few. */
+/** How many files a batch has at most: handing it to a thread costs as much as to write a few. */
 const MAX_FILES = 512;
 /** With so many a batch ends where the directory does. */
 const MIN_FILES = 64;

@@ -9,7 +9,7 @@ import { contentRepository } from "./component.ts";
 /** Helm reads name and version from the config of a chart. */
 const helmLayerType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 const helmConfigType = "application/vnd.cncf.helm.config.v1+json";
-/** Of charts that helm before 3.7 has pushed; later ones still pull them. */
+/** The layer of charts that helm before 3.7 has pushed; later ones still pull them. */
 const legacyLayerType = "application/tar+gzip";
 const maxConfigBytes = 1024 * 1024;
 

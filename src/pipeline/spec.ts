@@ -111,7 +111,7 @@ export function operationOptions(
   };
 }
 
-/** Of everything in the spec that decides what an upstream digest becomes. */
+/** The checksum of everything in the spec that decides what an upstream digest becomes. */
 export function contentChecksum({
   url,
   component,
@@ -124,7 +124,7 @@ export function contentChecksum({
   return buildChecksum({ url, component, indexSelector, layerSelector, ignore, mediaType });
 }
 
-/** Of whatever decides what is built, by this version. */
+/** The checksum of whatever decides what is built, with the version of the recipe. */
 export function buildChecksum(content: object): string {
   const text = JSON.stringify(sorted({ version: BUILD_VERSION, ...content }));
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;

@@ -11,7 +11,7 @@ export interface Verified {
 }
 
 export interface VerifyStep {
-  /** Of an OCM component version it is the manifest with the descriptor that may be signed in the place of the root. */
+  /** Where it is an OCM component version, the manifest with the descriptor may be signed in the place of the root. */
   readonly isComponent: boolean;
   readonly verifier: Verifier;
   readonly policy: VerifyPolicy | undefined;

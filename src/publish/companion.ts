@@ -180,7 +180,7 @@ function namesOwner({ apiVersion, kind, name }: OwnerReference, owner: Companion
   return isArtifactRepository({ apiVersion, kind }) && name === owner.name;
 }
 
-/** Of any version of the API. */
+/** Whether an owner is an ArtifactRepository, in any version of the API. */
 export function isArtifactRepository({
   apiVersion,
   kind,

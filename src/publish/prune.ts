@@ -12,7 +12,7 @@ import { ownerOfPushed } from "./pushed-manifest.ts";
 export interface PruneRequest {
   readonly repository: WritableRepository;
   readonly owner: Owner;
-  /** Of the object: what is attached to a manifest that stays is told apart by it. */
+  /** The object's uid: what is attached to a manifest that stays is told apart by it. */
   readonly uid?: string;
   /** Manifests pushed for the owner, newest first, as its status remembers them. */
   readonly pushed: readonly Digest[];

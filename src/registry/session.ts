@@ -45,7 +45,7 @@ interface Attempt {
 }
 
 const maxErrorBytes = 8192;
-/** Of all that wait for the same token, each waits as long as its own `timeout` says. */
+/** How long a token may take. Each of those who wait for it waits no longer than its own `timeout` says. */
 const tokenTimeoutMs = 30_000;
 /** A token with the scopes that were asked for, one for what the work needs, and a password. */
 const maxAnswers = 3;

@@ -31,7 +31,7 @@ export interface Logger {
 const levels: readonly string[] = ["trace", "debug", "info", "error"];
 /** A message that lists candidates is long, but what somebody put into an annotation may be longer. */
 const maxTextBytes = 16_384;
-/** Of a line for people: all facts together. */
+/** How long a line for people gets, with all its facts. Characters. */
 const maxLineLength = 65_536;
 
 /**
@@ -81,7 +81,7 @@ function aboutObject({ group, kind }: LogOptions["kind"], { namespace, name }: L
   };
 }
 
-/** Of an error only its message: its other fields may hold a response or a request. */
+/** Errors are reduced to their messages: their other fields may hold a response or a request. */
 function plain(facts: LogFacts): LogFacts {
   return Object.fromEntries(Object.entries(facts).map(([key, value]) => [key, plainValue(value)]));
 }

@@ -2,7 +2,7 @@
 export interface StopTimes {
   /** In all. */
   readonly totalMs: number;
-  /** Of that, the share of the reconciles that run: then they are aborted, and consumers may finish what they download. */
+  /** The share that reconciles have to end by themselves. What is left is for consumers, who finish their downloads. */
   readonly reconcilesShare: number;
   /** What those who stop last have at the least. */
   readonly leastMs: number;

@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from "prom-client";
 
-/** Of the volume that holds the artifacts, in bytes. */
+/** Room on the volume that holds the artifacts, in bytes. */
 export interface StorageSpace {
   readonly size: number;
   /** What the process may still write. */

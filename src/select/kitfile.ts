@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 import { isObject, type Json, parseJsonObject } from "../text/json.ts";
 
-/** Of a part, besides what its author wrote: the layer that holds it. */
+/** Fields of a part that its author did not write: they name the layer that holds it. */
 const added: ReadonlySet<string> = new Set(["digest", "diffId"]);
 /** Their values are the author's own, whatever the names. */
 const opaque: ReadonlySet<string> = new Set(["parameters"]);

@@ -7,7 +7,7 @@ import { archiveType } from "./known-layout.ts";
 import { escapeGlob } from "./glob.ts";
 import type { LayerSelector } from "./selection.ts";
 
-/** Of so many layers, annotations and manifests a suggestion is tried. */
+/** How many layers, annotations and manifests suggestions are tried with. */
 const maxTried = 20;
 /** Every suggestion is tried on every layer: so many layers are looked at for all suggestions together. */
 const maxLooks = 200_000;

@@ -8,7 +8,7 @@ import { firstEntries } from "./first-entries.ts";
 import { escapeGlob } from "./glob.ts";
 import type { IndexSelector, LayerSelector } from "./selection.ts";
 
-/** Of so many manifests, and annotations of each, a suggestion is tried. */
+/** How many manifests, and annotations of each, suggestions are tried with. */
 const maxTried = 20;
 /** Every suggestion is tried on every manifest: so many manifests are looked at for all suggestions together. */
 const maxLooks = 20_000;

@@ -49,7 +49,7 @@ async function syncPath(path: string): Promise<void> {
   try {
     await syncDescriptor(descriptor);
   } finally {
-    // Of what was only read, nothing is left to be written.
+    // Where it was only read, nothing is left to be written.
     closeSync(descriptor);
   }
 }

@@ -34,7 +34,7 @@ export interface SupersededRecord extends ArtifactRecord {
 /** What `state.json` holds: one for each owner, replaced as a whole. */
 export interface OwnerState {
   readonly version: 1;
-  /** Of the object that it belongs to: a later one of the same name has another. States of earlier versions do not say. */
+  /** The uid of the object that it belongs to: a later one of the same name has another. States of earlier versions do not say. */
   readonly uid?: string;
   readonly current: ArtifactRecord;
   /** Newest first. */

@@ -20,7 +20,7 @@ export async function openRegularFile(
     throw error;
   }
   try {
-    // Of an open file the kernel knows it without looking at the disk.
+    // The kernel knows it of an open file, without looking at the disk.
     const stat = fstatSync(handle.fd);
     if (stat.isFile()) return { handle, size: stat.size, mtime: stat.mtime };
   } catch (error) {

@@ -65,7 +65,7 @@ export interface Known {
 /** What a publisher needs to know besides the bytes. */
 export interface PublishRequest {
   readonly owner: Owner;
-  /** Of the owner, as the API server has made it. */
+  /** The owner's uid, as the API server has made it. */
   readonly uid?: string | undefined;
   /** Staged, or as `known` has just found it. */
   readonly blob: StagedBlob | StoredBlob;

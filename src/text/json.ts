@@ -2,7 +2,7 @@
 export type Json = Readonly<Record<string, unknown>>;
 
 export interface JsonLimits {
-  /** Of the text: bytes, or characters where it is decoded already. */
+  /** How long the text may be: bytes, or characters where it is decoded already. */
   readonly maxBytes: number;
   /** Lists and objects in one another. */
   readonly maxDepth: number;

@@ -17,7 +17,7 @@ export function editDistance(a: string, b: string, max = maxDistance): number {
 /** The word of a list that somebody who wrote `wanted` has most likely meant; undefined where none is near. */
 export function nearestWord(wanted: string, words: readonly string[]): string | undefined {
   const plain = wanted.toLowerCase();
-  // Of a short word every letter counts.
+  // In a short word every letter counts.
   const max = Math.min(maxDistance, Math.ceil(plain.length / 3));
   const near = words
     .map((word) => ({ word, far: farness(plain, word.toLowerCase(), max) }))

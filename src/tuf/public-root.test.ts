@@ -163,7 +163,7 @@ describe("the last good root stays", () => {
     ],
     ["the target is not the signed one", () => repository.publish({ trustedRoot: second, served: `${second} ` }), /./],
     [
-      "the target is no trusted root",
+      "the target is not a trusted root",
       () => repository.publish({ trustedRoot: "{}" }),
       /trusted_root.json lists no certificateAuthorities/,
     ],

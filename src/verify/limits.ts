@@ -2,9 +2,9 @@
 export interface VerifyLimits {
   /** Signature manifests considered for one artifact, and signatures in one legacy manifest. */
   readonly maxSignatures: number;
-  /** Of one signature's manifest or blob. */
+  /** The most that one signature's manifest or blob may have. */
   readonly maxSignatureBytes: number;
-  /** Of all that is read for one artifact. */
+  /** The most that is read for one artifact in all. */
   readonly maxTotalBytes: number;
   /** Results kept in memory. */
   readonly cacheEntries: number;

@@ -82,7 +82,7 @@ export interface Verification {
   readonly result: "verified" | "ignored";
   /** Who signed, for the condition: `key cosign.pub`, `subject … by issuer …`, `CN=…`. */
   readonly identity: string;
-  /** Of the public key that signed: the SHA-256 of its DER (SPKI). Undefined where a certificate signed. */
+  /** The SHA-256 of the public key that signed, in DER (SPKI). Undefined where a certificate signed. */
   readonly key?: Digest | undefined;
   /** Milliseconds since the epoch: the earliest time that a log or a timestamp authority vouches for. */
   readonly signedAt?: number | undefined;

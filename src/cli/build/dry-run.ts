@@ -16,7 +16,7 @@ import { waitingOf } from "./report.ts";
 
 export interface DryRun {
   readonly resolved: Resolved;
-  /** Of an OCM component version. */
+  /** What was found in an OCM component version. */
   readonly found: FoundResource | undefined;
   readonly decisions: readonly Decision[];
   /** Undefined where the selection failed; the error follows. */

@@ -59,7 +59,7 @@ export function waitingOf({ newest: { tag, root }, until }: Cooling): Record<str
 
 interface Report extends Told {
   readonly resolved: Resolved;
-  /** Of an OCM component version. */
+  /** What was found in an OCM component version. */
   readonly found: FoundResource | undefined;
   readonly verification: Verification | undefined;
   /** A newer version that is not taken yet. */

@@ -108,7 +108,7 @@ async function one(job: Job, values: Values, io: CommandIO): Promise<number> {
   return 0;
 }
 
-/** Of an index the manifest for one platform; a manifest is taken as it is. @throws UsageError, NoManifestMatch, … */
+/** The manifest of an index for one platform; a manifest is taken as it is. @throws UsageError, NoManifestMatch, … */
 async function forPlatform(job: Job, root: Descriptor, platform: string, signal: AbortSignal): Promise<Descriptor> {
   try {
     parsePlatform(platform);

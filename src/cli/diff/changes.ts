@@ -17,7 +17,7 @@ export interface Change {
 
 /** A longer text is named and not shown. Bytes. */
 const maxFileBytes = 1024 * 1024;
-/** Of each side, for all texts together. */
+/** The most that is read of each side, for all texts together. Bytes. */
 const maxTotalBytes = 32 * 1024 * 1024;
 /** Texts with more changed lines than this share nothing that is worth reading. */
 const maxEdits = 5000;

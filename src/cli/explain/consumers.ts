@@ -63,7 +63,7 @@ async function consumersOf(
   return { items, problems };
 }
 
-/** Of every namespace where that is allowed, else of the object's own. */
+/** The objects of every namespace where that is allowed, else of the object's own. */
 async function readable(
   client: KubeClient,
   type: ResourceType,

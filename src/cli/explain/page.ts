@@ -59,5 +59,5 @@ function tableMarkup(rows: NonNullable<Section["rows"]>, hasHead: boolean): Mark
 
 const cellOf = (cell: string | Cell): Cell => (typeof cell === "string" ? { text: cell, tone: undefined } : cell);
 
-/** Of the words of `Tone` alone, which need no escape. */
+/** The class is a word of `Tone`, which needs no escape. */
 const toneClass = (tone: Cell["tone"]): Markup => ({ html: tone === undefined ? "" : ` class="${tone}"` });

@@ -21,7 +21,7 @@ type Written = Pick<ManifestCondition, "key" | "value"> & { readonly field: stri
 /** Everything that an indexSelector could say about these manifests, each tried on all of them by the real matcher. */
 export function manifestConditions(nodes: readonly ManifestNode[], { root, graph }: Explored): ManifestCondition[] {
   const children = [...graph.values()].flatMap((body) => (body.kind === "index" ? body.manifests : []));
-  // Of a digest that stands in several places the first counts, which comes last here.
+  // Where a digest stands in several places, the first of them counts, which comes last here.
   const indexes = new Map<Digest, Descriptor>(
     [...children, root].toReversed().map((descriptor) => [descriptor.digest, descriptor]),
   );

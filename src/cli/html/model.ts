@@ -14,7 +14,7 @@ export interface PageModel {
   readonly layers: readonly PageLayer[];
   readonly manifestConditions: readonly ManifestCondition[];
   readonly layerConditions: readonly LayerCondition[];
-  /** Of an OCM component version. */
+  /** The resources of an OCM component version; empty for anything else. */
   readonly resources: readonly PageResource[];
   /** What is taken without any selector; empty where that cannot be said. */
   readonly usualManifests: readonly number[];

@@ -139,7 +139,7 @@ function signatureMarkup(
   });
 }
 
-/** Of `SHA-256 0123… (genericBlobDigest/v1)` the value. */
+/** The hexadecimal digits in `SHA-256 0123… (genericBlobDigest/v1)`. */
 function hexOf(digest: string | undefined): string | undefined {
   return digest === undefined ? undefined : /^\S+ (\w+)/.exec(digest)?.[1];
 }

@@ -13,7 +13,7 @@ export interface Drawing {
   readonly built: BuiltModel;
   readonly depth: number;
   readonly isOpen: (entry: TreeEntry) => boolean;
-  /** Of every row with details, in the order of their numbers. */
+  /** The details of every row that has some, in the order of their numbers. */
   readonly facts: Facts[];
 }
 

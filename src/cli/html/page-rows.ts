@@ -111,7 +111,7 @@ function wordsOf(text: string): string[] {
 
 interface Search {
   readonly words: readonly string[];
-  /** Of each row, read once. */
+  /** The text of each row, read once. */
   readonly texts: Map<PageElement, string>;
   readonly hits: PageElement[];
   readonly shown: Set<PageElement>;

@@ -8,7 +8,7 @@ const standard = "org.opencontainers.image.";
 const important = ["title", "version", "ref.name"].map((name) => `${standard}${name}`);
 /** Last parts of keys by which makers say what something is for. */
 const roles = /(?:^|[./_-])(?:role|name|type|kind|component|profile|variant|predicate-type|filepath)$/i;
-/** Of value only to those who look for it; `--output json` has everything. */
+/** Annotations for those alone who look for them; `--output json` has everything. */
 const noise =
   /^org\.opencontainers\.image\.(?:created|revision|source|url|documentation|licenses|vendor|authors|description|base\..*)$|\bdigest$|^dev\.sigstore\.|^dev\.cosignproject\./;
 

@@ -11,7 +11,7 @@ import { plain } from "../terminal.ts";
 
 /** How much of each thing is drawn. */
 export interface Detail {
-  /** Of one kind under one manifest; the rest is counted. */
+  /** How many rows of one kind are shown under one manifest; the rest is counted. */
   readonly maxRows: number;
   /** Characters of a text. */
   readonly maxText: number;

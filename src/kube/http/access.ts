@@ -12,7 +12,7 @@ export interface Material {
 export interface KubeAccess {
   /** May have a path, below which the API is. */
   readonly server: URL;
-  /** Of the current context. */
+  /** The namespace of the current context. */
   readonly namespace: string;
   /** The name that the server's certificate has to be for, where it is not the server's own. */
   readonly serverName?: string | undefined;

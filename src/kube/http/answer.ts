@@ -3,9 +3,9 @@ import type { Dispatcher } from "undici";
 /** An answer and its body. */
 export interface Answer {
   readonly status: number;
-  /** Of the header Retry-After. */
+  /** The header Retry-After. */
   readonly retryAfter: string | string[] | undefined;
-  /** Of the header Date. */
+  /** The header Date. */
   readonly date: string | string[] | undefined;
   readonly body: Buffer;
   /** False where the body is longer than what was to be read, or where that of an error broke off. */

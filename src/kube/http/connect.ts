@@ -24,9 +24,9 @@ import { type InCluster, inClusterAccess, type KubeconfigChoice, kubeconfigAcces
 export interface KubeTuning extends ChannelOptions, Omit<ExchangeOptions, "userAgent"> {
   /** Objects in one page of a list. */
   readonly pageSize: number;
-  /** Of one object, and of one event. */
+  /** The most that one object or one event may have. */
   readonly maxObjectBytes: number;
-  /** Of one page of a list. */
+  /** The most that one page of a list may have. */
   readonly maxPageBytes: number;
   /** The server ends a watch after a random time between the two. */
   readonly watchSeconds: { readonly min: number; readonly max: number };
@@ -47,7 +47,7 @@ export interface KubeOptions extends KubeTuning, KubeconfigChoice {
 
 export interface KubeConnection {
   readonly client: KubeClient;
-  /** Of the kubeconfig's current context, or the pod's. */
+  /** The namespace of the kubeconfig's current context, or the pod's. */
   readonly namespace: string;
   /** Cuts every connection; what is under way fails. */
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import { DirectorySync } from "./directory-sync.ts";
 import { MemoryKube } from "./memory.ts";
 
 export interface DirectoryOptions {
-  /** Of YAML and JSON manifests, at any depth. */
+  /** A directory of YAML and JSON manifests, at any depth. */
   readonly dir: string;
   /** What is wrong with a manifest, with file and line; told once for as long as it stays so. */
   readonly onProblem: (message: string) => void;

@@ -37,7 +37,7 @@ const kinds: readonly { readonly type: ResourceType; readonly fields: readonly s
 
 /** More documents than this are not manifests. */
 const maxDocuments = 10_000;
-/** Of a document, for YAML's anchors: they can make gigabytes of a few lines. */
+/** How many aliases a document may have: YAML's anchors can make gigabytes of a few lines. */
 const maxAliasCount = 100;
 
 /** The objects in a YAML or JSON text; `path` is for messages. One bad document does not spoil the others. */

@@ -258,7 +258,7 @@ export class MemoryKube implements KubeClient {
   ): StoredObject {
     checkObject(type, stated);
     if (subresource === "status") {
-      // Of the metadata only the version counts here; a wrong uid is passed over, as the API server does.
+      // Only the version in the metadata counts here; a wrong uid is passed over, as the API server does.
       checkPreconditions(type, before, { resourceVersion: stated.metadata.resourceVersion });
       return this.#commit(type, before, toJson({ ...before, status: stated.status }));
     }

@@ -15,9 +15,9 @@ export interface LeaseTimings {
 
 export interface LeaderElectionOptions {
   readonly client: KubeClient;
-  /** Of the Lease. */
+  /** Where the Lease is. */
   readonly key: ObjectKey;
-  /** Of this process alone, also after a restart. */
+  /** Names this process alone, also after a restart. */
   readonly identity: string;
   readonly timings: LeaseTimings;
   /**

@@ -27,7 +27,7 @@ export interface Lease extends KubeObject {
 export interface LeaseLockOptions {
   readonly client: KubeClient;
   readonly key: ObjectKey;
-  /** Of this process alone, also after a restart. */
+  /** Names this process alone, also after a restart. */
   readonly identity: string;
   readonly leaseDurationMs: number;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ export interface SeenEntry {
   readonly type: "file" | "dir" | "symlink" | "hardlink" | "special";
   readonly link: string;
   readonly mode: number;
-  /** Of the body of a file. */
+  /** The hash of a file's body. */
   readonly sha256: string;
 }
 

@@ -25,7 +25,7 @@ export interface LeafOptions {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly curve?: string;
-  /** Of another's key pair; the private key of the certificate is none of ours then. */
+  /** The public key of another's pair; the private key of the certificate is not ours then. */
   readonly publicKey?: KeyObject;
   /** Whether the certificate carries proof of having been logged; default true. */
   readonly logged?: boolean;

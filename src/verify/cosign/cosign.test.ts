@@ -296,7 +296,11 @@ describe("Sigstore bundles", () => {
       /not by any of the keys/,
     ],
     ["a payload that is not JSON", () => dsseBundle(Buffer.from("{"), make), /not JSON/],
-    ["no signature", () => dsseBundle(statement(digest()), make, { signatures: () => [] }), /not a valid Sigstore bundle/],
+    [
+      "no signature",
+      () => dsseBundle(statement(digest()), make, { signatures: () => [] }),
+      /not a valid Sigstore bundle/,
+    ],
     [
       "an empty signature",
       () => dsseBundle(statement(digest()), make, { signatures: () => [{ sig: "" }] }),

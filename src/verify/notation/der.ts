@@ -17,7 +17,7 @@ export function readElements(bytes: Buffer): Element[] {
   return elements;
 }
 
-/** @throws RangeError for what is no DER */
+/** @throws RangeError for what is not DER */
 export function elementAt(bytes: Buffer, at: number): Element {
   const tag = byteAt(bytes, at);
   const { length, start } = readLength(bytes, at + 1);

@@ -20,7 +20,7 @@ export interface Envelope {
   /** Milliseconds since the epoch. */
   readonly signingTime: number;
   readonly expiry: number | undefined;
-  /** A timestamp authority's token (RFC 3161) over the signature, which is no part of what is signed. */
+  /** A timestamp authority's token (RFC 3161) over the signature, which is not a part of what is signed. */
   readonly timestamp: Buffer | undefined;
 }
 

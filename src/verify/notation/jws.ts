@@ -34,7 +34,7 @@ export function parseJws(bytes: Buffer): Envelope {
 
 function timestampOf(value: unknown): Buffer {
   if (typeof value === "string" && /^[A-Za-z0-9+/]+={0,2}$/.test(value)) return Buffer.from(value, "base64");
-  throw refused("its timestamp countersignature is no base64");
+  throw refused("its timestamp countersignature is not base64");
 }
 
 function signedHeaders(headers: Json): Parameters<typeof checkHeaders>[0] {

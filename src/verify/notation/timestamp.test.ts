@@ -237,7 +237,7 @@ describe.each([
 it("in JWS is base64", async () => {
   const layer = jwsLayer(artifact.root, [signer, root], { timestamp: () => "!" });
   await artifact.refer(notationType, [layer]);
-  expect(await refusal()).toContain("no base64");
+  expect(await refusal()).toContain("not base64");
 });
 
 it("does not count beside a signing authority's own time", async () => {

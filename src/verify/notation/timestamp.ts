@@ -85,7 +85,7 @@ function certificateOf(bytes: Buffer): X509Certificate {
   try {
     return new X509Certificate(bytes);
   } catch (cause) {
-    throw refused("its timestamp countersignature holds what is no certificate", cause);
+    throw refused("its timestamp countersignature holds what is not a certificate", cause);
   }
 }
 

@@ -11,7 +11,7 @@ const algorithms: Readonly<Record<string, SignatureForm>> = {
   "RSASSA-PSS": pss(constants.RSA_PSS_SALTLEN_AUTO),
   "RSASSA-PKCS1-V1_5": { padding: constants.RSA_PKCS1_PADDING },
 };
-/** Of signatures in hexadecimal digits; they tell the algorithm where nothing else does. */
+/** Media types of signatures in hexadecimal digits; they tell the algorithm where nothing else does. */
 const plainTypes: Readonly<Record<string, string>> = {
   "application/vnd.ocm.signature.rsa": "RSASSA-PKCS1-V1_5",
   "application/vnd.ocm.signature.rsa.pss": "RSASSA-PSS",

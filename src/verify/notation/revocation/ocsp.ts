@@ -96,7 +96,7 @@ function certificateOf({ raw }: Element): X509Certificate {
   try {
     return new X509Certificate(raw);
   } catch (cause) {
-    throw new RangeError("it holds what is no certificate", { cause });
+    throw new RangeError("it holds what is not a certificate", { cause });
   }
 }
 
