@@ -118,7 +118,8 @@ async function askList(
   inquiry: Inquiry,
 ): Promise<State> {
   const base = await readListAt(at, link, inquiry);
-  if (base.extensions.has(listOid.deltaIndicator)) throw new RangeError("it is a delta list, which is not a list itself");
+  if (base.extensions.has(listOid.deltaIndicator))
+    throw new RangeError("it is a delta list, which is not a list itself");
   const own = distributionPoints(base.extensions, listOid.freshest);
   const points = own.length > 0 ? own : distributionPoints(factsOf(link.certificate).extensions, listOid.freshest);
   const addresses = points.flat();
