@@ -51,6 +51,18 @@ it("warns where a refresh fails, and goes on with the root that came along", asy
   expect(stderr).toContain("of the public Sigstore");
 });
 
+it("gives up on a mirror that hangs, says so, and does not ask it again for an hour", async () => {
+  mirror.fail(() => true);
+  const { code, stderr } = await verify("--sigstore-tuf-mirror", mirror.url);
+  expect([code, stderr]).toEqual([
+    3,
+    expect.stringContaining("warning: the trusted root of Sigstore is not refreshed yet"),
+  ]);
+  const asked = mirror.requests.length;
+  expect((await verify("--sigstore-tuf-mirror", mirror.url)).stderr).not.toContain("warning");
+  expect(mirror.requests.length).toBe(asked);
+});
+
 it("asks nobody where the flag or the environment says so, or the command names a root", async () => {
   await writeFile(join(dir, "trusted_root.json"), sigstore.rootWithoutLog());
   expect(await verify("--no-sigstore-tuf")).toMatchObject({ code: 3 });
@@ -62,7 +74,7 @@ it("asks nobody where the flag or the environment says so, or the command names 
 it.each<[string, (flags: readonly string[]) => readonly string[], RegExp]>([
   ["both", (flags) => [...flags, "--no-sigstore-tuf"], /asks nobody; leave/],
   ["no URL", () => ["--sigstore-tuf-mirror", "mirror"], /write a URL with https/],
-  ["no file", () => ["--sigstore-tuf-root", "/nowhere"], /--sigstore-tuf-root \/nowhere cannot be read/],
+  ["no file", () => ["--sigstore-tuf-root", "/nowhere"], /--sigstore-tuf-root \/nowhere cannot be used/],
 ])("refuses %s", async (_, flags, message) => {
   const { code, stderr } = await verify(...flags(byMirror()));
   expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);

@@ -64,10 +64,11 @@ function mayAsk(flags: TrustFlags, io: CommandIO): boolean {
 
 function warnOfFailure({ stderr }: CommandIO): SigstoreRootOptions["report"] {
   return ({ result, error, refreshedAt }) => {
-    if (result !== "failure") return;
+    if (result !== "failure" && result !== "slow") return;
     const used = refreshedAt === undefined ? "it never was" : `it last was ${new Date(refreshedAt).toISOString()}`;
-    const warning = `warning: the trusted root of Sigstore could not be refreshed, ${used}: ${messageOf(error)}`;
-    stderr.write(`${plain(warning)}\n`);
+    const what = result === "slow" ? "is not refreshed yet" : "could not be refreshed";
+    const why = result === "slow" ? "the mirror is slow" : messageOf(error);
+    stderr.write(`${plain(`warning: the trusted root of Sigstore ${what}, ${used}: ${why}`)}\n`);
   };
 }
 

@@ -1,6 +1,7 @@
 import { type ProxyEnvironment, registryDefaults, tufDefaults } from "../config.ts";
 import { CodedError } from "../errors.ts";
 import { Channel } from "../registry/channel.ts";
+import { assertEndpoint } from "../registry/endpoint.ts";
 import { readAnchor } from "../tuf/anchor.ts";
 import { PublicRoot, type RootState } from "../tuf/public-root.ts";
 
@@ -46,6 +47,7 @@ class TufChannel {
   }
 
   dispatcher(url: URL): ReturnType<Channel["dispatcher"]> {
+    assertEndpoint(url, "the mirror of --sigstore-tuf-mirror");
     return this.#channel.dispatcher(url, "metadata", true);
   }
 

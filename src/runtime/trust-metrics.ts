@@ -4,8 +4,8 @@ import { Counter, Gauge, type Registry } from "prom-client";
 export interface TrustedRootState {
   /** Milliseconds since the epoch; undefined where no refresh has ever worked. */
   readonly refreshedAt: number | undefined;
-  /** `found`: on disk, at the start. */
-  readonly result: "found" | "success" | "failure";
+  /** `found`: on disk, at the start; `slow`: nobody waits any longer, and it goes on. */
+  readonly result: "found" | "success" | "failure" | "slow";
 }
 
 export function trustMetrics(registry: Registry): { trustedRoot(state: TrustedRootState): void } {
@@ -24,7 +24,7 @@ export function trustMetrics(registry: Registry): { trustedRoot(state: TrustedRo
   for (const result of ["success", "failure"]) refreshes.inc({ result }, 0);
   return {
     trustedRoot: ({ refreshedAt, result }) => {
-      if (result !== "found") refreshes.inc({ result });
+      if (result === "success" || result === "failure") refreshes.inc({ result });
       refreshed.set((refreshedAt ?? 0) / 1000);
     },
   };

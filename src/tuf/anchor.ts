@@ -1,11 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { CodedError, messageOf } from "../errors.ts";
+import { objectOf, parseJsonObject } from "../text/json.ts";
 
-/** The `root.json` in a file that a flag names. @throws InvalidSpec where it cannot be read */
+/** The `root.json` in a file that a flag names. @throws InvalidSpec where it cannot be read, or is another document */
 export async function readAnchor(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const bytes = await readFile(path);
+    if (objectOf(parseJsonObject(bytes)["signed"])["_type"] !== "root") throw new Error("is no root.json of TUF");
+    return bytes;
   } catch (cause) {
-    throw new CodedError("InvalidSpec", `--sigstore-tuf-root ${path} cannot be read: ${messageOf(cause)}`, { cause });
+    throw new CodedError("InvalidSpec", `--sigstore-tuf-root ${path} cannot be used: ${messageOf(cause)}`, { cause });
   }
 }

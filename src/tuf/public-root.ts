@@ -23,7 +23,8 @@ export interface PublicRootOptions extends Omit<RefreshOptions, "anchor"> {
 export interface RootState {
   /** Milliseconds since the epoch; undefined where no refresh has ever worked. */
   readonly refreshedAt: number | undefined;
-  readonly result: "found" | "success" | "failure";
+  /** `slow`: a refresh goes on that nobody waits for any longer. */
+  readonly result: "found" | "success" | "failure" | "slow";
   readonly error?: unknown;
 }
 
@@ -88,8 +89,16 @@ export class PublicRoot {
   }
 
   #start(): Promise<unknown> {
-    const work = this.#refresh().finally(() => (this.#waiting = undefined));
-    return Promise.race([work, sleep(this.#options.limits.waitMs, undefined, { ref: false })]);
+    const { limits, report } = this.#options;
+    let isDone = false;
+    const work = this.#refresh().finally(() => {
+      isDone = true;
+      this.#waiting = undefined;
+    });
+    const patience = sleep(limits.waitMs, undefined, { ref: false }).then(() => {
+      if (!isDone && !this.#stopping.aborted) report({ result: "slow", refreshedAt: this.#kept.refreshedAt });
+    });
+    return Promise.race([work, patience]);
   }
 
   async #refresh(): Promise<void> {
@@ -99,6 +108,8 @@ export class PublicRoot {
       new CodedError("RegistryTimeout", `${mirror} was not read within ${seconds(limits.timeoutMs)}`);
     try {
       await makeDirectory(this.#directory, 0o700);
+      // Before it ends: a process that gives up on a mirror that hangs must not ask it at each start.
+      await this.#save({ refreshedAt, attemptedAt: now() });
       const options = { ...this.#options, anchor: this.#anchor, directory: this.#directory };
       const json = await stoppedInTime(
         { ms: limits.timeoutMs, late },
@@ -149,7 +160,7 @@ export class PublicRoot {
   }
 
   /** Where nothing can be written, the next process tries again. */
-  async #save({ refreshedAt, attemptedAt }: Kept): Promise<void> {
+  async #save({ refreshedAt, attemptedAt }: Omit<Kept, "json">): Promise<void> {
     const part = join(this.#directory, `${stateName}.${process.pid}`);
     try {
       await writeFile(part, JSON.stringify({ refreshedAt, attemptedAt }));

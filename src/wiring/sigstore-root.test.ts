@@ -62,10 +62,19 @@ describe("the controller's trusted root of Sigstore", () => {
     expect(await refreshed()).toBe("0");
   });
 
+  it("connects to no link-local address, wherever a mirror leads", async () => {
+    mirror.fail((_, response) => (response.writeHead(302, { location: "http://169.254.169.254/x" }).end(), true));
+    await expect((await open(own()))?.(signal)).rejects.toMatchObject({
+      code: "DependencyNotReady",
+      cause: { code: "EndpointRefused" },
+    });
+  });
+
   it.each([
     ["--sigstore-tuf-mirror=ftp://mirror.test", /--sigstore-tuf-mirror is "ftp:\/\/mirror.test"; write a URL/],
     ["--sigstore-tuf-mirror=mirror.test", /write a URL with https/],
-    ["--sigstore-tuf-root=/nowhere/root.json", /--sigstore-tuf-root \/nowhere\/root.json cannot be read/],
+    ["--sigstore-tuf-root=/nowhere/root.json", /--sigstore-tuf-root \/nowhere\/root.json cannot be used/],
+    [`--sigstore-tuf-root=${import.meta.filename}`, /cannot be used: is not JSON/],
   ])("refuses %s at the start", async (flag, message) => {
     await expect(open(flag)).rejects.toMatchObject({
       code: "InvalidSpec",

@@ -195,6 +195,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/pipeline",
       "src/publish",
       "src/registry/channel",
+      "src/registry/endpoint",
       "src/serve",
       "src/store",
       "src/tuf",

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type KeyObject } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +10,10 @@ import {
   bundleLayer,
   bundleType,
   inTotoType,
+  legacyLayer,
   pae,
   signWith,
+  simpleSigning,
   statement,
 } from "../../testing/signatures/cosign-signatures.ts";
 import { type LoggedSignature, type LoggedSigner, TestRekor } from "../../testing/signatures/rekor.ts";
@@ -19,6 +21,7 @@ import { SignedArtifact } from "../../testing/signatures/signed-artifact.ts";
 import { TestSigstore } from "../../testing/signatures/sigstore.ts";
 import { TestTimestampAuthority } from "../../testing/signatures/timestamps.ts";
 import { aged, cosignKeyPolicy, keylessPolicy } from "../policy.ts";
+import { legacyTag } from "./legacy.ts";
 import { signatureVerifier } from "../signature-verifier.ts";
 import type { VerifyPolicy } from "../verifier.ts";
 
@@ -260,6 +263,33 @@ describe("a timestamp alone", () => {
         code: "VerificationFailed",
         message: expect.stringContaining("in no transparency log") as unknown,
       });
+  });
+});
+
+describe("a timestamp in the annotations of an older signature", () => {
+  async function attachOlder(signer: KeyObject, leaf?: TestCertificate): Promise<void> {
+    const payload = simpleSigning(artifact.root.digest);
+    const signature = signWith(signer)(payload);
+    const SignedRFC3161Timestamp = sigstore.tsa.stamp(signature, new Date(stamped)).toString("base64");
+    const layer = legacyLayer(payload, signature, {
+      "dev.sigstore.cosign/rfc3161timestamp": JSON.stringify({ SignedRFC3161Timestamp }),
+      ...(leaf && { "dev.sigstore.cosign/certificate": leaf.certificate.toString() }),
+    });
+    await artifact.tag(legacyTag(artifact.root.digest) ?? "", [layer]);
+  }
+
+  it("vouches for a certificate where the trusted root lists no log, and only there", async () => {
+    const leaf = sigstore.leaf();
+    await attachOlder(leaf.privateKey, leaf);
+    expect(await verify(withoutLog)).toMatchObject({ result: "verified", identity, signedAt: stamped });
+    expect(await verify(newer)).toMatchObject({ code: "VerificationFailed" });
+  });
+
+  it("vouches for the age of a signature by a key", async () => {
+    await attachOlder(pair.privateKey);
+    const policy = aged(keys, hour, sigstore.rootWithoutLog());
+    expect(await verify(policy, stamped + hour - 1)).toMatchObject({ code: "TooYoung" });
+    expect(await verify(policy, stamped + hour)).toMatchObject({ result: "verified", signedAt: stamped });
   });
 });
 
