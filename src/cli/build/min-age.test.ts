@@ -104,6 +104,17 @@ describe("strata build -f with verify.minAge", () => {
   });
 });
 
+it("strata lock locks the same version, which can be built from the lock", async () => {
+  const digest = push("1.0.0", 200);
+  push("1.1.0", 1);
+  await build({ semver: "1.x" });
+  const file = join(dir, "source.yaml");
+  expect(await runStrata(["lock", "-f", file])).toMatchObject({ code: 0 });
+  const { artifacts } = JSON.parse(await readFile(`${file}.lock`, "utf8")) as { artifacts: object };
+  expect(artifacts).toMatchObject({ "default/app": { tag: "1.0.0", digest } });
+  expect(await build({ semver: "1.x" }, "--locked", "--force")).toMatchObject({ code: 0 });
+});
+
 it("strata diff takes the same version", async () => {
   push("1.0.0", 200);
   push("1.1.0", 1);

@@ -5,12 +5,15 @@ import type { ManifestObject } from "../../kube/local/manifest-objects.ts";
 import { formatVersion } from "../../oci/reference.ts";
 import { resolveRoot } from "../../pipeline/resolve.ts";
 import { parseObject } from "../../pipeline/spec.ts";
+import type { Verifier } from "../../verify/verifier.ts";
 import { sourceFromObject } from "../build/source.ts";
+import { takeVerified } from "../build/take-verified.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { type Flags, parseOnlyFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { readManifests } from "../manifests.ts";
 import { plain } from "../terminal.ts";
+import { trustFlags, withVerifier } from "../trust.ts";
 import { writeMade } from "../written.ts";
 import { askedBy, formatLock, keyOf, type Locked, lockPathOf, readLock, staleness } from "./file.ts";
 
@@ -26,11 +29,13 @@ const flags = {
     type: "boolean",
     help: "only say whether FILE.lock is about what stands in FILE; no registry is asked",
   },
+  ...trustFlags,
 } as const satisfies Flags;
 
 const help = `
 strata lock resolves every ArtifactRepository in a file to a digest, and writes them to a lock file beside it.
-strata build -f FILE --locked then takes those digests, whatever has become of the tags.
+strata build -f FILE --locked then takes those digests, whatever has become of the tags. With verify.minAge it is the
+newest version that is old enough, as the controller takes it.
 
 Usage:
   strata lock -f FILE
@@ -52,7 +57,8 @@ Examples:
 export const lock: Command = { summary: "Write the digests that references resolve to", help, options: flags, run };
 
 async function run(args: readonly string[], io: CommandIO): Promise<number> {
-  const { file, check } = parseOnlyFlags(flags, args);
+  const values = parseOnlyFlags(flags, args);
+  const { file, check } = values;
   if (file === undefined) throw new UsageError("strata lock needs -f FILE");
   if (file === "-") throw new UsageError("the lock is written beside the file; name one, not standard input");
   const objects = await readManifests(file, io.stdin);
@@ -61,7 +67,9 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     throw new CodedError("InvalidSpec", `${file} has no object of kind ${KIND}, and there is nothing to lock`);
   if (check === true) return await checkLock(file, repositories, io);
   const entries = new Map<string, Locked>();
-  for (const object of repositories) entries.set(keyOf(object), await resolved(objects, object, io));
+  await withVerifier(values, io, async (verifier) => {
+    for (const object of repositories) entries.set(keyOf(object), await resolved(objects, object, { io, verifier }));
+  });
   const next = [...entries].map(([key, version]) => `${key} ${formatVersion(version)}`);
   await writeMade({ text: formatLock(entries), path: lockPathOf(file), flag: "w", next }, io);
   return 0;
@@ -70,11 +78,16 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
 async function resolved(
   objects: readonly ManifestObject[],
   object: ArtifactRepository,
-  io: CommandIO,
+  { io, verifier }: { readonly io: CommandIO; readonly verifier: Verifier },
 ): Promise<Locked> {
   const source = await sourceFromObject(objects, object, io);
+  const { signal } = io;
   try {
-    const { tag, root } = await resolveRoot(source.rule, source.repository, undefined, io.signal);
+    const newest = await resolveRoot(source.rule, source.repository, undefined, signal);
+    const isAged = object.spec.verify?.minAge !== undefined;
+    const { tag, root } = isAged
+      ? (await takeVerified(source, newest, { verifier, signal })).taken.common.resolved
+      : newest;
     return { ...askedBy(object), ...(tag !== undefined && { tag }), digest: root.digest };
   } finally {
     await source.close();
