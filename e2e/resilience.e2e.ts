@@ -145,9 +145,10 @@ describe("a registry that is down", () => {
 });
 
 describe("a storage that has lost a file, and torn another", () => {
-  it("is set right at the next start", async () => {
-    const [lost, torn] = [await push("lost"), await push("torn")];
-    for (const name of ["lost", "torn"]) await create(name, name, "1h");
+  it("is set right at the next start, and what is whole asks upstream in its time", async () => {
+    const [lost, torn, whole] = [await push("lost"), await push("torn"), await push("whole")];
+    for (const name of ["lost", "torn", "whole"]) await create(name, name, "1000h");
+    await settled("whole", whole);
     await settled("lost", lost);
     await settled("torn", torn);
     expect(await controller.server.stop()).toBe(0);
@@ -155,8 +156,10 @@ describe("a storage that has lost a file, and torn another", () => {
       if (path.includes("/lost/")) await rm(path);
       if (path.includes("/torn/") && path.endsWith(".tar.gz")) await truncate(path, 1000);
     }
+    const asked = (await registry.requests()).length;
     controller = await controller.restart();
     for (const [name, pushed] of [
+      ["whole", whole],
       ["lost", lost],
       ["torn", torn],
     ] as const) {
@@ -164,8 +167,10 @@ describe("a storage that has lost a file, and torn another", () => {
         await settled(name, pushed, 100);
         return true;
       });
-      await plane.admin.delete(repositoryRef(name));
     }
+    const paths = (await registry.requests()).slice(asked).map(({ path }) => path.split("/")[2]);
+    expect(new Set(paths)).toEqual(new Set(["lost", "torn"]));
+    for (const name of ["lost", "torn", "whole"]) await plane.admin.delete(repositoryRef(name));
   });
 });
 

@@ -93,7 +93,7 @@ export const probeLimits = Object.freeze({
 } satisfies ServerLimits);
 
 /** What the reconciler is not told by flags. */
-export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000, orphanPauseMs: 5000 });
+export const reconcileDefaults = Object.freeze({ progressAfterMs: 2000, orphanPauseMs: 5000, spreadAfterStart: 0.5 });
 
 /** The reconciler without a cluster, which has no flags for these: as the controller's flags have them, but for a shorter stop. */
 export const standaloneDefaults = Object.freeze({

@@ -50,7 +50,7 @@ export function startLoop(caches: Caches, deps: Deps, options: LoopOptions): Loo
   const memory = new ReconcileMemory();
   const departures = new Departures(caches);
   const losses = new Losses(deps, memory);
-  const parts = { caches, deps, memory, departures, losses, options };
+  const parts = { caches, deps, memory, departures, losses, firsts: new Set<string>(), options };
   const queue = makeQueue(parts);
   const stopping = new AbortController();
   caches.feed(listener(queue, parts, stopping.signal));
@@ -72,12 +72,17 @@ interface Parts {
   readonly memory: ReconcileMemory;
   readonly departures: Departures;
   readonly losses: Losses;
+  /** Keys that wait for their first turn since the start, for no other reason. */
+  readonly firsts: Set<string>;
   readonly options: LoopOptions;
 }
 
 /** Queues what the caches tell. */
-function listener(queue: Queue, { caches, deps, memory, departures, options }: Parts, signal: AbortSignal): Listener {
+function listener(queue: Queue, parts: Parts, signal: AbortSignal): Listener {
+  const { caches, deps, memory, departures, firsts, options } = parts;
   const wake: Listener["wake"] = (key, why) => {
+    if (why === "start") firsts.add(queueKey(key));
+    else firsts.delete(queueKey(key));
     // What has changed is worth a first try, whatever happened before.
     queue.forget(queueKey(key));
     queue.add(queueKey(key), why !== "start");
@@ -106,7 +111,7 @@ function listener(queue: Queue, { caches, deps, memory, departures, options }: P
 }
 
 /** Its groups are namespaces: however many objects one has, the others have their turns. */
-function makeQueue({ caches, deps, memory, departures, losses, options }: Parts): Queue {
+function makeQueue({ caches, deps, memory, departures, losses, firsts, options }: Parts): Queue {
   const { concurrent, backoff, onQueueEvent, work = reconcile, clock = systemClock } = options;
   const { within = async (_, turn) => await turn() } = options;
   const transfers = new Permits(room.transfers(concurrent));
@@ -120,12 +125,13 @@ function makeQueue({ caches, deps, memory, departures, losses, options }: Parts)
     process: async (key, turn) => {
       const at = objectKey(key);
       const { signal, addedAt: askedAt } = turn;
+      const isFirst = firsts.delete(key);
       await losses.begin(key);
       const isSettled = await departures.settle(at, deps, signal);
       const object = caches.objects.get(at);
       if (object === undefined) return isSettled ? queue.forget(key) : queue.retry(key);
       const start = clock.now();
-      const context = { memory, deps, askedAt, transfer: inTurn(transfers, at.namespace, turn), signal };
+      const context = { memory, deps, askedAt, isFirst, transfer: inTurn(transfers, at.namespace, turn), signal };
       const next = await within(at, async () => await work(object, context).catch(endedBy(deps, signal)));
       // One that is gone by now has no series any more, and must not get a new one.
       if (caches.objects.get(at) !== undefined) options.onReconciled?.(at, resultOf(next), clock.now() - start);

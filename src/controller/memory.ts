@@ -106,6 +106,8 @@ export interface ReconcileContext {
   readonly deps: Deps;
   /** When the reconcile was asked for (performance.now). */
   readonly askedAt: number;
+  /** It is the first since the start, and nothing else has asked for it. */
+  readonly isFirst?: boolean;
   readonly transfer: Transfer;
   readonly signal: AbortSignal;
 }

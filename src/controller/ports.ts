@@ -39,6 +39,8 @@ export interface Settings {
   readonly orphanPauseMs: number;
   /** After how long a reconcile that still runs says so in the status. */
   readonly progressAfterMs: number;
+  /** The part of their interval within which objects that are as they should be are checked upstream after a start. */
+  readonly spreadAfterStart: number;
 }
 
 /** Everything the reconciler is handed. */

@@ -9,6 +9,7 @@ import { componentStatus } from "../pipeline/component.ts";
 import { intervalMs, isTooOften, parseObject, shortestIntervalMs, timeoutMs } from "../pipeline/spec.ts";
 import { untilOf } from "../pipeline/old-enough.ts";
 import { sooner } from "./cooling.ts";
+import { restAfterStart } from "./first-look.ts";
 import { finalize, settleFinalizer } from "./finalize.ts";
 import { isLost, lostStatus, tellLoss, withoutArtifact } from "./loss.ts";
 import type { ReconcileContext } from "./memory.ts";
@@ -113,6 +114,11 @@ class Attempt {
   }
 
   async run(): Promise<Next> {
+    const rest = this.#context.isFirst === true && (await restAfterStart(this.#owner, this.#basis, this.#context));
+    return rest || (await this.#execute());
+  }
+
+  async #execute(): Promise<Next> {
     const result = await withProgress(
       this.#context.deps.settings.progressAfterMs,
       () => this.#tell(`fetching and building the artifact of ${this.#owner.object.spec.url}`),

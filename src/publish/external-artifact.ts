@@ -20,7 +20,8 @@ import {
   type Companion,
   type CompanionIdentity,
 } from "./companion.ts";
-import type { Carried } from "./companion-metadata.ts";
+import { carriedFrom, hasMetadata, type Carried } from "./companion-metadata.ts";
+import type { Identified } from "../pipeline/object.ts";
 import type { Artifact } from "../store/store.ts";
 
 export type ExternalArtifactIdentity = Pick<CompanionIdentity<ExternalArtifact>, "client" | "owner">;
@@ -119,6 +120,20 @@ export function readRequestedAt({
 /** The same, where the ExternalArtifact is that of the owner with this uid. */
 export function requestFor(uid: string, artifact: ExternalArtifact): string | undefined {
   return isOwnedBy(uid, artifact) ? readRequestedAt(artifact) : undefined;
+}
+
+/** Whether it is the owner's, sends consumers to that artifact, and carries the owner's metadata. */
+export function announces(
+  { metadata, status }: ExternalArtifact,
+  { uid, object }: Pick<Identified, "uid" | "object">,
+  artifact: Artifact,
+): boolean {
+  const carried = carriedFrom(object.metadata.labels, object.spec.publish?.commonMetadata);
+  return (
+    isOwnedBy(uid, { metadata } as ExternalArtifact) &&
+    isDeepStrictEqual(status?.artifact, artifactOf(artifact)) &&
+    hasMetadata(metadata, { ...metadata, ...carried })
+  );
 }
 
 function isOwnedBy(uid: string, { metadata }: ExternalArtifact): boolean {
