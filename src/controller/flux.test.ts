@@ -158,6 +158,17 @@ describe("a failure that Flux has a reason for", () => {
       /^InvalidPattern: /,
     ],
     ["credentials that are not there", { secretRef: { name: "nothing" } }, "FetchFailed", "AuthenticationFailed", /^/],
+    [
+      "everything that is not there",
+      {
+        secretRef: { name: "nothing" },
+        verify: { provider: "cosign", secretRef: { name: "no-keys" } },
+        publish: { oci: { url: "oci://r.example/a", sign: { secretRef: { name: "no-signer" } } } },
+      },
+      "FetchFailed",
+      "AuthenticationFailed",
+      /nothing, which secretRef .*no-keys, which verify\.secretRef .*no-signer, which publish\.oci\.sign\.secretRef /,
+    ],
   ])("such as %s", async (_, more, condition, reason, message) => {
     const { object } = await applied("flux/app", more);
     const status = condition === "FetchFailed" ? "True" : "False";

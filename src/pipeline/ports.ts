@@ -9,6 +9,11 @@ export type RegistryAccess = Pick<
   "provider" | "secretRef" | "serviceAccountName" | "certSecretRef" | "proxySecretRef" | "insecure"
 >;
 
+/** How `spec.publish.oci` is reached, and the key that signs what is pushed there. */
+export type TargetAccess = RegistryAccess & {
+  readonly sign?: { readonly secretRef: { readonly name: string } } | undefined;
+};
+
 /** Moments by performance.now; what was asked before them is asked again. */
 export interface Freshness {
   readonly since: number;

@@ -16,7 +16,7 @@ import {
   type SecretSource,
   type ServiceAccount,
 } from "../credentials/secret-data.ts";
-import { CodedError, codeOf, messageOf } from "../errors.ts";
+import { CodedError, codeOf } from "../errors.ts";
 import type { KubeClient, KubeObject } from "../kube/client.ts";
 import type { SharedRepository } from "../oci/content.ts";
 import type { Limits } from "../oci/limits.ts";
@@ -24,7 +24,8 @@ import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { accessKey, type ProvedAccess } from "../sharing/access-key.ts";
 import { patienceFor } from "../sharing/shared-work.ts";
-import type { RegistryAccess, Sources } from "./ports.ts";
+import { type NamedReference, referencesOf, targetReferences, tellingAllMissing } from "./missing-references.ts";
+import type { RegistryAccess, Sources, TargetAccess } from "./ports.ts";
 import { SharedReads } from "./shared-reads.ts";
 import { repositoryOf, timeoutMs } from "./spec.ts";
 import { verifyPolicyOf } from "./verify-policy.ts";
@@ -44,7 +45,7 @@ export interface SourceOptions {
 export interface ClusterSources extends Sources {
   openTarget(
     url: string,
-    access: RegistryAccess,
+    access: TargetAccess,
     context: { readonly namespace: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<{ readonly repository: SharedRepository; readonly reference: RegistryReference }>;
@@ -62,7 +63,7 @@ export function clusterSources(options: SourceOptions): ClusterSources {
   return {
     open: async (spec, namespace, freshness, signal) => {
       const wanted = { reference: repositoryOf(spec), access: spec, namespace, timeoutMs: timeoutMs(spec) };
-      const { repository, access } = await openRepository(options, wanted, signal);
+      const { repository, access } = await openNamed(options, wanted, referencesOf(spec), signal);
       return reads.share(repository, access, { ...freshness, patienceMs: patienceFor(wanted.timeoutMs) });
     },
     openBeside: async (spec, place, { namespace, freshness }, signal) => {
@@ -71,7 +72,7 @@ export function clusterSources(options: SourceOptions): ClusterSources {
       const access = isOwnHost ? spec : accessElsewhere(spec);
       const wanted = { reference: place, access, namespace, timeoutMs: timeoutMs(spec) };
       if (!isOwnHost) await requireKnown(options, wanted, signal);
-      const opened = await openRepository(options, wanted, signal);
+      const opened = await openNamed(options, wanted, referencesOf(spec), signal);
       return reads.share(opened.repository, opened.access, {
         ...freshness,
         patienceMs: patienceFor(wanted.timeoutMs),
@@ -81,17 +82,19 @@ export function clusterSources(options: SourceOptions): ClusterSources {
       const reference = parseReference(url);
       if (reference.kind !== "registry")
         throw new CodedError("InvalidReference", `publish.oci.url is ${url}; write oci://registry/repository`);
-      const { repository } = await openRepository(options, { reference, access, ...context }, signal);
+      const wanted = { reference, access, ...context };
+      const { repository } = await openNamed(options, wanted, targetReferences(access), signal);
       return { reference, repository };
     },
     signingSecret: async (name, namespace, signal) =>
       (await readSecret(secretSource(options.kube, namespace), name, "publish.oci.sign.secretRef", signal)).values,
     verifyPolicy: async (spec, namespace, signal) => {
       const source = secretSource(options.kube, namespace);
-      return await verifyPolicyOf(
+      const policy = verifyPolicyOf(
         spec.verify!,
         async (name, field) => (await readSecret(source, name, field, signal)).values,
       );
+      return await tellingAllMissing(policy, referencesOf(spec), source, signal);
     },
   };
 }
@@ -133,6 +136,17 @@ interface Opened {
   readonly access: ProvedAccess;
 }
 
+/** @param named what is looked at where something is missing */
+async function openNamed(
+  options: SourceOptions,
+  wanted: Wanted,
+  named: readonly NamedReference[],
+  signal: AbortSignal,
+): Promise<Opened> {
+  const source = secretSource(options.kube, wanted.namespace);
+  return await tellingAllMissing(openRepository(options, wanted, signal), named, source, signal);
+}
+
 async function openRepository(
   options: SourceOptions,
   { reference, access, namespace, timeoutMs }: Wanted,
@@ -158,14 +172,12 @@ async function openRepository(
   return { repository, access: { key, holds } };
 }
 
-/** @throws SecretNotFound with everything that is missing, so that it can be made at once; else the first failure */
+/** @throws SecretNotFound where anything is missing, else the first failure */
 async function allFound<A, B, C>(a: A, b: B, c: C): Promise<[Awaited<A>, Awaited<B>, Awaited<C>]> {
   const results = await Promise.allSettled([a, b, c]);
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
   if (failures.length === 0) return await Promise.all([a, b, c]);
-  const missing = failures.filter((failure) => codeOf(failure) === "SecretNotFound");
-  if (missing.length < 2) throw failures[0];
-  throw new CodedError("SecretNotFound", missing.map(messageOf).join("; "), { cause: missing[0] });
+  throw failures.find((failure) => codeOf(failure) === "SecretNotFound") ?? failures[0];
 }
 
 function withoutCertificate({ ca }: TlsSecret): TlsSecret {

@@ -7,7 +7,7 @@ import { hexOf, isDigest } from "../oci/digest.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import type { Digest } from "../oci/types.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
-import type { RegistryAccess } from "../pipeline/ports.ts";
+import type { TargetAccess } from "../pipeline/ports.ts";
 import { timeoutMs } from "../pipeline/spec.ts";
 import { accessKey } from "../sharing/access-key.ts";
 import { SharedCache } from "../sharing/shared-cache.ts";
@@ -32,7 +32,7 @@ const maxMade = 1000;
 export interface TargetSources {
   openTarget(
     url: string,
-    access: RegistryAccess,
+    access: TargetAccess,
     context: { readonly namespace: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<OpenedTarget>;
@@ -113,9 +113,9 @@ function inTurn(repository: SharedRepository, transfer: Transfer): SharedReposit
 async function push({ open, store, made, keyOf }: Parts, step: PublishStep, signal: AbortSignal): Promise<Published> {
   const { owner, artifact, previous, layer, transfer, origin } = step;
   const target = targetOf(owner);
+  const { repository, reference } = await open(owner, target, signal);
   // Before anything is sent: nothing is pushed that could not be signed.
   const key = await keyOf(owner, target, signal);
-  const { repository, reference } = await open(owner, target, signal);
   const stored = await storedImage(store, owner);
   const aliases = renderAliases(target.tags ?? [], aliasVariables(artifact, target));
   const { descriptor: manifest } = stored.image;
