@@ -67,7 +67,10 @@ export class Census {
     const range = policy.kind === "semver" ? policy.range.text : "";
     if (this.tags === 1)
       return `The only tag of ${repository} is not a version in the range "${range}": ${this.#outsiders()}.`;
-    const passed = this.#passed === this.tags ? "" : `, of which ${this.#passed} pass ${this.#filterField()}`;
+    const passed =
+      this.#passed === this.tags
+        ? ""
+        : `, of which ${this.#passed} ${this.#passed === 1 ? "passes" : "pass"} ${this.#filterField()}`;
     return `No version in the range "${range}" among the ${this.tags} tags of ${repository}${passed}: ${this.#outsiders()}.`;
   }
 
@@ -86,8 +89,10 @@ export class Census {
   #outsiders(): string {
     const highest = this.#highest.map((sighting) => sighting.tag).join(", ");
     const others = this.#unversioned.join(", ");
-    const nearest = highest === "" ? "" : `the highest versions outside it are ${highest}`;
-    const unversioned = others === "" ? "" : `not full versions (three numbers) are ${others}`;
+    const [versions, are] = this.#highest.length === 1 ? ["version", "is"] : ["versions", "are"];
+    const nearest = highest === "" ? "" : `the highest ${versions} outside it ${are} ${highest}`;
+    const notVersions = this.#unversioned.length === 1 ? "is not a full version" : "are not full versions";
+    const unversioned = others === "" ? "" : `${others} ${notVersions} (three numbers)`;
     return [nearest, unversioned].filter(Boolean).join("; ");
   }
 

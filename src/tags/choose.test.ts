@@ -156,7 +156,7 @@ describe("NoTagMatch", () => {
       ["1.0.0"],
       'The only tag of registry.example/app, 1.0.0, does not match spec.ref.semverFilter "-rc"',
     ],
-    [{ semver: "2.x", semverFilter: "^1" }, ["1.0.0", "2.0.0"], "1 pass spec.ref.semverFilter"],
+    [{ semver: "2.x", semverFilter: "^1" }, ["1.0.0", "2.0.0"], "1 passes spec.ref.semverFilter"],
   ])("%j on %j: %s", async (query, tags, words) => {
     const { message } = await refusal(query, tags);
     expect(message).toContain(words);

@@ -95,6 +95,35 @@ describe("strata list", () => {
   });
 
   it.each([
+    [["--semver", ">=9"], "Write --semver '>=2.0.0', or another range"],
+    [["--semver", "*", "--semver-filter", "^x"], 'matches --semver-filter "^x"'],
+    [["--order", "alphabetical", "--filter", "^x"], 'matches --filter "^x"'],
+    [
+      ["--order", "numerical"],
+      "--order numerical cannot order it. Leave such tags out with --filter '^main-[0-9]+$', or take the number with --filter '^main-(?P<n>[0-9]+)$' --extract '$n'.",
+    ],
+  ])("names flags, and no fields, where %j takes nothing", async (args, words) => {
+    const { code, stderr } = await run("app", ...args);
+    expect(code).toBe(1);
+    expect(stderr).toContain(words);
+    expect(stderr).not.toMatch(/spec\.|ref:/);
+    const { stdout } = await run("app", ...args, "--output", "json");
+    expect((JSON.parse(stdout) as { error: { message: string } }).error.message).toContain(words);
+  });
+
+  it("names fields where the rule stands in a file", async () => {
+    const spec = { url: `oci://${registry.host}/app`, interval: "1h", insecure: true, ref: { semver: ">=9" } };
+    const object = {
+      apiVersion: "source.strata.dev/v1beta1",
+      kind: "ArtifactRepository",
+      metadata: { name: "app" },
+      spec,
+    };
+    const { stderr } = await runStrata(["list", "-f", "-"], { stdin: JSON.stringify(object) });
+    expect(stderr).toContain('Write ref: {semver: ">=2.0.0"}');
+  });
+
+  it.each([
     [["--semver", ""], "--semver is empty"],
     [["--semver", "nonsense("], "--semver"],
     [["--semver", "1", "--semver-filter", "("], "--semver-filter"],

@@ -11,7 +11,7 @@ import { errorDocument, formatOf, type OutputFormat, outputFlag, printData, prin
 import { openSource, parseSource, sourceFlags } from "../source.ts";
 import { plain } from "../terminal.ts";
 import { type Facts, factsOf } from "./facts.ts";
-import { givenRuleFlags, ruleFlags, ruleOf } from "./rule.ts";
+import { givenRuleFlags, ruleFlags, ruleOf, refusalInFlags } from "./rule.ts";
 import { listText, reasonOf } from "./text.ts";
 
 const otherFlags = {
@@ -81,7 +81,8 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const limit = limitOf(values.limit);
   const opened = await open(values, positionals, io);
   try {
-    const survey = await surveyTags(opened.repository, opened.rule, { limit, signal: io.signal });
+    const found = await surveyTags(opened.repository, opened.rule, { limit, signal: io.signal });
+    const survey = values.file === undefined ? toldInFlags(found) : found;
     if (format === "name") return printNames(survey, opened.rule, io);
     const tags = survey.rows.filter(({ verdict }) => verdict !== "invalid").map(({ tag }) => tag);
     const listing = { ...opened, survey, facts: await factsOf(opened.repository, tags, io.signal) };
@@ -89,6 +90,10 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   } finally {
     await opened.close();
   }
+}
+
+function toldInFlags({ refusal, ...survey }: Survey): Survey {
+  return { ...survey, refusal: refusal && refusalInFlags(refusal) };
 }
 
 function checkUsage(values: Values, positionals: readonly string[]): void {

@@ -71,7 +71,8 @@ export function ruleOf(reference: Reference, flags: RuleFlags): TagRule {
     return given === undefined ? namedRule(reference) : parseTagRule(queryOf(flags));
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
-    const said = inFlags(messageOf(error));
+    const text = inFlags(messageOf(error));
+    const said = text.includes("--") ? text : `--semver: ${text}`;
     throw new UsageError(said, new CodedError(error.code, said, { cause: error.cause }));
   }
 }
@@ -101,10 +102,28 @@ function queryOf({ semver, "semver-filter": semverFilter, filter, extract, order
   };
 }
 
+/** What is written in YAML, as it is written in a shell. */
+const phrases: readonly (readonly [RegExp, string])[] = [
+  [/ref: \{semver: "([^"]*)"\}/g, "--semver '$1'"],
+  [/ref: \{policy: \{alphabetical: \{order: asc\}\}\}/g, "--order alphabetical"],
+  [/Write ref: \{tag: (?:"([^"]*)"|…)\}/g, "Name the tag $1 in the reference"],
+  [/spec\.ref\.filterTags, for example (?=\{)/g, ""],
+  [/\{pattern: ('[^']*'), extract: ('[^']*')\}/g, "--filter $1 --extract $2"],
+  [/\{pattern: ('[^']*')\}/g, "--filter $1"],
+  [/spec\.ref\.policy\.(numerical|alphabetical)/g, "--order $1"],
+  [/spec\.url/g, "the reference"],
+];
+
 /** What is said in fields of the spec, in flags: the longer names first, which begin with the shorter ones. */
 function inFlags(message: string): string {
-  const text = Object.entries(fields)
+  const said = phrases.reduce((text, [yaml, flags]) => text.replace(yaml, flags), message).replaceAll("  ", " ");
+  return Object.entries(fields)
     .toSorted(([, a], [, b]) => b.length - a.length)
-    .reduce((said, [name, field]) => said.replaceAll(field, `--${name}`), message);
-  return text.includes("--") ? text : `--semver: ${text}`;
+    .reduce((text, [name, field]) => text.replaceAll(field, `--${name}`), said);
+}
+
+/** Why a rule that was given in flags takes no tag. */
+export function refusalInFlags(error: CodedError): CodedError {
+  const { code, cause, details } = error;
+  return new CodedError(code, inFlags(messageOf(error)), { cause, ...(details && { details }) });
 }
