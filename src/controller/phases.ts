@@ -4,6 +4,7 @@ import { inTime, seconds, stoppedInTime } from "../http/deadline.ts";
 import { timeoutMs, transferMs, type Size } from "../pipeline/spec.ts";
 import type { ReconcileContext } from "./memory.ts";
 import type { Meter } from "./ports.ts";
+import { counted } from "../text/count.ts";
 
 type Stage = Parameters<Meter["stage"]>[0];
 type Work<T> = (signal: AbortSignal) => Promise<T>;
@@ -42,7 +43,7 @@ export class Phases {
     const late = (): CodedError =>
       new CodedError(
         "RegistryTimeout",
-        `${size.bytes} bytes of ${this.#spec.url} take longer than their size allows, ${seconds(ms)}`,
+        `${counted(size.bytes, "byte")} of ${this.#spec.url} take longer than their size allows, ${seconds(ms)}`,
       );
     return await this.timed(stage, async () => await stoppedInTime({ ms, late }, work, this.#context.signal));
   }

@@ -8,6 +8,7 @@ import type { Session } from "../registry/session.ts";
 import type { HttpResponse } from "../registry/transport.ts";
 import { parseJsonObject } from "../text/json.ts";
 import { answer, type Answer } from "./check.ts";
+import { counted } from "../text/count.ts";
 
 const maxPageBytes = 32 * 1024 * 1024;
 
@@ -53,7 +54,7 @@ export async function askTags(session: Session, signal: AbortSignal): Promise<An
     return answer("fails", refused(whole), "needs a tag or a digest in the reference; semver cannot be followed");
   const count = tagsOf(whole).length;
   const size = sized === whole ? "" : `; n=1000 is ${refused(sized)}`;
-  const listed = `${count} ${count === 1 ? "tag" : "tags"} on the first page${size}`;
+  const listed = `${counted(count, "tag")} on the first page${size}`;
   if (count < 2) return answer("ok", `${listed}; too few to ask for pages`, "lists them, by Link, else by last");
   const { outcome, found, strata } = await askPages(session, signal);
   return size === "" || outcome !== "ok"

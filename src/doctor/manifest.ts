@@ -6,6 +6,7 @@ import { statedDigest } from "../registry/manifests.ts";
 import type { Session } from "../registry/session.ts";
 import type { HttpResponse } from "../registry/transport.ts";
 import { answer, type Answer, shown } from "./check.ts";
+import { counted } from "../text/count.ts";
 
 const headers = { accept: acceptedTypes.join(", ") };
 /** Children of an index that are asked for; a sparse index lacks some. */
@@ -33,7 +34,7 @@ export async function fetchRoot(session: Session, reference: string, signal: Abo
 }
 
 export function describeRoot({ body, digest, document }: Root): string {
-  return `${document.mediaType}, ${body.length} bytes, ${digest}`;
+  return `${document.mediaType}, ${counted(body.length, "byte")}, ${digest}`;
 }
 
 /** Whether HEAD says what GET brings. */

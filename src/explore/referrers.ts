@@ -4,6 +4,7 @@ import { resolveOptional } from "../oci/absence.ts";
 import type { Repository } from "../oci/content.ts";
 import { cosignTag, isVague, readReferrer } from "../oci/referrer.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
+import { counted } from "../text/count.ts";
 
 const concurrency = 8;
 /** A registry is not asked about more manifests than this; each takes a few requests. */
@@ -58,7 +59,7 @@ export async function findReferrers(
     ...(failures.length > 0
       ? [`Not every signature and SBOM is shown, because looking for them failed: ${failures[0]}`]
       : []),
-    ...(more > 0 ? [`Signatures and SBOMs of ${more} more manifests were not looked for.`] : []),
+    ...(more > 0 ? [`Signatures and SBOMs of ${counted(more, "more manifest")} were not looked for.`] : []),
   ];
   return { bySubject, problems };
 }

@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
 import { CodedError } from "../errors.ts";
 import type { Digest } from "./types.ts";
+import { counted } from "../text/count.ts";
 
 const hexLength = { sha256: 64, sha512: 128 } as const;
 type Algorithm = keyof typeof hexLength;
@@ -84,7 +85,7 @@ export class Verifier {
   #sizeMismatch(found: string): CodedError {
     return new CodedError(
       "SizeMismatch",
-      `${this.#expected.digest} is ${this.#expected.size} bytes by its descriptor, but ${found} arrived`,
+      `${this.#expected.digest} is ${counted(this.#expected.size, "byte")} by its descriptor, but ${found} arrived`,
     );
   }
 }

@@ -6,6 +6,7 @@ import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import type { Headers, HttpResponse } from "./transport.ts";
+import { counted } from "../text/count.ts";
 
 /**
  * The bytes of one blob. A download that breaks off is resumed where it stopped; the registry is asked again each time,
@@ -115,7 +116,7 @@ export class Download {
   #endedEarly(code: "RegistryUnreachable" | "SizeMismatch"): CodedError {
     return new CodedError(
       code,
-      `${this.#response.name}: the content ends after ${this.#received} of ${this.#descriptor.size} bytes`,
+      `${this.#response.name}: the content ends after ${this.#received} of ${counted(this.#descriptor.size, "byte")}`,
     );
   }
 }

@@ -13,6 +13,7 @@ import { type Layout, readIndex, refNameKey } from "./layout-index.ts";
 import { LayoutWriter } from "./layout-write.ts";
 import { fallbackTag } from "./referrers.ts";
 import { chunkBytes, verifiedStream } from "./verified.ts";
+import { counted } from "../text/count.ts";
 
 /**
  * An OCI image layout with the ports of a repository; its tags are the names in index.json. A write makes the layout
@@ -87,7 +88,7 @@ async function fetch({ dir, name, limits }: Layout, descriptor: Descriptor, sign
   await file.close();
   throw new CodedError(
     "SizeMismatch",
-    `${name}@${digest} has ${size} bytes, not ${descriptor.size} as its descriptor says (at most ${limits.maxLayerBytes} are read)`,
+    `${name}@${digest} has ${counted(size, "byte")}, not ${descriptor.size} as its descriptor says (at most ${limits.maxLayerBytes} are read)`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "../errors.ts";
 import { pullStream } from "./pull.ts";
+import { counted } from "../text/count.ts";
 
 /** What a transfer of content has to bring. Only the time counts in which we wait for the other side. */
 export interface PaceLimits {
@@ -105,7 +106,7 @@ export class PaceWatch {
 const tooSlow = (name: string, bytes: number, { windowMs, leastBytesPerSecond }: PaceLimits): CodedError =>
   new CodedError(
     "RegistryTimeout",
-    `${name}: ${bytes} bytes in ${windowMs / 1000} s; at least ${leastBytesPerSecond} bytes a second are needed`,
+    `${name}: ${counted(bytes, "byte")} in ${windowMs / 1000} s; at least ${leastBytesPerSecond} bytes a second are needed`,
     { details: { slow: true } },
   );
 

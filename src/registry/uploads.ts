@@ -9,6 +9,7 @@ import { uploadRefusals } from "./refusals.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { Session } from "./session.ts";
 import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
+import { counted } from "../text/count.ts";
 
 /** Smaller requests than this no proxy asks for. */
 const leastChunkBytes = 256 * 1024;
@@ -160,7 +161,7 @@ async function* take(open: () => Readable, length: number): AsyncGenerator<Buffe
     left -= chunk.length;
     if (left <= 0) return;
   }
-  if (left > 0) throw new CodedError("SizeMismatch", `the content to push ends ${left} bytes early`);
+  if (left > 0) throw new CodedError("SizeMismatch", `the content to push ends ${counted(left, "byte")} early`);
 }
 
 /** Where to go on after `error`: the same upload from what has arrived, or a new one. Errors that will not pass are thrown. */

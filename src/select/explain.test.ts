@@ -422,7 +422,7 @@ describe("messages", () => {
     const root = manifest("application/a", ["text/plain", ["text/csv", { [titleKey]: "b.csv" }]]);
     const { message, details } = await refusal(root, {});
     expect(message).toMatch(
-      / {2}offset 0 {2}text\/plain {2}1 bytes {2}sha256:.*\n {2}offset 1 {2}text\/csv {2}1 bytes {2}org\.opencontainers\.image\.title=b\.csv {2}sha256:/,
+      / {2}offset 0 {2}text\/plain {2}1 byte {2}sha256:.*\n {2}offset 1 {2}text\/csv {2}1 byte {2}org\.opencontainers\.image\.title=b\.csv {2}sha256:/,
     );
     expect(details.candidates[1]).toEqual({
       digest: expect.any(String),

@@ -21,6 +21,7 @@ import {
   type Undecided,
 } from "./suggest-manifest.ts";
 import type { LayerSelector } from "./selection.ts";
+import { counted } from "../text/count.ts";
 
 const maxListed = 20;
 const maxAnnotations = 4;
@@ -182,7 +183,7 @@ function layerLine({ descriptor, ordinal }: Layer): string {
   return [
     ordinal < 0 ? "config" : `offset ${ordinal}`,
     printable(mediaType),
-    `${size} bytes`,
+    counted(size, "byte"),
     annotationText(annotations),
     digest,
   ]

@@ -1,5 +1,6 @@
 import type { Annotations } from "../../oci/types.ts";
 import { plain } from "../terminal.ts";
+import { counted } from "../../text/count.ts";
 
 const maxAnnotations = 20;
 const maxText = 400;
@@ -18,7 +19,7 @@ export function factsOf(
   const rows = [
     ...facts,
     ...entries.slice(0, maxAnnotations),
-    ...(more > 0 ? [["…", `and ${more} more annotations`] as const] : []),
+    ...(more > 0 ? [["…", `and ${counted(more, "more annotation")}`] as const] : []),
   ];
   return [
     shown(title),

@@ -1,6 +1,7 @@
 import { listArchive, type ListedEntry } from "../../archive/list-archive.ts";
 import type { ScanContext } from "../../archive/scan-archive.ts";
 import type { StagedBlob } from "../../oci/types.ts";
+import { counted } from "../../text/count.ts";
 
 /** What is the first to differ between two archives, in byte order of the paths. */
 export interface Difference {
@@ -38,7 +39,7 @@ function differenceOf(pushed: ListedEntry | undefined, rebuilt: ListedEntry | un
   if (pushed.isExecutable !== rebuilt.isExecutable)
     return `is executable only ${pushed.isExecutable ? "in the pushed artifact" : "rebuilt"}`;
   if (pushed.size !== rebuilt.size)
-    return `has ${pushed.size} bytes in the pushed artifact, and ${rebuilt.size} rebuilt`;
+    return `has ${counted(pushed.size, "byte")} in the pushed artifact, and ${rebuilt.size} rebuilt`;
   if (pushed.digest === rebuilt.digest) return undefined;
   return pushed.type !== "file"
     ? `is a ${pushed.type} that leads elsewhere`

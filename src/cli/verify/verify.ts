@@ -17,6 +17,7 @@ import { trustFlags, withVerifier } from "../trust.ts";
 import { readDerivation } from "./derivation.ts";
 import { policyHelp, policyOf, policyOptions } from "./policy.ts";
 import { rebuild, type Rebuilt } from "./rebuild.ts";
+import { counted } from "../../text/count.ts";
 
 const otherFlags = {
   derivation: {
@@ -192,7 +193,7 @@ function derivationLines({ upstream, verification, selection, contentDigest, bui
   return [
     `upstream   ${url}${tag === undefined ? "" : `:${tag}`}@${digest}`,
     `           ${verification === undefined ? "whose signature was not asked for" : `verified as signed by ${verification.identity} (${verification.provider})`}`,
-    `made by    ${builder.name} ${builder.version}: ${operation} of ${layerCount} ${layerCount === 1 ? "layer" : "layers"}`,
+    `made by    ${builder.name} ${builder.version}: ${operation} of ${counted(layerCount, "layer")}`,
     `content    ${contentDigest}`,
   ];
 }

@@ -87,7 +87,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/explore": {
     holds: "reads an artifact for people: trees, referrers",
-    imports: ["src/component", "src/errors", "src/oci", "src/select"],
+    imports: ["src/component", "src/errors", "src/oci", "src/select", "src/text/count"],
     packages: ["p-limit"],
   },
   "src/component": {
