@@ -19,7 +19,7 @@ ${commands.map(commandCase).join("")}  esac
   if [[ -n $values ]]; then
     [[ $values == FILES ]] || COMPREPLY=($(compgen -W "$values" -- "$cur"))
   elif [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "$flags --help" -- "$cur"))
+    COMPREPLY=($(compgen -W "$flags" -- "$cur"))
   elif [[ -n $words ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
   fi

@@ -45,7 +45,7 @@ describe("completion in a real bash", () => {
     const flags = Object.entries(options).flatMap(([long, { short }]) =>
       (short === undefined ? [`--${long}`] : [`--${long}`, `-${short}`]).filter((flag) => flag.length !== "--x".length),
     );
-    expect(offered(name, "-").toSorted()).toEqual([...flags, "--help"].toSorted());
+    expect(offered(name, "-").toSorted()).toEqual([...flags, "--color", "--help", "-h"].toSorted());
   });
 
   it.each([
@@ -63,6 +63,10 @@ describe("completion in a real bash", () => {
     ],
     [["build", "--output", "=", "y"], ["yaml"]],
     [["build", "--match", "F"], ["First"]],
+    [
+      ["get", "--color", ""],
+      ["auto", "always", "never"],
+    ],
     [
       ["completion", ""],
       ["bash", "zsh", "fish"],

@@ -1,4 +1,4 @@
-import { parseFlags } from "../flags/flags.ts";
+import { commonFlags, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { commands } from "../commands.ts";
@@ -53,11 +53,10 @@ async function completions(): Promise<Completion[]> {
     help: Object.keys(commands),
   };
   return Promise.all(
-    Object.entries(commands).map(async ([name, row]) => ({
-      name,
-      summary: row.summary,
-      flags: flagsOf(await row.load()),
-      words: words[name] ?? [],
-    })),
+    Object.entries(commands).map(async ([name, row]) => {
+      const { help, options } = await row.load();
+      const flags = flagsOf({ help, options: { ...options, ...commonFlags } });
+      return { name, summary: row.summary, flags, words: words[name] ?? [] };
+    }),
   );
 }

@@ -26,7 +26,7 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _strata "$@"; else compdef 
 
 function commandCase({ name, flags, words }: Completion): string {
   const rest = words.length > 0 ? `*:argument:(${words.join(" ")})` : "*:argument:_files";
-  const specs = ["--help[show the help]", ...flags.flatMap(specsOf), rest];
+  const specs = [...flags.flatMap(specsOf), rest];
   return `    ${name})
       _arguments ${specs.map((spec) => `\\\n        ${quoted(spec)}`).join(" ")}
       ;;
