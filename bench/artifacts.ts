@@ -17,7 +17,7 @@ const kinds = {
     config: "application/vnd.timoni.config.v1+json",
   },
 } as const;
-const TAG = "1.0.0";
+const benchTag = "1.0.0";
 
 /** Most have files of 4 kB, as manifests are; several trees are several layers. */
 const trees = {
@@ -49,7 +49,7 @@ export interface Artifacts {
   retag(urls: readonly string[], tag: string): Promise<void>;
 }
 
-export const artifactRef = { tag: TAG } as const;
+export const artifactRef = { tag: benchTag } as const;
 
 export function pushedTo(registry: Registry): Artifacts {
   const pushed = new Map<string, Promise<string>>();
@@ -57,7 +57,10 @@ export function pushedTo(registry: Registry): Artifacts {
     const { layer, config } = kinds[kind];
     const layers = [];
     for (const spec of specs) layers.push({ ...layer, bytes: await tarball(spec) });
-    await pushArtifact(registry, repository, TAG, { layers, config: { mediaType: config, bytes: Buffer.from("{}") } });
+    await pushArtifact(registry, repository, benchTag, {
+      layers,
+      config: { mediaType: config, bytes: Buffer.from("{}") },
+    });
     return `oci://${registry.host}/${repository}`;
   };
   const once = (repository: string, specs: readonly TreeSpec[], kind: keyof typeof kinds = "flux"): Promise<string> => {
@@ -74,7 +77,7 @@ export function pushedTo(registry: Registry): Artifacts {
       ),
     retag: async (urls, tag) => {
       const repositories = urls.map((url) => url.slice(`oci://${registry.host}/`.length));
-      await pLimit(8).map(repositories, (repository) => retag(registry, repository, TAG, tag));
+      await pLimit(8).map(repositories, (repository) => retag(registry, repository, benchTag, tag));
     },
   };
 }

@@ -7,13 +7,13 @@ const measures = [
   { key: "cpuMs", name: "CPU", colour: "#e08a1e" },
 ] as const;
 /** Bars end here; what is longer is drawn to it and told by its figure. */
-const LONGEST = 1.25;
+const longestBar = 1.25;
 
 /** Strata's wall and CPU time in each row as a share of what it is compared with; rows without a rival are left out. */
 export function renderChart(rows: readonly Row[]): string {
   const compared = rows.filter(({ figures }) => figures.strata && figures.flux && figures.flux.wallMs.median > 0);
   const height = layout.top + compared.length * layout.row + 16;
-  const whole = layout.label + layout.bar / LONGEST;
+  const whole = layout.label + layout.bar / longestBar;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${layout.width} ${height}" font-family="sans-serif" font-size="12" role="img">`,
     "<title>Time of Strata as a share of source-controller's</title>",
@@ -39,7 +39,7 @@ function renderBar(row: Row, { key, colour }: (typeof measures)[number], y: numb
   const ours = row.figures.strata?.[key].median ?? 0;
   const theirs = row.figures.flux?.[key].median ?? 0;
   if (theirs === 0) return "";
-  const width = Math.max(1, (Math.min(ours / theirs, LONGEST) / LONGEST) * layout.bar);
+  const width = Math.max(1, (Math.min(ours / theirs, longestBar) / longestBar) * layout.bar);
   const text = `${seconds(ours)} of ${seconds(theirs)}${ours > 0 ? ` (${formatFactor(theirs / ours)})` : ""}`;
   return `<rect x="${layout.label}" y="${y}" width="${width.toFixed(1)}" height="${layout.thickness}" fill="${colour}"/><text x="${layout.label + layout.bar + 10}" y="${y + 11}" fill="#1c2530">${text}</text>`;
 }

@@ -10,7 +10,7 @@ import { watchTraffic, type Bench, type Measurement } from "./measure.ts";
 import { memoryOf } from "./process.ts";
 
 /** Runs the command, tells its process id on descriptor 3, then the times of its children on 4 (POSIX `times`). */
-const TIMED = `"$@" 3>&- 4>&- &
+const timedPattern = `"$@" 3>&- 4>&- &
 echo $! >&3
 exec 3>&-
 wait $!
@@ -35,7 +35,7 @@ export async function measureCommand(
 
 async function timed(command: readonly string[]): Promise<Pick<Measurement, "wallMs" | "cpuMs" | "peakRssBytes">> {
   const from = performance.now();
-  const shell = spawn("/bin/sh", ["-c", TIMED, "sh", ...command], {
+  const shell = spawn("/bin/sh", ["-c", timedPattern, "sh", ...command], {
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
   });
   const [errors, times] = [text(shell.stderr as Readable), text(shell.stdio[4] as Readable)];

@@ -24,9 +24,9 @@ const words =
   "annotations api app args backend backup batch cache capacity claim class cluster command component config container controller cpu cron data database default deploy domain enabled endpoint env events external false frontend gateway group health host image ingress instance interval job key labels limit log manager memory metrics mode monitor name namespace network node owner path policy pool port priority probe protocol proxy queue ready region release replicas request resource restart role rollout route rule scale secret selector server service session size source spec status storage strategy system target team template tier timeout token true type update user value version volume webhook weight worker zone".split(
     " ",
   );
-const GROUPS = 10;
-const WORDS = 4;
-const RANDOM_BYTES = 21;
+const groupCount = 10;
+const wordList = 4;
+const randomBytes = 21;
 
 /**
  * ConfigMaps with lines of words and a random value in base64. Gzip leaves half of it and has to search for it, as in
@@ -39,7 +39,7 @@ export function* yamlFiles(spec: TreeSpec): Generator<TreeFile> {
     const name = `config-${String(n).padStart(6, "0")}`;
     const head = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  namespace: bench\ndata:\n`;
     // Sorted by path, as the Flux CLI walks a directory.
-    const group = String(Math.floor((n * GROUPS) / spec.files));
+    const group = String(Math.floor((n * groupCount) / spec.files));
     const text = filled(head, spec.fileBytes, random.update(Buffer.alloc(spec.fileBytes)));
     yield { path: `${spec.directory ?? ""}group-${group}/${name}.yaml`, bytes: Buffer.from(text) };
   }
@@ -49,10 +49,10 @@ export function* yamlFiles(spec: TreeSpec): Generator<TreeFile> {
 function filled(head: string, size: number, random: Buffer): string {
   let text = head;
   for (let i = 0; ; i += 1) {
-    const at = i * (WORDS + RANDOM_BYTES);
-    const value = at + WORDS;
+    const at = i * (wordList + randomBytes);
+    const value = at + wordList;
     const key = `${word(random, at)}-${word(random, at + 1)}-${word(random, at + 2)}-${word(random, at + 3)}-${i}`;
-    const line = `  ${key}: ${random.toString("base64", value, value + RANDOM_BYTES)}\n`;
+    const line = `  ${key}: ${random.toString("base64", value, value + randomBytes)}\n`;
     if (text.length + line.length > size) break;
     text += line;
   }

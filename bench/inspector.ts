@@ -3,7 +3,7 @@ import type { Profiler } from "./measure.ts";
 import { cpuMsByThread } from "./process.ts";
 import { renderProfile, topFunctions, type CpuProfile } from "./profile.ts";
 
-const TOP = 25;
+const topCount = 25;
 
 /** Profiles a Node process through its inspector: the work alone, without its start. */
 export function inspectorProfiler(inspectorPort: number, print: (text: string) => void): Profiler {
@@ -19,7 +19,7 @@ export function inspectorProfiler(inspectorPort: number, print: (text: string) =
         const after = await cpuMsByThread(pid);
         const { profile } = (await session.send("Profiler.stop")) as { profile: CpuProfile };
         const threads = new Map([...after].map(([name, ms]) => [name, ms - (before.get(name) ?? 0)]));
-        print(renderProfile(topFunctions(profile, TOP), threads));
+        print(renderProfile(topFunctions(profile, topCount), threads));
       } finally {
         session.close();
       }

@@ -15,21 +15,21 @@ export interface Limits {
 }
 
 /** As in src/archive/write.ts. */
-const LEVEL = 3;
-const TRIES = 5;
-const CHUNK_BYTES = 1 << 18;
+const gzipLevel = 3;
+const maxTries = 5;
+const chunkBytes = 1 << 18;
 
 /** Takes some seconds, and a core. */
 export async function measureLimits(): Promise<Limits> {
   const packed = await tarball({ seed: "limits", files: 5000, fileBytes: 4000 });
-  const tar = gunzipSync(packed, { chunkSize: CHUNK_BYTES });
+  const tar = gunzipSync(packed, { chunkSize: chunkBytes });
   const rate = (work: () => unknown): number =>
-    tar.length / 1e6 / median(Array.from({ length: TRIES }, () => secondsOf(work)));
+    tar.length / 1e6 / median(Array.from({ length: maxTries }, () => secondsOf(work)));
   return {
-    inflate: rate(() => gunzipSync(packed, { chunkSize: CHUNK_BYTES })),
+    inflate: rate(() => gunzipSync(packed, { chunkSize: chunkBytes })),
     sha256: rate(() => createHash("sha256").update(tar).digest()),
-    deflate: rate(() => gzipSync(tar, { level: LEVEL, chunkSize: CHUNK_BYTES })),
-    deflateLevel: LEVEL,
+    deflate: rate(() => gzipSync(tar, { level: gzipLevel, chunkSize: chunkBytes })),
+    deflateLevel: gzipLevel,
     ratio: packed.length / tar.length,
   };
 }

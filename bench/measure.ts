@@ -40,7 +40,7 @@ export interface Profiler {
 }
 
 /** Work that the controller does after the object is ready, such as sending events, belongs to it. */
-const SETTLE_MS = 1000;
+const settleMs = 1000;
 
 /** CPU, memory and requests of `controller` during `body`, and a second longer. Several equal pieces of work are divided by `times`. */
 export async function measure(
@@ -57,7 +57,7 @@ export async function measure(
     const from = performance.now();
     await body();
     wallMs = performance.now() - from;
-    await sleep(SETTLE_MS);
+    await sleep(settleMs);
   };
   await (bench.profiler && controller.side === "strata" ? bench.profiler.around(controller.pid, work) : work());
   const after = await usageOf(controller.pid);
@@ -93,18 +93,18 @@ function isOurs(agent: string): boolean {
 }
 
 /** A process counts as busy while it uses more than a twenty-fifth of a core. */
-const QUIET = { windowMs: 500, busyMs: 20, forMs: 3000 };
+const quietEnvironment = { windowMs: 500, busyMs: 20, forMs: 3000 };
 
 /** When the process was last busy, on the clock of `performance.now()`; returns once it has been quiet for three seconds. */
 export async function lastBusy(pid: number, timeoutMs: number): Promise<number> {
   const deadline = performance.now() + timeoutMs;
   let busyAt = performance.now();
   let { cpuMs } = await usageOf(pid);
-  while (performance.now() - busyAt < QUIET.forMs) {
+  while (performance.now() - busyAt < quietEnvironment.forMs) {
     if (performance.now() > deadline) throw new Error(`the process was still busy after ${timeoutMs} ms`);
-    await sleep(QUIET.windowMs);
+    await sleep(quietEnvironment.windowMs);
     const now = (await usageOf(pid)).cpuMs;
-    if (now - cpuMs >= QUIET.busyMs) busyAt = performance.now();
+    if (now - cpuMs >= quietEnvironment.busyMs) busyAt = performance.now();
     cpuMs = now;
   }
   return busyAt;

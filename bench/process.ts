@@ -9,7 +9,7 @@ export interface Usage {
 }
 
 /** Linux counts CPU time in hundredths of a second towards programs, whatever its own tick (proc(5), USER_HZ). */
-const TICK_MS = 10;
+const tickMs = 10;
 
 /** User and system time of all its threads, from the content of /proc/PID/stat (proc(5)). */
 export function cpuMsOf(stat: string): number {
@@ -17,7 +17,7 @@ export function cpuMsOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);
   if (!Number.isFinite(ticks)) throw new Error(`no CPU times in ${JSON.stringify(stat)}`);
-  return ticks * TICK_MS;
+  return ticks * tickMs;
 }
 
 /** VmRSS and VmHWM from the content of /proc/PID/status (proc(5)). */

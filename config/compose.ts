@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-const KUSTOMIZATION = "kustomization.yaml";
+const kustomizationFile = "kustomization.yaml";
 /** What `compose` understands. config/default uses nothing else, so that the binary is not needed to build it. */
 const understood = new Set(["apiVersion", "kind", "resources"]);
 
@@ -11,10 +11,10 @@ const understood = new Set(["apiVersion", "kind", "resources"]);
  * @throws Error for a kustomization that needs more than listing resources
  */
 export function composedFiles(directory: string): string[] {
-  const kustomization = parse(readFileSync(join(directory, KUSTOMIZATION), "utf8")) as Record<string, unknown>;
+  const kustomization = parse(readFileSync(join(directory, kustomizationFile), "utf8")) as Record<string, unknown>;
   const foreign = Object.keys(kustomization).filter((key) => !understood.has(key));
   if (foreign.length > 0)
-    throw new Error(`${join(directory, KUSTOMIZATION)}: only kustomize can apply ${foreign.join(", ")}`);
+    throw new Error(`${join(directory, kustomizationFile)}: only kustomize can apply ${foreign.join(", ")}`);
   const resources = kustomization["resources"] as string[];
   return resources.flatMap((resource) => {
     const path = join(directory, resource);

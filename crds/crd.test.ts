@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { parseArtifactRepository } from "../api/v1beta1/parse.ts";
-import { CRD_FILE, customResourceDefinition, resourceSchema } from "./crd.ts";
+import { crdPath, customResourceDefinition, resourceSchema } from "./crd.ts";
 import { crdYaml } from "./generate.ts";
 import { structuralSchema, type StructuralSchema } from "./structural.ts";
 
 describe("the CRD file", () => {
   it("is what `npm run generate` writes", () => {
-    expect(readFileSync(join(import.meta.dirname, CRD_FILE), "utf8")).toBe(crdYaml());
+    expect(readFileSync(join(import.meta.dirname, crdPath), "utf8")).toBe(crdYaml());
   });
 
   it("is plain YAML without aliases", () => {

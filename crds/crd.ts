@@ -3,7 +3,7 @@ import { specSchema } from "../api/v1beta1/spec.ts";
 import { statusSchema } from "../api/v1beta1/status.ts";
 import { structuralSchema, type StructuralSchema } from "./structural.ts";
 
-export const CRD_FILE = `${GROUP}_${PLURAL}.yaml`;
+export const crdPath = `${GROUP}_${PLURAL}.yaml`;
 
 const readyCondition = (field: string) => `.status.conditions[?(@.type=="Ready")].${field}`;
 

@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { CRD_FILE, customResourceDefinition, resourceSchema } from "./crd.ts";
+import { crdPath, customResourceDefinition, resourceSchema } from "./crd.ts";
 import { fieldsOf, fieldTable } from "./field-table.ts";
-import { JSON_SCHEMA_FILE, manifestSchema } from "./json-schema.ts";
+import { jsonSchemaPath, manifestSchema } from "./json-schema.ts";
 
-const crdFile = join(import.meta.dirname, CRD_FILE);
+const crdFile = join(import.meta.dirname, crdPath);
 const docFile = join(import.meta.dirname, "../docs/spec/v1beta1/artifactrepositories.md");
 
-const schemaFile = join(import.meta.dirname, "../docs/schema", JSON_SCHEMA_FILE);
+const schemaFile = join(import.meta.dirname, "../docs/schema", jsonSchemaPath);
 
 /** The text of the JSON Schema. */
 export function jsonSchema(): string {

@@ -5,10 +5,10 @@ import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { KIND } from "../api/v1beta1/constants.ts";
 import { jsonSchema } from "./generate.ts";
-import { JSON_SCHEMA_FILE } from "./json-schema.ts";
+import { jsonSchemaPath } from "./json-schema.ts";
 
 const root = join(import.meta.dirname, "..");
-const text = readFileSync(join(root, "docs/schema", JSON_SCHEMA_FILE), "utf8");
+const text = readFileSync(join(root, "docs/schema", jsonSchemaPath), "utf8");
 const schema = z.fromJSONSchema(JSON.parse(text) as z.core.JSONSchema.JSONSchema);
 
 /** Every whole ArtifactRepository in the files that `pattern` names: manifests, and the blocks of pages. */

@@ -3,7 +3,7 @@ import { resourceSchema } from "./crd.ts";
 import type { StructuralSchema } from "./structural.ts";
 
 /** As kubeconform's `{{.ResourceKind}}_{{.ResourceAPIVersion}}.json` asks for. */
-export const JSON_SCHEMA_FILE = `${KIND.toLowerCase()}_${VERSION}.json`;
+export const jsonSchemaPath = `${KIND.toLowerCase()}_${VERSION}.json`;
 
 /**
  * The JSON Schema of a manifest, for editors and linters: what the CRD says, and that a field which it does not have is a mistake.

@@ -8,9 +8,9 @@ import type { Registry } from "./registry.ts";
 /** OCI image layouts made by the real tools; the path below is the repository's name. */
 const layoutsDir = fileURLToPath(new URL("../src/testing/fixtures/oci", import.meta.url));
 
-const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-const INDEX = "application/vnd.oci.image.index.v1+json";
-const EMPTY_CONFIG = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
+const manifestType = "application/vnd.oci.image.manifest.v1+json";
+const indexType = "application/vnd.oci.image.index.v1+json";
+const emptyConfig = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
 
 export interface Content {
   readonly mediaType: string;
@@ -72,18 +72,18 @@ export async function pushArtifact(
   tag: string | undefined,
   artifact: ArtifactContent,
 ): Promise<Descriptor> {
-  const config = artifact.config ?? EMPTY_CONFIG;
+  const config = artifact.config ?? emptyConfig;
   for (const blob of [config, ...artifact.layers]) await pushBlob(registry, repository, blob.bytes);
   const manifest = {
     schemaVersion: 2,
-    mediaType: MANIFEST,
+    mediaType: manifestType,
     ...(artifact.artifactType !== undefined && { artifactType: artifact.artifactType }),
     config: describe(config),
     layers: artifact.layers.map(describe),
     ...(artifact.annotations && { annotations: artifact.annotations }),
     ...(artifact.subject && { subject: artifact.subject }),
   };
-  const content = { mediaType: MANIFEST, bytes: Buffer.from(JSON.stringify(manifest)) };
+  const content = { mediaType: manifestType, bytes: Buffer.from(JSON.stringify(manifest)) };
   await pushManifest(registry, repository, content, tag ?? digestOf(content.bytes));
   return { ...describe(content), ...(artifact.artifactType !== undefined && { artifactType: artifact.artifactType }) };
 }
@@ -96,8 +96,8 @@ export async function pushIndex(
   index: { manifests: readonly Descriptor[]; annotations?: Readonly<Record<string, string>> },
 ): Promise<Descriptor> {
   const content = {
-    mediaType: INDEX,
-    bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, ...index })),
+    mediaType: indexType,
+    bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, ...index })),
   };
   await pushManifest(registry, repository, content, tag);
   return describe(content);
@@ -118,10 +118,12 @@ export function digestOf(bytes: Uint8Array): Digest {
 
 /** Pushes the manifest under `from` once more as `to`, with the same layers and another digest. */
 export async function retag(registry: Registry, repository: string, from: string, to: string): Promise<void> {
-  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${from}`, { headers: { accept: MANIFEST } });
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${from}`, {
+    headers: { accept: manifestType },
+  });
   const manifest = { ...((await response.json()) as object), annotations: { version: to } };
   const bytes = Buffer.from(JSON.stringify(manifest));
-  await pushManifest(registry, repository, { mediaType: MANIFEST, bytes }, to);
+  await pushManifest(registry, repository, { mediaType: manifestType, bytes }, to);
 }
 
 /** Points tags at a manifest that the repository holds. */
@@ -145,7 +147,7 @@ export async function manifestDigest(
   reference: string,
 ): Promise<Digest | undefined> {
   const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, {
-    headers: { accept: `${MANIFEST}, ${INDEX}` },
+    headers: { accept: `${manifestType}, ${indexType}` },
   });
   const bytes = new Uint8Array(await response.arrayBuffer());
   return response.ok ? digestOf(bytes) : undefined;

@@ -11,13 +11,13 @@ import { startRegistry, type Registry } from "./registry.ts";
 import { openWorkspace } from "./workspace.ts";
 
 const workspace = await openWorkspace();
-const MB = 1_000_000;
+const megabyte = 1_000_000;
 
 let registry: Registry;
 let proxy: HttpProxy;
 let cutting: CuttingProxy;
 /** 5 MB that do not compress. */
-const noise = randomBytes(5 * MB);
+const noise = randomBytes(5 * megabyte);
 
 beforeAll(async () => {
   registry = await startRegistry(workspace);
@@ -53,7 +53,7 @@ describe("a download", () => {
   });
 
   it("goes on where its connection was cut, again and again", async () => {
-    cutting.cutAfter(2 * MB);
+    cutting.cutAfter(2 * megabyte);
     const before = await registry.requests();
     const { bytes } = await buildRaw(cutting.host);
     expect(digestOf(bytes)).toBe(digestOf(noise));
@@ -129,7 +129,7 @@ describe("100 MB of manifests with nothing to change", () => {
       if (again.cpuMs < best.cpuMs) best = again;
     }
     process.stderr.write(
-      `e2e: 100 MB took ${Math.round(best.cpuMs)} ms of CPU and ${Math.round(best.peakRssBytes / MB)} MB of memory at most\n`,
+      `e2e: 100 MB took ${Math.round(best.cpuMs)} ms of CPU and ${Math.round(best.peakRssBytes / megabyte)} MB of memory at most\n`,
     );
     expect(best.code).toBe(0);
     expect(JSON.parse(best.stdout)).toMatchObject({

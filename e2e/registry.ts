@@ -10,7 +10,7 @@ import type { Workspace } from "./workspace.ts";
 /** The one account of registries with authentication. */
 export const account = { username: "e2e", password: "e2e-password" };
 /** bcrypt of that password. */
-const HTPASSWD = "e2e:$2a$05$OHntDY09X3KBrRv/heK/iONV7vVc8I2gsVcUxuEY1ULhh4L0HXuj2\n";
+const htpasswdLine = "e2e:$2a$05$OHntDY09X3KBrRv/heK/iONV7vVc8I2gsVcUxuEY1ULhh4L0HXuj2\n";
 
 export interface RegistryOptions {
   /** Also the name of its log. */
@@ -50,7 +50,7 @@ export interface Registry {
   stop(): Promise<unknown>;
 }
 
-const ACCESS = /"([A-Z]+) (\S+) HTTP\/[0-9.]+" (\d+) (\d+) "[^"]*" "([^"]*)"/g;
+const accessLine = /"([A-Z]+) (\S+) HTTP\/[0-9.]+" (\d+) (\d+) "[^"]*" "([^"]*)"/g;
 
 export async function startRegistry(workspace: Workspace, options: RegistryOptions = {}): Promise<Registry> {
   const name = options.name ?? "registry";
@@ -78,7 +78,7 @@ export async function startRegistry(workspace: Workspace, options: RegistryOptio
     storage,
     server,
     requests: async () =>
-      [...(await server.log()).matchAll(ACCESS)].map(([, method = "", path = "", status, bytes, agent = ""]) => ({
+      [...(await server.log()).matchAll(accessLine)].map(([, method = "", path = "", status, bytes, agent = ""]) => ({
         method,
         path,
         status: Number(status),
@@ -116,7 +116,7 @@ async function configOf(
 async function authOf(auth: "htpasswd" | TokenServer, dir: string): Promise<unknown> {
   if (auth === "htpasswd") {
     const path = join(dir, "htpasswd");
-    await writeFile(path, HTPASSWD);
+    await writeFile(path, htpasswdLine);
     return { htpasswd: { realm: "e2e", path } };
   }
   const { realm, service, issuer, certificate } = auth;

@@ -37,7 +37,7 @@ export interface Server {
  * Standard input is a lifeline: however this process ends, its end of the pipe closes and the guard kills the server.
  * The shell reaps the server, so its process id cannot be another's while the guard lives.
  */
-const GUARD = `exec 4<&0
+const guardScript = `exec 4<&0
 "$@" </dev/null 3>&- 4<&- &
 server=$!
 echo $server >&3
@@ -55,7 +55,7 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
   mkdirSync(spec.logs, { recursive: true });
   const logFile = join(spec.logs, `${spec.name}.log`);
   const log = openSync(logFile, "a");
-  const shell = spawn("/bin/sh", ["-c", GUARD, "sh", spec.command, ...spec.args], {
+  const shell = spawn("/bin/sh", ["-c", guardScript, "sh", spec.command, ...spec.args], {
     stdio: ["pipe", log, log, "pipe"],
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...spec.env },
   });

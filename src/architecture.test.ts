@@ -235,6 +235,12 @@ describe("house rules", () => {
     );
   });
 
+  it("constants are in camel case, but for what the API exports", () => {
+    expect(offenders(typescript, /^const [A-Z][A-Z0-9_]+\b/m)).toEqual([]);
+    const exporters = offenders(typescript, /^export const [A-Z][A-Z0-9_]+\b/m);
+    expect(exporters.filter((file) => !isUnder(file, "api"))).toEqual([]);
+  });
+
   it("no test replaces a module", () => {
     const mock = new RegExp(String.raw`\bvi\.(do)?mo` + String.raw`ck\(`);
     expect(offenders(typescript.filter(isTest), mock)).toEqual([]);

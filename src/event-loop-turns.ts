@@ -1,5 +1,5 @@
 /** How long one piece of work may keep everything else in this process waiting. */
-const SLICE_MS = 10;
+const sliceMs = 10;
 
 /**
  * Lets other work of this process have its turn during a long loop over input that someone else has sized. Timers, probes
@@ -14,7 +14,7 @@ export class EventLoopTurns {
   constructor(signal?: AbortSignal, now: () => number = () => performance.now()) {
     this.#signal = signal;
     this.#now = now;
-    this.#ends = now() + SLICE_MS;
+    this.#ends = now() + sliceMs;
   }
 
   /** How often others have had their turn. */
@@ -34,6 +34,6 @@ export class EventLoopTurns {
     this.#taken += 1;
     await new Promise(setImmediate);
     this.#signal?.throwIfAborted();
-    this.#ends = this.#now() + SLICE_MS;
+    this.#ends = this.#now() + sliceMs;
   }
 }

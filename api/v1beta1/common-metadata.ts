@@ -4,11 +4,11 @@ import { GROUP, RECONCILE_REQUEST_ANNOTATION } from "./constants.ts";
 /** What tells whose the objects are; Strata sets it itself. */
 export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 
-const MAX_ENTRIES = 64;
+const maxEntries = 64;
 /** A name of up to 63 characters, after a DNS subdomain where there is a prefix. */
 const qualifiedName =
   /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const MAX_PREFIX_LENGTH = 253;
+const maxPrefixLength = 253;
 const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 function metadataMap(
@@ -19,11 +19,11 @@ function metadataMap(
     .record(z.string(), value)
     .superRefine((map, context) => {
       const keys = Object.keys(map);
-      const wrong = keys.find((key) => !qualifiedName.test(key) || key.indexOf("/") > MAX_PREFIX_LENGTH);
+      const wrong = keys.find((key) => !qualifiedName.test(key) || key.indexOf("/") > maxPrefixLength);
       const reserved = keys.find(isReserved);
       const message =
-        keys.length > MAX_ENTRIES
-          ? `write at most ${MAX_ENTRIES} entries`
+        keys.length > maxEntries
+          ? `write at most ${maxEntries} entries`
           : wrong !== undefined
             ? `${JSON.stringify(wrong)} is not a key of Kubernetes; write name or example.com/name, of letters, digits, "-", "_" and "."`
             : reserved !== undefined
@@ -31,7 +31,7 @@ function metadataMap(
               : undefined;
       if (message !== undefined) context.addIssue({ code: "custom", message });
     })
-    .meta({ description, maxProperties: MAX_ENTRIES });
+    .meta({ description, maxProperties: maxEntries });
 }
 
 /** `spec.publish.commonMetadata`, as `spec.commonMetadata` of a Kustomization has it. */

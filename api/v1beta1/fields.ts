@@ -2,7 +2,7 @@ import * as z from "zod";
 import { isSet, type Rule } from "./rules.ts";
 
 /** Longest list or map that a spec may hold, unless a field says otherwise. */
-const MAX_ITEMS = 64;
+const defaultMaxItems = 64;
 
 /** A reference to an object in the same namespace; there is no field for another namespace. */
 export function localRef(description: string) {
@@ -21,11 +21,11 @@ export function text(description: string, maxLength = 1024) {
 export function stringMap(description: string) {
   return z
     .record(z.string(), z.string().max(1024))
-    .refine((map) => Object.keys(map).length <= MAX_ITEMS, `write at most ${MAX_ITEMS} entries`)
-    .meta({ description, maxProperties: MAX_ITEMS });
+    .refine((map) => Object.keys(map).length <= defaultMaxItems, `write at most ${defaultMaxItems} entries`)
+    .meta({ description, maxProperties: defaultMaxItems });
 }
 
-export function list<T extends z.ZodType>(item: T, description: string, maxItems = MAX_ITEMS) {
+export function list<T extends z.ZodType>(item: T, description: string, maxItems = defaultMaxItems) {
   return z.array(item).max(maxItems).describe(description);
 }
 
@@ -33,12 +33,12 @@ export function int64(description: string) {
   return z.int().meta({ description, format: "int64" });
 }
 
-const PROVIDERS = ["generic", "aws", "azure", "gcp"] as const;
+const providers = ["generic", "aws", "azure", "gcp"] as const;
 
 /** How a registry is reached and who asks; the same for the source and for `publish.oci`. */
 export const registryAccess = {
   provider: z
-    .enum(PROVIDERS)
+    .enum(providers)
     .default("generic")
     .describe(
       "Where the credentials come from: `generic` (secretRef, serviceAccountName or none), or the workload identity " +

@@ -114,10 +114,10 @@ function formatPath(path: readonly PropertyKey[]): string {
     .join("");
 }
 
-const MAX_SHOWN = 80;
+const maxShown = 80;
 
 /** JSON of a value, shortened, and without the user part of a URL, which may be a password. */
 function show(value: unknown): string | undefined {
   const json = JSON.stringify(value)?.replace(/\/\/[^/@\s"]*@/g, "//***@");
-  return json !== undefined && json.length > MAX_SHOWN ? `${json.slice(0, MAX_SHOWN)}…` : json;
+  return json !== undefined && json.length > maxShown ? `${json.slice(0, maxShown)}…` : json;
 }

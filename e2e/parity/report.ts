@@ -2,8 +2,8 @@ import type { Difference } from "./compare.ts";
 import type { Parity } from "./session.ts";
 
 /** How much of a case is shown. */
-const MAX_LENGTH = 1500;
-const MAX_SHOWN = 40;
+const maxLength = 1500;
+const maxShown = 40;
 
 /** What a run has to say: counts, each row that was met, and every difference that no row has. */
 export function report({ cases, steps, differences }: Parity, seed: number): { text: string; unexplained: number } {
@@ -15,7 +15,7 @@ export function report({ cases, steps, differences }: Parity, seed: number): { t
     ...rows.map(
       ([id, found]) => `  ${id}: ${found.length} in ${new Set(found.map(({ subject }) => subject.index)).size} cases`,
     ),
-    ...unexplained.slice(0, MAX_SHOWN).map((difference) => described(difference, seed)),
+    ...unexplained.slice(0, maxShown).map((difference) => described(difference, seed)),
   ];
   return { text: `${lines.join("\n")}\n`, unexplained: unexplained.length };
 }
@@ -35,6 +35,6 @@ function described({ subject, step, facet, values, seen }: Difference, seed: num
     `--seed ${seed} --case ${subject.index}: ${facet} after ${step}`,
     `  flux:   ${JSON.stringify(values.flux)} ${seen?.flux.reason ?? ""} ${seen?.flux.message.slice(0, 300) ?? ""}`,
     `  strata: ${JSON.stringify(values.strata)} ${seen?.strata.reason ?? ""} ${seen?.strata.message.slice(0, 300) ?? ""}`,
-    `  ${JSON.stringify(shown).slice(0, MAX_LENGTH)}`,
+    `  ${JSON.stringify(shown).slice(0, maxLength)}`,
   ].join("\n");
 }

@@ -33,11 +33,11 @@ interface Cluster {
 }
 
 /** How many objects are between two steps at a time. */
-const CONCURRENCY = 6;
+const concurrentCases = 6;
 
 /** @param ends when no further case is begun, of `performance.now()` */
 export async function runCases(cases: readonly Case[], cluster: Cluster, ends = Infinity): Promise<Outcome[]> {
-  const limit = pLimit(CONCURRENCY);
+  const limit = pLimit(concurrentCases);
   const begin = async (one: Case): Promise<Outcome | undefined> =>
     performance.now() < ends ? await new CaseRun(one, cluster).run() : undefined;
   const outcomes = await Promise.all(cases.map((one) => limit(() => begin(one))));

@@ -2,7 +2,7 @@ import { CodedError } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 
 /** Names and link targets are held in memory; real ones are some tens of bytes. */
-const MAX_NAMES_LENGTH = 32 * 1024 * 1024;
+const maxNamesLength = 32 * 1024 * 1024;
 
 /** What the layers of one operation have used together: hand the same object, all zero, to the budget of each. */
 export interface Spent {
@@ -57,10 +57,10 @@ export class Budget {
     this.#shared.namesLength = (this.#shared.namesLength ?? 0) + namesLength;
     if (this.#shared.entries > maxEntries)
       throw new CodedError("ArchiveTooManyEntries", `there are more than ${maxEntries} entries`);
-    if (this.#shared.namesLength > MAX_NAMES_LENGTH) {
+    if (this.#shared.namesLength > maxNamesLength) {
       throw new CodedError(
         "ArchiveTooManyEntries",
-        `the names of all entries are longer than ${MAX_NAMES_LENGTH} characters together`,
+        `the names of all entries are longer than ${maxNamesLength} characters together`,
       );
     }
   }

@@ -1,6 +1,6 @@
-import { BLOCK, encodeHeader, paddingOf } from "./header.ts";
+import { blockBytes, encodeHeader, paddingOf } from "./header.ts";
 
-const zeros = Buffer.alloc(2 * BLOCK);
+const zeros = Buffer.alloc(2 * blockBytes);
 
 /** Takes a full block of output and returns a buffer of the same size to fill next, which may be the same one. */
 export type BlockSink = (block: Buffer) => Buffer;

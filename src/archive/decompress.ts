@@ -9,14 +9,14 @@ export type ChunkSink = (chunk: Buffer) => Promise<void> | undefined;
 export type Compression = "gzip" | "zstd" | "none";
 
 /** Larger output chunks mean fewer trips to the thread pool; beyond this they only cost memory. */
-const CHUNK_BYTES = 256 * 1024;
-const MIN_CHUNK_BYTES = 1024;
+const chunkBytes = 256 * 1024;
+const minChunkBytes = 1024;
 /** A window of 32 MiB: all that zstd asks for below level 22 without --long. */
-const ZSTD_WINDOW_LOG = 25;
+const zstdWindowLog = 25;
 /** Each frame costs a decompressor of its own. */
-const MAX_ZSTD_FRAMES = 65_536;
+const maxZstdFrames = 65_536;
 
-const engineOptions = { chunkSize: CHUNK_BYTES, readableHighWaterMark: 2 * CHUNK_BYTES };
+const engineOptions = { chunkSize: chunkBytes, readableHighWaterMark: 2 * chunkBytes };
 
 /**
  * Decompresses `source` into `sink`: gzip with any number of members and zeros after them, zstd with any number of frames, or nothing at all.
@@ -99,10 +99,10 @@ class ZstdFrames {
   }
 
   #open(): Member {
-    if (++this.#count > MAX_ZSTD_FRAMES)
-      throw new CodedError("ArchiveUnsupported", `the zstd stream has more than ${MAX_ZSTD_FRAMES} frames`);
+    if (++this.#count > maxZstdFrames)
+      throw new CodedError("ArchiveUnsupported", `the zstd stream has more than ${maxZstdFrames} frames`);
     return new Member(
-      createZstdDecompress({ ...engineOptions, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+      createZstdDecompress({ ...engineOptions, params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } }),
       this.#sink,
     );
   }
@@ -112,8 +112,8 @@ class ZstdFrames {
  * One deflate stream without the gzip frame around it.
  * @param expectedBytes of output, where they are known: a small stream then takes small buffers
  */
-export function inflateMember(sink: ChunkSink, expectedBytes = CHUNK_BYTES): Member {
-  const chunkSize = Math.max(MIN_CHUNK_BYTES, Math.min(CHUNK_BYTES, expectedBytes));
+export function inflateMember(sink: ChunkSink, expectedBytes = chunkBytes): Member {
+  const chunkSize = Math.max(minChunkBytes, Math.min(chunkBytes, expectedBytes));
   return new Member(createInflateRaw({ ...engineOptions, chunkSize }), sink);
 }
 

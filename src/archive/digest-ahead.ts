@@ -5,7 +5,7 @@ import { comparePaths, parentOf } from "./path.ts";
 import type { ScannedType } from "./scanner.ts";
 import type { Entry, Tree } from "./tree.ts";
 
-const BLOCK_BYTES = 256 * 1024;
+const blockBytes = 256 * 1024;
 
 /**
  * The digest of a canonical tar, begun while an archive is still arriving: as long as its entries come in byte order, they are
@@ -21,7 +21,7 @@ export class DigestAhead {
   #left = 0;
 
   constructor() {
-    this.tar = new CanonicalTar(Buffer.allocUnsafeSlow(BLOCK_BYTES), (block) => {
+    this.tar = new CanonicalTar(Buffer.allocUnsafeSlow(blockBytes), (block) => {
       this.#hash.update(block);
       return block;
     });

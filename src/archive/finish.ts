@@ -3,8 +3,8 @@ import { EventLoopTurns } from "../event-loop-turns.ts";
 import {
   checkPatternCount,
   describePattern,
-  IGNORE_FILE,
-  MAX_IGNORE_BYTES,
+  ignoreFile,
+  maxIgnoreBytes,
   ignoreRules,
   readPatterns,
   type DefaultExclusions,
@@ -29,7 +29,7 @@ export interface IgnoreRequest {
   readonly roots?: ReadonlySet<string> | undefined;
 }
 
-const MAX_EXAMPLES = 3;
+const maxExamples = 3;
 const matching = "while matching ignore rules";
 
 /**
@@ -66,7 +66,7 @@ function removeUnneeded(tree: Tree, doomed: ReadonlyMap<string, IgnorePattern>):
     if (needed.has(path)) continue;
     if (tree.entries.get(path)?.kind === "file") {
       files += 1;
-      if (examples.length < MAX_EXAMPLES) examples.push(`${quote(path)} by ${describePattern(pattern)}`);
+      if (examples.length < maxExamples) examples.push(`${quote(path)} by ${describePattern(pattern)}`);
     }
     tree.entries.delete(path);
   }
@@ -115,10 +115,10 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
       if (entry.kind !== "file") continue;
       stopIfAborted(signal, matching);
       bytes += entry.body.size;
-      if (bytes > MAX_IGNORE_BYTES)
+      if (bytes > maxIgnoreBytes)
         throw new CodedError(
           "ArchiveTooLarge",
-          `with ${quote(path)} the ${IGNORE_FILE} files have ${bytes} bytes; at most ${MAX_IGNORE_BYTES} are read`,
+          `with ${quote(path)} the ${ignoreFile} files have ${bytes} bytes; at most ${maxIgnoreBytes} are read`,
         );
       patterns.push(...readPatterns(await readText(entry.body, readers), parentOf(path), path));
       checkPatternCount(patterns);
@@ -131,7 +131,7 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
 
 function ignoreFiles(tree: Tree): string[] {
   const paths = [...tree.entries.keys()].filter(
-    (path) => baseName(path) === IGNORE_FILE && !parentOf(path).split("/").includes(".git"),
+    (path) => baseName(path) === ignoreFile && !parentOf(path).split("/").includes(".git"),
   );
   return paths.sort((a, b) => (parentOf(a) < parentOf(b) ? -1 : 1));
 }

@@ -20,13 +20,13 @@ export function compilePart(pattern: string): PartMatcher {
 }
 
 /** A name is held against one pattern after the other: so many of the last ones keep what they are made of. */
-const MAX_KEPT = 256;
+const maxKept = 256;
 const kept = new Map<string, readonly number[]>();
 
 function codePoints(text: string): readonly number[] {
   let codes = kept.get(text);
   if (codes === undefined) {
-    if (kept.size >= MAX_KEPT) kept.clear();
+    if (kept.size >= maxKept) kept.clear();
     codes = Array.from(text, (char) => char.codePointAt(0)!);
     kept.set(text, codes);
   }

@@ -2,25 +2,25 @@
  * Headers of the canonical tar (POSIX ustar, IEEE Std 1003.1, "pax"): owner, times and names of users are zero, modes are
  * 0644 or 0755. The layout of the fields is that of Go's archive/tar, so that what the Flux CLI pushed is mostly canonical already.
  */
-export const BLOCK = 512;
+export const blockBytes = 512;
 
-const FILE_MODE = 0o644;
-const EXECUTABLE_MODE = 0o755;
-const DIRECTORY_MODE = 0o755;
+const fileMode = 0o644;
+const executableMode = 0o755;
+const directoryMode = 0o755;
 /** The largest size that eleven octal digits can state. */
-const MAX_OCTAL_SIZE = 0o77777777777;
+const maxOctalSize = 0o77777777777;
 
 export type Field = readonly [offset: number, length: number];
 
 /** Offset and length of the fields that are both written and read (POSIX ustar). */
-export const MODE: Field = [100, 8];
-export const SIZE: Field = [124, 12];
-export const CHECKSUM: Field = [148, 8];
-export const TYPEFLAG_AT = 156;
-export const MAGIC_AT = 257;
-export const PREFIX_AT = 345;
-const DEVICES_AT = 329;
-const ZERO = 0x30;
+export const modeField: Field = [100, 8];
+export const sizeField: Field = [124, 12];
+export const checksumField: Field = [148, 8];
+export const typeflagAt = 156;
+export const magicAt = 257;
+export const prefixAt = 345;
+const devicesAt = 329;
+const zeroByte = 0x30;
 
 export interface CanonicalHeader {
   readonly path: string;
@@ -35,29 +35,29 @@ export interface CanonicalHeader {
  */
 export function encodeHeader(header: CanonicalHeader): Buffer {
   const { path, kind, executable, size } = header;
-  const mode = kind === "dir" ? DIRECTORY_MODE : executable ? EXECUTABLE_MODE : FILE_MODE;
+  const mode = kind === "dir" ? directoryMode : executable ? executableMode : fileMode;
   const typeflag = kind === "dir" ? "5" : "0";
   const split = splitName(path);
-  if (split !== undefined && size <= MAX_OCTAL_SIZE) return ustarBlock({ ...split, mode, typeflag, size });
+  if (split !== undefined && size <= maxOctalSize) return ustarBlock({ ...split, mode, typeflag, size });
   const records: [string, string][] = [];
   if (split === undefined) records.push(["path", path]);
-  if (size > MAX_OCTAL_SIZE) records.push(["size", String(size)]);
+  if (size > maxOctalSize) records.push(["size", String(size)]);
   const body = Buffer.from(records.map(([key, value]) => paxRecord(key, value)).join(""));
   const meta = Buffer.from(
-    ustarBlock({ name: "PaxHeader", prefix: "", mode: FILE_MODE, typeflag: "x", size: body.length }),
+    ustarBlock({ name: "PaxHeader", prefix: "", mode: fileMode, typeflag: "x", size: body.length }),
   );
   const block = ustarBlock({
     ...(split ?? { name: asciiStub(path), prefix: "" }),
     mode,
     typeflag,
-    size: size > MAX_OCTAL_SIZE ? 0 : size,
+    size: size > maxOctalSize ? 0 : size,
   });
   return Buffer.concat([meta, body, Buffer.alloc(paddingOf(body.length)), block]);
 }
 
 /** Zero bytes that follow a body of `size` bytes. */
 export function paddingOf(size: number): number {
-  return (BLOCK - (size % BLOCK)) % BLOCK;
+  return (blockBytes - (size % blockBytes)) % blockBytes;
 }
 
 interface UstarFields {
@@ -69,33 +69,33 @@ interface UstarFields {
 }
 
 /** A header of nothing: every number is zero. */
-const emptyHeader = Buffer.alloc(BLOCK);
-emptyHeader.write(`${"0000000\0".repeat(3)}${"00000000000\0".repeat(2)}000000\0 `, MODE[0], "latin1");
-emptyHeader.write("ustar\u000000", MAGIC_AT, "latin1");
-emptyHeader.write("0000000\0".repeat(2), DEVICES_AT, "latin1");
-const scratch = Buffer.alloc(BLOCK);
+const emptyHeader = Buffer.alloc(blockBytes);
+emptyHeader.write(`${"0000000\0".repeat(3)}${"00000000000\0".repeat(2)}000000\0 `, modeField[0], "latin1");
+emptyHeader.write("ustar\u000000", magicAt, "latin1");
+emptyHeader.write("0000000\0".repeat(2), devicesAt, "latin1");
+const scratch = Buffer.alloc(blockBytes);
 
 function ustarBlock({ name, prefix, mode, typeflag, size }: UstarFields): Buffer {
   scratch.set(emptyHeader);
   scratch.write(name, 0, "latin1");
-  scratch.write(prefix, PREFIX_AT, "latin1");
-  scratch.write(typeflag, TYPEFLAG_AT, "latin1");
-  writeOctal(mode, MODE[0] + 7);
-  writeOctal(size, SIZE[0] + 11);
-  writeOctal(checksumOf(scratch, 0), CHECKSUM[0] + 6);
+  scratch.write(prefix, prefixAt, "latin1");
+  scratch.write(typeflag, typeflagAt, "latin1");
+  writeOctal(mode, modeField[0] + 7);
+  writeOctal(size, sizeField[0] + 11);
+  writeOctal(checksumOf(scratch, 0), checksumField[0] + 6);
   return scratch;
 }
 
 /** Writes the digits, which end before `end`, over zeros. */
 function writeOctal(value: number, end: number): void {
-  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8)) scratch[at] = ZERO + (left % 8);
+  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8)) scratch[at] = zeroByte + (left % 8);
 }
 
 /** The sum of all bytes of the header at `at`, those of the checksum counting as spaces. */
 export function checksumOf(block: Buffer, at: number): number {
-  let sum = CHECKSUM[1] * 0x20;
-  for (let i = at; i < at + CHECKSUM[0]; i++) sum += block[i]!;
-  for (let i = at + CHECKSUM[0] + CHECKSUM[1]; i < at + BLOCK; i++) sum += block[i]!;
+  let sum = checksumField[1] * 0x20;
+  for (let i = at; i < at + checksumField[0]; i++) sum += block[i]!;
+  for (let i = at + checksumField[0] + checksumField[1]; i < at + blockBytes; i++) sum += block[i]!;
   return sum;
 }
 

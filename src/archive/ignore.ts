@@ -27,16 +27,16 @@ const defaultPatterns = [
   "**/.flux.yaml",
 ];
 
-export const IGNORE_FILE = ".sourceignore";
+export const ignoreFile = ".sourceignore";
 /** The most that all .sourceignore files together may have. */
-export const MAX_IGNORE_BYTES = 1024 * 1024;
+export const maxIgnoreBytes = 1024 * 1024;
 /** Every entry is held against every pattern; one entry against so many takes no longer than a slice of `EventLoopTurns` or a few. */
-const MAX_PATTERNS = 10_000;
+const maxPatterns = 10_000;
 /**
  * What matching one tree may cost: a step for each pattern that an entry is held against, and one for each character of a
  * name where the pattern has wildcards. A hundred patterns on a hundred thousand files take a tenth of it.
  */
-const MAX_STEPS = 200_000_000;
+const defaultMaxSteps = 200_000_000;
 
 /** One line of .gitignore syntax, as fluxcd/pkg/sourceignore reads it. */
 export interface IgnorePattern {
@@ -128,7 +128,7 @@ class Rules {
   readonly #roots: ReadonlySet<string>;
   #stepsLeft: number;
 
-  constructor(patterns: readonly IgnorePattern[], { maxSteps = MAX_STEPS, roots = new Set([""]) }: MatchOptions) {
+  constructor(patterns: readonly IgnorePattern[], { maxSteps = defaultMaxSteps, roots = new Set([""]) }: MatchOptions) {
     this.#patterns = patterns;
     this.#stepsLeft = maxSteps;
     this.#roots = roots;
@@ -250,10 +250,10 @@ export function describePattern({ text, source }: IgnorePattern): string {
 
 /** @throws InvalidPattern */
 export function checkPatternCount(patterns: readonly unknown[]): void {
-  if (patterns.length > MAX_PATTERNS) {
+  if (patterns.length > maxPatterns) {
     throw new CodedError(
       "InvalidPattern",
-      `there are ${patterns.length} ignore patterns; at most ${MAX_PATTERNS} are allowed`,
+      `there are ${patterns.length} ignore patterns; at most ${maxPatterns} are allowed`,
     );
   }
 }

@@ -5,14 +5,14 @@ import { comparePaths, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
 /** As many as Linux follows in one path. */
-const MAX_HOPS = 40;
+const maxHops = 40;
 
 type FollowLimits = Pick<Limits, "maxEntries" | "maxExpandedBytes" | "maxNameBytes">;
 
 /** Characters of paths that are looked at; more of them are a maze of links made to keep us busy. */
-const MAX_WORK = 128 * 1024 * 1024;
+const maxWork = 128 * 1024 * 1024;
 /** What one step costs besides, in the same unit. */
-const STEP_WORK = 64;
+const stepWork = 64;
 
 /**
  * A tree without links: symlinks left out, or replaced by what they point to inside the same tree. Absolute targets start
@@ -109,7 +109,7 @@ class Follower {
       const entry = next === undefined ? undefined : this.#entry(next);
       if (next === undefined || entry === undefined) return undefined;
       if (entry.kind === "symlink") {
-        if (++hops > MAX_HOPS) return undefined;
+        if (++hops > maxHops) return undefined;
         pending.push(...entry.target.split("/").toReversed());
         resolved = entry.target.startsWith("/") ? "" : resolved;
       } else {
@@ -121,8 +121,8 @@ class Follower {
   }
 
   #spendWork(characters: number): void {
-    this.#work += characters + STEP_WORK;
-    if (this.#work > MAX_WORK)
+    this.#work += characters + stepWork;
+    if (this.#work > maxWork)
       throw new CodedError(
         "ArchiveTooManyEntries",
         "the symlinks lead to too many files; set layerSelector.symlinks to Skip",

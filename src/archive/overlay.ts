@@ -3,10 +3,10 @@ import { EventLoopTurns } from "../event-loop-turns.ts";
 import { baseName, parentOf, quote } from "./path.ts";
 import { Tree, type Entry } from "./tree.ts";
 
-const WHITEOUT = ".wh.";
-const OPAQUE = ".wh..wh..opq";
+const whiteoutPrefix = ".wh.";
+const opaqueName = ".wh..wh..opq";
 /** Names with this prefix are book-keeping of the union file system that invented whiteouts. */
-const WHITEOUT_META = ".wh..wh.";
+const whiteoutMetaPrefix = ".wh..wh.";
 
 /**
  * Lays the layers of an image's file system over each other (OCI image-spec, layer.md, "Whiteouts"): a whiteout removes
@@ -25,7 +25,7 @@ export async function overlay(layers: readonly Tree[], maxEntries: number, signa
     for (const path of opaque) merged.clear(path);
     for (const [path, entry] of layer.entries) {
       await turns.next();
-      if (path.startsWith(WHITEOUT) || path.includes(`/${WHITEOUT}`)) continue;
+      if (path.startsWith(whiteoutPrefix) || path.includes(`/${whiteoutPrefix}`)) continue;
       const resolved = resolveHardLink(merged, layer, path);
       if (entry.kind !== "dir") merged.remove(path);
       merged.put(path, resolved);
@@ -40,9 +40,9 @@ function whiteouts(layer: Tree): { removed: Set<string>; opaque: Set<string> } {
   const opaque = new Set<string>();
   for (const path of layer.entries.keys()) {
     const name = baseName(path);
-    if (!name.startsWith(WHITEOUT)) continue;
-    if (name === OPAQUE) opaque.add(parentOf(path));
-    else if (!name.startsWith(WHITEOUT_META)) removed.add(whiteoutTarget(path, name.slice(WHITEOUT.length)));
+    if (!name.startsWith(whiteoutPrefix)) continue;
+    if (name === opaqueName) opaque.add(parentOf(path));
+    else if (!name.startsWith(whiteoutMetaPrefix)) removed.add(whiteoutTarget(path, name.slice(whiteoutPrefix.length)));
   }
   return { removed, opaque };
 }

@@ -1,6 +1,16 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { CodedError } from "../errors.ts";
-import { BLOCK, CHECKSUM, checksumOf, MAGIC_AT, MODE, PREFIX_AT, SIZE, TYPEFLAG_AT, type Field } from "./header.ts";
+import {
+  blockBytes,
+  checksumField,
+  checksumOf,
+  magicAt,
+  modeField,
+  prefixAt,
+  sizeField,
+  typeflagAt,
+  type Field,
+} from "./header.ts";
 
 /** The fields of one tar header that decide what an entry is. */
 export interface RawHeader {
@@ -13,23 +23,23 @@ export interface RawHeader {
   readonly oddity: string | undefined;
 }
 
-const PERMISSIONS = 0o777;
+const permissionBits = 0o777;
 
 /** Offset and length of numbers that are read but never used (POSIX ustar). */
-const UID = [108, 8] as const;
-const GID = [116, 8] as const;
-const MTIME = [136, 12] as const;
-const DEVMAJOR = [329, 8] as const;
-const DEVMINOR = [337, 8] as const;
-const UNUSED = [UID, GID, MTIME] as const;
-const USTAR_UNUSED = [...UNUSED, DEVMAJOR, DEVMINOR] as const;
+const uidField = [108, 8] as const;
+const gidField = [116, 8] as const;
+const mtimeField = [136, 12] as const;
+const devmajorField = [329, 8] as const;
+const devminorField = [337, 8] as const;
+const unusedField = [uidField, gidField, mtimeField] as const;
+const ustarUnused = [...unusedField, devmajorField, devminorField] as const;
 
-const MAGIC = Buffer.from("ustar\0");
-const VERSION = Buffer.from("00");
-const STAR = Buffer.from("tar\0");
+const magicField = Buffer.from("ustar\0");
+const versionField = Buffer.from("00");
+const starMagic = Buffer.from("tar\0");
 /** GNU's own header, where times lie in the place of the prefix. */
-const GNU_MAGIC = Buffer.from("ustar  \0");
-const GNU_TIMES = [
+const gnuMagic = Buffer.from("ustar  \0");
+const gnuTimes = [
   [345, 12],
   [357, 12],
 ] as const;
@@ -42,18 +52,18 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
   if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
   // The version decides nothing for other readers either; without the prefix the name would be another one.
-  const isUstar = hasBytes(block, at + MAGIC_AT, MAGIC);
-  if (!isUstar || !hasBytes(block, at + MAGIC_AT + MAGIC.length, VERSION)) notes.add("a header is not ustar");
-  const mode = numeric(block, at, MODE, notes);
+  const isUstar = hasBytes(block, at + magicAt, magicField);
+  if (!isUstar || !hasBytes(block, at + magicAt + magicField.length, versionField)) notes.add("a header is not ustar");
+  const mode = numeric(block, at, modeField, notes);
   // Go takes the file type from such bits, whatever the type flag says.
-  if (mode > PERMISSIONS) notes.add("a mode has more than permission bits");
-  const size = numeric(block, at, SIZE, notes);
-  for (const field of isUstar ? USTAR_UNUSED : UNUSED) unused(block, at, field, notes);
-  if (hasBytes(block, at + MAGIC_AT, GNU_MAGIC)) checkGnuTimes(block, at);
+  if (mode > permissionBits) notes.add("a mode has more than permission bits");
+  const size = numeric(block, at, sizeField, notes);
+  for (const field of isUstar ? ustarUnused : unusedField) unused(block, at, field, notes);
+  if (hasBytes(block, at + magicAt, gnuMagic)) checkGnuTimes(block, at);
   const name = text(block, at, 100, notes);
-  const prefix = isUstar ? text(block, at + PREFIX_AT, prefixLength(block, at, notes), notes) : "";
+  const prefix = isUstar ? text(block, at + prefixAt, prefixLength(block, at, notes), notes) : "";
   return {
-    typeflag: String.fromCharCode(block[at + TYPEFLAG_AT]!),
+    typeflag: String.fromCharCode(block[at + typeflagAt]!),
     name: prefix === "" ? name : `${prefix}/${name}`,
     link: text(block, at + 157, 100, notes),
     mode,
@@ -64,12 +74,12 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
 
 /** Whether a block could be the first of a tar: a header with a good checksum. */
 export function looksLikeHeader(block: Buffer): boolean {
-  return block.length >= BLOCK && block[0] !== 0 && checksumMatches(block, 0);
+  return block.length >= blockBytes && block[0] !== 0 && checksumMatches(block, 0);
 }
 
 /** Whether a block says of itself that it is a tar header, whatever else is wrong with it. */
 export function saysTar(block: Buffer): boolean {
-  return block.length >= BLOCK && hasBytes(block, MAGIC_AT, MAGIC.subarray(0, 5));
+  return block.length >= blockBytes && hasBytes(block, magicAt, magicField.subarray(0, 5));
 }
 
 function hasBytes(block: Buffer, at: number, bytes: Buffer): boolean {
@@ -83,9 +93,9 @@ export function isZero(buffer: Buffer, start: number, end: number): boolean {
 }
 
 /** A longer name is refused anyway. */
-const MAX_ODD_NAME_BYTES = 64 * 1024;
+const maxOddNameBytes = 64 * 1024;
 /** A byte that is not UTF-8 becomes the lone surrogate with this and its value, which no UTF-8 text has. */
-const ODD_BYTE = 0xdc00;
+const oddByte = 0xdc00;
 
 /**
  * UTF-8 text. What is none, and so means something else to each reader, can be told apart and ignored, but never be
@@ -95,13 +105,13 @@ const ODD_BYTE = 0xdc00;
 export function decodeName(bytes: Buffer): string {
   if (isAscii(bytes)) return bytes.toString("latin1");
   if (isUtf8(bytes)) return bytes.toString("utf8");
-  if (bytes.length > MAX_ODD_NAME_BYTES) throw invalid("an entry has an immense name that is not UTF-8");
+  if (bytes.length > maxOddNameBytes) throw invalid("an entry has an immense name that is not UTF-8");
   const pieces: string[] = [];
   for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes[at]!);
     const sequence = bytes.subarray(at, at + length);
     const isWhole = sequence.length === length && isUtf8(sequence);
-    pieces.push(isWhole ? sequence.toString("utf8") : String.fromCharCode(ODD_BYTE + bytes[at]!));
+    pieces.push(isWhole ? sequence.toString("utf8") : String.fromCharCode(oddByte + bytes[at]!));
     at += isWhole ? length : 1;
   }
   return pieces.join("");
@@ -123,7 +133,7 @@ class Oddities {
 
 /** star keeps times in the last bytes of the prefix and says so at the end of the block. */
 function prefixLength(block: Buffer, at: number, notes: Oddities): number {
-  if (hasBytes(block, at + 508, STAR)) {
+  if (hasBytes(block, at + 508, starMagic)) {
     notes.add("a header is of star's kind");
     return 131;
   }
@@ -133,7 +143,7 @@ function prefixLength(block: Buffer, at: number, notes: Oddities): number {
 
 /** Some old writers took the bytes for signed ones. */
 function checksumMatches(block: Buffer, at: number): boolean {
-  const stated = octal(block, at + CHECKSUM[0], CHECKSUM[1]);
+  const stated = octal(block, at + checksumField[0], checksumField[1]);
   const sum = checksumOf(block, at);
   return stated === sum || stated === sum - 256 * countNegative(block, at);
 }
@@ -141,7 +151,7 @@ function checksumMatches(block: Buffer, at: number): boolean {
 /** How many bytes are negative where they count as signed ones; the checksum's, which are digits, are none. */
 function countNegative(block: Buffer, at: number): number {
   let count = 0;
-  for (let i = at; i < at + BLOCK; i++) if (block[i]! >= 128) count += 1;
+  for (let i = at; i < at + blockBytes; i++) if (block[i]! >= 128) count += 1;
   return count;
 }
 
@@ -167,7 +177,7 @@ function unused(block: Buffer, at: number, [offset, length]: Field, notes: Oddit
 
 /** Go takes text there for a prefix of the name, as its own writer once put it; every other reader passes over it. */
 function checkGnuTimes(block: Buffer, at: number): void {
-  for (const [offset, length] of GNU_TIMES) {
+  for (const [offset, length] of gnuTimes) {
     const first = block[at + offset]!;
     if (first !== 0 && first < 0x80 && octal(block, at + offset, length) === undefined)
       throw invalid("a GNU header has text where its times belong, which some readers take for a part of the name");

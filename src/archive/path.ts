@@ -1,9 +1,9 @@
 import { CodedError } from "../errors.ts";
 
 /** Longest name of a file on the file systems that consumers unpack to, in bytes. */
-const MAX_PART_BYTES = 255;
+const maxPartBytes = 255;
 /** Every part of a path is an entry in memory, and counts as one. */
-const MAX_PARTS = 1024;
+const maxParts = 1024;
 
 /** A part that is empty, `.` or `..`. */
 const oddPart = /(?:^|\/)\.{0,2}(?:\/|$)/;
@@ -18,10 +18,10 @@ export function normalisePath(name: string): string {
   if (name === "") throw unsafe(name, "it is empty");
   if (name.includes("\0")) throw unsafe(name, "it contains a NUL");
   if (name.startsWith("/")) throw unsafe(name, "it is absolute");
-  if (!oddPart.test(name) && name.length < 2 * MAX_PARTS) return name;
+  if (!oddPart.test(name) && name.length < 2 * maxParts) return name;
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw unsafe(name, "it contains '..'");
-  if (parts.length > MAX_PARTS) throw unsafe(name, `it has more than ${MAX_PARTS} parts`);
+  if (parts.length > maxParts) throw unsafe(name, `it has more than ${maxParts} parts`);
   return parts.join("/");
 }
 
@@ -33,8 +33,8 @@ export function unpublishable(path: string): string | undefined {
   if (path.includes("\\")) return "it contains a backslash";
   if (path.includes("../")) return "it contains '../'";
   if (!path.isWellFormed()) return "it is not UTF-8";
-  if (path.length > MAX_PART_BYTES / 4 && path.split("/").some((part) => Buffer.byteLength(part) > MAX_PART_BYTES)) {
-    return `one of its parts is longer than ${MAX_PART_BYTES} bytes`;
+  if (path.length > maxPartBytes / 4 && path.split("/").some((part) => Buffer.byteLength(part) > maxPartBytes)) {
+    return `one of its parts is longer than ${maxPartBytes} bytes`;
   }
   return undefined;
 }

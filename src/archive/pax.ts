@@ -11,7 +11,7 @@ export interface PaxRecords {
 }
 
 /** How many records one header may have; real ones have some ten. */
-const MAX_RECORDS = 10_000;
+const maxRecords = 10_000;
 
 const plainKeys = new Set(["path", "size", "mtime"]);
 /** Seconds since 1970 as every reader takes them; they are not used here. */
@@ -60,8 +60,8 @@ export function checkGlobalPax(body: Buffer): void {
 function splitRecords(body: Buffer): [string, string][] {
   const records: [string, string][] = [];
   for (let at = 0; at < body.length;) {
-    if (records.length === MAX_RECORDS)
-      throw new CodedError("ArchiveTooLarge", `the archive has a PAX header of more than ${MAX_RECORDS} records`);
+    if (records.length === maxRecords)
+      throw new CodedError("ArchiveTooLarge", `the archive has a PAX header of more than ${maxRecords} records`);
     const space = body.indexOf(0x20, at);
     const digits = space === -1 ? "" : body.toString("latin1", at, Math.min(space, at + 8));
     const end = at + Number(digits);

@@ -11,11 +11,11 @@ import { Tree } from "./tree.ts";
 import { ZipArchive } from "./zip-file.ts";
 
 /** File types in the upper half of a zip entry's external attributes, where Unix put its mode. */
-const TYPE_MASK = 0o170000;
-const SYMLINK = 0o120000;
-const DIRECTORY = 0o040000;
-const REGULAR = 0o100000;
-const MAX_LINK_BYTES = 4096;
+const typeMask = 0o170000;
+const symlinkType = 0o120000;
+const directoryType = 0o040000;
+const regularType = 0o100000;
+const maxLinkBytes = 4096;
 
 export interface ZipRequest {
   readonly zipPath: string;
@@ -86,10 +86,10 @@ class ZipReader {
     const path = normalisePath(nameOf(entry));
     this.#budget.spendEntry(path.length);
     const mode = entry.externalFileAttributes >>> 16;
-    const type = mode & TYPE_MASK;
-    if (entry.fileName.endsWith("/") || type === DIRECTORY) return this.tree.putDirectory(path);
-    if (type === SYMLINK) return this.tree.put(path, { kind: "symlink", target: await this.#readLink(entry) });
-    if (type !== 0 && type !== REGULAR) {
+    const type = mode & typeMask;
+    if (entry.fileName.endsWith("/") || type === directoryType) return this.tree.putDirectory(path);
+    if (type === symlinkType) return this.tree.put(path, { kind: "symlink", target: await this.#readLink(entry) });
+    if (type !== 0 && type !== regularType) {
       this.counts.special += 1;
       return;
     }
@@ -116,7 +116,7 @@ class ZipReader {
   }
 
   async #readLink(entry: ZipEntry): Promise<string> {
-    if (entry.uncompressedSize > MAX_LINK_BYTES)
+    if (entry.uncompressedSize > maxLinkBytes)
       throw new CodedError("ArchiveInvalid", `the zip file's symlink ${quote(entry.fileName)} has an immense target`);
     const pieces: Buffer[] = [];
     await this.#zip.body(entry, (chunk) => void pieces.push(chunk));

@@ -1,5 +1,5 @@
 import { CodedError } from "../errors.ts";
-import { BLOCK, paddingOf } from "./header.ts";
+import { blockBytes, paddingOf } from "./header.ts";
 import { decodeName, isZero, parseHeader, type RawHeader } from "./parse-header.ts";
 import { quote } from "./path.ts";
 import { checkGlobalPax, parsePax, type PaxRecords } from "./pax.ts";
@@ -33,7 +33,7 @@ export interface ScanLimits {
 }
 
 /** PAX and GNU long-name bodies are held in memory. */
-const MAX_META_BYTES = 1024 * 1024;
+const maxMetaBytes = 1024 * 1024;
 
 /** What each type flag is (POSIX ustar; GNU's and star's additions are refused unless they only carry a name). */
 const types: Readonly<Record<string, ScannedType>> = {
@@ -55,7 +55,7 @@ const types: Readonly<Record<string, ScannedType>> = {
 export class TarScanner {
   readonly #handler: ScanHandler;
   readonly #limits: ScanLimits;
-  readonly #carry = Buffer.alloc(BLOCK);
+  readonly #carry = Buffer.alloc(blockBytes);
   #carried = 0;
   #state: "header" | "meta" | "body" | "padding" | "half-end" | "end" = "header";
   /** Bytes left of the body or padding. */
@@ -114,14 +114,14 @@ export class TarScanner {
 
   /** Collects one whole block, without a copy when the chunk holds it. */
   #block(chunk: Buffer, at: number): number {
-    if (this.#carried === 0 && chunk.length - at >= BLOCK) {
-      this.#header(chunk, at, this.#position + BLOCK);
-      return at + BLOCK;
+    if (this.#carried === 0 && chunk.length - at >= blockBytes) {
+      this.#header(chunk, at, this.#position + blockBytes);
+      return at + blockBytes;
     }
-    const take = Math.min(BLOCK - this.#carried, chunk.length - at);
+    const take = Math.min(blockBytes - this.#carried, chunk.length - at);
     chunk.copy(this.#carry, this.#carried, at, at + take);
     this.#carried += take;
-    if (this.#carried === BLOCK) {
+    if (this.#carried === blockBytes) {
       this.#carried = 0;
       this.#header(this.#carry, 0, this.#position + take);
     }
@@ -129,7 +129,7 @@ export class TarScanner {
   }
 
   #header(block: Buffer, at: number, bodyOffset: number): void {
-    if (block[at] === 0 && isZero(block, at, at + BLOCK)) {
+    if (block[at] === 0 && isZero(block, at, at + blockBytes)) {
       this.#refusePendingMeta();
       this.#state = this.#state === "half-end" ? "end" : "half-end";
       return;
@@ -200,10 +200,10 @@ export class TarScanner {
   }
 
   #startMeta(header: RawHeader): void {
-    if (header.size > MAX_META_BYTES)
+    if (header.size > maxMetaBytes)
       throw new CodedError(
         "ArchiveTooLarge",
-        `the archive has an extended header of ${header.size} bytes; at most ${MAX_META_BYTES} are read`,
+        `the archive has an extended header of ${header.size} bytes; at most ${maxMetaBytes} are read`,
       );
     if (header.typeflag !== "x") this.#note("an extended header is not of PAX's local kind");
     // Go's reader forgets the local one then.

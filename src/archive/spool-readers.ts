@@ -1,7 +1,7 @@
 import { SpoolReader } from "./spool.ts";
 
 /** Each open reader holds a descriptor and up to 1 MiB. */
-const MAX_OPEN = 8;
+const maxOpen = 8;
 
 /** Readers of several scratch files, of which only the last few used stay open: an artifact may have a thousand layers. */
 export class SpoolReaders {
@@ -12,7 +12,7 @@ export class SpoolReaders {
     const reader = this.#open.get(path) ?? new SpoolReader(path);
     this.#open.delete(path);
     this.#open.set(path, reader);
-    if (this.#open.size > MAX_OPEN) await this.#closeOldest();
+    if (this.#open.size > maxOpen) await this.#closeOldest();
     return reader.read(offset, length);
   }
 

@@ -2,10 +2,10 @@ import { open, type FileHandle } from "node:fs/promises";
 import { CodedError } from "../errors.ts";
 
 /** How much may wait to be written before `write` asks the caller to wait; also the size of one write. With more, V8 takes the pieces for old. */
-const BATCH_BYTES = 256 * 1024;
-const READ_BYTES = 1024 * 1024;
+const batchBytes = 256 * 1024;
+const readBytes = 1024 * 1024;
 /** IOV_MAX on Linux. */
-const MAX_PIECES = 1024;
+const maxPieces = 1024;
 
 /** Writes a file in large pieces: while one is being written the next one gathers, and nothing more. */
 export class SpoolWriter {
@@ -51,7 +51,7 @@ export class SpoolWriter {
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
     this.#size += chunk.length;
-    if (this.#pendingBytes < BATCH_BYTES && this.#pending.length < MAX_PIECES) return undefined;
+    if (this.#pendingBytes < batchBytes && this.#pending.length < maxPieces) return undefined;
     const drained = this.#drain();
     // Whoever awaits it learns of a failure; it must not end the process while the caller is busy elsewhere.
     drained.catch(() => undefined);
@@ -147,12 +147,12 @@ export class SpoolReader {
 
   async #fill(offset: number, length: number): Promise<void> {
     // Far from the last read: this is not a sequence, so read only what was asked for.
-    const isNear = this.#lastEnd >= 0 && offset >= this.#lastEnd && offset - this.#lastEnd < READ_BYTES;
-    const want = isNear ? READ_BYTES : Math.min(length, READ_BYTES);
+    const isNear = this.#lastEnd >= 0 && offset >= this.#lastEnd && offset - this.#lastEnd < readBytes;
+    const want = isNear ? readBytes : Math.min(length, readBytes);
     const buffer =
-      this.#window.buffer.byteLength >= READ_BYTES
+      this.#window.buffer.byteLength >= readBytes
         ? Buffer.from(this.#window.buffer)
-        : Buffer.allocUnsafeSlow(READ_BYTES);
+        : Buffer.allocUnsafeSlow(readBytes);
     try {
       this.#file ??= await open(this.#path, "r");
       const { bytesRead } = await this.#file.read(buffer, 0, want, offset);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { readTar, type ReadAhead, type ReadCounts } from "./read.ts";
-import { HEAD_BYTES, sniff, type Content } from "./sniff.ts";
+import { headBytes, sniff, type Content } from "./sniff.ts";
 import { SpoolWriter, storageFailed } from "./spool.ts";
 import type { Body, Tree } from "./tree.ts";
 
@@ -97,10 +97,10 @@ async function spoolAll(source: AsyncIterable<Buffer>, path: string): Promise<nu
   return spool.size;
 }
 
-/** The first `HEAD_BYTES`, or a little more, or all there are. */
+/** The first `headBytes`, or a little more, or all there are. */
 async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for (let bytes = 0; bytes < HEAD_BYTES;) {
+  for (let bytes = 0; bytes < headBytes;) {
     const next = await chunks.next();
     if (next.done === true) break;
     pieces.push(next.value);

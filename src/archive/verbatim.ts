@@ -5,7 +5,7 @@ import type { Budget } from "./budget.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { inflateMember, type Member } from "./decompress.ts";
 import { gzipHeaderLength } from "./gzip-header.ts";
-import { IGNORE_FILE, type Ignore } from "./ignore.ts";
+import { ignoreFile, type Ignore } from "./ignore.ts";
 import { baseName, comparePaths, normalisePath, parentOf, unpublishable } from "./path.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "./scanner.ts";
 
@@ -18,10 +18,10 @@ export type Verdict =
   /** No: it must be rewritten, or refused. */
   | { readonly as: "rewrite"; readonly reason: string };
 
-const HASH_BLOCK_BYTES = 256 * 1024;
-const MIN_HASH_BLOCK_BYTES = 4096;
-const GZIP_TRAILER_BYTES = 8;
-const MAX_GZIP_HEADER_BYTES = 66 * 1024;
+const hashBlockBytes = 256 * 1024;
+const minHashBlockBytes = 4096;
+const gzipTrailerBytes = 8;
+const maxGzipHeaderBytes = 66 * 1024;
 /** Permissions without which whoever unpacks an entry cannot use it. */
 const readable = { file: 0o400, dir: 0o700 } as const;
 
@@ -53,9 +53,9 @@ export class VerbatimScan {
   async write(chunk: Buffer): Promise<void> {
     this.#total += chunk.length;
     this.#tail = Buffer.from(
-      chunk.length >= GZIP_TRAILER_BYTES
-        ? chunk.subarray(-GZIP_TRAILER_BYTES)
-        : Buffer.concat([this.#tail, chunk]).subarray(-GZIP_TRAILER_BYTES),
+      chunk.length >= gzipTrailerBytes
+        ? chunk.subarray(-gzipTrailerBytes)
+        : Buffer.concat([this.#tail, chunk]).subarray(-gzipTrailerBytes),
     );
     if (this.#judge.reason !== undefined || this.#deflateEnded) return;
     try {
@@ -87,7 +87,7 @@ export class VerbatimScan {
   /** Returns what follows the gzip header, once that is complete. */
   #passHeader(head: Buffer): Buffer {
     const length = gzipHeaderLength(head);
-    if (length === "odd" || (length === "more" && head.length > MAX_GZIP_HEADER_BYTES)) {
+    if (length === "odd" || (length === "more" && head.length > maxGzipHeaderBytes)) {
       this.#judge.oddity("the gzip header is unusual");
       return Buffer.alloc(0);
     }
@@ -118,7 +118,7 @@ export class VerbatimScan {
     if (!this.#deflateEnded) await member.end();
     this.#scanner.finish();
     this.#judge.end();
-    if (this.#headerLength + member.consumed + GZIP_TRAILER_BYTES !== this.#total) {
+    if (this.#headerLength + member.consumed + gzipTrailerBytes !== this.#total) {
       this.#judge.oddity("the gzip stream has several members or something after its end");
     } else if (this.#tail.readUInt32LE(0) !== this.#crc || this.#tail.readUInt32LE(4) !== this.#expanded % 2 ** 32) {
       this.#judge.oddity("the gzip stream's checksum is wrong");
@@ -153,7 +153,7 @@ class EntryJudge implements ScanHandler {
     this.#ignore = ignore;
     this.#budget = budget;
     this.#tar = new CanonicalTar(
-      Buffer.allocUnsafeSlow(Math.max(MIN_HASH_BLOCK_BYTES, Math.min(HASH_BLOCK_BYTES, budget.expectedBytes))),
+      Buffer.allocUnsafeSlow(Math.max(minHashBlockBytes, Math.min(hashBlockBytes, budget.expectedBytes))),
       (block) => {
         this.#hash.update(block);
         return block;
@@ -246,7 +246,7 @@ class EntryJudge implements ScanHandler {
 
   #beginFile(path: string, entry: ScannedEntry): void {
     this.#hasFiles = true;
-    if (baseName(path) === IGNORE_FILE && entry.size > 0) this.#needsTree = true;
+    if (baseName(path) === ignoreFile && entry.size > 0) this.#needsTree = true;
     if (!this.#inOrder) return;
     this.#size = this.#left = entry.size;
     this.#tar.file(path, entry.size, (entry.mode & 0o111) !== 0);

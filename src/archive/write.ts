@@ -15,13 +15,13 @@ import { YoungBuffers } from "./young-buffers.ts";
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
 /** Input of one compression job. */
-const BLOCK_BYTES = 1024 * 1024;
+const blockBytes = 1024 * 1024;
 /** On text, level 1 takes a fifth less time for 2 to 8 % more bytes, level 6 twice the time for 7 to 13 % fewer. */
-const LEVEL = 3;
-const SAMPLE_BYTES = 16 * 1024;
-const POOR_RATIO = 2.2;
+const gzipLevel = 3;
+const sampleBytes = 16 * 1024;
+const poorRatio = 2.2;
 /** Jobs at once: the thread pool has four threads. */
-const MAX_JOBS = Math.min(4, availableParallelism() + 1);
+const maxJobs = Math.min(4, availableParallelism() + 1);
 
 /** Deflate, no flags, no time, and an unknown system: the same bytes wherever this runs. */
 const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
@@ -44,7 +44,7 @@ export async function writeArchive(tree: Tree, path: string, signal: AbortSignal
   const writer = await GzipWriter.create(path);
   try {
     const content = createHash("sha256");
-    const tar = new CanonicalTar(Buffer.allocUnsafeSlow(BLOCK_BYTES), (block) => {
+    const tar = new CanonicalTar(Buffer.allocUnsafeSlow(blockBytes), (block) => {
       content.update(block);
       return writer.add(block);
     });
@@ -140,9 +140,9 @@ function paceWith({ ready, signal }: Target): Promise<void> | undefined {
  */
 function strategyFor(block: Buffer): number {
   const middle = block.length >> 1;
-  const sample = block.subarray(middle - Math.min(middle, SAMPLE_BYTES / 2), middle + SAMPLE_BYTES / 2);
+  const sample = block.subarray(middle - Math.min(middle, sampleBytes / 2), middle + sampleBytes / 2);
   const ratio = sample.length / deflateRawSync(sample, { level: 1 }).length;
-  return ratio < POOR_RATIO ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
+  return ratio < poorRatio ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
 }
 
 interface Job {
@@ -175,19 +175,19 @@ class GzipWriter {
     this.#crc = crc32(block, this.#crc);
     this.#inputBytes += block.length;
     const output = deflate(block, {
-      level: LEVEL,
+      level: gzipLevel,
       strategy: strategyFor(block),
-      chunkSize: BLOCK_BYTES,
+      chunkSize: blockBytes,
       finishFlush: constants.Z_SYNC_FLUSH,
     });
     // Awaited in order, perhaps after a later one has failed.
     output.catch(() => undefined);
     this.#jobs.push({ input: block, output });
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
   }
 
   ready(): Promise<void> | undefined {
-    return this.#jobs.length < MAX_JOBS ? undefined : this.#writeOldest();
+    return this.#jobs.length < maxJobs ? undefined : this.#writeOldest();
   }
 
   async finish(): Promise<{ digest: Digest; size: number }> {
@@ -209,8 +209,8 @@ class GzipWriter {
     const { input, output } = this.#jobs.shift()!;
     await this.#write(await output);
     // Each output was made in a buffer as large as its input.
-    this.#outputs.add(BLOCK_BYTES);
-    if (input.length === BLOCK_BYTES) this.#free.push(input);
+    this.#outputs.add(blockBytes);
+    if (input.length === blockBytes) this.#free.push(input);
   }
 
   async #write(bytes: Buffer): Promise<void> {

@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
  * How much output one decompressor may give before the buffers of it that nobody uses any more are collected: little enough that
  * V8 does not go through the whole heap for them, and enough that those still in use are not taken for old.
  */
-const EVERY_BYTES = 3 * 1024 * 1024;
+const everyBytes = 3 * 1024 * 1024;
 
 type CollectGarbage = (options: { readonly type: "minor" }) => void;
 
@@ -21,7 +21,7 @@ export class YoungBuffers {
   /** So many bytes more have been given out. */
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < EVERY_BYTES) return;
+    if (this.#bytes < everyBytes) return;
     this.#bytes = 0;
     collect ??= garbageCollector();
     collect({ type: "minor" });

@@ -5,10 +5,10 @@ import { inflateMember, type ChunkSink } from "./decompress.ts";
 import { quote } from "./path.ts";
 import { SpoolReader, storageFailed } from "./spool.ts";
 
-const STORED = 0;
-const DEFLATED = 8;
-const LOCAL_HEADER_BYTES = 30;
-const LOCAL_HEADER_MAGIC = 0x04034b50;
+const storedMethod = 0;
+const deflatedMethod = 8;
+const localHeaderBytes = 30;
+const localHeaderMagic = 0x04034b50;
 
 /** A zip file on disk: yauzl finds the entries, their bodies are read here. */
 export class ZipArchive {
@@ -60,7 +60,7 @@ export class ZipArchive {
     const { compressionMethod: method, uncompressedSize } = entry;
     if (entry.isEncrypted())
       throw new CodedError("ArchiveUnsupported", `the zip file's entry ${quote(entry.fileName)} is encrypted`);
-    if (method !== STORED && method !== DEFLATED) {
+    if (method !== storedMethod && method !== deflatedMethod) {
       throw new CodedError(
         "ArchiveUnsupported",
         `the zip file's entry ${quote(entry.fileName)} is compressed with method ${method}; only deflate is supported`,
@@ -72,7 +72,7 @@ export class ZipArchive {
       if (left < 0) throw wrongSize(entry);
       return sink(chunk);
     };
-    await (method === STORED ? this.#stored(entry, counting) : this.#deflated(entry, counting));
+    await (method === storedMethod ? this.#stored(entry, counting) : this.#deflated(entry, counting));
     if (left !== 0) throw wrongSize(entry);
   }
 
@@ -110,14 +110,14 @@ export class ZipArchive {
   /** The local header repeats what the directory says; only its length counts here. */
   async #bodyStart(entry: Entry): Promise<number> {
     const at = entry.relativeOffsetOfLocalHeader;
-    if (at + LOCAL_HEADER_BYTES > this.#size) throw outOfFile(entry);
-    const header = await readExactly(this.#bodies, at, LOCAL_HEADER_BYTES);
-    if (header.readUInt32LE(0) !== LOCAL_HEADER_MAGIC)
+    if (at + localHeaderBytes > this.#size) throw outOfFile(entry);
+    const header = await readExactly(this.#bodies, at, localHeaderBytes);
+    if (header.readUInt32LE(0) !== localHeaderMagic)
       throw new CodedError(
         "ArchiveInvalid",
         `the zip file's entry ${quote(entry.fileName)} is not where the directory says`,
       );
-    const start = at + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+    const start = at + localHeaderBytes + header.readUInt16LE(26) + header.readUInt16LE(28);
     if (start + entry.compressedSize > this.#size) throw outOfFile(entry);
     return start;
   }

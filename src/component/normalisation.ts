@@ -5,7 +5,7 @@ import { printable } from "../text/printable.ts";
 import type { ComponentDescriptor, ComponentReference, Element, Label, Resource, StatedDigest } from "./descriptor.ts";
 
 /** The one that OCM signs with today (ocm-spec, "Normalization Algorithms"). */
-export const NORMALISATION = "jsonNormalisation/v4alpha1";
+export const normalisationName = "jsonNormalisation/v4alpha1";
 
 const hashes: Readonly<Record<string, "sha256" | "sha512">> = { "SHA-256": "sha256", "SHA-512": "sha512" };
 
@@ -35,9 +35,9 @@ export function formWithDigest(
   descriptor: ComponentDescriptor,
   { normalisationAlgorithm, hashAlgorithm, value }: StatedDigest,
 ): { readonly form: string; readonly hash: "sha256" | "sha512" } | { readonly problem: string } {
-  if (normalisationAlgorithm !== NORMALISATION)
+  if (normalisationAlgorithm !== normalisationName)
     return {
-      problem: `is made with ${printable(normalisationAlgorithm) || "no normalisation"}, and only ${NORMALISATION} is understood: sign the component version again with a present ocm`,
+      problem: `is made with ${printable(normalisationAlgorithm) || "no normalisation"}, and only ${normalisationName} is understood: sign the component version again with a present ocm`,
     };
   const hash = hashOf(hashAlgorithm);
   if (hash === undefined)

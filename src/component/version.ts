@@ -1,23 +1,23 @@
 /** Between the prefix of an OCM repository and the name of a component (ocm-spec, storage backend OCI, "Component Repository Mapping"). */
-const SEGMENT = "component-descriptors/";
-const SUBSTITUTE = ".build-";
+const segmentPattern = "component-descriptors/";
+const buildSubstitute = ".build-";
 /** ocm-spec's relaxed semantic version; other tags are aliases such as `latest`. */
-const VERSION =
+const versionPattern =
   /^v?(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2}(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/;
 
 /** Tags cannot hold `+` (ocm-spec, storage backend OCI, "Tag and Version Mapping Rules"). */
 export function tagOfVersion(version: string): string {
-  return version.replace("+", SUBSTITUTE);
+  return version.replace("+", buildSubstitute);
 }
 
 export function versionOfTag(tag: string): string {
-  return tag.replace(SUBSTITUTE, "+");
+  return tag.replace(buildSubstitute, "+");
 }
 
 /** The version that a tag names; undefined for an alias. */
 export function statedVersion(tag: string): string | undefined {
   const version = versionOfTag(tag);
-  return VERSION.test(version) ? version : undefined;
+  return versionPattern.test(version) ? version : undefined;
 }
 
 /** What a repository is by its name: `PREFIX/component-descriptors/COMPONENT`. `prefix` ends with a slash, or is empty. */
@@ -28,11 +28,11 @@ export interface ComponentLocation {
 
 /** @param repository `team/ocm/component-descriptors/fx.example/app` */
 export function locationOf(repository: string): ComponentLocation | undefined {
-  const at = `/${repository}`.indexOf(`/${SEGMENT}`);
+  const at = `/${repository}`.indexOf(`/${segmentPattern}`);
   if (at < 0) return undefined;
-  return { prefix: repository.slice(0, at), component: repository.slice(at + SEGMENT.length) };
+  return { prefix: repository.slice(0, at), component: repository.slice(at + segmentPattern.length) };
 }
 
 export function repositoryOf(prefix: string, component: string): string {
-  return `${prefix}${SEGMENT}${component}`;
+  return `${prefix}${segmentPattern}${component}`;
 }

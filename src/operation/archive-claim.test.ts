@@ -6,8 +6,8 @@ import type { Layer } from "../oci/types.ts";
 import { contentOf, unreadable } from "./archive-claim.ts";
 import { titleOf } from "./file-name.ts";
 
-const TITLE = "org.opencontainers.image.title";
-const UNPACK = "io.deis.oras.content.unpack";
+const titleKey = "org.opencontainers.image.title";
+const unpackKey = "io.deis.oras.content.unpack";
 const tarGzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 const bytes = "application/octet-stream";
 
@@ -47,12 +47,12 @@ describe("a layer that cannot be unpacked", () => {
     [bytes, {}, "zstd"],
     [bytes, {}, "tar"],
     ["application/gzip", {}, "gzip"],
-    [bytes, { [TITLE]: "site.tar.gz" }, "gzip"],
-    [bytes, { [TITLE]: "site.tgz" }, undefined],
-    [bytes, { [TITLE]: "site.zip" }, undefined],
-    [tarGzip, { [TITLE]: "site" }, "gzip"],
-    [tarGzip, { [TITLE]: "policy.yaml" }, "gzip"],
-    [tarGzip, { [TITLE]: "v1.2", [UNPACK]: "true" }, undefined],
+    [bytes, { [titleKey]: "site.tar.gz" }, "gzip"],
+    [bytes, { [titleKey]: "site.tgz" }, undefined],
+    [bytes, { [titleKey]: "site.zip" }, undefined],
+    [tarGzip, { [titleKey]: "site" }, "gzip"],
+    [tarGzip, { [titleKey]: "policy.yaml" }, "gzip"],
+    [tarGzip, { [titleKey]: "v1.2", [unpackKey]: "true" }, undefined],
   ])("of type %s with %j that begins like %s is refused", (mediaType, annotations, begins) => {
     const broken = layer(mediaType, annotations);
     expect(() => contentOf(broken, none(begins), titleOf(broken))).toThrow(
@@ -64,11 +64,11 @@ describe("a layer that cannot be unpacked", () => {
     ["text/plain", {}, undefined],
     [bytes, {}, undefined],
     ["application/vnd.docker.tape.attest.v1alpha1.jsonl+gzip", {}, "gzip"],
-    [bytes, { [TITLE]: "data.csv.gz" }, "gzip"],
-    ["application/gzip", { [TITLE]: "dump.sql.gz" }, "gzip"],
+    [bytes, { [titleKey]: "data.csv.gz" }, "gzip"],
+    ["application/gzip", { [titleKey]: "dump.sql.gz" }, "gzip"],
     // What oras says of any file that it is given no type for.
-    ["application/vnd.oci.image.layer.v1.tar", { [TITLE]: "values.yaml" }, undefined],
-    [tarGzip, { [TITLE]: "config.json" }, undefined],
+    ["application/vnd.oci.image.layer.v1.tar", { [titleKey]: "values.yaml" }, undefined],
+    [tarGzip, { [titleKey]: "config.json" }, undefined],
   ])("of type %s with %j that begins like %s is the file that it is", (mediaType, annotations, begins) => {
     const file = layer(mediaType, annotations);
     expect(contentOf(file, none(begins), titleOf(file))).toEqual(none(begins));
@@ -76,7 +76,7 @@ describe("a layer that cannot be unpacked", () => {
 
   it("is refused with what to write if the file is wanted, which tells it from the others", () => {
     const alone = layer(tarGzip);
-    const one = layer(tarGzip, { [TITLE]: "site.tar.gz" }, 2);
+    const one = layer(tarGzip, { [titleKey]: "site.tar.gz" }, 2);
     expect(() => contentOf(alone, none("gzip"), undefined)).toThrow(
       "begins like gzip, but what is compressed is not a tar; to publish it as the file that it is, write\nlayerSelector:\n  operation: Copy",
     );
@@ -84,7 +84,7 @@ describe("a layer that cannot be unpacked", () => {
       expect.objectContaining({
         details: {
           suggestion: {
-            layerSelector: { mediaType: tarGzip, annotations: { [TITLE]: "site.tar.gz" }, operation: "Copy" },
+            layerSelector: { mediaType: tarGzip, annotations: { [titleKey]: "site.tar.gz" }, operation: "Copy" },
           },
         },
       }) as Error,

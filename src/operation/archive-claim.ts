@@ -5,7 +5,7 @@ import type { Layer } from "../oci/types.ts";
 import { titleOf } from "./file-name.ts";
 
 /** The annotation of a directory that oras has packed (oras-go, content/file). */
-const UNPACK = "io.deis.oras.content.unpack";
+const unpackKey = "io.deis.oras.content.unpack";
 
 const archiveType = /(?:^|[./+-])(?:tar|tgz|zip)(?:[.+](?:gz|gzip|zst|zstd|bz2|bzip2|xz))?$/;
 /** One file under a compression, such as `application/vnd.example.jsonl+gzip`. */
@@ -28,7 +28,7 @@ export function contentOf(layer: Layer, found: Content, name: string | undefined
 function isMeantAsArchive({ descriptor }: Layer, begins: string | undefined, name: string | undefined): boolean {
   const type = descriptor.mediaType.toLowerCase().split(";")[0]!.trim();
   const saysType = archiveType.test(type);
-  if (descriptor.annotations?.[UNPACK] === "true") return true;
+  if (descriptor.annotations?.[unpackKey] === "true") return true;
   // oras gives the type of a tar to any file that it is given no type for.
   if (name !== undefined && anyExtension.test(name))
     return archiveName.test(name) || (saysType && begins !== undefined);

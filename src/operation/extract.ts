@@ -136,10 +136,10 @@ export function budgetFor(layer: Layer, io: Pick<OperationIO, "limits">, shared 
 }
 
 /** Entries are judged while they arrive, without a pause; what takes longer is left to the rewrite, which makes pauses. */
-const MAX_SCAN_STEPS = 20_000_000;
+const maxScanSteps = 20_000_000;
 
 /** So many bytes tell gzip from anything else. */
-const MAGIC_BYTES = 3;
+const magicBytes = 3;
 
 /** Downloads the layer and, where it begins like gzip, judges it on the way. */
 async function judgeLayer(
@@ -154,9 +154,9 @@ async function judgeLayer(
     const spooled = await spoolLayer(layer, 0, io, async (chunk) => {
       if (start === undefined) return await scan?.write(chunk);
       start = Buffer.concat([start, chunk]);
-      if (start.length < MAGIC_BYTES) return;
+      if (start.length < magicBytes) return;
       if (compressionOf(start) === "gzip")
-        scan = new VerbatimScan(ignoreRules([], options.ignore, { maxSteps: MAX_SCAN_STEPS }), budgetFor(layer, io));
+        scan = new VerbatimScan(ignoreRules([], options.ignore, { maxSteps: maxScanSteps }), budgetFor(layer, io));
       const head = start;
       start = undefined;
       await scan?.write(head);

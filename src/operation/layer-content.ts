@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { HEAD_BYTES, sniff, type Content } from "../archive/sniff.ts";
+import { headBytes, sniff, type Content } from "../archive/sniff.ts";
 import { SpoolWriter, storageFailed } from "../archive/spool.ts";
 import { algorithmOf, sha256Stream } from "../oci/digest.ts";
 import type { Digest, Layer } from "../oci/types.ts";
@@ -67,7 +67,7 @@ export async function sniffFile(path: string): Promise<{ content: Content; head:
   try {
     const file = await open(path, "r");
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
       const head = buffer.subarray(0, bytesRead);
       return { content: await sniff(head), head };
     } finally {

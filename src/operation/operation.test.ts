@@ -18,7 +18,7 @@ import { extract, extractTree } from "./extract.ts";
 import { operations } from "./table.ts";
 import type { LayoutRules, OperationIO, OperationOptions } from "./operation.ts";
 
-const TITLE = "org.opencontainers.image.title";
+const titleKey = "org.opencontainers.image.title";
 const options: OperationOptions = {
   layout: "Merge",
   onConflict: "Fail",
@@ -63,7 +63,7 @@ class Shelf implements Fetcher {
     const bytes = Buffer.from(content);
     const digest = sha256Of(bytes);
     this.contents.set(digest, bytes);
-    const annotations = { ...more.annotations, ...(more.title !== undefined && { [TITLE]: more.title }) };
+    const annotations = { ...more.annotations, ...(more.title !== undefined && { [titleKey]: more.title }) };
     return {
       descriptor: { mediaType: more.mediaType ?? "application/octet-stream", digest, size: bytes.length, annotations },
       node: more.node ?? node("a"),
@@ -210,7 +210,7 @@ describe("ExtractAll", () => {
     const arm = node("arm", {
       descriptor: { ...node("arm").descriptor, platform: { os: "linux", architecture: "arm64", variant: "v8" } },
     });
-    const titled = node("t", { effectiveAnnotations: { [TITLE]: "tools" } });
+    const titled = node("t", { effectiveAnnotations: { [titleKey]: "tools" } });
     const layers = [
       shelf.layer(tar({ "x.txt": "1" }), { node: arm }),
       shelf.layer(tar({ "x.txt": "2" }), { node: titled }),
@@ -247,7 +247,7 @@ describe("ExtractAll", () => {
     "shows patterns the paths inside of a directory of %s",
     async (layout) => {
       const shelf = new Shelf();
-      const named = node("n", { effectiveAnnotations: { [TITLE]: "site.tar.gz" } });
+      const named = node("n", { effectiveAnnotations: { [titleKey]: "site.tar.gz" } });
       const layer = shelf.layer(tar({ "a.tar.gz": "1", "docs/x.md": "2", "sub/docs/y.md": "3" }), {
         title: "site.tar.gz",
         node: named,

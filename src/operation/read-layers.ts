@@ -13,7 +13,7 @@ import { layerBytes } from "./layer-content.ts";
 import type { ConfigFiles, OperationIO, OperationOptions } from "./operation.ts";
 
 /** Layers that are downloaded and unpacked side by side; more would only compete for the thread pool. */
-const CONCURRENCY = 4;
+const concurrentLayers = 4;
 /** OCI image-spec, layer.md, and Docker's image manifest V2: layers of a file system, which overlay each other. */
 const fileSystemLayer = /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.)/;
 
@@ -36,7 +36,7 @@ export async function readLayers(
   io: OperationIO,
 ): Promise<{ parts: Part[]; special: number }> {
   const abort = new AbortController();
-  const limit = pLimit(CONCURRENCY);
+  const limit = pLimit(concurrentLayers);
   const reader = new Reader(layers, options, { ...io, signal: AbortSignal.any([io.signal, abort.signal]) });
   const reading = [
     ...layers.map((layer, index) => limit(() => reader.layer(layer, index))),

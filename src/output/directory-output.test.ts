@@ -24,10 +24,10 @@ const never = new AbortController().signal;
 const umask = process.umask();
 
 /** So many files are written by several threads; with fewer there is one. */
-const MANY = 400;
+const manyFiles = 400;
 const nameOf = (n: number): string => `d${Math.floor(n / 100)}/f${String(n).padStart(3, "0")}`;
 const many = (): Record<string, TreeItem> =>
-  Object.fromEntries(Array.from({ length: MANY }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
+  Object.fromEntries(Array.from({ length: manyFiles }, (_, n) => [nameOf(n), `file ${n}\n`.repeat(n)]));
 
 async function writeTreeOutput(tree: Tree, root: string, signal: AbortSignal): Promise<void> {
   const output = DirectoryOutput.open(root, false, signal);

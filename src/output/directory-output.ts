@@ -13,10 +13,10 @@ import { writeFiles } from "./write-files.ts";
 import { writeFailed } from "./write-output.ts";
 
 /** Starting threads takes longer than to write so many files with so many bytes. */
-const INLINE_FILES = 256;
-const INLINE_BYTES = 8 * 1024 * 1024;
+const inlineFiles = 256;
+const inlineBytes = 8 * 1024 * 1024;
 /** Longer paths are not written ahead: this file system might refuse them, and they may be ignored in the end. */
-const MAX_AHEAD_LENGTH = 512;
+const maxAheadLength = 512;
 
 /**
  * A directory that a tree is written to. A new one is made under another name beside it and gets its own once it is whole:
@@ -111,7 +111,7 @@ export class DirectoryOutput {
   }
 
   #canGoAhead(path: string): boolean {
-    if (path.length > MAX_AHEAD_LENGTH || unpublishable(path) !== undefined) return false;
+    if (path.length > maxAheadLength || unpublishable(path) !== undefined) return false;
     return !this.#ahead.has(path) && !this.#directories.has(path) && this.#makeAhead(parentOf(path));
   }
 
@@ -155,7 +155,7 @@ export class DirectoryOutput {
 
   async #writeAll(): Promise<void> {
     const { files, bytes } = this.#batches;
-    const isLittle = !this.#threads.areStarted && files <= INLINE_FILES && bytes <= INLINE_BYTES;
+    const isLittle = !this.#threads.areStarted && files <= inlineFiles && bytes <= inlineBytes;
     for (const batch of this.#batches.takeAll()) {
       if (isLittle) writeFiles(batch);
       else this.#threads.add(batch);

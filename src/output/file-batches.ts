@@ -1,13 +1,13 @@
 import { parentOf } from "../archive/path.ts";
 import type { FileEntry } from "../archive/tree.ts";
-import { RANGE_COLUMNS, type FileBatch } from "./write-files.ts";
+import { rangeColumns, type FileBatch } from "./write-files.ts";
 
 /** How many files a batch has at most: handing it to a thread costs as much as to write a few. */
-const MAX_FILES = 512;
+const maxFiles = 512;
 /** With so many a batch ends where the directory does. */
-const MIN_FILES = 64;
+const minFiles = 64;
 /** A thread is busy with one batch of large files no longer than with one of small ones. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const maxBytes = 8 * 1024 * 1024;
 
 export interface NamedFile {
   readonly path: string;
@@ -78,9 +78,9 @@ export class FileBatches {
   #take({ files, bytes }: Gathered): FileBatch {
     this.#files -= files.length;
     this.#bytes -= bytes;
-    const ranges = new Float64Array(files.length * RANGE_COLUMNS);
+    const ranges = new Float64Array(files.length * rangeColumns);
     for (const [index, { entry }] of files.entries())
-      ranges.set([entry.body.offset, entry.body.size, entry.executable ? 1 : 0], index * RANGE_COLUMNS);
+      ranges.set([entry.body.offset, entry.body.size, entry.executable ? 1 : 0], index * rangeColumns);
     return { root: this.#root, paths: files.map(({ path }) => path), source: files[0]!.entry.body.file, ranges };
   }
 }
@@ -90,8 +90,8 @@ function everything(): number {
 }
 
 function isFullBefore({ files, bytes }: Gathered, next: NamedFile): boolean {
-  if (files.length >= MAX_FILES || bytes >= MAX_BYTES) return true;
-  return files.length >= MIN_FILES && parentOf(files.at(-1)!.path) !== parentOf(next.path);
+  if (files.length >= maxFiles || bytes >= maxBytes) return true;
+  return files.length >= minFiles && parentOf(files.at(-1)!.path) !== parentOf(next.path);
 }
 
 function isThere({ files, written }: Gathered): boolean {

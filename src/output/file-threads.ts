@@ -6,7 +6,7 @@ import { parentOf } from "../archive/path.ts";
 import { CodedError, type ErrorCode, stopIfAborted } from "../errors.ts";
 import type { FileBatch } from "./write-files.ts";
 
-const MAX_THREADS = 4;
+const maxThreads = 4;
 /** They make hardly any objects; by default a thread takes 16 MiB for young ones. */
 const threadLimits = { maxYoungGenerationSizeMb: 2 };
 
@@ -20,7 +20,7 @@ interface FileThread {
 export class FileThreads {
   readonly #threads: FileThread[] = [];
   readonly #queue: FileBatch[] = [];
-  readonly #maxThreads = Math.min(MAX_THREADS, Math.max(1, availableParallelism() - 1));
+  readonly #maxThreads = Math.min(maxThreads, Math.max(1, availableParallelism() - 1));
   #failure: unknown;
   #wake: (() => void) | undefined;
 

@@ -12,10 +12,10 @@ export interface FileBatch {
   readonly ranges: Float64Array<ArrayBuffer>;
 }
 
-export const RANGE_COLUMNS = 3;
+export const rangeColumns = 3;
 
 /** Small files lie side by side: so many bytes are read at once. */
-const WINDOW_BYTES = 256 * 1024;
+const windowBytes = 256 * 1024;
 
 /**
  * Writes files, synchronously: a small one is done before the thread pool would have said so.
@@ -25,7 +25,7 @@ export function writeFiles({ root, paths, source, ranges }: FileBatch): void {
   const reader = new RangeReader(source);
   try {
     for (const [index, path] of paths.entries()) {
-      const at = index * RANGE_COLUMNS;
+      const at = index * rangeColumns;
       writeOne(createFile(`${root}/${path}`, ranges[at + 2] === 1), reader, {
         offset: ranges[at]!,
         size: ranges[at + 1]!,
@@ -55,7 +55,7 @@ function writeOne(
 /** Reads ranges of a file that follow each other. */
 class RangeReader {
   readonly #file: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  readonly #buffer = Buffer.allocUnsafeSlow(windowBytes);
   /** What the buffer holds of the file. */
   #start = 0;
   #end = 0;
@@ -66,7 +66,7 @@ class RangeReader {
 
   /** At least one byte and at most `length`; valid until the next call. */
   read(offset: number, length: number): Buffer {
-    if (offset < this.#start || offset + Math.min(length, WINDOW_BYTES) > this.#end) this.#fill(offset);
+    if (offset < this.#start || offset + Math.min(length, windowBytes) > this.#end) this.#fill(offset);
     return this.#buffer.subarray(offset - this.#start, Math.min(offset + length, this.#end) - this.#start);
   }
 
@@ -75,7 +75,7 @@ class RangeReader {
   }
 
   #fill(offset: number): void {
-    const bytes = readSync(this.#file, this.#buffer, 0, WINDOW_BYTES, offset);
+    const bytes = readSync(this.#file, this.#buffer, 0, windowBytes, offset);
     if (bytes === 0) throw new Error(`the scratch file ends before byte ${offset}`);
     this.#start = offset;
     this.#end = offset + bytes;

@@ -1,4 +1,4 @@
-import { HEAD_BYTES, sniff } from "../archive/sniff.ts";
+import { headBytes, sniff } from "../archive/sniff.ts";
 import { inComponentTerms } from "../component/explain.ts";
 import type { FoundResource } from "../component/resolve.ts";
 import type { Repository } from "../oci/content.ts";
@@ -70,10 +70,10 @@ async function headOf(repository: Repository, blob: Descriptor, signal: AbortSig
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       length += chunk.length;
-      if (length >= HEAD_BYTES) break;
+      if (length >= headBytes) break;
     }
   } finally {
     stream.destroy();
   }
-  return Buffer.concat(chunks).subarray(0, HEAD_BYTES);
+  return Buffer.concat(chunks).subarray(0, headBytes);
 }

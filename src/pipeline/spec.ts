@@ -12,10 +12,10 @@ import type { Selection } from "../select/selection.ts";
 import type { TagQuery } from "../tags/rule.ts";
 
 /** Changed whenever the same layers would be made into another artifact, so that stored ones are made anew. */
-const BUILD_VERSION = 3;
+const buildVersion = 3;
 
 /** Helm writes the `+` of build metadata as `_` in tags. */
-const HELM_TYPE = /^application\/vnd\.cncf\.helm\./;
+const helmType = /^application\/vnd\.cncf\.helm\./;
 
 /** @throws InvalidSpec with a line for every issue */
 export function parseObject(raw: unknown): ArtifactRepository {
@@ -45,7 +45,7 @@ export function repositoryOf(spec: ArtifactRepositorySpec): RegistryReference {
 /** `spec.ref` without the parts that are not about tags. */
 export function tagQueryOf({ ref, component, layerSelector }: ArtifactRepositorySpec): TagQuery {
   const { imagePolicyRef: _, ...query } = ref ?? {};
-  const chart = HELM_TYPE.test(layerSelector?.mediaType ?? "");
+  const chart = helmType.test(layerSelector?.mediaType ?? "");
   if (component === undefined) return { ...(query as TagQuery), chart };
   const { tag } = query;
   // People write the version, tags cannot hold its plus sign.
@@ -126,7 +126,7 @@ export function contentChecksum({
 
 /** The checksum of whatever decides what is built, with the version of the recipe. */
 export function buildChecksum(content: object): string {
-  const text = JSON.stringify(sorted({ version: BUILD_VERSION, ...content }));
+  const text = JSON.stringify(sorted({ version: buildVersion, ...content }));
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 

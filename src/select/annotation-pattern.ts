@@ -11,7 +11,7 @@ export interface AnnotationPattern {
 }
 
 /** So many patterns keep what they have found out: those of one selector and of the suggestions that are tried for it. */
-const MAX_KEPT = 256;
+const maxKept = 256;
 const kept = new Map<string, AnnotationPattern>();
 
 /** Suggestions repeat the user's patterns: none is matched twice on the same annotations. */
@@ -21,7 +21,7 @@ export function annotationPatterns(selector: Annotations | undefined): Annotatio
     const known = kept.get(name) ?? createPattern(key, pattern);
     kept.delete(name);
     kept.set(name, known);
-    if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value!);
+    if (kept.size > maxKept) kept.delete(kept.keys().next().value!);
     return known;
   });
 }

@@ -10,7 +10,7 @@ interface Sighting {
   readonly version: Version;
 }
 
-const SAMPLES = 5;
+const maxSamples = 5;
 
 /** Remembers of a tag list what a person needs to know when none of them was chosen; its size does not grow with the list. */
 export class Census {
@@ -133,13 +133,13 @@ export class Census {
 }
 
 function sample(samples: string[], tag: string): void {
-  if (samples.length < SAMPLES) samples.push(tag);
+  if (samples.length < maxSamples) samples.push(tag);
 }
 
 /** Inserts into a short list kept in descending order. */
 function keepHighest(highest: Sighting[], sighting: Sighting): void {
   const at = highest.findIndex((known) => compareVersions(sighting.version, known.version) > 0);
-  if (at < 0 && highest.length === SAMPLES) return;
+  if (at < 0 && highest.length === maxSamples) return;
   highest.splice(at < 0 ? highest.length : at, 0, sighting);
-  if (highest.length > SAMPLES) highest.pop();
+  if (highest.length > maxSamples) highest.pop();
 }

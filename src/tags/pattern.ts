@@ -13,12 +13,12 @@ export interface TagPattern {
 /** Writes a value out of a match: literal text and the numbers of groups. */
 export type Extractor = readonly (string | number)[];
 
-const MAX_LENGTH = 1024;
+const maxLength = 1024;
 /** Instructions of the compiled program: what one tag costs at most is this times its length of 128. */
-const MAX_PROGRAM = 1000;
-const VARIABLE = /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu;
+const maxProgram = 1000;
+const variablePattern = /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu;
 
-const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
+const unsupportedPattern: readonly (readonly [RegExp, string])[] = [
   [/\(\?<?[=!]/, "RE2 has no look-around; match the tag's whole form and take the part that counts with a group"],
   [/\\[1-9]/, "RE2 has no back-references"],
   [/\(\?>|[+*?]\+/, "RE2 has no atomic groups or possessive quantifiers, and needs none"],
@@ -29,18 +29,18 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
  * @throws InvalidPattern with what is wrong and where
  */
 export function parsePattern(source: string, field: string): TagPattern {
-  if (source.length > MAX_LENGTH) {
+  if (source.length > maxLength) {
     throw new CodedError(
       "InvalidPattern",
-      `${field} is ${source.length} characters long; at most ${MAX_LENGTH} are allowed.`,
+      `${field} is ${source.length} characters long; at most ${maxLength} are allowed.`,
     );
   }
   const compiled = compile(source, field);
-  if (compiled.programSize() > MAX_PROGRAM) {
+  if (compiled.programSize() > maxProgram) {
     throw new CodedError(
       "InvalidPattern",
       `${field} "${shortened(source)}" is too costly: its repetitions expand to ${compiled.programSize()} steps, at most ` +
-        `${MAX_PROGRAM} are allowed. Write + or * instead of a large count such as {0,500}.`,
+        `${maxProgram} are allowed. Write + or * instead of a large count such as {0,500}.`,
     );
   }
   return { source, compiled };
@@ -58,15 +58,15 @@ export function matches(pattern: TagPattern, tag: string): boolean {
  * @throws InvalidPattern
  */
 export function parseExtract(template: string, pattern: TagPattern, field: string): Extractor {
-  if (template.length > MAX_LENGTH) {
+  if (template.length > maxLength) {
     throw new CodedError(
       "InvalidPattern",
-      `${field} is ${template.length} characters long; at most ${MAX_LENGTH} are allowed.`,
+      `${field} is ${template.length} characters long; at most ${maxLength} are allowed.`,
     );
   }
   const parts: (string | number)[] = [];
   let end = 0;
-  for (const match of template.matchAll(VARIABLE)) {
+  for (const match of template.matchAll(variablePattern)) {
     parts.push(template.slice(end, match.index));
     const name = match[1] ?? match[2];
     parts.push(name === undefined ? "$" : groupOf(name, pattern, `${field} "${shortened(template)}"`));
@@ -100,7 +100,7 @@ function reason(error: unknown, source: string): string {
   const fragment = error.input ?? "";
   const at = fragment === "" || fragment === source ? -1 : source.lastIndexOf(fragment);
   const where = at < 0 ? "" : ` "${shortened(fragment)}" at character ${at + 1}`;
-  const hint = UNSUPPORTED.find(([form]) => form.test(fragment || source))?.[1];
+  const hint = unsupportedPattern.find(([form]) => form.test(fragment || source))?.[1];
   return `${error.error}${where}${hint === undefined ? "" : ` (${hint})`}`;
 }
 

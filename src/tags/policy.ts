@@ -26,8 +26,8 @@ export type Rank =
   | { readonly kind: "alphabetical"; readonly value: string; readonly order: Order }
   | { readonly kind: "numerical"; readonly value: number; readonly exact: bigint | undefined; readonly order: Order };
 
-const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
-const INTEGER = /^[+-]?[0-9]+$/;
+const numberPattern = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+const integerPattern = /^[+-]?[0-9]+$/;
 
 /** The value a policy looks at, or undefined for a tag that the filter leaves out. */
 export function valueOf(tag: string, filter: TagFilter | undefined): string | undefined {
@@ -54,7 +54,7 @@ export function rankOf(tag: string, value: string, policy: Policy): Rank | undef
 }
 
 function numericalRank(tag: string, value: string, order: Order): Rank {
-  const number = NUMBER.test(value) ? Number(value) : Number.NaN;
+  const number = numberPattern.test(value) ? Number(value) : Number.NaN;
   if (!Number.isFinite(number)) {
     const found = tag === value ? `The tag "${tag}"` : `"${value}", taken from the tag "${tag}",`;
     throw new CodedError(
@@ -67,7 +67,7 @@ function numericalRank(tag: string, value: string, order: Order): Rank {
   return {
     kind: "numerical",
     value: number,
-    exact: INTEGER.test(value) ? BigInt(value.replace("+", "")) : undefined,
+    exact: integerPattern.test(value) ? BigInt(value.replace("+", "")) : undefined,
     order,
   };
 }

@@ -27,26 +27,31 @@ interface RangeTerm {
 
 type Operator = keyof typeof operators;
 
-const MAX_LENGTH = 512;
-const MAX_GROUPS = 32;
-const EXAMPLES =
+const maxLength = 512;
+const maxGroups = 32;
+const exampleRanges =
   'Write for example "1.x", "~1.4", "^2.0.0-0" (with pre-releases), ">=1.0.0 <2.0.0" or "1.0 - 1.4 || >=2.0.0".';
-const SPACE = "[\\t\\n\\f\\r ]";
-const NUMBER = "[0-9|xX*]+";
-const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
-const BOUND = `v?${NUMBER}(?:\\.${NUMBER})?(?:\\.${NUMBER})?(?:-${IDENTIFIERS})?(?:\\+${IDENTIFIERS})?`;
-const BOUND_PARTS = new RegExp(`^v?(${NUMBER})(?:\\.(${NUMBER}))?(?:\\.(${NUMBER}))?(-${IDENTIFIERS})?`);
-const HYPHEN = new RegExp(`${SPACE}*(${BOUND})${SPACE}+-${SPACE}+(${BOUND})${SPACE}*`, "g");
-const SEPARATOR = new RegExp(`${SPACE}*,${SPACE}*|${SPACE}+`, "y");
-const OPERATOR = /!=|>=|=>|<=|=<|~>|[=<>~^]|/y;
-const BOUND_AT = new RegExp(BOUND, "y");
-const SPACES = new RegExp(`${SPACE}*`, "y");
+const spacePattern = "[\\t\\n\\f\\r ]";
+const numberPattern = "[0-9|xX*]+";
+const identifiersPattern = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
+const boundPattern = `v?${numberPattern}(?:\\.${numberPattern})?(?:\\.${numberPattern})?(?:-${identifiersPattern})?(?:\\+${identifiersPattern})?`;
+const boundPartsPattern = new RegExp(
+  `^v?(${numberPattern})(?:\\.(${numberPattern}))?(?:\\.(${numberPattern}))?(-${identifiersPattern})?`,
+);
+const hyphenPattern = new RegExp(
+  `${spacePattern}*(${boundPattern})${spacePattern}+-${spacePattern}+(${boundPattern})${spacePattern}*`,
+  "g",
+);
+const separatorPattern = new RegExp(`${spacePattern}*,${spacePattern}*|${spacePattern}+`, "y");
+const operatorPattern = /!=|>=|=>|<=|=<|~>|[=<>~^]|/y;
+const boundAtPattern = new RegExp(boundPattern, "y");
+const spacesPattern = new RegExp(`${spacePattern}*`, "y");
 
 /** @throws InvalidSpec that shows where the range stops making sense */
 export function parseRange(text: string): VersionRange {
-  if (text.length > MAX_LENGTH) throw invalid(text, `it is longer than ${MAX_LENGTH} characters`);
+  if (text.length > maxLength) throw invalid(text, `it is longer than ${maxLength} characters`);
   const groups = rewriteHyphens(text).split("||");
-  if (groups.length > MAX_GROUPS) throw invalid(text, `it has more than ${MAX_GROUPS} alternatives`);
+  if (groups.length > maxGroups) throw invalid(text, `it has more than ${maxGroups} alternatives`);
   return { text, groups: groups.map((group) => parseGroup(text, group)) };
 }
 
@@ -64,7 +69,7 @@ export function inRange(version: Version, range: VersionRange): boolean {
 export function withPrereleases(range: VersionRange): VersionRange | undefined {
   const text = range.groups.map((group) => group.terms.map(openTerm).join(" ")).join(" || ");
   const isOpen = range.groups.every((group) => group.prereleases);
-  return isOpen || text.length > MAX_LENGTH ? undefined : parseRange(text);
+  return isOpen || text.length > maxLength ? undefined : parseRange(text);
 }
 
 function openTerm(term: RangeTerm): string {
@@ -79,7 +84,7 @@ function openTerm(term: RangeTerm): string {
 /** `1.2 - 1.4` means `>=1.2 <=1.4`. */
 function rewriteHyphens(text: string): string {
   let rewritten = text;
-  for (const [whole, low, high] of text.matchAll(HYPHEN)) {
+  for (const [whole, low, high] of text.matchAll(hyphenPattern)) {
     rewritten = rewritten.replace(whole, () => `>=${low}, <=${high} `);
   }
   return rewritten;
@@ -87,17 +92,17 @@ function rewriteHyphens(text: string): string {
 
 function parseGroup(text: string, group: string): RangeGroup {
   const terms: RangeTerm[] = [];
-  let at = take(SPACES, group, 0).length;
+  let at = take(spacesPattern, group, 0).length;
   for (;;) {
-    const operator = take(OPERATOR, group, at);
+    const operator = take(operatorPattern, group, at);
     at += operator.length;
-    at += take(SPACES, group, at).length;
-    const written = take(BOUND_AT, group, at);
+    at += take(spacesPattern, group, at).length;
+    const written = take(boundAtPattern, group, at);
     if (written === "") throw invalid(text, `${shown(group.slice(at))} stands where a version belongs`);
     at += written.length;
     terms.push(parseTerm(text, operator as Operator, written));
-    if (take(SPACES, group, at).length === group.length - at) break;
-    const separator = take(SEPARATOR, group, at);
+    if (take(spacesPattern, group, at).length === group.length - at) break;
+    const separator = take(separatorPattern, group, at);
     if (separator === "")
       throw invalid(text, `${shown(group.slice(at))} follows "${operator}${written}" and fits no version`);
     at += separator.length;
@@ -111,7 +116,7 @@ function take(sticky: RegExp, text: string, at: number): string {
 }
 
 function parseTerm(text: string, operator: Operator, written: string): RangeTerm {
-  const [, major = "", minor, patch, prerelease = ""] = BOUND_PARTS.exec(written) ?? [];
+  const [, major = "", minor, patch, prerelease = ""] = boundPartsPattern.exec(written) ?? [];
   const open = firstOpen(major, minor, patch);
   const lowest = { major: "0.0.0", minor: `${major}.0.0`, patch: `${major}.${minor}.0` };
   const version = parseVersion(open === undefined ? written : `${lowest[open]}${prerelease}`);
@@ -135,7 +140,7 @@ function shown(rest: string): string {
 
 function invalid(text: string, found: string): CodedError {
   const range = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return new CodedError("InvalidSpec", `The semver range "${range}" cannot be read: ${found}. ${EXAMPLES}`);
+  return new CodedError("InvalidSpec", `The semver range "${range}" cannot be read: ${found}. ${exampleRanges}`);
 }
 
 /** Each rule is that of Masterminds/semver, oddities included; pre-releases were judged by the group. */

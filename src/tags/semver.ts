@@ -13,20 +13,22 @@ export interface Version {
 /** An unsigned 64-bit number; a bigint only where it is beyond the safe integers, so that `===` works. */
 export type Segment = number | bigint;
 
-const MAX_LENGTH = 256;
-const MAX_UINT64 = 2n ** 64n - 1n;
-const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
-const VERSION = new RegExp(`^v?([0-9]+)(?:\\.([0-9]+))?(?:\\.([0-9]+))?(?:-(${IDENTIFIERS}))?(?:\\+${IDENTIFIERS})?$`);
-const LEADING_ZERO = /(?:^|\.)0[0-9]+(?:\.|$)/;
-const DIGITS = /^[0-9]+$/;
+const maxLength = 256;
+const maxUint64 = 2n ** 64n - 1n;
+const identifiersPattern = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
+const versionPattern = new RegExp(
+  `^v?([0-9]+)(?:\\.([0-9]+))?(?:\\.([0-9]+))?(?:-(${identifiersPattern}))?(?:\\+${identifiersPattern})?$`,
+);
+const leadingZeroPattern = /(?:^|\.)0[0-9]+(?:\.|$)/;
+const digitsPattern = /^[0-9]+$/;
 
 /** The version that `text` states, or undefined where it states none. Build metadata is checked and dropped. */
 export function parseVersion(text: string): Version | undefined {
-  if (text.length > MAX_LENGTH) return undefined;
-  const match = VERSION.exec(text);
+  if (text.length > maxLength) return undefined;
+  const match = versionPattern.exec(text);
   if (match === null) return undefined;
   const prerelease = match[4] ?? "";
-  if (LEADING_ZERO.test(prerelease)) return undefined;
+  if (leadingZeroPattern.test(prerelease)) return undefined;
   const [major, minor, patch] = [segment(match[1]), segment(match[2]), segment(match[3])];
   if (major === undefined || minor === undefined || patch === undefined) return undefined;
   return { major, minor, patch, prerelease };
@@ -46,7 +48,7 @@ function segment(digits: string | undefined): Segment | undefined {
   if (digits === undefined) return 0;
   if (digits.length <= 15) return Number(digits);
   const value = BigInt(digits);
-  if (value > MAX_UINT64) return undefined;
+  if (value > maxUint64) return undefined;
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
 
@@ -77,8 +79,8 @@ export function comparePrereleases(a: string, b: string): number {
 /** Numbers compare as numbers and come before words. What overflows 64 bits is a word to Masterminds/semver. */
 function compareIdentifiers(a: string, b: string): number {
   if (a === b) return 0;
-  const left = DIGITS.test(a) ? segment(a) : undefined;
-  const right = DIGITS.test(b) ? segment(b) : undefined;
+  const left = digitsPattern.test(a) ? segment(a) : undefined;
+  const right = digitsPattern.test(b) ? segment(b) : undefined;
   if (left !== undefined && right !== undefined) return compareSegments(left, right);
   if (left !== undefined) return -1;
   if (right !== undefined) return 1;

@@ -1,7 +1,7 @@
 import { EventLoopTurns } from "../event-loop-turns.ts";
 
 /** How many tags are judged between two looks at the clock. */
-const SLICE_TAGS = 32;
+const sliceTags = 32;
 
 /** Judges every tag of a list, and lets other work have its turn in between. @throws what the listing throws; Aborted */
 export async function forEachTag(
@@ -11,8 +11,8 @@ export async function forEachTag(
 ): Promise<void> {
   const turns = new EventLoopTurns(signal);
   for await (const page of pages) {
-    for (let from = 0; from < page.length; from += SLICE_TAGS) {
-      for (const tag of page.slice(from, from + SLICE_TAGS)) judge(tag);
+    for (let from = 0; from < page.length; from += sliceTags) {
+      for (const tag of page.slice(from, from + sliceTags)) judge(tag);
       await turns.next();
     }
   }

@@ -14,7 +14,7 @@ type Place = Exclude<WildToken, "run">;
 /** The index behind the first match in `codes[from..end)`; -1 for none. */
 type Find = (codes: Codes, from: number, end: number) => number;
 
-const WORD_BITS = 32;
+const wordBits = 32;
 
 /**
  * Whether a whole text matches. The pattern is cut at its runs; each piece between two of them is looked for once, from
@@ -88,9 +88,9 @@ function textFinder(text: readonly number[]): Find {
 
 /** Baeza-Yates and Gonnet's search: a bit for each place that is matched so far, all moved on at once. */
 function placeFinder(piece: readonly Place[]): Find {
-  const words = Math.ceil(piece.length / WORD_BITS);
+  const words = Math.ceil(piece.length / wordBits);
   const masks = new PlaceMasks(piece, words);
-  const done = 1 << ((piece.length - 1) % WORD_BITS);
+  const done = 1 << ((piece.length - 1) % wordBits);
   return (codes, from, end) => {
     const state = new Uint32Array(words);
     for (let i = from; i < end; i++) {
@@ -99,7 +99,7 @@ function placeFinder(piece: readonly Place[]): Find {
       for (let word = 0; word < words; word++) {
         const before = state[word]!;
         state[word] = ((before << 1) | carry) & mask[word]!;
-        carry = before >>> (WORD_BITS - 1);
+        carry = before >>> (wordBits - 1);
       }
       if ((state[words - 1]! & done) !== 0) return i + 1;
     }
@@ -140,7 +140,7 @@ class PlaceMasks {
   #maskOf(code: number): Uint32Array {
     const mask = new Uint32Array(this.#words);
     this.#piece.forEach((place, i) => {
-      if (matchesOne(place, code)) mask[Math.floor(i / WORD_BITS)]! |= 1 << (i % WORD_BITS);
+      if (matchesOne(place, code)) mask[Math.floor(i / wordBits)]! |= 1 << (i % wordBits);
     });
     return mask;
   }

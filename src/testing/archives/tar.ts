@@ -1,5 +1,5 @@
 /** Builds tars byte by byte for tests, also such as no sane program would write. */
-const BLOCK = 512;
+const blockBytes = 512;
 
 /** A field as text or bytes is written as it is; a number in octal digits and a NUL. */
 type Field = number | string | Buffer;
@@ -44,7 +44,7 @@ const layout = {
 
 /** One header block. */
 export function tarHeader(fields: TarFields): Buffer {
-  const block = Buffer.alloc(BLOCK);
+  const block = Buffer.alloc(blockBytes);
   const size = Buffer.byteLength(fields.content ?? "");
   const all: TarFields = { mode: 0o644, uid: 0, gid: 0, size, mtime: 0, type: "0", magic: "ustar\u000000", ...fields };
   for (const field of Object.keys(layout) as (keyof typeof layout)[]) put(block, layout[field], all[field] ?? "");
@@ -82,7 +82,7 @@ export function gnuLong(type: "L" | "K", name: string): Buffer {
 export function tarOf(...parts: readonly (TarFields | Buffer)[]): Buffer {
   return Buffer.concat([
     ...parts.map((part) => (Buffer.isBuffer(part) ? part : tarEntry(part))),
-    Buffer.alloc(2 * BLOCK),
+    Buffer.alloc(2 * blockBytes),
   ]);
 }
 
@@ -96,7 +96,7 @@ export function base256(value: bigint, length: number): Buffer {
 }
 
 function padded(content: Buffer): Buffer {
-  return Buffer.concat([content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)]);
+  return Buffer.concat([content, Buffer.alloc((blockBytes - (content.length % blockBytes)) % blockBytes)]);
 }
 
 function put(block: Buffer, [at, length]: readonly [number, number], field: Field): void {

@@ -22,8 +22,8 @@ export interface ZipFields {
   readonly offset?: number;
 }
 
-const DESCRIPTOR_FLAG = 8;
-const UTF8_FLAG = 0x800;
+const descriptorFlag = 8;
+const utf8Flag = 0x800;
 
 export function zipOf(...entries: readonly ZipFields[]): Buffer {
   const bodies: Buffer[] = [];
@@ -57,7 +57,7 @@ function encode(fields: ZipFields, at: number): { local: Buffer; central: Buffer
   const entry = { method: 8, flags: 0, mode: 0o100644, hasDescriptor: false, isZip64: false, offset: at, ...fields };
   const name = Buffer.from(entry.name);
   const { body, ...sums } = measure(entry, entry.method);
-  const shared = { method: entry.method, flags: entry.flags | UTF8_FLAG | (entry.hasDescriptor ? DESCRIPTOR_FLAG : 0) };
+  const shared = { method: entry.method, flags: entry.flags | utf8Flag | (entry.hasDescriptor ? descriptorFlag : 0) };
   const local = common(name, { ...shared, ...(entry.hasDescriptor ? { crc: 0, compressed: 0, size: 0 } : sums) });
   const descriptor = entry.hasDescriptor
     ? numbers([0x08074b50, sums.crc, sums.compressed, sums.size])

@@ -1,7 +1,7 @@
 import { base256, gnuLong, paxEntry, tarEntry, tarHeader, type TarFields } from "../archives/tar.ts";
 import type { Random } from "./random.ts";
 
-const BLOCK = 512;
+const blockBytes = 512;
 
 const plainNames = [
   "a",
@@ -25,7 +25,7 @@ export function makeTar(random: Random): Buffer[] {
   const parts: Buffer[] = [];
   const count = 1 + random.below(6);
   for (let i = 0; i < count; i++) parts.push(...entryParts(random));
-  for (let i = random.pick([2, 2, 2, 2, 0, 1, 3, 20]); i > 0; i--) parts.push(Buffer.alloc(BLOCK));
+  for (let i = random.pick([2, 2, 2, 2, 0, 1, 3, 20]); i > 0; i--) parts.push(Buffer.alloc(blockBytes));
   if (random.chance(12)) parts.push(...entryParts(random));
   if (random.chance(20)) parts.push(Buffer.from("trailing"));
   return parts;
@@ -114,10 +114,10 @@ function entryBlock(random: Random, fields: TarFields): Buffer {
 /** One byte changed, with the checksum made right again or not. */
 function flipped(random: Random, block: Buffer, isMended: boolean): Buffer {
   const changed = Buffer.from(block);
-  changed[random.below(isMended ? BLOCK : changed.length)]! ^= 1 << random.below(8);
+  changed[random.below(isMended ? blockBytes : changed.length)]! ^= 1 << random.below(8);
   if (!isMended) return changed;
   changed.fill(0x20, 148, 156);
-  const sum = changed.subarray(0, BLOCK).reduce((total, byte) => total + byte, 0);
+  const sum = changed.subarray(0, blockBytes).reduce((total, byte) => total + byte, 0);
   changed.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
   return changed;
 }
