@@ -241,6 +241,17 @@ describe("house rules", () => {
     expect(exporters.filter((file) => !isUnder(file, "api"))).toEqual([]);
   });
 
+  it("what the rooms of the core export as functions says what it does", () => {
+    const core = /^src\/(archive|oci|operation|pipeline|publish|registry|select|store|verify)\//;
+    const isBare = /(?<!\*\/\n)^export (?:(?:async )?function\b|const \w+ = (?:async )?\()/m;
+    expect(
+      offenders(
+        product.filter((file) => core.test(file)),
+        isBare,
+      ),
+    ).toEqual([]);
+  });
+
   it("no test replaces a module", () => {
     const mock = new RegExp(String.raw`\bvi\.(do)?mo` + String.raw`ck\(`);
     expect(offenders(typescript.filter(isTest), mock)).toEqual([]);

@@ -87,6 +87,7 @@ function hasBytes(block: Buffer, at: number, bytes: Buffer): boolean {
   return true;
 }
 
+/** Whether every byte of `[start, end)` is zero. */
 export function isZero(buffer: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (buffer[i] !== 0) return false;
   return true;

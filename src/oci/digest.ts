@@ -7,6 +7,7 @@ import { counted } from "../text/count.ts";
 const hexLength = { sha256: 64, sha512: 128 } as const;
 type Algorithm = keyof typeof hexLength;
 
+/** Whether `text` is a digest as descriptors write it (OCI image-spec v1.1, descriptor.md, "Digests"). */
 export function isDigest(text: string): text is Digest {
   const match = /^(sha256|sha512):([a-f0-9]+)$/.exec(text);
   return match !== null && match[2]!.length === hexLength[match[1] as Algorithm];
@@ -24,6 +25,7 @@ export function parseDigest(text: string): Digest {
   );
 }
 
+/** The part before the colon. */
 export function algorithmOf(digest: Digest): Algorithm {
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
 }
@@ -33,6 +35,7 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
+/** The digest of bytes, or of a text in UTF-8. */
 export function sha256Of(bytes: Uint8Array | string): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

@@ -12,10 +12,12 @@ const indexTypes: ReadonlySet<string> = new Set([ociIndexType, dockerListType]);
 /** What a registry is asked for when the kind is not known yet. */
 export const acceptedTypes: readonly string[] = [ociIndexType, ociManifestType, dockerListType, dockerManifestType];
 
+/** Whether it is an image manifest, of OCI or of Docker. */
 export function isManifestType(mediaType: string): boolean {
   return manifestTypes.has(mediaType);
 }
 
+/** Whether it is an index, of OCI or of Docker. */
 export function isIndexType(mediaType: string): boolean {
   return indexTypes.has(mediaType);
 }

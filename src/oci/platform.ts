@@ -16,6 +16,7 @@ export function parsePlatform(text: string): Platform {
   return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }
 
+/** `os/architecture[/variant]`, as `parsePlatform` reads it. */
 export function formatPlatform(platform: Platform): string {
   const parts = [platform.os, platform.architecture, platform.variant].filter(
     (part) => part !== undefined && part !== "",

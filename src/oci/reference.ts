@@ -35,6 +35,7 @@ const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const hostPattern = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?$/;
 const maxRepositoryLength = 255;
 
+/** Whether a registry takes it for a tag (distribution-spec v1.1, "Pulling manifests"). */
 export function isTag(text: string): boolean {
   return tagPattern.test(text);
 }
@@ -46,6 +47,7 @@ export function digestIn(text: string): Digest | undefined {
   throw new CodedError("InvalidReference", `"${printable(text, 130)}" is neither a tag nor a digest`);
 }
 
+/** Whether a tag or a digest is named at all. */
 export function namesVersion({ tag, digest }: Version): boolean {
   return tag !== undefined || digest !== undefined;
 }

@@ -35,6 +35,7 @@ function isMeantAsArchive({ descriptor }: Layer, begins: string | undefined, nam
   return saysType || (begins !== undefined && !compressedFileType.test(type));
 }
 
+/** The error for a layer that is to be extracted and cannot be, with what to write instead. */
 export function notAnArchive(layer: Layer, found: Content): CodedError {
   const { digest, mediaType } = layer.descriptor;
   const begins = found.archive === "none" ? found.begins : undefined;

@@ -26,6 +26,7 @@ export const copy: Operation = async (layers, options, io) => {
   return await copySpooled(layer, await spoolLayer(layer, 0, io), options, io);
 };
 
+/** `copy` of a layer that is on disk already. @throws InvalidTemplate, ArchiveUnsafePath, StorageFailed */
 export async function copySpooled(
   layer: Layer,
   spooled: SpooledLayer,

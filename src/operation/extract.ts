@@ -126,11 +126,16 @@ export async function publishable(
   return { tree, skipped: { symlinks, special, ignored: leftOut.files }, leftOut: leftOut.examples };
 }
 
+/** Writes what was extracted to `artifact.tar.gz` in the scratch directory. @throws StorageFailed, Aborted */
 export async function writeTree({ tree, ...left }: ReadyTree, io: OperationIO): Promise<OperationResult> {
   const path = join(io.dir, "artifact.tar.gz");
   return { blob: { path, ...(await writeArchive(tree, path, io.signal)), verbatim: false }, ...left };
 }
 
+/**
+ * What a layer may expand to.
+ * @param shared bytes that the layers which are extracted together have expanded to so far
+ */
 export function budgetFor(layer: Layer, io: Pick<OperationIO, "limits">, shared = { expandedBytes: 0 }): Budget {
   return new Budget(io.limits, layer.descriptor.size, shared);
 }

@@ -6,6 +6,9 @@ import { compressionOf, type Content } from "../archive/sniff.ts";
 import type { OperationOptions } from "./operation.ts";
 import { expandTemplate, safePath, type TemplateValues } from "./template.ts";
 
+/**
+ * The title annotation of a layer (OCI image-spec v1.1, annotations.md); undefined where it has none, or an empty one.
+ */
 export function titleOf(layer: Layer): string | undefined {
   return layer.descriptor.annotations?.[titleKey] || undefined;
 }

@@ -78,6 +78,7 @@ export async function sniffFile(path: string): Promise<{ content: Content; head:
   }
 }
 
+/** The content of a file of ours, in chunks of 256 KiB. */
 export function readFileChunks(path: string): AsyncIterable<Buffer> {
   return createReadStream(path, { highWaterMark: 256 * 1024 });
 }

@@ -56,6 +56,7 @@ export interface Recipes {
   readonly copied: string;
 }
 
+/** The recipes of a selection: equal ones make equal artifacts. */
 export function recipesFor(context: Omit<BuildContext, "dir">, selection: Selection): Recipes {
   const { name: repository } = contentRepository(context);
   const { layers, isUndecided = false } = selection;

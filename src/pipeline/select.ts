@@ -23,6 +23,7 @@ export async function selectContent(
   return await selectFound(selectRequest(context, onDecision));
 }
 
+/** What `selectFound` is asked for a spec. */
 export function selectRequest(
   { spec, repository, resolved, found, limits, signal }: Omit<BuildContext, "dir">,
   onDecision?: (decision: Decision) => void,

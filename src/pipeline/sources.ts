@@ -58,6 +58,10 @@ export function localSources(options: Pick<SourceOptions, "registry" | "kube" | 
   return clusterSources({ ...options, clouds, limits: defaultLimits, defaultServiceAccount: "" });
 }
 
+/**
+ * Sources with the Secrets, accounts and identities that the Kubernetes API has; what they read is shared between
+ * objects.
+ */
 export function clusterSources(options: SourceOptions): ClusterSources {
   const reads = new SharedReads(sharedReadsDefaults);
   return {

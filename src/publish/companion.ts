@@ -39,6 +39,7 @@ export interface Companion<T extends KubeObject> extends CompanionIdentity<T> {
 /** `leftover`: made for an ArtifactRepository of this name that is gone. */
 type Standing = "ours" | "leftover" | "foreign";
 
+/** The metadata that every companion has: its owner's name, and its owner as owner. */
 export function companionMetadata(owner: CompanionOwner, fieldManager: string): ObjectMeta {
   const { name, namespace } = owner;
   return { name, namespace, labels: { [MANAGED_BY_LABEL]: fieldManager }, ownerReferences: [referenceTo(owner)] };

@@ -43,6 +43,7 @@ export async function fetchSmall(
 /** Errors that say that a manifest cannot be one of ours. */
 const foreign = new Set(["ManifestInvalid", "ManifestTooLarge"]);
 
+/** Whether an error says that what stands there is somebody else's. */
 export const isForeign = (error: unknown): boolean => foreign.has(codeOf(error));
 
 /**

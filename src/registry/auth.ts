@@ -44,6 +44,7 @@ export interface Tried {
   refusal?: { readonly challenge: string; readonly error: unknown };
 }
 
+/** The beginning of a request. */
 export const nothingTried = (): Tried => ({ values: [], scopes: new Set() });
 
 type Known =

@@ -69,6 +69,10 @@ export async function writeAtomically(
   }
 }
 
+/**
+ * The error of the file system as NotFound or StorageFailed; a coded one stays what it is.
+ * @param name of the file, for the message
+ */
 export function fileError(error: unknown, name: string): CodedError {
   if (error instanceof CodedError) return error;
   const missing = error instanceof Error && "code" in error && error.code === "ENOENT";

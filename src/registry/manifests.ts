@@ -15,6 +15,7 @@ const accept = acceptedTypes.join(", ");
 /** Manifests of one repository that have been read and checked, by digest. */
 type ManifestMemo = LRUCache<string, Buffer>;
 
+/** @param maxBytes of all manifests in it together */
 export const createMemo = (maxBytes: number): ManifestMemo =>
   new LRUCache({ maxSize: maxBytes, sizeCalculation: (bytes) => bytes.length + 1 });
 

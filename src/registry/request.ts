@@ -34,6 +34,7 @@ export function isAnswer(accept: RegistryRequest["accept"], status: number): boo
 /** How long it may take depends on its size. */
 export const isUpload = ({ traffic, body }: RegistryRequest): boolean => traffic === "bulk" && body !== undefined;
 
+/** How long an answer may take; RegistryTimeout where it takes longer. @param name of the request, for the message */
 export const answerWithin = (name: string, ms: number): TimeLimit => ({
   ms,
   late: () =>

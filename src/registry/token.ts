@@ -102,6 +102,7 @@ async function post(
   return await ask(realm, { "content-type": "application/x-www-form-urlencoded" }, form.toString());
 }
 
+/** The value of `Authorization` (RFC 7617). It is a credential. */
 export function basicHeader({ username, password }: { username: string; password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 }

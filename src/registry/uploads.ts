@@ -77,6 +77,10 @@ async function start(job: Job): Promise<Upload> {
   return { url: locationOf(response), offset: 0 };
 }
 
+/**
+ * Where an upload goes on.
+ * @throws RegistryResponseInvalid where `Location` is missing or not a URL; EndpointRefused
+ */
 export function locationOf(response: HttpResponse): URL {
   const location = response.header("location");
   if (location === undefined)
@@ -132,11 +136,16 @@ export function nextLocation(response: HttpResponse, upload: Upload): URL {
   return response.header("location") === undefined ? upload.url : locationOf(response);
 }
 
+/** The headers of a body of `length` bytes. */
 export const lengthHeaders = (length: number): Headers => ({
   "content-type": "application/octet-stream",
   "content-length": String(length),
 });
 
+/**
+ * `Content-Range` of a chunk (distribution-spec v1.1, "Pushing a blob in chunks"): both ends count, and no unit is
+ * named.
+ */
 export const rangeHeader = (offset: number, length: number): Headers => ({
   "content-range": `${offset}-${offset + length - 1}`,
 });

@@ -36,6 +36,7 @@ export function layersOf(node: ManifestNode): Layer[] {
     .filter((layer) => !isEmpty(layer));
 }
 
+/** The config of a manifest, as if it were a layer; its ordinal is -1. */
 export function configOf(node: ManifestNode): Layer {
   return { descriptor: node.manifest.config, node, ordinal: -1 };
 }

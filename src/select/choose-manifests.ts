@@ -57,10 +57,12 @@ export async function* survey({
   }
 }
 
+/** The manifests that were read, in walk order. */
 export function nodesOf({ visits }: Survey): ManifestNode[] {
   return visits.flatMap((visit) => (visit.kind === "manifest" ? [visit.node] : []));
 }
 
+/** What could not be read, each with how many manifests were read before it. */
 export function missingOf({ visits }: Survey): Missing[] {
   let before = 0;
   return visits.flatMap((visit) => {

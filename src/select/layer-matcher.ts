@@ -14,6 +14,7 @@ export interface LayerMatcher {
   readonly reject: (descriptor: Descriptor) => string | undefined;
 }
 
+/** The matcher of a selector; without one it takes every layer. */
 export function layerMatcher(selector: LayerSelector = unconditional): LayerMatcher {
   return matcherOf(selector);
 }

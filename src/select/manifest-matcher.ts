@@ -65,6 +65,7 @@ function createMatcher(selector: IndexSelector): ManifestMatcher {
   };
 }
 
+/** Whether a child of an index is BuildKit's attestation for another child. */
 export function isAttestation({ annotations }: Descriptor): boolean {
   return annotations !== undefined && Object.hasOwn(annotations, referenceType);
 }

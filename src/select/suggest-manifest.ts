@@ -30,6 +30,7 @@ export interface Candidate {
   readonly annotations: Annotations;
 }
 
+/** A manifest that was fetched, as a candidate. */
 export function candidateOf(node: ManifestNode): Candidate {
   return { descriptor: node.descriptor, type: node.effectiveType, annotations: node.effectiveAnnotations };
 }

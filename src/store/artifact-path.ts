@@ -48,6 +48,7 @@ export function digestOfFile(file: string): Digest {
   return hex.length === 64 ? `sha256:${hex}` : `sha512:${hex}`;
 }
 
+/** Whether a name below an owner's directory is one of `artifactFile`. */
 export function isArtifactFile(file: string): boolean {
   return filePattern.test(file);
 }

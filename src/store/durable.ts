@@ -150,6 +150,7 @@ function notADirectory(relative: string): CodedError {
   );
 }
 
+/** Whether an error of the file system has one of these codes, such as ENOENT. */
 export function hasErrno(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
 }

@@ -26,6 +26,7 @@ export const fluxConfigDigest: Digest = sha256Of(fluxConfig);
 
 const epoch = "1970-01-01T00:00:00Z";
 
+/** `kind/namespace/name`: how a pushed manifest says whose it is. */
 export function ownerMark(owner: Owner): string {
   return `${owner.kind.toLowerCase()}/${owner.namespace}/${owner.name}`;
 }

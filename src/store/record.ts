@@ -43,6 +43,7 @@ export interface OwnerState {
 
 export const stateFile = "state.json";
 
+/** The state as it stands in its file, which `parseState` reads. */
 export function formatState(state: OwnerState): string {
   return `${JSON.stringify(state)}\n`;
 }

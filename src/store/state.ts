@@ -42,6 +42,7 @@ export async function readState(directory: string): Promise<OwnerState | undefin
   }
 }
 
+/** Replaces the state of an owner, whole or not at all. @throws what the file system refuses */
 export async function writeState(directory: string, state: OwnerState, createFile: CreateFile): Promise<void> {
   await placeFile(join(directory, stateFile), async (temp) => {
     const handle = await createFile(temp);
@@ -68,6 +69,7 @@ export async function listFiles(directory: string): Promise<StoredFile[]> {
   return files;
 }
 
+/** The names in a directory; none where there is no directory. @throws what the file system refuses */
 export async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

@@ -28,6 +28,9 @@ export function artifactOf(storage: Storage, owner: Owner, record: ArtifactRecor
   return { path, url: storage.url(path), revision, digest, size, lastUpdateTime, metadata };
 }
 
+/**
+ * The artifact that an owner's state names; undefined where there is none. Its file may be gone. @throws StorageFailed
+ */
 export async function currentArtifact(storage: Storage, owner: Owner): Promise<Artifact | undefined> {
   const directory = await findDirectory(storage.root, ownerDirectory(owner));
   const state = directory === undefined ? undefined : await readState(directory);
@@ -95,6 +98,7 @@ async function isCurrent(storage: Storage, owner: Owner, { digest, path, revisio
   return stored !== undefined && stored.digest === digest && stored.path === path && stored.revision === revision;
 }
 
+/** Whether the file is there in its size; it is not read. @throws what the file system refuses */
 export async function isThere(
   directory: string,
   { digest, size }: Pick<ArtifactRecord, "digest" | "size">,

@@ -12,6 +12,7 @@ import { matches, takeStaged, writeStream } from "./stage.ts";
 import { listFiles, readState, writeState } from "./state.ts";
 import { artifactOf, isThere, type Storage } from "./stored-artifact.ts";
 
+/** See `ArtifactStore.publish`. */
 export async function publish(storage: Storage, request: PublishRequest, signal: AbortSignal): Promise<Artifact> {
   const { owner, blob, revision, metadata } = request;
   const { contentDigest } = blob;

@@ -64,6 +64,7 @@ export function assertIdentity(signer: Omit<Signer, "signedAt">, rules: readonly
   );
 }
 
+/** A signer for messages: somebody else's text, cut and without control characters. */
 export function formatSigner({ subject, issuer }: Omit<Signer, "signedAt">): string {
   const clean = (text: string): string => text.replace(/\p{Cc}/gu, "?").slice(0, 300);
   return `subject ${clean(subject)} by issuer ${clean(issuer)}`;

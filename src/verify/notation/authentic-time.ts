@@ -92,4 +92,5 @@ function rangeOf({ validFromDate, validToDate }: X509Certificate): string {
   return `valid from ${timeText(validFromDate.getTime())} to ${timeText(validToDate.getTime())}`;
 }
 
+/** @param time milliseconds since the epoch */
 export const timeText = (time: number): string => new Date(time).toISOString();

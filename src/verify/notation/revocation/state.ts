@@ -68,5 +68,6 @@ export function tagged(elements: readonly Element[], number: number): Element | 
   return childrenOf(elements.find(({ tag }) => tag === context(number)))[0];
 }
 
+/** Whether an element is one of the two times of ASN.1. */
 export const isTime = (element: Element | undefined): boolean =>
   element?.tag === derTag.utcTime || element?.tag === derTag.generalizedTime;
