@@ -27,7 +27,7 @@ export type Vouched = Signer & { readonly signedAt: number };
 /**
  * Checks, without any request, that the signature is over these bytes, and everything that the bundle says about it: each
  * timestamp is by an authority of the trusted root, each log entry is in a log of it and is about this very signature, and
- * the certificate was valid at each of the times. At least one time has to be vouched for.
+ * the certificate was valid at each of the times. What others say does not count. At least one time has to be vouched for.
  *
  * @throws VerificationFailed
  */
@@ -38,7 +38,8 @@ export async function checkEvidence(step: EvidenceStep): Promise<Vouched> {
   const { material, trust, key, logEntries, untimed } = step;
   try {
     const bundle = bundleFromJSON(step.bundle);
-    const entity = { ...toSignedEntity(bundle, material.signed), ...(key && { key }) };
+    const whole = { ...toSignedEntity(bundle, material.signed), ...(key && { key }) };
+    const entity = withoutStrangers(whole, trust, logEntries);
     assertLogs(entity, trust, logEntries);
     const signedAt = earliest(entity);
     if (signedAt === undefined) throw refused(untimed(entity));
@@ -63,6 +64,25 @@ type Material = Bundle["verificationMaterial"]["content"];
 function certificateOf(content: Material): Buffer | undefined {
   if (content.$case === "certificate") return content.certificate.rawBytes;
   return content.$case === "x509CertificateChain" ? content.x509CertificateChain.certificates[0]?.rawBytes : undefined;
+}
+
+/**
+ * Without the entries and timestamps of logs and authorities that the trusted root does not list, where the others are enough:
+ * a signer may have used more than one. Else with all of them, since what is wrong is to be told.
+ */
+function withoutStrangers(entity: SignedEntity, trust: TrustMaterial, logEntries: number): SignedEntity {
+  const isLogged = ({ logId }: SignedEntity["tlogEntries"][number]): boolean =>
+    trust.tlogs.some(({ logID }) => logID.equals(logId.keyId));
+  const isListed = (stamp: SignedEntity["timestamps"][number]): boolean => {
+    if (stamp.$case === "transparency-log") return isLogged(stamp.tlogEntry);
+    const { signerIssuer, signerSerialNumber } = stamp.timestamp;
+    return trust.timestampAuthorities.some(
+      ({ certChain: [leaf] }) => leaf?.issuer.equals(signerIssuer) && leaf.serialNumber.equals(signerSerialNumber),
+    );
+  };
+  const tlogEntries = entity.tlogEntries.filter(isLogged);
+  const listed = { ...entity, tlogEntries, timestamps: entity.timestamps.filter(isListed) };
+  return tlogEntries.length >= logEntries && earliest(listed) !== undefined ? listed : entity;
 }
 
 function assertLogs({ tlogEntries }: SignedEntity, { tlogs }: TrustMaterial, needed: number): void {

@@ -58,6 +58,8 @@ interface Options {
   /** When and by whom the signature is timestamped, and what is in its place. */
   readonly times?: readonly number[];
   readonly tsa?: TestTimestampAuthority;
+  /** Timestamps an hour earlier as well. */
+  readonly alsoBy?: TestTimestampAuthority;
   readonly stampedBytes?: Buffer;
   readonly byKey?: boolean;
 }
@@ -83,6 +85,13 @@ async function attach(options: Options = {}): Promise<void> {
   ]);
 }
 
+/** What has nothing to do with the signature. */
+const strangely: LoggedSignature = {
+  kind: "hashedrekord",
+  digest: sha256(Buffer.from("x")),
+  signature: Buffer.from("x"),
+  signer: { publicKey: Buffer.from("x") },
+};
 const bareKey = { publicKey: pair.publicKey.export({ type: "spki", format: "der" }) };
 
 interface Made {
@@ -98,10 +107,10 @@ function logged({ payload, signed, signature, signer }: Made, options: Options):
   return entries(log.entry({ kind, digest, signature, signer, ...options.logged }));
 }
 
-function timestamps(signature: Buffer, { times = [stamped], tsa = sigstore.tsa, stampedBytes }: Options) {
-  return times.map((time) => ({
-    signedTimestamp: tsa.stamp(stampedBytes ?? signature, new Date(time)).toString("base64"),
-  }));
+function timestamps(signature: Buffer, { times = [stamped], tsa = sigstore.tsa, stampedBytes, alsoBy }: Options) {
+  const own = times.map((time) => tsa.stamp(stampedBytes ?? signature, new Date(time)));
+  const others = alsoBy === undefined ? [] : [alsoBy.stamp(signature, new Date(stamped - hour))];
+  return [...own, ...others].map((stamp) => ({ signedTimestamp: stamp.toString("base64") }));
 }
 
 const manifest = async (): Promise<Buffer> =>
@@ -144,6 +153,14 @@ describe("a log of the second version", () => {
     });
     await attach();
     expect(await verify(keylessPolicy([], both))).toMatchObject({ result: "verified" });
+  });
+
+  it.each<[string, Options]>([
+    ["entries of logs", { entries: (entry) => [entry, new TestRekor("other.test").entry(strangely)] }],
+    ["timestamps of authorities", { alsoBy: new TestTimestampAuthority() }],
+  ])("counts besides %s that the root does not list", async (_, options) => {
+    await attach(options);
+    expect(await verify(newer)).toMatchObject({ result: "verified", signedAt: stamped });
   });
 
   const other = new TestRekor();
@@ -305,6 +322,7 @@ describe("verify.minAge by the time of a timestamp authority", () => {
     ["keyless, with a timestamp alone", withoutLog, { entries: () => [] }],
     ["by a key, in a log of the second version", aged(keys, hour, sigstore.newerRoot()), { byKey: true }],
     ["by a key, with a timestamp alone", aged(keys, hour, timesOnly), { byKey: true, entries: () => [] }],
+    ["by a key, with an entry of a log besides that nobody knows", aged(keys, hour, timesOnly), { byKey: true }],
   ])("%s", async (_, policy, options) => {
     const old = policy.minAgeMs === undefined ? aged(policy, hour) : policy;
     // The earliest of them counts.
