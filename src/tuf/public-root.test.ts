@@ -184,6 +184,11 @@ describe("the last good root stays", () => {
       /JSON/,
     ],
     [
+      "the mirror sends what nests without an end",
+      () => mirror.fail((path, response) => path === "timestamp.json" && (response.end("[".repeat(16_000)), true)),
+      /./,
+    ],
+    [
       "the mirror leads round in a circle",
       () => mirror.fail((path, response) => (response.writeHead(302, { location: `/${path}` }).end(), true)),
       /answers 302/,
