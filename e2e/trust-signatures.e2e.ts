@@ -1,15 +1,20 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Descriptor } from "../src/oci/types.ts";
+import type { TestCertificate } from "../src/testing/signatures/certificates.ts";
 import { legacyLayer, signWith, simpleSigning } from "../src/testing/signatures/cosign-signatures.ts";
+import { jwsLayer } from "../src/testing/signatures/notation-signatures.ts";
 import { TestSigstore } from "../src/testing/signatures/sigstore.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { startCluster } from "./cluster.ts";
 import type { ControlPlane } from "./controlplane.ts";
 import { crane, digestOfTag } from "./crane.ts";
 import { condition, type KubeObject } from "./kube.ts";
+import { OpensslAuthority } from "./openssl-authority.ts";
 import { type PrivateSigstore, type SignOptions, startPrivateSigstore } from "./private-sigstore.ts";
-import { pushArtifact } from "./push.ts";
+import { digestOf, pushArtifact, pushIndex } from "./push.ts";
 import { type Registry } from "./registry.ts";
 import {
   artifactRepository,
@@ -222,6 +227,86 @@ describe("what cosign signs with Rekor v2 and a timestamp authority", () => {
     const newer = await plane.admin.waitFor(repositoryRef(name), "the newer version", isNewer, 30_000);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(until));
     expect(condition(newer, "ArtifactOutdated")).toBeUndefined();
+  });
+});
+
+describe("a notation signature whose authority says what it has revoked", () => {
+  let authority: OpensslAuthority;
+
+  /** Signed by a certificate of the authority, and timestamped. */
+  async function sign(name: string, signer: TestCertificate): Promise<void> {
+    const path = `notarized/${name}`;
+    await crane(["copy", `${registry.host}/flux/app:1.0.0`, `${registry.host}/${path}:1.0.0`]);
+    const accept = "application/vnd.oci.image.manifest.v1+json";
+    const answer = await fetch(`${registry.url}/v2/${path}/manifests/1.0.0`, { headers: { accept } });
+    const manifest = Buffer.from(await answer.arrayBuffer());
+    const root: Descriptor = { mediaType: accept, digest: digestOf(manifest), size: manifest.length };
+    const issuer = { ...signer, certificate: new X509Certificate(await authority.root()) };
+    const { bytes, ...layer } = jwsLayer(root, [signer, issuer], { timestamp: (data) => authority.timestamp(data) });
+    const artifactType = "application/vnd.cncf.notary.signature";
+    const layers = [{ ...layer, bytes: Buffer.from(bytes) }];
+    const referrer = await pushArtifact(registry, path, undefined, { artifactType, layers, subject: root });
+    await pushIndex(registry, path, root.digest.replace(":", "-"), { manifests: [referrer] });
+  }
+
+  const byAuthority = { provider: "notation", secretRef: { name: "authority" } };
+
+  beforeAll(async () => {
+    authority = await OpensslAuthority.start(workspace);
+    const policy = {
+      name: "all",
+      registryScopes: ["*"],
+      signatureVerification: { level: "strict" },
+      trustStores: ["ca:notary", "tsa:notary"],
+      trustedIdentities: ["x509.subject: C=US, ST=WA, O=Notary"],
+    };
+    const document = JSON.stringify({ version: "1.0", trustPolicies: [policy] });
+    await plane.admin.create(secret("authority", { "trustpolicy.json": document, "ca.crt": await authority.root() }));
+  });
+
+  it.each([
+    ["asked", "/ocsp"],
+    ["listed", "/nothing"],
+  ])("is good by OCSP, or by the list: %s", async (name, path) => {
+    const servers = { ocsp: `${authority.url}${path}`, list: `${authority.url}/list/${name}` };
+    await sign(name, await authority.issue(name, "signer", servers));
+    await plane.admin.create(signed(name, `notarized/${name}`, byAuthority));
+    expect(condition(await readyRepository(plane, name), "SourceVerified")?.message).toContain(`CN=${name}`);
+  });
+
+  it.each([
+    ["withdrawn", "/ocsp"],
+    ["delisted", "/nothing"],
+  ])("is refused once its certificate was revoked: %s", async (name, path) => {
+    const servers = { ocsp: `${authority.url}${path}`, list: `${authority.url}/list/${name}` };
+    await sign(name, await authority.issue(name, "signer", servers));
+    await authority.revoke(name);
+    await plane.admin.create(signed(name, `notarized/${name}`, byAuthority));
+    await expectNothing(name);
+    const message = condition(await refused(name), "SourceVerified")?.message;
+    expect(message).toMatch(new RegExp(`CN=${name} was revoked on .* \\(keyCompromise\\)`));
+  });
+
+  it("is refused where nobody answers", async () => {
+    const servers = { ocsp: `${authority.url}/nothing`, list: `${authority.url}/nothing` };
+    await sign("unasked", await authority.issue("unasked", "signer", servers));
+    await plane.admin.create(signed("unasked", "notarized/unasked", byAuthority));
+    await expectNothing("unasked");
+    expect(condition(await refused("unasked"), "SourceVerified")?.message).toContain("is not known");
+  });
+
+  it("outlives its certificate by a timestamp, which also has an age", async () => {
+    const notAfter = new Date(Date.now() + 5000);
+    await sign("brief", await authority.issue("brief", "signer", { ocsp: `${authority.url}/ocsp`, notAfter }));
+    await setTimeout(Math.max(0, notAfter.getTime() + 1000 - Date.now()));
+    await plane.admin.create(signed("brief", "notarized/brief", byAuthority));
+    await ready("brief");
+    await plane.admin.create(signed("young", "notarized/brief", { ...byAuthority, minAge: "72h" }));
+    await plane.admin.waitFor(
+      repositoryRef("young"),
+      "too young",
+      (object) => condition(object, "Ready")?.message?.includes("verify.minAge lets it be taken at") ?? false,
+    );
   });
 });
 

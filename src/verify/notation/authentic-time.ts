@@ -80,7 +80,9 @@ async function timestampOf(
   const { from, to } = found;
   const invalid = invalidAt(chain, from, to);
   if (invalid !== undefined)
-    return bad(`${subjectOf(invalid)} was not valid when it was timestamped, at ${timeText(to)} (${rangeOf(invalid)})`);
+    return bad(
+      `${subjectOf(invalid)} was not valid when it was timestamped, between ${timeText(from)} and ${timeText(to)} (${rangeOf(invalid)})`,
+    );
   const links = provenLinks(found.chain, ({ raw }) => policy.certificates.some((trusted) => trusted.raw.equals(raw)));
   const { problem, until } = await chainState(links, { answers, now, signedAt: undefined, signal });
   return problem === undefined
