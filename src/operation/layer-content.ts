@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { headBytes, sniff, type Content } from "../archive/sniff.ts";
 import { SpoolWriter, storageFailed } from "../archive/spool.ts";
+import { YoungBuffers } from "../archive/young-buffers.ts";
 import { algorithmOf, sha256Stream } from "../oci/digest.ts";
 import type { Digest, Layer } from "../oci/types.ts";
 import type { OperationIO } from "./operation.ts";
@@ -46,6 +47,7 @@ export async function spoolLayer(
   const { digest, size } = layer.descriptor;
   const hash = algorithmOf(digest) === "sha256" ? undefined : sha256Stream();
   const spool = await SpoolWriter.create(path);
+  const young = new YoungBuffers();
   try {
     for await (const chunk of layerBytes(layer, io)) {
       hash?.update(chunk);
@@ -53,6 +55,8 @@ export async function spoolLayer(
       // The disk works while the chunk is looked at.
       await look?.(chunk);
       await written;
+      // Whoever decompresses them on the way does it there.
+      if (look === undefined) young.add(chunk.length);
     }
   } catch (error) {
     await spool.abandon();
