@@ -21,9 +21,7 @@ export type ReadRoot = (signal: AbortSignal) => Promise<string>;
 /** The names of the flags are those of controller and command line. @throws InvalidSpec for a wrong URL, a file that cannot be read */
 export async function sigstoreRoot(options: SigstoreRootOptions, stopping: AbortSignal): Promise<ReadRoot> {
   const { mirror, rootFile, proxy } = options;
-  const { protocol } = URL.canParse(mirror) ? new URL(mirror) : { protocol: "" };
-  if (protocol !== "https:" && protocol !== "http:")
-    throw new CodedError("InvalidSpec", `--sigstore-tuf-mirror is "${mirror}"; write a URL with https:// or http://`);
+  checkMirror(mirror);
   const root = new PublicRoot(
     {
       ...options,
@@ -36,6 +34,16 @@ export async function sigstoreRoot(options: SigstoreRootOptions, stopping: Abort
     stopping,
   );
   return async (signal) => await root.current(signal);
+}
+
+/** @throws InvalidSpec, which repeats no password */
+function checkMirror(mirror: string): void {
+  const url = URL.canParse(mirror) ? new URL(mirror) : undefined;
+  const fail = (problem: string): CodedError => new CodedError("InvalidSpec", `--sigstore-tuf-mirror ${problem}`);
+  if (url !== undefined && (url.username !== "" || url.password !== ""))
+    throw fail("carries a user or password; a mirror is read without, since everything in it is signed");
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    throw fail(`is "${mirror}"; write a URL with https:// or http://`);
 }
 
 /** The same connections that registries get: proxies of the environment, the system's certificates. */

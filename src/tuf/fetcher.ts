@@ -55,15 +55,18 @@ async function open(url: URL, options: FetchOptions, signal: AbortSignal): Promi
     await body.dump({ limit: 64 * 1024, signal }).catch(() => undefined);
     const next =
       redirects.has(statusCode) && count < options.maxRedirects ? nextOf(at, headers["location"]) : undefined;
-    if (next === undefined) throw new options.HttpError(`${at.href} answers ${statusCode}`, statusCode);
+    if (next === undefined) throw new options.HttpError(`${nameOf(at)} answers ${statusCode}`, statusCode);
     at = next;
   }
 }
+
+/** Without its query, in which object stores have signatures. */
+const nameOf = ({ origin, pathname }: URL): string => `${origin}${pathname}`;
 
 /** Where a redirect leads. @throws for anything but HTTPS, or HTTP from HTTP */
 function nextOf(from: URL, location: unknown): URL | undefined {
   if (typeof location !== "string" || !URL.canParse(location, from.href)) return undefined;
   const next = new URL(location, from.href);
   if (next.protocol === "https:" || next.protocol === from.protocol) return next;
-  throw new Error(`${from.href} leads to ${next.protocol}//, which is not followed`);
+  throw new Error(`${nameOf(from)} leads to ${next.protocol}//, which is not followed`);
 }

@@ -302,6 +302,19 @@ describe("a signal", () => {
   });
 });
 
+it("does not repeat what a redirect was signed with", async () => {
+  const moved = await repository.serve();
+  moved.fail((_, response) => (response.writeHead(403).end(), true));
+  mirror.fail((path, response) => {
+    const isRoot = path.endsWith("root.json");
+    response.writeHead(isRoot ? 404 : 302, { location: `${moved.url}/${path}?signature=hunter2` }).end();
+    return true;
+  });
+  await expect(open().current(signal)).rejects.toThrow(/timestamp\.json answers 403$/);
+  expect(String(last()?.error)).not.toContain("hunter2");
+  await moved.close();
+});
+
 it("follows redirects, as mirrors on object stores need", async () => {
   const moved = await repository.serve();
   mirror.fail((path, response) => (response.writeHead(307, { location: `${moved.url}/${path}` }).end(), true));

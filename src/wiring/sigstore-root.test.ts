@@ -72,6 +72,10 @@ describe("the controller's trusted root of Sigstore", () => {
 
   it.each([
     ["--sigstore-tuf-mirror=ftp://mirror.test", /--sigstore-tuf-mirror is "ftp:\/\/mirror.test"; write a URL/],
+    [
+      "--sigstore-tuf-mirror=https://user:hunter2@mirror.test",
+      /^--sigstore-tuf-mirror carries a user or password(?!.*hunter2)/,
+    ],
     ["--sigstore-tuf-mirror=mirror.test", /write a URL with https/],
     ["--sigstore-tuf-root=/nowhere/root.json", /--sigstore-tuf-root \/nowhere\/root.json cannot be used/],
     [`--sigstore-tuf-root=${import.meta.filename}`, /cannot be used: is not JSON/],
