@@ -52,6 +52,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
     kind: { group: GROUP, kind: KIND },
   });
   const metrics = createMetrics({ kind: { group: GROUP, version: VERSION, kind: KIND }, concurrent: flags.concurrent });
+  const publicRoot = await controllerRoot(config, { logger, metrics }, signal);
   await makeDirectory(flags["storage-path"]).catch((error: unknown) => {
     throw storageFailed(error);
   });
@@ -63,7 +64,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
     burst: flags["kube-api-burst"],
     userAgent: component,
   });
-  const controller = new Controller(config, { logger, metrics, kube });
+  const controller = new Controller(config, { logger, metrics, kube, publicRoot });
   try {
     await controller.run(signal);
   } finally {
@@ -75,6 +76,8 @@ interface Process {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly kube: KubeConnection;
+  /** Undefined: the one that came along. */
+  readonly publicRoot: Awaited<ReturnType<typeof controllerRoot>>;
 }
 
 /** What only the leader has. */
@@ -236,7 +239,7 @@ class Controller {
 
   async #deps({ registry, servers, caches, announce }: LeaderParts, signal: AbortSignal): Promise<Deps> {
     const { flags, azure } = this.#config;
-    const { logger, metrics, kube } = this.#process;
+    const { logger, metrics, kube, publicRoot } = this.#process;
     const sources = clusterSources({
       registry,
       kube: kube.client,
@@ -250,7 +253,7 @@ class Controller {
         kube: kube.client,
         sources,
         servers,
-        publicRoot: await controllerRoot(this.#config, this.#process, signal),
+        publicRoot,
         ask: askOutside({ ...registryDefaults, environmentProxy: this.#config.proxy }),
         announce,
         meter: metrics,
