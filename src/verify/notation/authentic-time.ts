@@ -59,6 +59,8 @@ function invalidAt(chain: Envelope["chain"], from: number, to: number): X509Cert
   return chain.find(({ validFromDate, validToDate }) => from < validFromDate.getTime() || to > validToDate.getTime());
 }
 
+const advice = 'override authenticTimestamp with "log" in the trust policy';
+
 /** Its authority may be revoked just as a signer, and that is enforced with it, whatever is to be done about signers. */
 async function timestampOf(
   { chain, signature, timestamp }: Envelope,
@@ -84,7 +86,7 @@ async function timestampOf(
       `${subjectOf(invalid)} was not valid when it was timestamped, between ${timeText(from)} and ${timeText(to)} (${rangeOf(invalid)})`,
     );
   const links = provenLinks(found.chain, ({ raw }) => policy.certificates.some((trusted) => trusted.raw.equals(raw)));
-  const { problem, until } = await chainState(links, { answers, now, signedAt: undefined, signal });
+  const { problem, until } = await chainState(links, { answers, now, signedAt: undefined, signal, advice });
   return problem === undefined
     ? { problem, signedAt: to, until }
     : bad(`of its timestamp countersignature: ${problem}`);

@@ -133,6 +133,8 @@ function expiryProblem({ expiry }: Envelope, now: number): Problem {
   return expiry !== undefined && expiry <= now ? `it expired on ${timeText(expiry)}` : undefined;
 }
 
+const advice = 'override revocation with "log" or "skip" in the trust policy';
+
 /** Where its chain is not proven, its certificates may name any address: nobody is asked, and nothing is known. */
 async function revocationOf(
   envelope: Envelope,
@@ -143,7 +145,7 @@ async function revocationOf(
   const stores = statement.stores.includes(storeOf(envelope)) ? policy.certificates : [];
   const links = provenLinks(chain, (certificate) => isIn(stores, certificate));
   if (stores.length > 0 && chain.some((certificate) => isIn(stores, certificate)))
-    return await chainState(links, { answers, now, signedAt, signal });
+    return await chainState(links, { answers, now, signedAt, signal, advice });
   const named = chain.slice(0, -1).find((certificate) => namesServers(certificate));
   const problem =
     named && `whether ${subjectOf(named)} was revoked is not asked, since nobody who is trusted has issued it`;

@@ -1,4 +1,4 @@
-import { constants, type KeyObject } from "node:crypto";
+import { constants, type KeyObject, type X509Certificate } from "node:crypto";
 import { isSignedBy, pss, type SignatureForm } from "../check-signature.ts";
 import { childrenOf, type Element, readOid } from "./der.ts";
 
@@ -34,11 +34,25 @@ export interface Signed {
   readonly signature: Uint8Array;
 }
 
-/** Whether the key has made the signature, with an algorithm that goes with it and is sound. @throws RangeError for no DER */
-export function isMadeBy(key: KeyObject, { algorithm, digest, data, signature }: Signed): boolean {
+/**
+ * Whether the certificate's key has made the signature, with an algorithm that goes with it and is sound.
+ *
+ * @throws RangeError for no DER
+ */
+export function isMadeBy(certificate: X509Certificate, { algorithm, digest, data, signature }: Signed): boolean {
   const scheme = schemeOf(algorithm, digest);
-  if (scheme === undefined || key.asymmetricKeyType?.replace("rsa-pss", "rsa") !== scheme.type) return false;
+  const key = keyOf(certificate);
+  if (scheme === undefined || key?.asymmetricKeyType?.replace("rsa-pss", "rsa") !== scheme.type) return false;
   return isSignedBy(key, scheme, data, signature);
+}
+
+/** Undefined for one that OpenSSL cannot read: a certificate holds it unread. */
+function keyOf(certificate: X509Certificate): KeyObject | undefined {
+  try {
+    return certificate.publicKey;
+  } catch {
+    return undefined;
+  }
 }
 
 function schemeOf(

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { verifyLimits } from "../../config.ts";
+import { registryDefaults, verifyLimits } from "../../config.ts";
 import { codeOf, messageOf } from "../../errors.ts";
+import { askOutside } from "../../registry/ask.ts";
 import {
   codeSigning,
   der,
@@ -19,6 +20,12 @@ import {
 } from "../../testing/signatures/certificates.ts";
 import { coseLayer, jwsLayer, notationType } from "../../testing/signatures/notation-signatures.ts";
 import { type PolicyOptions, policyWith } from "../../testing/signatures/notation-policy.ts";
+import {
+  ocspResponse,
+  type OcspOptions,
+  ocspServers,
+  RevocationServer,
+} from "../../testing/signatures/revocation-server.ts";
 import { SignedArtifact } from "../../testing/signatures/signed-artifact.ts";
 import { TestTimestampAuthority, timestampToken, type TokenOptions } from "../../testing/signatures/timestamps.ts";
 import { aged } from "../policy.ts";
@@ -231,6 +238,49 @@ describe.each([
   ])("is refused when it is %s", async (_, change) => {
     await attach((signature) => change(token()(signature)));
     expect(await refusal()).toContain("cannot be read");
+  });
+});
+
+describe("an authority that names a server", () => {
+  let server: RevocationServer;
+  beforeEach(async () => void (server = await RevocationServer.start()));
+  afterEach(async () => await server.close());
+
+  async function stampWith(answers: OcspOptions | undefined): Promise<void> {
+    const extensions = [ocspServers(server.url("ocsp"))];
+    const tsa = makeCertificate({ subject: { CN: "tsa" }, issuer: authority.root, ...stamping, extensions });
+    if (answers !== undefined) server.answer("ocsp", ocspResponse(tsa, authority.root, answers));
+    const timestamp = (signature: Buffer): Buffer => authority.token(sha256(signature), { chain: [tsa] });
+    await artifact.refer(notationType, [jwsLayer(artifact.root, [signer, root], { timestamp })]);
+  }
+  const inquire = async (statement: PolicyOptions = {}): Promise<Verification> =>
+    await signatureVerifier(verifyLimits, Date.now, { ask: askOutside(registryDefaults) }).verify({
+      repository: artifact.repository,
+      root: artifact.root,
+      policy: policyWith({ ...stamped, ...statement }),
+      signal,
+    });
+
+  it("is asked about, and its answer ends what is known", async () => {
+    const to = ago(-hour);
+    await stampWith({ to });
+    expect(await inquire()).toMatchObject({ result: "verified", validUntil: to.getTime() });
+  });
+
+  it.each<[string, OcspOptions | undefined, RegExp]>([
+    ["was revoked", { status: { at: ago(hour), reason: 1 } }, /CN=tsa was revoked on .* \(keyCompromise\)/],
+    ["is not known", undefined, /CN=tsa was revoked is not known.*override authenticTimestamp with "log"/],
+  ])("is refused where it %s, whatever is to be done about signers", async (_, answers, message) => {
+    await stampWith(answers);
+    await expect(inquire({ override: { revocation: "skip" } })).rejects.toMatchObject({
+      code: "VerificationFailed",
+      message: expect.stringMatching(message),
+    });
+    expect(await inquire({ override: { authenticTimestamp: "log" } })).toMatchObject({
+      result: "verified",
+      signedAt: undefined,
+      warnings: [expect.stringMatching(message)],
+    });
   });
 });
 

@@ -139,7 +139,7 @@ function chainOf(
   // RFC 5652, 5.4: what is signed is a SET, though it stands there under another tag.
   const data = Buffer.concat([Buffer.from([derTag.set]), signed.raw.subarray(1)]);
   const made = { algorithm, digest, data, signature: expectTag(signature, derTag.octetString).content };
-  if (!isAbout(attributes, token, digest) || !isMadeBy(certificate.publicKey, made))
+  if (!isAbout(attributes, token, digest) || !isMadeBy(certificate, made))
     throw refused("its timestamp countersignature does not fit its content, which was changed");
   const chain = trustedChain(certificate, [...token.certificates, ...trusted], { trusted, time });
   const signingTime = attributes.get(attribute.signingTime);

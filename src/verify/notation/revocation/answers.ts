@@ -60,7 +60,8 @@ export class Answers {
       return await this.#ask(question, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new RangeError(messageOf(error), { cause: error });
+      // The address is told already, and a request to a responder in it says nothing to people.
+      throw new RangeError(messageOf(error).replace(/^(?:GET|POST) \S+: /, ""), { cause: error });
     }
   }
 }

@@ -53,7 +53,7 @@ function provenParts(body: Buffer, { issuer }: Link): Element[] {
   const parts = childrenOf(data);
   const [inner, ...rest] = parts[0]?.tag === derTag.integer ? parts.slice(1) : parts;
   const isSame = inner !== undefined && algorithm !== undefined && inner.raw.equals(algorithm.raw);
-  if (!isSame || !isMadeBy(issuer.publicKey, { algorithm, data: data.raw, signature: readBits(signature) }))
+  if (!isSame || !isMadeBy(issuer, { algorithm, data: data.raw, signature: readBits(signature) }))
     throw new RangeError("it is not signed by the certificate's issuer");
   if (!maySignLists(issuer)) throw new RangeError("its issuer may not sign lists (cRLSign)");
   return rest;

@@ -80,11 +80,11 @@ function provenData(body: Buffer, link: Link, now: number): { data: Element; res
   const parts = childrenOf(readElement(expectTag(octets, derTag.octetString).content));
   const [data, algorithm, signature] = parts;
   const signed = { algorithm, data: expectTag(data, derTag.sequence).raw, signature: readBits(signature) };
-  if (isMadeBy(link.issuer.publicKey, signed)) return { data: expectTag(data, derTag.sequence), responder: undefined };
+  if (isMadeBy(link.issuer, signed)) return { data: expectTag(data, derTag.sequence), responder: undefined };
   const responder = childrenOf(tagged(parts, 0))
     .slice(0, maxResponders)
     .map(certificateOf)
-    .find((certificate) => isMadeBy(certificate.publicKey, signed));
+    .find((certificate) => isMadeBy(certificate, signed));
   if (responder === undefined)
     throw new RangeError("it is not signed by the issuer or by a certificate that comes along");
   assertDelegated(responder, link.issuer, now);

@@ -21,6 +21,8 @@ export interface ChainState {
 interface Inquiry extends Moment {
   readonly answers: Answers;
   readonly signal: AbortSignal;
+  /** What to write to accept that nothing is known. */
+  readonly advice: string;
 }
 
 /** Addresses come from certificates. */
@@ -48,10 +50,7 @@ export async function chainState(links: readonly Link[], inquiry: Inquiry): Prom
       unknown.push(`whether ${subject} was revoked is not known: ${reasonOf(error, inquiry.signal)}`);
     }
   }
-  const problem =
-    unknown.length === 0
-      ? undefined
-      : `${unknown.join("; ")}; override revocation with "log" or "skip" in the trust policy to accept that`;
+  const problem = unknown.length === 0 ? undefined : `${unknown.join("; ")}; ${inquiry.advice} to accept that`;
   return { problem, until };
 }
 
