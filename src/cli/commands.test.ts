@@ -36,6 +36,17 @@ describe("strata", () => {
     });
   });
 
+  it.each([
+    ["--vresion", "--version"],
+    ["--hlep", "--help"],
+  ])("asks for %s whether %s was meant, and prints no list", async (written, meant) => {
+    expect(await runStrata([written])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `error: strata has no flag "${written}"; did you mean ${meant}?\nSee: strata --help\n`,
+    });
+  });
+
   it.each([[[]], [["constructor"]], [["unknown"]]])("is used wrongly with %j", async (args) => {
     const { code, stderr } = await runStrata(args);
     expect(code).toBe(2);

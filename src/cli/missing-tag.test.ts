@@ -31,3 +31,27 @@ describe.each(Object.entries(commands))("strata %s of a tag that is not there", 
     expect(lists).toHaveLength(1);
   });
 });
+
+describe.each(Object.entries(commands))("strata %s of what is not there", (_, argsOf) => {
+  it.each<[string, () => string, RegExp]>([
+    [
+      "a repository",
+      () => `oci://${registry.host}/ap:1.2.0`,
+      /there is no repository \S+\/ap, or none that is shown to who asks \(/,
+    ],
+    [
+      "a layout",
+      () => "oci-layout://nowhere:1.2.0",
+      /^error: oci-layout:\/\/nowhere is no image layout: the file oci-layout is not there \[/,
+    ],
+  ])("says that %s is not", async (_, reference, message) => {
+    const { code, stderr } = await runStrata([...argsOf(reference()), "--insecure"]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    expect(stderr).not.toContain("does not have the tag");
+  });
+});
+
+it("speaks of flags where a scheme is no reference's", async () => {
+  const { code, stderr } = await runStrata(["tree", `http://${registry.host}/app`]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("plain HTTP is asked for by --insecure")]);
+});

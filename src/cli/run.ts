@@ -2,10 +2,10 @@ import { nearestWord } from "../text/near.ts";
 import { printable } from "../text/printable.ts";
 import { type Command, type CommandIO, type ProcessIO, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
-import { overview } from "./help/overview.ts";
+import { meantCommand, overview, unknownCommand } from "./help/overview.ts";
 import { commit, version } from "../version.ts";
 import { askedFor, commonFlags } from "./flags/flags.ts";
-import { screenOf } from "./screen.ts";
+import { paint, screenOf } from "./screen.ts";
 import { fold } from "../text/fit.ts";
 
 /** @returns the exit code: 0, 1 for a failure, 2 for wrong arguments */
@@ -66,7 +66,11 @@ function withoutCommand(argv: readonly string[], io: CommandIO): number {
     io.stdout.write(fold(about, io.out.columns));
     return 0;
   }
-  io.stderr.write(problemOf(argv) + fold(overview(), io.err.columns));
+  const problem = problemOf(argv);
+  if (problem !== undefined) io.stderr.write(`${paint(io.err, "bad", "error:")} ${problem.text}\n`);
+  io.stderr.write(
+    problem?.isNear ? "See: strata --help\n" : `${problem ? "\n" : ""}${fold(overview(), io.err.columns)}`,
+  );
   return 2;
 }
 
@@ -78,13 +82,15 @@ function aboutItself(argv: readonly string[]): string | undefined {
   return argv.includes("--help") || argv.includes("-h") ? overview() : undefined;
 }
 
-/** What is wrong with a command line without a command; empty where there is nothing at all. */
-function problemOf([first]: readonly string[]): string {
-  if (first === undefined) return "";
-  if (first.startsWith("-"))
-    return `"${printable(first)}" stands where the command does; flags come after the command\n\n`;
-  const near = nearestWord(first, Object.keys(commands));
-  return `strata has no command "${printable(first)}"${near === undefined ? "" : `; did you mean ${near}?`}\n\n`;
+/** What is wrong with a command line without a command, and whether what was meant is told; undefined where there is nothing at all. */
+function problemOf([first]: readonly string[]): { readonly text: string; readonly isNear: boolean } | undefined {
+  if (first === undefined) return undefined;
+  if (!first.startsWith("-")) return { text: unknownCommand(first), isNear: meantCommand(first) !== undefined };
+  const own = ["--help", "--version"];
+  const near = own.includes(first) ? undefined : nearestWord(first, own);
+  return near === undefined
+    ? { text: `"${printable(first)}" stands where the command does; flags come after the command`, isNear: false }
+    : { text: `strata has no flag "${printable(first)}"; did you mean ${near}?`, isNear: true };
 }
 
 interface Call {

@@ -98,9 +98,18 @@ export function parseSource(text: string): Reference {
   } catch (error) {
     const code = codeOf(error);
     if (error instanceof CodedError && (code === "InvalidReference" || code === "InvalidDigest"))
-      throw new UsageError(error.message, error);
+      throw usageError(error);
     throw error;
   }
+}
+
+/** In the words of the command line. */
+function usageError(error: CodedError): UsageError {
+  const message = error.message.replace(
+    "is asked for by insecure, not by the scheme",
+    "is asked for by --insecure, not by the scheme",
+  );
+  return new UsageError(message, new CodedError(error.code, message, { cause: error.cause }));
 }
 
 /** A client, and how the flags say that its registry is reached. @throws TlsFailed (unusable --ca-file) */

@@ -77,7 +77,7 @@ function noManifest(undecided: Undecided): CodedError {
       : "there is no manifest to take";
   const found = correct(undecided);
   const message = [
-    `${asked} of ${survey.root.digest}; there ${candidates.length === 1 ? "is" : "are"}`,
+    `${asked} of ${survey.root.digest}; there ${candidates.length === 1 ? "is" : "are"}:`,
     ...list(candidates, manifestLine),
     ...(found ? [`to take ${found.digest}, write`, yaml(found.suggestion)] : []),
   ];

@@ -6,7 +6,8 @@ test.each<[string, string[], string[]]>([
   ["1.2", ["1.2.0", "1.2.1", "2.0.0"], ["1.2.0", "1.2.1"]],
   ["latest", ["main", "Latest"], ["Latest"]],
   ["stabel", ["stable", "staging"], ["stable"]],
+  ["9.9", ["1.0.0", "cfg", "mod"], []],
   ["x", [], []],
 ])("near %s among %j: %j", (wanted, tags, expected) => {
-  expect(nearTags(wanted, tags, 5).slice(0, expected.length)).toEqual(expected);
+  expect(nearTags(wanted, tags, 5).slice(0, Math.max(1, expected.length))).toEqual(expected);
 });

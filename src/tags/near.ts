@@ -7,10 +7,12 @@ const maxDistance = 3;
 /** Those of `tags` that somebody who wrote `wanted` may have meant, the likeliest first. */
 export function nearTags(wanted: string, tags: readonly string[], count: number): string[] {
   const plain = plainOf(wanted);
+  // In a short tag every character counts.
+  const max = Math.min(maxDistance, Math.ceil(plain.length / 3));
   return tags
     .slice(0, maxCompared)
-    .map((tag) => ({ tag, far: farness(plain, plainOf(tag)) }))
-    .filter(({ far }) => far <= maxDistance)
+    .map((tag) => ({ tag, far: farness(plain, plainOf(tag), max) }))
+    .filter(({ far }) => far <= max)
     .toSorted((a, b) => a.far - b.far)
     .slice(0, count)
     .map(({ tag }) => tag);
@@ -19,7 +21,7 @@ export function nearTags(wanted: string, tags: readonly string[], count: number)
 /** `v1.2.0` and `1.2.0` are written for each other most. */
 const plainOf = (tag: string): string => tag.toLowerCase().replace(/^v(?=\d)/, "");
 
-function farness(a: string, b: string): number {
+function farness(a: string, b: string, max: number): number {
   if (a === b) return 0;
-  return b.startsWith(a) || a.startsWith(b) ? 1 : editDistance(a, b, maxDistance);
+  return b.startsWith(a) || a.startsWith(b) ? 1 : editDistance(a, b, max);
 }

@@ -25,6 +25,11 @@ export async function resolveNamed(
   });
 }
 
+interface Near {
+  readonly near: readonly string[];
+  readonly text: string;
+}
+
 /** A list that cannot be had leaves out what is near. */
 async function missingTag(
   error: CodedError,
@@ -34,6 +39,7 @@ async function missingTag(
 ): Promise<CodedError> {
   const why = tag === defaultTag ? `the tag ${defaultTag}, which is taken where none is named` : `the tag ${tag}`;
   const found = await nearIn(repository, tag, signal);
+  if (found === "absent") return absent(error, repository.name);
   return new CodedError(
     "NotFound",
     `${repository.name} does not have ${why}${found === undefined ? "" : `; ${found.text}`} (${error.message})`,
@@ -41,11 +47,7 @@ async function missingTag(
   );
 }
 
-async function nearIn(
-  repository: TagLister,
-  tag: string,
-  signal: AbortSignal,
-): Promise<{ readonly near: readonly string[]; readonly text: string } | undefined> {
+async function nearIn(repository: TagLister, tag: string, signal: AbortSignal): Promise<Near | "absent" | undefined> {
   try {
     for await (const page of repository.tags(signal)) {
       const near = nearTags(tag, page, maxNear);
@@ -53,8 +55,22 @@ async function nearIn(
       if (shown === "") return undefined;
       return { near, text: near.length > 0 ? `near it are ${shown}` : `there are, among others, ${shown}` };
     }
-  } catch {
+  } catch (error) {
     signal.throwIfAborted();
+    if (codeOf(error) === "NotFound") return "absent";
   }
   return undefined;
+}
+
+/** Neither the tag nor a list of tags. A layout that is not there says so itself. */
+function absent(error: CodedError, name: string): CodedError {
+  if (error.message.startsWith(name)) return error;
+  return new CodedError(
+    "NotFound",
+    `there is no repository ${name}, or none that is shown to who asks (${error.message})`,
+    {
+      cause: error,
+      ...(error.details && { details: error.details }),
+    },
+  );
 }

@@ -100,7 +100,10 @@ async function readTrustedRoot(name: string, read: ReadSecretValues): Promise<st
 
 /** @param values every `*.pub` is a key @param place for messages @throws SecretInvalid */
 export function cosignKeyPolicy(values: ReadonlyMap<string, Buffer>, place: string): CosignKeyPolicy {
-  const keys = publicKeys(values, place, "cosign.pub");
+  return cosignKeysPolicy(publicKeys(values, place, "cosign.pub"));
+}
+
+export function cosignKeysPolicy(keys: readonly TrustedKey[]): CosignKeyPolicy {
   return { provider: "cosign", method: "keys", keys, fingerprint: fingerprint("keys", keys.map(keyBytes).sort()) };
 }
 
@@ -114,7 +117,11 @@ export function ocmPolicy(
   place: string,
   signature: string | undefined,
 ): OcmPolicy {
-  const keys = publicKeys(values, place, "ocm.pub");
+  return ocmKeysPolicy(publicKeys(values, place, "ocm.pub"), place, signature);
+}
+
+/** The same, of keys that were read. */
+export function ocmKeysPolicy(keys: readonly TrustedKey[], place: string, signature: string | undefined): OcmPolicy {
   const other = keys.find(({ key }) => !key.asymmetricKeyType?.startsWith("rsa"));
   if (other !== undefined)
     throw new CodedError("SecretInvalid", `${place}: ${other.name} is not an RSA key, and OCM signs with RSA alone`);

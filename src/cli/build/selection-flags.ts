@@ -51,12 +51,19 @@ export const selectionTable = {
     takes: "One|First|All",
     help: "One: more than one match is an error",
   },
-  "media-type": { field: "layerSelector.mediaType", kind: "text", takes: "GLOB", help: "by media type" },
+  "media-type": {
+    field: "layerSelector.mediaType",
+    kind: "text",
+    takes: "GLOB",
+    help: "by media type",
+    otherNames: ["layer-media-type", "layer-type"],
+  },
   annotation: {
     field: "layerSelector.annotations",
     kind: "pairs",
     takes: "KEY=GLOB",
     help: "by annotation; may be repeated",
+    otherNames: ["layer-annotation"],
   },
   offset: {
     field: "layerSelector.offset",

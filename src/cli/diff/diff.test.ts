@@ -46,6 +46,15 @@ afterAll(async () => {
 const at = (tag: string): string => `oci://${registry.host}/app:${tag}`;
 const run = async (...args: string[]): Promise<CommandResult> => await runStrata(["diff", ...args, "--insecure"]);
 
+it("says in flags how to choose where there is a choice", async () => {
+  const layers = ["a", "b"].map((name) => ({ mediaType: `text/${name}`, bytes: Buffer.from(name) }));
+  registry.store.putArtifact("choice", { tag: "1", layers });
+  const { code, stderr } = await run(at("1"), `oci://${registry.host}/choice:1`);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/\nas flags: --operation Copy --media-type text\/a\n$/);
+  expect(stderr).not.toMatch(/mediaType:|Selector/);
+});
+
 describe("strata diff", () => {
   it("shows what differs as diff does, and ends with 1", async () => {
     const { code, stdout, stderr } = await run(at("1"), at("2"));

@@ -58,7 +58,10 @@ export async function openSide(request: SideRequest, io: CommandIO): Promise<Sid
     return { name: text, ...(await built(source, { dir, verifier }, io)) };
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
-    throw new CodedError(error.code, `${text}: ${error.message}`, { cause: error.cause });
+    throw new CodedError(error.code, `${text}: ${error.message}`, {
+      cause: error.cause,
+      ...(error.details && { details: error.details }),
+    });
   } finally {
     await source.close();
   }

@@ -1,10 +1,8 @@
-import { printable } from "../../text/printable.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
 import { commands } from "../commands.ts";
-import { nearestWord } from "../../text/near.ts";
 import { parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
-import { overview } from "./overview.ts";
+import { overview, unknownCommand } from "./overview.ts";
 import { reference } from "./reference.ts";
 
 const options = {
@@ -37,12 +35,6 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
     io.stdout.write(await reference());
   } else if (name === undefined) io.stdout.write(overview());
   else if (Object.hasOwn(commands, name)) io.stdout.write(`${(await commands[name]!.load()).help.trim()}\n`);
-  else throw unknown(name);
+  else throw new UsageError(unknownCommand(name));
   return 0;
-}
-
-function unknown(name: string): UsageError {
-  const near = nearestWord(name, Object.keys(commands));
-  const advice = near === undefined ? "strata --help lists them" : `did you mean ${near}?`;
-  return new UsageError(`strata has no command "${printable(name)}"; ${advice}`);
 }

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { parseDuration } from "../../../api/v1beta1/duration.ts";
 import { CodedError, messageOf } from "../../errors.ts";
-import { aged, cosignKeyPolicy, keylessPolicy, notationPolicy, ocmPolicy } from "../../verify/policy.ts";
+import { aged, cosignKeysPolicy, keylessPolicy, notationPolicy, ocmKeysPolicy } from "../../verify/policy.ts";
+import { parsePublicKeys } from "../../verify/cosign/keys.ts";
 import type { VerifyPolicy } from "../../verify/verifier.ts";
 import { UsageError } from "../command.ts";
 import type { Flags } from "../flags/flags.ts";
@@ -122,10 +123,26 @@ async function signersOf(flags: PolicyFlags): Promise<VerifyPolicy> {
   if (issuer !== undefined && subject !== undefined) {
     const root = flags["trusted-root"];
     const json = root === undefined ? undefined : await readText(root, "--trusted-root");
-    return keylessPolicy([{ issuer, subject }], json);
+    return keyless({ issuer, subject }, json);
   }
-  const named = await readAll(keys, "--key", (_, path) => (path.endsWith(".pub") ? path : `${path}.pub`));
-  return flags.ocm === true ? ocmPolicy(named, "--key", signature) : cosignKeyPolicy(named, "--key");
+  const read = await Promise.all(
+    keys.map(async (path) => parsePublicKeys(await readText(path, "--key"), path, "--key")),
+  );
+  return flags.ocm === true ? ocmKeysPolicy(read.flat(), "--key", signature) : cosignKeysPolicy(read.flat());
+}
+
+/** @throws UsageError for what is no expression */
+function keyless(
+  identity: { readonly issuer: string; readonly subject: string },
+  root: string | undefined,
+): VerifyPolicy {
+  try {
+    return keylessPolicy([identity], root);
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.code !== "InvalidPattern") throw error;
+    const message = error.message.replace("matchOIDCIdentity: ", "--");
+    throw new UsageError(message, new CodedError(error.code, message, { cause: error.cause }));
+  }
 }
 
 /** @throws UsageError */
@@ -153,11 +170,8 @@ const readText = async (path: string, flag: string): Promise<string> => (await r
 async function readAll(
   paths: readonly string[],
   flag: string,
-  name: (at: number, path: string) => string,
+  name: (at: number) => string,
 ): Promise<Map<string, Buffer>> {
-  const entries = paths.map(async (path, at): Promise<[string, Buffer]> => [
-    name(at, path),
-    await readBytes(path, flag),
-  ]);
+  const entries = paths.map(async (path, at): Promise<[string, Buffer]> => [name(at), await readBytes(path, flag)]);
   return new Map(await Promise.all(entries));
 }

@@ -249,6 +249,15 @@ describe("an artifact", () => {
   });
 });
 
+it.each<[string, string[], number, string]>([
+  ["a key that is none", ["--key", "package.json"], 1, "--key: package.json holds no public key in PEM"],
+  ["an issuer that is no expression", ["--issuer", "(?=x)", "--subject", "x"], 2, '--issuer "(?=x)" is not an RE2'],
+  ["a subject that is no expression", ["--issuer", "x", "--subject", "("], 2, '--subject "(" is not an RE2'],
+])("names the flag of %s", async (_, flags, code, words) => {
+  const result = await runStrata(["verify", "oci://127.0.0.1:1/app:1", ...flags]);
+  expect([result.code, result.stderr]).toEqual([code, expect.stringContaining(words)]);
+});
+
 describe("a keyless signature", () => {
   const logged = Date.parse("2025-03-01T12:01:00Z");
   const [subject, issuer] = ["https://ci.test/app/release", "https://issuer.test"];

@@ -116,8 +116,9 @@ async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
   for (const path of paths) {
     const source = await readText(path, "the kubeconfig").catch((error: unknown) => {
       // As kubectl does: of several files, some may be missing.
-      if (paths.length > 1 && isMissing(error)) return undefined;
-      throw error;
+      if (!isMissing(error)) throw error;
+      if (paths.length > 1) return undefined;
+      throw invalid(`there is no kubeconfig ${path}; name another one by --kubeconfig or KUBECONFIG`, error);
     });
     if (source !== undefined) documents.push({ directory: dirname(path), fields: parseYaml(parse, source, path) });
   }

@@ -165,8 +165,7 @@ function askedRange(headers: Request["headers"], etag: string): [start: number, 
 }
 
 function tags(request: Request, { store, options }: Routes, repository: string): Reply {
-  if (!store.repositories.has(repository))
-    return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
+  if (!store.knows(repository)) return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
   const all = [...store.repository(repository).tags.keys()].sort();
   const last = request.url.searchParams.get("last");
   const asked = Number(request.url.searchParams.get("n") ?? options.pageSize);

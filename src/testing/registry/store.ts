@@ -68,6 +68,12 @@ export class RegistryStore {
     return found;
   }
 
+  /** Whether anything was ever pushed to it: to ask for it does not make it. */
+  knows(name: string): boolean {
+    const found = this.repositories.get(name);
+    return found !== undefined && found.manifests.size + found.blobs.size > 0;
+  }
+
   putBlob(repository: string, bytes: Uint8Array, mediaType = "application/octet-stream"): Descriptor {
     const digest = digestOf(bytes);
     this.repository(repository).blobs.set(digest, memoryContent(Buffer.from(bytes)));
