@@ -3,19 +3,7 @@ import { access, constants, mkdir, rename } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { buildBinary } from "./build.ts";
-
-export const binaryNames = [
-  "etcd",
-  "kube-apiserver",
-  "kubectl",
-  "source-controller",
-  "kustomize-controller",
-  "registry",
-  "crane",
-  "cosign",
-] as const;
-export type BinaryName = (typeof binaryNames)[number];
+import { buildBinary, type BinaryName } from "./build.ts";
 
 /** Unpacked and built servers are kept here between runs; git ignores it. */
 const cacheDir = fileURLToPath(new URL("../.cache/e2e", import.meta.url));

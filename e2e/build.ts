@@ -2,7 +2,19 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { BinaryName } from "./binaries.ts";
+
+/** The real programs that the suites run. */
+export const binaryNames = [
+  "etcd",
+  "kube-apiserver",
+  "kubectl",
+  "source-controller",
+  "kustomize-controller",
+  "registry",
+  "crane",
+  "cosign",
+] as const;
+export type BinaryName = (typeof binaryNames)[number];
 
 interface GoModule {
   readonly module: string;

@@ -6,7 +6,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { binaryNames, prepareBinary } from "./binaries.ts";
+import { binaryNames } from "./build.ts";
+import { prepareBinary } from "./binaries.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bundles = ["dist/strata.js", "dist/strata-controller.js"];

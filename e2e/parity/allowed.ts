@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DifferenceId } from "../../src/cli/migrate/differences.ts";
 import type { Feature } from "./archive.ts";
 import type { Artifact } from "./case.ts";
-import type { Difference } from "./compare.ts";
+import type { Difference } from "./difference.ts";
 import type { Observation } from "./observe.ts";
 import type { Both } from "./run-cases.ts";
 

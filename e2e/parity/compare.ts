@@ -2,22 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { DifferenceId } from "../../src/cli/migrate/differences.ts";
 import { allowedAlways, causeOf, type Situation } from "./allowed.ts";
 import type { Case } from "./case.ts";
+import type { Difference, Facet } from "./difference.ts";
 import type { Observation } from "./observe.ts";
 import { nameOf, type Both, type Outcome } from "./run-cases.ts";
-
-export type Facet = "ready" | "reason" | "conditions" | "files" | "handled" | "admission" | "events";
-
-/** One thing that both controllers do not have alike. */
-export interface Difference {
-  readonly subject: Case;
-  readonly step: string;
-  readonly facet: Facet;
-  readonly values: Both<unknown>;
-  /** The row of docs/migration.md that it belongs to. */
-  readonly row: DifferenceId | undefined;
-  /** What both were at that step. */
-  readonly seen: Both<Observation> | undefined;
-}
 
 type Events = Both<ReadonlyMap<string, ReadonlySet<string>>>;
 

@@ -1,4 +1,4 @@
-import type { Difference } from "./compare.ts";
+import type { Difference } from "./difference.ts";
 import type { Parity } from "./session.ts";
 
 /** How much of a case is shown. */

@@ -4,7 +4,8 @@ import { startRegistry } from "../registry.ts";
 import { installStrata, startStrata } from "../strata.ts";
 import type { Workspace } from "../workspace.ts";
 import { randomCase } from "./case.ts";
-import { differencesOf, type Difference } from "./compare.ts";
+import type { Difference } from "./difference.ts";
+import { differencesOf } from "./compare.ts";
 import { eventsOf } from "./observe.ts";
 import { namespace, runCases } from "./run-cases.ts";
 

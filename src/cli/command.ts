@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import type { CliEnvironment } from "../config.ts";
 import type { CodedError } from "../errors.ts";
-import type { Flags } from "./flags/flags.ts";
+import type { Flags } from "./flags/flag.ts";
 import type { Screen, Terminal } from "./screen.ts";
 
 /** What the process gives to a command: streams instead of globals, so that tests run commands in process. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { runStrata } from "../testing/command-io.ts";
 import { commands } from "./commands.ts";
-import { commonFlags, type Flags } from "./flags/flags.ts";
+import type { Flags } from "./flags/flag.ts";
+import { commonFlags } from "./flags/flags.ts";
 
 const names = Object.keys(commands);
 

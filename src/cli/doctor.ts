@@ -1,7 +1,8 @@
 import type { Check, Outcome } from "../doctor/check.ts";
 import { diagnose } from "../doctor/doctor.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
-import { parseFlags, type Flags } from "./flags/flags.ts";
+import type { Flags } from "./flags/flag.ts";
+import { parseFlags } from "./flags/flags.ts";
 import { flagsHelp } from "./flags/help.ts";
 import { documentFlag, formatOf, printAnswer } from "./output.ts";
 import { openConnection, parseSource, sourceFlags } from "./source.ts";

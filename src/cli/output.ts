@@ -3,7 +3,7 @@ import { CodedError, codeOf, messageOf } from "../errors.ts";
 import { message, visibleJson } from "../text/printable.ts";
 import { visibleYaml } from "./visible-yaml.ts";
 import type { CommandIO } from "./command.ts";
-import type { Flag } from "./flags/flags.ts";
+import type { Flag } from "./flags/flag.ts";
 import { plain } from "./terminal.ts";
 import { paint } from "./screen.ts";
 import { fold } from "../text/fit.ts";

@@ -17,7 +17,7 @@ import { openLayout } from "../registry/layout.ts";
 import { speaksPlainHttp } from "../registry/plain-http.ts";
 import { printable } from "../text/printable.ts";
 import { type CommandIO, UsageError } from "./command.ts";
-import type { Flags } from "./flags/flags.ts";
+import type { Flags } from "./flags/flag.ts";
 
 /** Flags of every command that takes a reference. */
 export const sourceFlags = {

@@ -5,7 +5,7 @@ import { lazyVerifier } from "../pipeline/verify-policy.ts";
 import type { Verifier } from "../verify/verifier.ts";
 import { sigstoreRoot, type SigstoreRootOptions } from "../reconciler/sigstore-root.ts";
 import { type CommandIO, UsageError } from "./command.ts";
-import type { Flags } from "./flags/flags.ts";
+import type { Flags } from "./flags/flag.ts";
 import { askFrom } from "./source.ts";
 import { plain } from "./terminal.ts";
 

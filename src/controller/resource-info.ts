@@ -1,5 +1,5 @@
 import type { RawObject } from "../pipeline/object.ts";
-import type { ResourceInfo } from "../runtime/metrics.ts";
+import type { ResourceInfo } from "../runtime/object-series.ts";
 
 /** What the metrics show of an object. */
 export function resourceInfo({ metadata, spec, status }: RawObject): ResourceInfo {

@@ -1,5 +1,5 @@
 import { codeOf, type ErrorCode, messageOf } from "../errors.ts";
-import type { HttpResponse } from "../registry/transport.ts";
+import type { HttpResponse } from "../registry/http-message.ts";
 import { message, printable } from "../text/printable.ts";
 
 /** `limited`: another way is taken. `skipped`: could not be asked about. */

@@ -5,7 +5,7 @@ import { nextPage } from "../registry/link.ts";
 import { readFallbackTag } from "../registry/referrers.ts";
 import { listRefusals } from "../registry/refusals.ts";
 import type { Session } from "../registry/session.ts";
-import type { HttpResponse } from "../registry/transport.ts";
+import type { HttpResponse } from "../registry/http-message.ts";
 import { parseJsonObject } from "../text/json.ts";
 import { answer, type Answer } from "./check.ts";
 import { counted } from "../text/count.ts";

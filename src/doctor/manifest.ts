@@ -4,7 +4,7 @@ import { parseHinted } from "../oci/schema.ts";
 import type { Descriptor, Digest, Index, Manifest } from "../oci/types.ts";
 import { statedDigest } from "../registry/manifests.ts";
 import type { Session } from "../registry/session.ts";
-import type { HttpResponse } from "../registry/transport.ts";
+import type { HttpResponse } from "../registry/http-message.ts";
 import { answer, type Answer, shown } from "./check.ts";
 import { counted } from "../text/count.ts";
 

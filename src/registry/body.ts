@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { CodedError, type ErrorCode } from "../errors.ts";
 import { readStart } from "../http/failures.ts";
 import { networkError } from "./errors.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 /** The whole of a small body. @throws `code` when it is longer than `maxBytes` */
 export async function readBody({ name, body }: HttpResponse, maxBytes: number, code: ErrorCode): Promise<Buffer> {

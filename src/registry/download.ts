@@ -5,7 +5,7 @@ import { Pace, wasSlow } from "./pace.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
-import type { Headers, HttpResponse } from "./transport.ts";
+import type { Headers, HttpResponse } from "./http-message.ts";
 import { counted } from "../text/count.ts";
 
 /**

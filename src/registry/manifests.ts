@@ -8,7 +8,7 @@ import { digestIn } from "../oci/reference.ts";
 import { parseHinted } from "../oci/schema.ts";
 import type { Descriptor, Digest } from "../oci/types.ts";
 import type { Session } from "./session.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 const accept = acceptedTypes.join(", ");
 

@@ -13,7 +13,8 @@ import { fallbackTag, readFallbackTag } from "./referrers.ts";
 import { conditionRefusals, tagRefusals } from "./refusals.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
-import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
+import type { Headers, HttpResponse } from "./http-message.ts";
+import { targetOf } from "./transport.ts";
 
 /** A registry that will not say is taken for one that has not got it: to push once more does no harm. */
 export async function contentExists(session: Session, descriptor: Descriptor, signal: AbortSignal): Promise<boolean> {

@@ -8,7 +8,7 @@ import { nextPage } from "./link.ts";
 import { referrersRefusals } from "./refusals.ts";
 import type { RegistryRequest } from "./request.ts";
 import type { Session } from "./session.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 const maxPages = 100;
 

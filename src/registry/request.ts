@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import type { Traffic } from "./channel.ts";
 import { isPassing, requestName } from "./errors.ts";
 import { pacedBody, type PaceLimits } from "./pace.ts";
-import type { Headers, HttpResponse, Method } from "./transport.ts";
+import type { Headers, HttpResponse, Method } from "./http-message.ts";
 
 /** A request to the repository. */
 export interface RegistryRequest {

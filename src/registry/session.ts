@@ -14,7 +14,8 @@ import type { PaceLimits } from "./pace.ts";
 import { redact } from "./redact.ts";
 import { answerWithin, bodyOf, cutLate, isAnswer, isUpload, type RegistryRequest } from "./request.ts";
 import { maxRetryAfterMs, type RetryPolicy, withRetry } from "./retry.ts";
-import { exchange, type HttpResponse, type TransportOptions } from "./transport.ts";
+import type { HttpResponse } from "./http-message.ts";
+import { exchange, type TransportOptions } from "./transport.ts";
 
 /** How one repository is reached. */
 export interface Access extends Material {

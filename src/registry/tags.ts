@@ -3,7 +3,7 @@ import { isTag } from "../oci/reference.ts";
 import { nextPage } from "./link.ts";
 import { pageRefusals, pageSizeRefusals } from "./refusals.ts";
 import type { Session } from "./session.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http-message.ts";
 import { parseJson } from "../text/json.ts";
 
 const pageSize = 1000;

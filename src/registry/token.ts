@@ -9,7 +9,7 @@ import { registryErrors, statusError } from "./errors.ts";
 import { redact } from "./redact.ts";
 import { notServed } from "./refusals.ts";
 import { maxRetryAfterMs } from "./retry.ts";
-import type { Headers, HttpResponse } from "./transport.ts";
+import type { Headers, HttpResponse } from "./http-message.ts";
 import { type Json, parseJsonObject } from "../text/json.ts";
 
 /** A `Bearer` challenge, checked. */

@@ -5,9 +5,7 @@ import { discard } from "./body.ts";
 import type { Channel, Traffic } from "./channel.ts";
 import { assertEndpoint } from "./endpoint.ts";
 import { givenUp, networkError, requestName } from "./errors.ts";
-
-export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
-export type Headers = Readonly<Record<string, string>>;
+import type { Headers, HttpResponse, Method } from "./http-message.ts";
 
 interface HttpRequest {
   readonly method: Method;
@@ -23,17 +21,6 @@ interface HttpRequest {
   readonly signal: AbortSignal;
   /** The host that has named `url`, where that is another one's. */
   readonly ledBy?: string | undefined;
-}
-
-export interface HttpResponse {
-  readonly status: number;
-  /** Values of a repeated header are joined by commas. */
-  header(name: string): string | undefined;
-  readonly body: Readable;
-  /** After redirects. */
-  readonly url: URL;
-  /** For messages: method and URL, without the query. */
-  readonly name: string;
 }
 
 /** Called after each request on the wire; `status` is 0 where no response came. */

@@ -8,7 +8,8 @@ import { contentExists } from "./push.ts";
 import { uploadRefusals } from "./refusals.ts";
 import { backoffMs, pause, progressBytes } from "./retry.ts";
 import type { Session } from "./session.ts";
-import { type Headers, type HttpResponse, targetOf } from "./transport.ts";
+import type { Headers, HttpResponse } from "./http-message.ts";
+import { targetOf } from "./transport.ts";
 import { counted } from "../text/count.ts";
 
 /** Smaller requests than this no proxy asks for. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createMetrics, type Metrics, type ResourceInfo } from "./metrics.ts";
+import type { ResourceInfo } from "./object-series.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 
 const kind = { group: "source.strata.dev", version: "v1beta1", kind: "ArtifactRepository" };
 const podinfo = { namespace: "apps", name: "podinfo" };

@@ -1,23 +1,12 @@
 import { setImmediate } from "node:timers/promises";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObjectKey } from "../kube/client.ts";
-import { durationMetric, infoMetric, leftOutMetric } from "./object-series.ts";
+import { durationMetric, infoMetric, leftOutMetric, type ResourceInfo } from "./object-series.ts";
 import { queueMetrics, type QueueMetrics } from "./queue-metrics.ts";
 import { storageMetrics, type StorageSpace } from "./storage-metrics.ts";
 import { trustMetrics, type TrustedRootState } from "./trust-metrics.ts";
 
 export type ReconcileResult = "success" | "error" | "requeue_after";
-
-/** What dashboards show of an object. */
-export interface ResourceInfo {
-  readonly key: ObjectKey;
-  readonly ready: "True" | "False" | "Unknown";
-  /** Nothing is tried again before an edit or a move of upstream. */
-  readonly stalled: boolean;
-  readonly suspended: boolean;
-  readonly url: string;
-  readonly revision: string;
-}
 
 export interface MetricsOptions {
   /** What is reconciled. */

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { createMetrics, type Metrics, type ResourceInfo } from "./metrics.ts";
+import type { ResourceInfo } from "./object-series.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 
 const kind = { group: "source.strata.dev", version: "v1beta1", kind: "ArtifactRepository" };
 const keyOf = (at: number): { namespace: string; name: string } => ({

@@ -1,6 +1,16 @@
 import { exponentialBuckets, Gauge, Histogram, type Registry } from "prom-client";
 import type { ObjectKey } from "../kube/client.ts";
-import type { MetricsOptions, ResourceInfo } from "./metrics.ts";
+
+/** What dashboards show of an object. */
+export interface ResourceInfo {
+  readonly key: ObjectKey;
+  readonly ready: "True" | "False" | "Unknown";
+  /** Nothing is tried again before an edit or a move of upstream. */
+  readonly stalled: boolean;
+  readonly suspended: boolean;
+  readonly url: string;
+  readonly revision: string;
+}
 
 /** How many objects may have series of their own; with more, a scrape would hold up all else, and Prometheus with it. */
 const most = Object.freeze({ durations: 500, infos: 2500 });
@@ -66,7 +76,7 @@ export function durationMetric(registry: Registry, kind: string, leftOut: LeftOu
 /** Where there are too many objects, only those have series that are not ready, as far as there is room. */
 export function infoMetric(
   registry: Registry,
-  { group, version, kind }: MetricsOptions["kind"],
+  { group, version, kind }: Readonly<Record<"group" | "version" | "kind", string>>,
   list: () => Iterable<ResourceInfo>,
   leftOut: LeftOut,
 ): void {

@@ -17,7 +17,8 @@ import { givenFlags, selectionFlags, selectionHelp } from "./selection-flags.ts"
 import { sourceFromFlags, sourceFromManifest, type BuildSource } from "./source.ts";
 import { type DryRun, printDryRun } from "./dry-run.ts";
 import { takeVerified } from "./take-verified.ts";
-import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
+import { type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { counted } from "../../text/count.ts";
 import { documentFlag, formatBytes, formatOf, printData, type OutputFormat } from "../output.ts";

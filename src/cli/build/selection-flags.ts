@@ -1,4 +1,4 @@
-import type { Flag } from "../flags/flags.ts";
+import type { Flag } from "../flags/flag.ts";
 import { rowsHelp } from "../flags/help.ts";
 
 interface SelectionFlag {

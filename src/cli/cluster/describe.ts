@@ -4,7 +4,7 @@ import { type ClusterObject, clusterFlags, fullName, getObject, parseNames, with
 import { ageOf, indented, referenceText } from "./text.ts";
 import { describeStatus } from "./status.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { formatOf, outputFlag, printAnswer } from "../output.ts";
 import { formatTable, plain } from "../terminal.ts";

@@ -3,7 +3,8 @@ import { clusterFlags, type Cluster, type ClusterObject, fullName, getObject, na
 import { type Row, rowsOf, widthsFor } from "./rows.ts";
 import { watchObjects } from "./watch.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { type Flags, type FlagValues, parseFlags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
+import { type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { formatOf, type OutputFormat, outputFlag, printAnswer, printError } from "../output.ts";
 import { formatTable } from "../terminal.ts";

@@ -14,7 +14,7 @@ import { type Outcome, forEachName } from "./each.ts";
 import { readyOf, wholeMessage } from "./text.ts";
 import { parseTimeout, waitForReconcile } from "./wait.ts";
 import type { Command, CommandIO } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { formatOf, outputFlag } from "../output.ts";
 import { paint } from "../screen.ts";

@@ -3,7 +3,7 @@ import { forEachName } from "./each.ts";
 import { outcomeOf, waitFlags } from "./reconcile.ts";
 import { parseTimeout } from "./wait.ts";
 import type { Command, CommandIO } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { formatOf } from "../output.ts";
 import { plain } from "../terminal.ts";

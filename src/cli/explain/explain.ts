@@ -1,7 +1,7 @@
 import { eventsOf } from "../cluster/events.ts";
 import { type Cluster, clusterFlags, fullName, getObject, parseNames, withCluster } from "../cluster/session.ts";
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { formatOf, outputFlag, printAnswer } from "../output.ts";
 import { writeMade } from "../written.ts";

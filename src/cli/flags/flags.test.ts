@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../command.ts";
-import { type Flags, parseFlags, parseOnlyFlags } from "./flags.ts";
+import type { Flags } from "./flag.ts";
+import { parseFlags, parseOnlyFlags } from "./flags.ts";
 import { flagsHelp } from "./help.ts";
 
 const flags = {

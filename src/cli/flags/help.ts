@@ -1,4 +1,5 @@
-import { commonFlags, type Flag, type Flags } from "./flags.ts";
+import type { Flag, Flags } from "./flag.ts";
+import { commonFlags } from "./flags.ts";
 import { takenBy } from "./refused-flags.ts";
 
 /** Where the column of the texts begins, and where its lines end. */

@@ -1,6 +1,6 @@
 import { nearestWord } from "../../text/near.ts";
 import { UsageError } from "../command.ts";
-import type { Flag, Flags } from "./flags.ts";
+import type { Flag, Flags } from "./flag.ts";
 
 /** What was meant instead of a flag that the command does not have. */
 export function unknownFlag(rawName: string, flags: Flags): UsageError {

@@ -8,31 +8,16 @@ import { chooseLayers, configOf, isEmpty, layersOf } from "../../select/choose-l
 import { chooseManifests } from "../../select/choose-manifests.ts";
 import { archiveType, profileOf, usualOperation } from "../../select/known-layout.ts";
 import { isAttestation } from "../../select/manifest-matcher.ts";
+import type { BuiltModel, Numbered } from "./built-model.ts";
 import { consumerOf } from "./consumer.ts";
 import { layerConditions, manifestConditions } from "./conditions.ts";
 import type { PageLayer, PageManifest, PageModel, PageResource } from "./model.ts";
-import { resourceOffers, type Offer } from "./page-component.ts";
+import { resourceOffers } from "./offers.ts";
 
 /** A page with more rows than this is no help to anybody. */
 const maxLayers = 20_000;
 /** An index with more manifests is not walked by the controller: only a digest names one of them. */
 const { maxManifests } = defaultLimits;
-
-/** A layer or config of the model, with its number. */
-export interface Numbered {
-  readonly number: number;
-  readonly layer: Layer;
-}
-
-export interface BuiltModel {
-  readonly model: PageModel;
-  /** Number of each manifest, by digest. */
-  readonly manifestNumbers: ReadonlyMap<string, number>;
-  /** Layers and configs of each manifest, in its order. */
-  readonly layersOfManifest: readonly (readonly Numbered[])[];
-  /** Every resource of an OCM component version; those of the model are the ones that can be picked. */
-  readonly offers: readonly Offer[];
-}
 
 /** @throws TooManyManifests where a page cannot show it all */
 export function buildModel(

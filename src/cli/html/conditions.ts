@@ -6,7 +6,7 @@ import { layerMatcher } from "../../select/layer-matcher.ts";
 import { manifestMatcher } from "../../select/manifest-matcher.ts";
 import { isQuotable } from "../../text/printable.ts";
 import type { IndexSelector, LayerSelector } from "../../select/selection.ts";
-import type { Numbered } from "./build-model.ts";
+import type { Numbered } from "./built-model.ts";
 import type { LayerCondition, ManifestCondition } from "./model.ts";
 
 /** More conditions than this add weight to a page, not choice. */

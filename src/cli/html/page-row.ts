@@ -1,5 +1,5 @@
 import type { TreeEntry } from "../../explore/tree.ts";
-import type { BuiltModel } from "./build-model.ts";
+import type { BuiltModel } from "./built-model.ts";
 import { short, type Facts } from "./facts.ts";
 import { markup, type Markup } from "./markup.ts";
 

@@ -10,7 +10,7 @@ import type {
 import { formatBytes } from "../output.ts";
 import { telling } from "../tree/annotations.ts";
 import type { Annotations } from "../../oci/types.ts";
-import type { BuiltModel } from "./build-model.ts";
+import type { BuiltModel } from "./built-model.ts";
 import { factsOf, short, type Facts } from "./facts.ts";
 import { markup, type Markup } from "./markup.ts";
 import { below, grouped, rowMarkup, type Drawing, type Row } from "./page-row.ts";

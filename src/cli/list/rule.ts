@@ -2,7 +2,7 @@ import { CodedError, messageOf } from "../../errors.ts";
 import { namesVersion, type Reference } from "../../oci/reference.ts";
 import { namedRule, parseTagRule, type TagQuery, type TagRule } from "../../tags/rule.ts";
 import { UsageError } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 
 /** Flags that say which tag is taken, each with the field of the spec that it stands for. */
 const fields = {

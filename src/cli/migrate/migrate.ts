@@ -1,5 +1,6 @@
 import { type Command, type CommandIO, UsageError } from "../command.ts";
-import { type Flags, parseOnlyFlags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
+import { parseOnlyFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { readManifestText } from "../manifests.ts";
 import { migrateDocuments, type MigratedObject } from "./documents.ts";

@@ -5,7 +5,7 @@ import { aged, cosignKeysPolicy, keylessPolicy, notationPolicy, ocmKeysPolicy } 
 import { parsePublicKeys } from "../../verify/cosign/keys.ts";
 import type { VerifyPolicy } from "../../verify/verifier.ts";
 import { UsageError } from "../command.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/flag.ts";
 import { rowsHelp } from "../flags/help.ts";
 
 /** Flags that say whose signature counts. */

@@ -90,6 +90,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/pipeline/shared-builds",
       "src/publish/port",
       "src/runtime/metrics",
+      "src/runtime/object-series",
       "src/select/selection",
       "src/tags/rule",
       "src/verify/verifier",
