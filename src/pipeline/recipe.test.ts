@@ -231,5 +231,5 @@ describe("artifacts with equal recipes", () => {
       { numRuns: 200 },
     );
     expect(equal).toBeGreaterThan(10);
-  });
+  }, 60_000);
 });

@@ -478,5 +478,5 @@ describe("kill -9 at any moment", () => {
     const store = await openStore();
     await store.sweep(signal);
     expect((await readdir(directory)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 });
