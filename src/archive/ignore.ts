@@ -1,6 +1,6 @@
 import { CodedError } from "../errors.ts";
 import { compilePart, type PartMatcher } from "./glob.ts";
-import { baseName, parentOf, quote } from "./path.ts";
+import { parentOf, quote } from "./path.ts";
 
 /** Flux's default exclusions (fluxcd/pkg/sourceignore): version control, then media and archives, CI and tools. */
 const vcsPatterns = [".git/", ".gitignore", ".gitmodules", ".gitattributes"];
@@ -127,6 +127,9 @@ class Rules {
   readonly #directories = new Map<string, Directory>();
   readonly #roots: ReadonlySet<string>;
   #stepsLeft: number;
+  /** Where the last path lay, with its slash: mostly the next one lies there too. */
+  #lastPrefix = "";
+  #lastDirectory: Directory | undefined;
 
   constructor(patterns: readonly IgnorePattern[], { maxSteps = defaultMaxSteps, roots = new Set([""]) }: MatchOptions) {
     this.#patterns = patterns;
@@ -161,20 +164,39 @@ class Rules {
     return own === undefined ? inside : [...inside, ...own].sort((a, b) => a - b);
   }
 
+  #parent(path: string, prefixLength: number): Directory {
+    if (
+      this.#lastDirectory !== undefined &&
+      this.#lastPrefix.length === prefixLength &&
+      path.startsWith(this.#lastPrefix)
+    )
+      return this.#lastDirectory;
+    const directory = this.directory(parentOf(path));
+    this.#lastPrefix = path.slice(0, prefixLength);
+    this.#lastDirectory = directory;
+    return directory;
+  }
+
   /** A pattern that matches the parent matches here too, so only what comes after it has to be asked. */
   decisiveFor(path: string, isDirectory: boolean): number {
-    const { decisive, inside, rootDepth } = this.directory(parentOf(path));
-    const name = baseName(path);
+    const nameAt = path.lastIndexOf("/") + 1;
+    const { decisive, inside, rootDepth } = this.#parent(path, nameAt);
+    const name = path.slice(nameAt);
     let names: readonly string[] | undefined;
     for (let at = inside.length - 1; at >= 0 && inside[at]! > decisive; at--) {
       const pattern = this.#patterns[inside[at]!]!;
       if (pattern.dirOnly && !isDirectory) continue;
       const matches = pattern.anchored
         ? this.#matchesPath(pattern, (names ??= path.split("/")), rootDepth)
-        : pattern.parts.every((part) => part.kind === "name" && this.#matchesName(part.part, name));
+        : this.#matchesOnly(pattern, name);
       if (matches) return inside[at]!;
     }
     return decisive;
+  }
+
+  /** A pattern without a slash, which is one part. */
+  #matchesOnly({ parts: [only] }: IgnorePattern, name: string): boolean {
+    return only?.kind === "name" && this.#matchesName(only.part, name);
   }
 
   /** Whether the pattern takes the names to the last one. */

@@ -7,6 +7,7 @@ import { inflateMember, type Member } from "./decompress.ts";
 import { gzipHeaderLength } from "./gzip-header.ts";
 import { ignoreFile, type Ignore } from "./ignore.ts";
 import { baseName, comparePaths, normalisePath, parentOf, unpublishable } from "./path.ts";
+import { SeenPaths } from "./seen-paths.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "./scanner.ts";
 
 /** Whether the bytes of a gzip-compressed tar can be published as they are. */
@@ -136,7 +137,7 @@ class EntryJudge implements ScanHandler {
   reason: string | undefined;
   readonly #ignore: Ignore;
   readonly #budget: Budget;
-  readonly #seen = new Map<string, "file" | "dir" | "implied">();
+  readonly #seen = new SeenPaths();
   readonly #hash = createHash("sha256");
   readonly #tar: CanonicalTar;
   #inOrder = true;
