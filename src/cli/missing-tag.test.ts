@@ -51,6 +51,13 @@ describe.each(Object.entries(commands))("strata %s of what is not there", (_, ar
   });
 });
 
+it.each(["json", "yaml", "name"])("takes -o %s for no file", async (place) => {
+  for (const command of ["build", "init"]) {
+    const { code, stderr } = await runStrata([command, "oci://127.0.0.1:1/app:1", "-o", place]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`or -o ./${place} if you mean it`)]);
+  }
+});
+
 it("speaks of flags where a scheme is no reference's", async () => {
   const { code, stderr } = await runStrata(["tree", `http://${registry.host}/app`]);
   expect([code, stderr]).toEqual([2, expect.stringContaining("plain HTTP is asked for by --insecure")]);

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { CodedError, codeOf, messageOf } from "../errors.ts";
 import { message, visibleJson } from "../text/printable.ts";
 import { visibleYaml } from "./visible-yaml.ts";
-import type { CommandIO } from "./command.ts";
+import { type CommandIO, UsageError } from "./command.ts";
 import type { Flag } from "./flags/flag.ts";
 import { plain } from "./terminal.ts";
 import { paint } from "./screen.ts";
@@ -29,6 +29,14 @@ export const outputFlag = {
   help: "print the result for a program; name: only what it is called, a line each",
   otherNames: ["format"],
 } as const satisfies Flag;
+
+/** Of a command whose `-o` says where to write. @throws UsageError for a form, which `-o` names elsewhere */
+export function notAForm(place: string | undefined, instead: string): void {
+  if (place !== undefined && ["json", "yaml", "name"].includes(place))
+    throw new UsageError(
+      `-o is where to write, and "${place}" is no name for a file: ${instead}, or -o ./${place} if you mean it`,
+    );
+}
 
 /** The value of such a flag, which its `choices` have checked. */
 export function formatOf(value: string | undefined): OutputFormat {

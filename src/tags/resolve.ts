@@ -3,7 +3,7 @@ import type { NextStep, Resolver, TagLister } from "../oci/content.ts";
 import { askedFor, defaultTag, type Version } from "../oci/reference.ts";
 import type { Descriptor } from "../oci/types.ts";
 import { printable } from "../text/printable.ts";
-import { nearTags } from "./near.ts";
+import { nearTags, someTags } from "./near.ts";
 
 const maxNear = 5;
 
@@ -51,7 +51,7 @@ async function nearIn(repository: TagLister, tag: string, signal: AbortSignal): 
   try {
     for await (const page of repository.tags(signal)) {
       const near = nearTags(tag, page, maxNear);
-      const shown = (near.length > 0 ? near : page.slice(-maxNear)).map((one) => printable(one, 128)).join(", ");
+      const shown = (near.length > 0 ? near : someTags(page, maxNear)).map((one) => printable(one, 128)).join(", ");
       if (shown === "") return undefined;
       return { near, text: near.length > 0 ? `near it are ${shown}` : `there are, among others, ${shown}` };
     }

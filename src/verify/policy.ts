@@ -103,6 +103,7 @@ export function cosignKeyPolicy(values: ReadonlyMap<string, Buffer>, place: stri
   return cosignKeysPolicy(publicKeys(values, place, "cosign.pub"));
 }
 
+/** The same, of keys that were read. */
 export function cosignKeysPolicy(keys: readonly TrustedKey[]): CosignKeyPolicy {
   return { provider: "cosign", method: "keys", keys, fingerprint: fingerprint("keys", keys.map(keyBytes).sort()) };
 }

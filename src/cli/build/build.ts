@@ -21,7 +21,7 @@ import type { Flags } from "../flags/flag.ts";
 import { type FlagValues, parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { counted } from "../../text/count.ts";
-import { documentFlag, formatBytes, formatOf, printData, type OutputFormat } from "../output.ts";
+import { documentFlag, formatBytes, formatOf, printData, type OutputFormat, notAForm } from "../output.ts";
 import { lockedRule } from "../lock/file.ts";
 import { Progress } from "../progress.ts";
 import { parseSource, sourceFlags } from "../source.ts";
@@ -128,6 +128,7 @@ function checkUsage(values: Values, positionals: readonly string[]): void {
   }
   if (values.locked === true && (values.file === undefined || values.file === "-"))
     throw new UsageError("--locked reads FILE.lock beside -f FILE; name a file");
+  notAForm(values.o, "write --output json or --output yaml to print what was made");
   if (values.o === undefined && values["dry-run"] !== true)
     throw new UsageError("strata build needs -o DIR or -o FILE.tar.gz, or --dry-run");
 }

@@ -13,6 +13,7 @@ import type { Flags } from "../flags/flag.ts";
 import { parseFlags } from "../flags/flags.ts";
 import { flagsHelp } from "../flags/help.ts";
 import { shellQuoted, writeMade } from "../written.ts";
+import { notAForm } from "../output.ts";
 import { openSource, sourceFlags, type OpenedSource } from "../source.ts";
 
 const flags = {
@@ -65,6 +66,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const { values, positionals } = parseFlags(flags, args);
   const [text, ...others] = positionals;
   if (text === undefined || others.length > 0) throw new UsageError("strata init takes one reference");
+  notAForm(values.o, "without -o, the YAML goes to standard output");
   const source = await openSource(text, { insecure: values.insecure, caFile: values["ca-file"] }, io);
   const { insecure } = source;
   try {

@@ -118,7 +118,10 @@ async function readKubeconfigs(paths: readonly string[]): Promise<Kubeconfig> {
       // As kubectl does: of several files, some may be missing.
       if (!isMissing(error)) throw error;
       if (paths.length > 1) return undefined;
-      throw invalid(`there is no kubeconfig ${path}; name another one by --kubeconfig or KUBECONFIG`, error);
+      throw invalid(
+        `there is no kubeconfig ${path}; name another one by --kubeconfig or KUBECONFIG`,
+        (error as Error).cause,
+      );
     });
     if (source !== undefined) documents.push({ directory: dirname(path), fields: parseYaml(parse, source, path) });
   }
