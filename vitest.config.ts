@@ -4,7 +4,7 @@ import { countReporter } from "./src/testing/count-reporter.ts";
 
 export default defineConfig({
   test: {
-    include: ["{src,api,crds,config,release,docs,bench}/**/*.test.ts"],
+    include: ["{src,api,crds,config,release,docs,bench,e2e}/**/*.test.ts"],
     testTimeout: 15_000,
     hookTimeout: 30_000,
     pool: "forks",

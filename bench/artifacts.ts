@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { pushArtifact, retag } from "../e2e/push.ts";
 import type { Registry } from "../e2e/registry.ts";
-import { tarball, type TreeSpec } from "./content.ts";
+import { tarball, type TreeSpec } from "../e2e/content.ts";
 
 /** What the Flux CLI and Timoni push; each pulls its own kind only. */
 const kinds = {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { tarball } from "./content.ts";
+import { tarball } from "../e2e/content.ts";
 import { median } from "./statistics.ts";
 
 /** How fast one core of this machine does what no extraction can do without, in megabytes of tar a second. */

@@ -93,18 +93,18 @@ function isOurs(agent: string): boolean {
 }
 
 /** A process counts as busy while it uses more than a twenty-fifth of a core. */
-const quietEnvironment = { windowMs: 500, busyMs: 20, forMs: 3000 };
+const quietness = { windowMs: 500, busyMs: 20, forMs: 3000 };
 
 /** When the process was last busy, on the clock of `performance.now()`; returns once it has been quiet for three seconds. */
 export async function lastBusy(pid: number, timeoutMs: number): Promise<number> {
   const deadline = performance.now() + timeoutMs;
   let busyAt = performance.now();
   let { cpuMs } = await usageOf(pid);
-  while (performance.now() - busyAt < quietEnvironment.forMs) {
+  while (performance.now() - busyAt < quietness.forMs) {
     if (performance.now() > deadline) throw new Error(`the process was still busy after ${timeoutMs} ms`);
-    await sleep(quietEnvironment.windowMs);
+    await sleep(quietness.windowMs);
     const now = (await usageOf(pid)).cpuMs;
-    if (now - cpuMs >= quietEnvironment.busyMs) busyAt = performance.now();
+    if (now - cpuMs >= quietness.busyMs) busyAt = performance.now();
     cpuMs = now;
   }
   return busyAt;

@@ -27,7 +27,7 @@ export interface Work {
 
 const minuteMs = 60_000;
 /** The longest that one object may take, and the longest for a thousand. */
-const benchTimeout = { one: 15 * minuteMs, many: 30 * minuteMs } as const;
+const timeoutsMs = { one: 15 * minuteMs, many: 30 * minuteMs } as const;
 const warmUp = 10;
 
 interface Running {
@@ -62,7 +62,7 @@ function oneAfterAnother(
     const work = async (): Promise<void> => {
       for (const [n, spec] of specs.entries()) {
         await bench.plane.admin.create(objectOf(side, `work-${n}`, spec));
-        await watcher.until([`work-${n}`], isReady, benchTimeout.one);
+        await watcher.until([`work-${n}`], isReady, timeoutsMs.one);
       }
     };
     return measure(bench, controller, work, specs.length);
@@ -74,7 +74,7 @@ export function noOpReconcile(artifact: ArtifactName, times: number): Scenario {
   return (bench, side) =>
     withController(bench, side, async ({ controller, watcher }) => {
       await bench.plane.admin.create(objectOf(side, "work", { url: await bench.artifacts.url(artifact) }));
-      await watcher.until(["work"], isReady, benchTimeout.one);
+      await watcher.until(["work"], isReady, timeoutsMs.one);
       await sleep(2000);
       return await measure(
         bench,
@@ -89,7 +89,7 @@ export function noOpReconcile(artifact: ArtifactName, times: number): Scenario {
             await watcher.until(
               ["work"],
               (object) => object.status?.["lastHandledReconcileAt"] === requestedAt && isReady(object),
-              benchTimeout.one,
+              timeoutsMs.one,
             );
           }
         },
@@ -117,7 +117,7 @@ export function retagAll(count: number): Scenario {
       await sleep(2000);
       const names = urls.map((_, n) => `work-${n}`);
       return await measure(bench, controller, async () => {
-        const ready = watcher.until(names, (object) => isReady(object) && isOfTag(object, "2.0.0"), benchTimeout.many);
+        const ready = watcher.until(names, (object) => isReady(object) && isOfTag(object, "2.0.0"), timeoutsMs.many);
         const edited = pLimit(8).map(names, (name) =>
           bench.plane.admin.patch({ kind: kindOf[side], namespace, name }, { spec: { ref: { tag: "2.0.0" } } }),
         );
@@ -140,7 +140,7 @@ export function restart(count: number): Scenario {
       const traffic = await watchTraffic(bench.registry);
       const again = await controller.restart();
       try {
-        const wallMs = (await lastBusy(again.pid, benchTimeout.many)) - again.startedAt;
+        const wallMs = (await lastBusy(again.pid, timeoutsMs.many)) - again.startedAt;
         const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
         return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, ...(await traffic()) };
       } finally {
@@ -189,7 +189,7 @@ async function createAll(
   work: { side: Side; watcher: Watcher; urls: readonly string[]; prefix?: string },
 ): Promise<void> {
   const names = work.urls.map((_, n) => `${work.prefix ?? "work"}-${n}`);
-  const ready = work.watcher.until(names, isReady, benchTimeout.many);
+  const ready = work.watcher.until(names, isReady, timeoutsMs.many);
   const created = pLimit(8).map(work.urls, (url, n) =>
     bench.plane.admin.create(objectOf(work.side, names[n]!, { url })),
   );

@@ -1,6 +1,6 @@
 import { createServer, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tarball } from "../bench/content.ts";
+import { tarball } from "./content.ts";
 import { startProxy, type TestProxy } from "../src/testing/registry/proxy.ts";
 import { startRegistry as startTestRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";

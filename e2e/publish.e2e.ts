@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import { tarball } from "../bench/content.ts";
+import { tarball } from "./content.ts";
 import { tarOf } from "../src/testing/archives/tar.ts";
 import { download, type PublishedArtifact } from "./artifact.ts";
 import { startCluster } from "./cluster.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { tarball } from "../bench/content.ts";
+import { tarball } from "./content.ts";
 import { measureStrata, strataJson, strataRefusal, type BuildReport, type Measured } from "./commands.ts";
 import { startChunkingProxy, type HttpProxy } from "./http-proxy.ts";
 import { startCuttingProxy, type CuttingProxy } from "./proxy.ts";

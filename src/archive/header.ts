@@ -20,7 +20,7 @@ export const typeflagAt = 156;
 export const magicAt = 257;
 export const prefixAt = 345;
 const devicesAt = 329;
-const zeroByte = 0x30;
+const zeroDigit = 0x30;
 
 export interface CanonicalHeader {
   readonly path: string;
@@ -88,7 +88,8 @@ function ustarBlock({ name, prefix, mode, typeflag, size }: UstarFields): Buffer
 
 /** Writes the digits, which end before `end`, over zeros. */
 function writeOctal(value: number, end: number): void {
-  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8)) scratch[at] = zeroByte + (left % 8);
+  for (let at = end - 1, left = value; left > 0; at--, left = Math.floor(left / 8))
+    scratch[at] = zeroDigit + (left % 8);
 }
 
 /** The sum of all bytes of the header at `at`, those of the checksum counting as spaces. */

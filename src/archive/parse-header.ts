@@ -31,11 +31,11 @@ const gidField = [116, 8] as const;
 const mtimeField = [136, 12] as const;
 const devmajorField = [329, 8] as const;
 const devminorField = [337, 8] as const;
-const unusedField = [uidField, gidField, mtimeField] as const;
-const ustarUnused = [...unusedField, devmajorField, devminorField] as const;
+const unusedFields = [uidField, gidField, mtimeField] as const;
+const ustarUnused = [...unusedFields, devmajorField, devminorField] as const;
 
-const magicField = Buffer.from("ustar\0");
-const versionField = Buffer.from("00");
+const ustarMagic = Buffer.from("ustar\0");
+const ustarVersion = Buffer.from("00");
 const starMagic = Buffer.from("tar\0");
 /** GNU's own header, where times lie in the place of the prefix. */
 const gnuMagic = Buffer.from("ustar  \0");
@@ -52,13 +52,13 @@ export function parseHeader(block: Buffer, at: number): RawHeader {
   const notes = new Oddities();
   if (!checksumMatches(block, at)) throw invalid("a tar header has a wrong checksum");
   // The version decides nothing for other readers either; without the prefix the name would be another one.
-  const isUstar = hasBytes(block, at + magicAt, magicField);
-  if (!isUstar || !hasBytes(block, at + magicAt + magicField.length, versionField)) notes.add("a header is not ustar");
+  const isUstar = hasBytes(block, at + magicAt, ustarMagic);
+  if (!isUstar || !hasBytes(block, at + magicAt + ustarMagic.length, ustarVersion)) notes.add("a header is not ustar");
   const mode = numeric(block, at, modeField, notes);
   // Go takes the file type from such bits, whatever the type flag says.
   if (mode > permissionBits) notes.add("a mode has more than permission bits");
   const size = numeric(block, at, sizeField, notes);
-  for (const field of isUstar ? ustarUnused : unusedField) unused(block, at, field, notes);
+  for (const field of isUstar ? ustarUnused : unusedFields) unused(block, at, field, notes);
   if (hasBytes(block, at + magicAt, gnuMagic)) checkGnuTimes(block, at);
   const name = text(block, at, 100, notes);
   const prefix = isUstar ? text(block, at + prefixAt, prefixLength(block, at, notes), notes) : "";
@@ -79,7 +79,7 @@ export function looksLikeHeader(block: Buffer): boolean {
 
 /** Whether a block says of itself that it is a tar header, whatever else is wrong with it. */
 export function saysTar(block: Buffer): boolean {
-  return block.length >= blockBytes && hasBytes(block, magicAt, magicField.subarray(0, 5));
+  return block.length >= blockBytes && hasBytes(block, magicAt, ustarMagic.subarray(0, 5));
 }
 
 function hasBytes(block: Buffer, at: number, bytes: Buffer): boolean {

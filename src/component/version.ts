@@ -1,5 +1,5 @@
 /** Between the prefix of an OCM repository and the name of a component (ocm-spec, storage backend OCI, "Component Repository Mapping"). */
-const segmentPattern = "component-descriptors/";
+const componentSegment = "component-descriptors/";
 const buildSubstitute = ".build-";
 /** ocm-spec's relaxed semantic version; other tags are aliases such as `latest`. */
 const versionPattern =
@@ -28,11 +28,11 @@ export interface ComponentLocation {
 
 /** @param repository `team/ocm/component-descriptors/fx.example/app` */
 export function locationOf(repository: string): ComponentLocation | undefined {
-  const at = `/${repository}`.indexOf(`/${segmentPattern}`);
+  const at = `/${repository}`.indexOf(`/${componentSegment}`);
   if (at < 0) return undefined;
-  return { prefix: repository.slice(0, at), component: repository.slice(at + segmentPattern.length) };
+  return { prefix: repository.slice(0, at), component: repository.slice(at + componentSegment.length) };
 }
 
 export function repositoryOf(prefix: string, component: string): string {
-  return `${prefix}${segmentPattern}${component}`;
+  return `${prefix}${componentSegment}${component}`;
 }

@@ -8,7 +8,7 @@ import { Caches } from "./caches.ts";
 import type { ReconcileContext } from "./memory.ts";
 import { startLoop, type Loop } from "./loop.ts";
 import type { Deps, Next } from "./ports.ts";
-import { room } from "./room.ts";
+import { capacity } from "./capacity.ts";
 
 /** When an object has its turn, by a clock that stands still until it is told to go on: no I/O, no waiting. */
 
@@ -179,11 +179,11 @@ describe("turns", () => {
     expect(turns).toHaveLength(1);
     put("app");
     // The namespaces take turns: the second hanging one stood in the row already.
-    await clock.advance(2 * room.asideAfterMs);
+    await clock.advance(2 * capacity.asideAfterMs);
     expect(turns).toContain("app @2");
     // However long that goes on, half of the places stay free.
     await clock.advance(600 * second);
-    expect(turns.filter((turn) => turn.startsWith("hanging"))).toHaveLength(room.underWay(1) / 2);
+    expect(turns.filter((turn) => turn.startsWith("hanging"))).toHaveLength(capacity.underWay(1) / 2);
     put("another");
     await settle();
     expect(turns.at(-1)).toBe(`another @${clock.now() / second}`);

@@ -7,7 +7,7 @@ import { startRegistry, type TestRegistry } from "../testing/registry/registry.t
 import { Caches } from "./caches.ts";
 import { startLoop, type Loop } from "./loop.ts";
 import type { Deps } from "./ports.ts";
-import { room } from "./room.ts";
+import { capacity } from "./capacity.ts";
 import type { RawObject } from "../pipeline/object.ts";
 
 const never = new AbortController().signal;
@@ -146,7 +146,7 @@ describe("other namespaces", () => {
     await asked(hangs);
     await controller.apply("app", spec("1.0.0"));
     const goOn = async (): Promise<boolean> => {
-      await clock.advance(room.asideAfterMs);
+      await clock.advance(capacity.asideAfterMs);
       return await isReady("app", 1);
     };
     await expect.poll(goOn, polling).toBe(true);

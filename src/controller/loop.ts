@@ -14,7 +14,7 @@ import { Losses } from "./losses.ts";
 import { ReconcileMemory } from "./memory.ts";
 import { retryOf, type Deps, type Next } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
-import { inTurn, room } from "./room.ts";
+import { capacity, inTurn } from "./capacity.ts";
 import type { RawObject } from "../pipeline/object.ts";
 
 export interface LoopOptions {
@@ -114,11 +114,11 @@ function listener(queue: Queue, parts: Parts, signal: AbortSignal): Listener {
 function makeQueue({ caches, deps, memory, departures, losses, firsts, options }: Parts): Queue {
   const { concurrent, backoff, onQueueEvent, work = reconcile, clock = systemClock } = options;
   const { within = async (_, turn) => await turn() } = options;
-  const transfers = new Permits(room.transfers(concurrent));
+  const transfers = new Permits(capacity.transfers(concurrent));
   const queue: Queue = new Queue({
     concurrent,
-    most: room.underWay(concurrent),
-    asideAfterMs: room.asideAfterMs,
+    most: capacity.underWay(concurrent),
+    asideAfterMs: capacity.asideAfterMs,
     groupOf: (key) => objectKey(key).namespace,
     backoff,
     clock,

@@ -8,7 +8,7 @@ import { stopIfAborted } from "../errors.ts";
 import { FileBatches, type NamedFile } from "./file-batches.ts";
 import { FileThreads } from "./file-threads.ts";
 import { createDirectory } from "./place.ts";
-import { makeRoom } from "./room.ts";
+import { makeRoom } from "./make-room.ts";
 import { writeFiles } from "./write-files.ts";
 import { writeFailed } from "./write-output.ts";
 

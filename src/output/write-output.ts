@@ -9,7 +9,7 @@ import { CodedError, messageOf } from "../errors.ts";
 import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 import { createDirectory, createFile } from "./place.ts";
-import { makeRoom } from "./room.ts";
+import { makeRoom } from "./make-room.ts";
 
 /** For the error of an abort. */
 const writing = "while writing the directory";

@@ -18,7 +18,7 @@ const maxLength = 1024;
 const maxProgram = 1000;
 const variablePattern = /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu;
 
-const unsupportedPattern: readonly (readonly [RegExp, string])[] = [
+const unsupportedSyntax: readonly (readonly [RegExp, string])[] = [
   [/\(\?<?[=!]/, "RE2 has no look-around; match the tag's whole form and take the part that counts with a group"],
   [/\\[1-9]/, "RE2 has no back-references"],
   [/\(\?>|[+*?]\+/, "RE2 has no atomic groups or possessive quantifiers, and needs none"],
@@ -100,7 +100,7 @@ function reason(error: unknown, source: string): string {
   const fragment = error.input ?? "";
   const at = fragment === "" || fragment === source ? -1 : source.lastIndexOf(fragment);
   const where = at < 0 ? "" : ` "${shortened(fragment)}" at character ${at + 1}`;
-  const hint = unsupportedPattern.find(([form]) => form.test(fragment || source))?.[1];
+  const hint = unsupportedSyntax.find(([form]) => form.test(fragment || source))?.[1];
   return `${error.error}${where}${hint === undefined ? "" : ` (${hint})`}`;
 }
 

@@ -18,7 +18,7 @@ import { spaceOf } from "../disk/space.ts";
 import { Caches } from "../controller/caches.ts";
 import { startLoop, type Loop } from "../controller/loop.ts";
 import { resourceInfo } from "../controller/resource-info.ts";
-import { room } from "../controller/room.ts";
+import { capacity } from "../controller/capacity.ts";
 import { cloudCredentials } from "../credentials/clouds.ts";
 import type { Deps } from "../controller/ports.ts";
 import { aborted } from "../http/abort.ts";
@@ -201,7 +201,7 @@ class Controller {
     if (ending.aborted) return;
     const registry = new RegistryClient({
       ...registryDefaults,
-      connectionsPerHost: room.connections(flags.concurrent),
+      connectionsPerHost: capacity.connections(flags.concurrent),
       environmentProxy: this.#config.proxy,
       onRequest: ({ method, status }) => metrics.registryRequest({ method, status }),
     });

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import type { StagedBlob } from "../../oci/types.ts";
 import { CodedError, messageOf } from "../../errors.ts";
 import { isArchiveName } from "../../output/write-output.ts";
-import { assertMayClear } from "../../output/room.ts";
+import { assertMayClear } from "../../output/make-room.ts";
 import { type CommandIO, UsageError } from "../command.ts";
 
 /** Where `-o` says that the result goes. */

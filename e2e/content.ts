@@ -25,7 +25,7 @@ const words =
     " ",
   );
 const groupCount = 10;
-const wordList = 4;
+const wordsPerLine = 4;
 const randomBytes = 21;
 
 /**
@@ -49,8 +49,8 @@ export function* yamlFiles(spec: TreeSpec): Generator<TreeFile> {
 function filled(head: string, size: number, random: Buffer): string {
   let text = head;
   for (let i = 0; ; i += 1) {
-    const at = i * (wordList + randomBytes);
-    const value = at + wordList;
+    const at = i * (wordsPerLine + randomBytes);
+    const value = at + wordsPerLine;
     const key = `${word(random, at)}-${word(random, at + 1)}-${word(random, at + 2)}-${word(random, at + 3)}-${i}`;
     const line = `  ${key}: ${random.toString("base64", value, value + randomBytes)}\n`;
     if (text.length + line.length > size) break;

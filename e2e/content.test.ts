@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { filesOfTarball } from "../e2e/artifact.ts";
+import { filesOfTarball } from "./artifact.ts";
 import { tarball, tarBlocks, yamlFiles } from "./content.ts";
 
 const spec = { seed: "test", files: 12, fileBytes: 4096 };

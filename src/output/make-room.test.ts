@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { codeOf, messageOf } from "../errors.ts";
-import { assertMayClear, makeRoom } from "./room.ts";
+import { assertMayClear, makeRoom } from "./make-room.ts";
 
 let dir: string;
 beforeEach(async () => {
