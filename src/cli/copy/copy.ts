@@ -1,3 +1,4 @@
+import { CodedError } from "../../errors.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { formatReference, namesVersion, type Reference, tagOf } from "../../oci/reference.ts";
 import type { Descriptor } from "../../oci/types.ts";
@@ -109,6 +110,14 @@ async function one(job: Job, values: Values, io: CommandIO): Promise<number> {
   return 0;
 }
 
+/** Of all flags that choose manifests, a copy has this one alone. */
+function aboutPlatform(error: unknown, platform: string): unknown {
+  if (!(error instanceof CodedError)) return error;
+  const { code, message, cause, details } = error;
+  const said = message.replace(/the choice of manifests \([^)]*\)/, `--platform ${platform}`);
+  return new CodedError(code, said, { cause, ...(details && { details }) });
+}
+
 /** The manifest of an index for one platform; a manifest is taken as it is. @throws UsageError, NoManifestMatch, … */
 async function forPlatform(job: Job, root: Descriptor, platform: string, signal: AbortSignal): Promise<Descriptor> {
   try {
@@ -119,7 +128,7 @@ async function forPlatform(job: Job, root: Descriptor, platform: string, signal:
   const { repository } = job.source;
   const request = { root, repository, indexSelector: { platform }, limits: defaultLimits, signal };
   const nodes = await selectManifests({ ...request, layerSelector: undefined }).catch((error: unknown) => {
-    throw inFlags(error);
+    throw aboutPlatform(inFlags(error), platform);
   });
   return nodes[0]!.descriptor;
 }
