@@ -15,10 +15,10 @@ import { readReferrer } from "../oci/referrer.ts";
 import type { Descriptor, Digest, Manifest } from "../oci/types.ts";
 import type { Identified } from "../pipeline/object.ts";
 import { parseObject } from "../pipeline/spec.ts";
-import { openStorage } from "../store/storage.ts";
 import type { Artifact, ArtifactStore } from "../store/store.ts";
 import { testRepository } from "../testing/registry/client.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
+import { openTestStore } from "../testing/store.ts";
 import { cosignKeyPolicy } from "../verify/policy.ts";
 import { signatureVerifier } from "../verify/signature-verifier.ts";
 import { ociPublisher } from "./oci-publisher.ts";
@@ -37,12 +37,7 @@ let secrets: Map<string, ReadonlyMap<string, Buffer>>;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-attach-"));
   registry = await startRegistry();
-  store = await openStorage({
-    root: join(dir, "data"),
-    advertisedAddress: "x",
-    retention: { ttlMs: 60_000, records: 2 },
-    verifyConcurrency: 1,
-  });
+  store = await openTestStore(join(dir, "data"));
   secrets = new Map([["signing", new Map([["cosign.key", Buffer.from(pem(pair.privateKey))]])]]);
 });
 afterEach(async () => {

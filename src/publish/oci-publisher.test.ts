@@ -7,12 +7,12 @@ import { sha256Of } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 import type { Identified } from "../pipeline/object.ts";
 import { parseObject } from "../pipeline/spec.ts";
-import { openStorage } from "../store/storage.ts";
 import type { Artifact, ArtifactStore } from "../store/store.ts";
 import { testRepository } from "../testing/registry/client.ts";
 import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 import { ociPublisher } from "./oci-publisher.ts";
 import type { OciPublisher, Published, Transfer } from "./port.ts";
+import { openTestStore } from "../testing/store.ts";
 
 const signal = new AbortController().signal;
 const key = { namespace: "apps", name: "app" };
@@ -26,12 +26,7 @@ let signingSecret: ReadonlyMap<string, Buffer> = new Map();
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-publisher-"));
   registry = await startRegistry();
-  store = await openStorage({
-    root: join(dir, "data"),
-    advertisedAddress: "x",
-    retention: { ttlMs: 60_000, records: 2 },
-    verifyConcurrency: 1,
-  });
+  store = await openTestStore(join(dir, "data"));
   publisher = anotherPublisher();
 });
 afterEach(async () => {

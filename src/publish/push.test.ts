@@ -14,7 +14,7 @@ import { pushArtifact, type PushRequest, type PushResult } from "./push.ts";
 import { prunePushed, type PruneRequest } from "./prune.ts";
 import type { Artifact, ArtifactStore, ImageForm, StoredImage } from "../store/store.ts";
 import { refill } from "./refill.ts";
-import { openStorage } from "../store/storage.ts";
+import { openTestStore } from "../testing/store.ts";
 
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "podinfo" };
 const signal = new AbortController().signal;
@@ -30,13 +30,7 @@ async function start(options: RegistryOptions = {}): Promise<void> {
   repository = testRepository(registry, "published/app");
 }
 
-const openStore = (name: string): Promise<ArtifactStore> =>
-  openStorage({
-    root: join(dir, name),
-    advertisedAddress: "x",
-    retention: { ttlMs: 60_000, records: 2 },
-    verifyConcurrency: 1,
-  });
+const openStore = (name: string): Promise<ArtifactStore> => openTestStore(join(dir, name));
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-push-"));

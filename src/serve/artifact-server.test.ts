@@ -11,7 +11,7 @@ import { sha256Of } from "../oci/digest.ts";
 import { listen, type HttpServer, type ServerLimits } from "./listen.ts";
 import type { Artifact, ArtifactStore } from "../store/store.ts";
 import { artifactHandler } from "./artifact-server.ts";
-import { openStorage } from "../store/storage.ts";
+import { keepNothing, openTestStore } from "../testing/store.ts";
 
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "podinfo" };
 const signal = new AbortController().signal;
@@ -33,12 +33,7 @@ async function start(limits: Partial<ServerLimits> = {}): Promise<HttpServer> {
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-server-"));
-  store = await openStorage({
-    root: join(dir, "data"),
-    advertisedAddress: "x",
-    retention: { ttlMs: 0, records: 1 },
-    verifyConcurrency: 1,
-  });
+  store = await openTestStore(join(dir, "data"), { retention: keepNothing });
   ready = true;
   errors = [];
   server = await start();

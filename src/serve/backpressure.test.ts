@@ -16,7 +16,7 @@ import { ociHandler } from "./oci-endpoint.ts";
 import { sendContent } from "./send-content.ts";
 import { artifactHandler } from "./artifact-server.ts";
 import { matches, writeStream } from "../store/stage.ts";
-import { openStorage } from "../store/storage.ts";
+import { keepNothing, openTestStore } from "../testing/store.ts";
 
 /** A client that does not read must not make a server read the file for it: it would hold as many files as clients like. */
 
@@ -70,12 +70,7 @@ async function publishLarge(): Promise<Digest> {
   await file.truncate(fileMiB * MiB);
   await file.close();
   const digest = sha256Of("not looked at: a staged file is moved");
-  const store = await openStorage({
-    root: join(dir, "data"),
-    advertisedAddress: "x",
-    retention: { ttlMs: 0, records: 1 },
-    verifyConcurrency: 1,
-  });
+  const store = await openTestStore(join(dir, "data"), { retention: keepNothing });
   await store.publish(
     {
       owner,

@@ -7,9 +7,9 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serverLimits } from "../config.ts";
 import { sha256Of } from "../oci/digest.ts";
-import { openStorage } from "../store/storage.ts";
 import { artifactHandler } from "./artifact-server.ts";
 import { listen, type Handler, type HttpServer, type ServerLimits } from "./listen.ts";
+import { keepNothing, openTestStore } from "../testing/store.ts";
 
 const signal = new AbortController().signal;
 const MiB = 1024 * 1024;
@@ -137,8 +137,7 @@ describe("requests that are sent ahead", () => {
     await writeFile(path, content);
     const digest = sha256Of(content);
     const root = join(dir, "data");
-    const retention = { ttlMs: 0, records: 1 };
-    const store = await openStorage({ root, advertisedAddress: "x", retention, verifyConcurrency: 1 });
+    const store = await openTestStore(root, { retention: keepNothing });
     const blob = { path, digest, size: content.length, contentDigest: digest, verbatim: false };
     const artifact = await store.publish({ owner, blob, revision: `v@${digest}`, metadata: {} }, signal);
     const { port } = await start(artifactHandler({ root, ready: () => true }));

@@ -10,7 +10,7 @@ import { listen, type HttpServer } from "./listen.ts";
 import { ociHandler } from "./oci-endpoint.ts";
 import type { ArtifactStore, ImageForm, StoredImage } from "../store/store.ts";
 import type { ArtifactPath } from "../store/artifact-path.ts";
-import { openStorage } from "../store/storage.ts";
+import { openTestStore } from "../testing/store.ts";
 
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "podinfo" };
 const signal = new AbortController().signal;
@@ -24,12 +24,7 @@ let missing: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "strata-oci-"));
-  store = await openStorage({
-    root: join(dir, "data"),
-    advertisedAddress: "x",
-    retention: { ttlMs: 60_000, records: 2 },
-    verifyConcurrency: 1,
-  });
+  store = await openTestStore(join(dir, "data"));
   ready = true;
   missing = [];
   const onMissing = ({ directory, file }: ArtifactPath): unknown => missing.push(`${directory}/${file}`);

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sha256Of } from "../oci/digest.ts";
-import { openStorage } from "./storage.ts";
 import type { Artifact, ArtifactStore, KnownRequest, Made } from "./store.ts";
+import { openTestStore } from "../testing/store.ts";
 
 const never = new AbortController().signal;
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "one" };
@@ -14,13 +14,7 @@ let clock: number;
 let store: ArtifactStore;
 
 const open = async (): Promise<ArtifactStore> =>
-  await openStorage({
-    root: join(root, "storage"),
-    advertisedAddress: "localhost",
-    retention: { ttlMs: 60_000, records: 2 },
-    verifyConcurrency: 1,
-    now: () => clock,
-  });
+  await openTestStore(join(root, "storage"), { advertisedAddress: "localhost", now: () => clock });
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "strata-known-"));
   clock = Date.now();

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { sha256Of } from "../oci/digest.ts";
-import { openStorage } from "./storage.ts";
 import type { ArtifactStore } from "./store.ts";
+import { openTestStore } from "../testing/store.ts";
 
 const never = new AbortController().signal;
 const owner = { kind: "ArtifactRepository", namespace: "apps", name: "one" };
@@ -14,11 +14,9 @@ let store: ArtifactStore;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "strata-reuse-"));
-  store = await openStorage({
-    root: join(root, "storage"),
-    advertisedAddress: "localhost",
+  store = await openTestStore(join(root, "storage"), {
     retention: { ttlMs: 1000, records: 2 },
-    verifyConcurrency: 1,
+    advertisedAddress: "localhost",
   });
   const path = join(root, "staged");
   await writeFile(path, "content");

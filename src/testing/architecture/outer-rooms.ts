@@ -26,6 +26,7 @@ export const outerRooms: Readonly<Record<string, Room>> = {
       "src/pipeline",
       "src/reconciler",
       "src/registry",
+      "src/store",
       "src/verify",
     ],
     types: ["src/kube", "src/publish"],
