@@ -25,7 +25,7 @@ import { Phases } from "./phases.ts";
 import { failurePolicies } from "./policy.ts";
 import { publishEverywhere } from "./publish.ts";
 import type { Built, Done, Known, RunResult, Waiting } from "./run-result.ts";
-import { isServedHere, reasonToBuild, storedArtifact } from "./stored.ts";
+import { isServedHere, namesAnother, reasonToBuild, storedArtifact } from "./stored.ts";
 
 /** `forced`: somebody asks for it, whatever is remembered. */
 type RunContext = ReconcileContext & {
@@ -89,7 +89,7 @@ export class Run {
       this.#learn({ stage: "choosing" });
       const rule = await tagRule(spec, namespace, deps.kube, within);
       if (rule.kind === "fixed") this.#learn({ stage: undefined });
-      return { rule, repository, resolved: await resolveRoot(rule, repository, this.#nextStep(stored), within) };
+      return { rule, repository, resolved: await resolveRoot(rule, repository, this.#nextStep(rule, stored), within) };
     });
     this.#learn({ stage: undefined });
     const { repository } = from;
@@ -132,8 +132,9 @@ export class Run {
   }
 
   /** What is known to be built reads the manifest at once; what has failed may fail again, and HEAD counts for no pull. */
-  #nextStep(stored: Artifact | undefined): NextStep {
-    const isNeeded = reasonToBuild(stored, this.#before, undefined, this.checksum) !== undefined;
+  #nextStep(rule: TagRule, stored: Artifact | undefined): NextStep {
+    const isNeeded =
+      reasonToBuild(stored, this.#before, undefined, this.checksum) !== undefined || namesAnother(rule, stored);
     return isNeeded && !this.#context.memory.hasStalled(this.#owner.uid, this.#owner.generation) ? "read" : undefined;
   }
 

@@ -6,6 +6,7 @@ import type { Digest } from "../oci/types.ts";
 import { publishWanted, storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
 import { tagOfRevision, type Artifact, type ArtifactStore } from "../store/store.ts";
+import type { TagRule } from "../tags/rule.ts";
 import type { ReconcileContext } from "./memory.ts";
 
 /**
@@ -52,6 +53,11 @@ export function reasonToBuild(
   if (resolved !== undefined && tagOfRevision(stored.revision) !== resolved.tag)
     return `the tag is now ${resolved.tag ?? "none"}`;
   return status.observedContentConfigChecksum === checksum ? undefined : "the spec selects something else";
+}
+
+/** Whether a reference that chooses nothing names another tag than that of the artifact. */
+export function namesAnother(rule: TagRule, stored: Artifact | undefined): boolean {
+  return rule.kind === "fixed" && stored !== undefined && tagOfRevision(stored.revision) !== rule.tag;
 }
 
 /** Whether a status, of the object or of its ExternalArtifact, sends consumers to this storage. */

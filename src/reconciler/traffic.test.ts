@@ -218,6 +218,16 @@ describe("requests where something is to be built again", () => {
     ]);
   });
 
+  it("is one where the spec names another tag of the same layer: the manifest by that tag", async () => {
+    const { root } = put("app", { tag: "1.0.0" });
+    await reconciled("app", spec("app"));
+    const manifest = JSON.parse(registry.store.manifest("app", root.digest)!.stored.bytes.toString()) as object;
+    registry.store.putManifest("app", { ...manifest, annotations: { build: "2" } }, { tag: "2.0.0" });
+    const edited = spec("app", { ref: { tag: "2.0.0" } });
+    expect(lines(await reconciled("app", edited))).toEqual(["GET app/manifests/2.0.0"]);
+    expect(lines(await reconciled("app"))).toEqual(["HEAD app/manifests/2.0.0"]);
+  });
+
   it("are two where the spec asks for something else: the manifest by its tag, its layer", async () => {
     const first = put("app", { tag: "1.0.0" });
     await reconciled("app", spec("app"));

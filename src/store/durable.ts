@@ -122,14 +122,20 @@ async function makeDirectory(path: string, parent: string, { sync }: Directories
   return true;
 }
 
-/** The path of `relative` below `root` where all of it are directories; undefined where it does not exist. */
-export async function findDirectory(root: string, relative: string): Promise<string | undefined> {
+/**
+ * The path of `relative` below `root` where all of it are directories; undefined where it does not exist.
+ * @param seen those above the last that are known to be directories: they are added to, and not looked at again
+ */
+export async function findDirectory(root: string, relative: string, seen?: Set<string>): Promise<string | undefined> {
+  const directory = join(root, relative);
   let path = root;
   for (const part of relative.split("/")) {
     path = join(path, part);
+    if (seen?.has(path)) continue;
     if (!(await isDirectory(path, relative))) return undefined;
+    if (path !== directory) seen?.add(path);
   }
-  return path;
+  return directory;
 }
 
 /** False where there is nothing. @throws StorageFailed where there is something else */

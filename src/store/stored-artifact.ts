@@ -32,7 +32,7 @@ export function artifactOf(storage: Storage, owner: Owner, record: ArtifactRecor
  * The artifact that an owner's state names; undefined where there is none. Its file may be gone. @throws StorageFailed
  */
 export async function currentArtifact(storage: Storage, owner: Owner): Promise<Artifact | undefined> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner));
+  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
   const state = directory === undefined ? undefined : await readState(directory);
   return state && artifactOf(storage, owner, state.current);
 }
@@ -71,7 +71,7 @@ export async function knownContent(
   { owner, uid, recipes, isIntact }: KnownRequest,
   signal: AbortSignal,
 ): Promise<Known | undefined> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner));
+  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
   const state = directory === undefined ? undefined : await readState(directory);
   if (directory === undefined || state?.uid !== uid) return undefined;
   for (const { made, digest, size, contentDigest } of [state.current, ...state.superseded]) {
