@@ -7,6 +7,7 @@ import { contentRepository } from "../pipeline/component.ts";
 import { imageFormOf } from "../pipeline/image-form.ts";
 import { storeOwner, type Identified } from "../pipeline/object.ts";
 import type { Resolved } from "../pipeline/resolve.ts";
+import type { Scratch } from "../pipeline/ports.ts";
 import { recipesFor, type Recipes } from "../pipeline/recipe.ts";
 import { selectContent } from "../pipeline/select.ts";
 import { selectedStatus } from "../pipeline/selected.ts";
@@ -32,8 +33,10 @@ interface Staged {
   readonly blob: StagedBlob | StoredBlob;
 }
 
+type Context = Omit<BuildContext, "dir">;
+
 interface Making {
-  readonly context: BuildContext;
+  readonly context: Context;
   readonly selection: Selection;
   readonly recipes: Recipes;
 }
@@ -54,6 +57,7 @@ interface Parts {
 /** Builds and stores what one reconcile has found to be needed. */
 export class Maker {
   readonly #parts: Parts;
+  #scratch: Promise<Scratch> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -63,27 +67,38 @@ export class Maker {
   async takeOrMake(key: BuildKey, from: Upstream, selected: Selection | undefined): Promise<Stored> {
     const { memory, deps } = this.#parts.context;
     const { access } = contentRepository(from);
-    const scratch = await deps.scratch();
     try {
-      const taken = await deps.builds.take(key, scratch.dir);
+      const taken = await deps.builds.take(key, this.#dir);
       if (taken) deps.meter.reused(taken.blob.size);
-      const stored = await this.#store(taken ?? (await this.#make(key, this.#contextOf(from, scratch.dir), selected)));
+      const stored = await this.#store(taken ?? (await this.#make(key, this.#contextOf(from), selected)));
       memory.shown(this.#parts.owner.uid, { access, what: stored.build.made.recipe });
       return stored;
     } finally {
-      await scratch.remove();
+      await this.#clear();
     }
   }
 
-  #contextOf(from: Upstream, dir: string): BuildContext {
+  async #clear(): Promise<void> {
+    const scratch = await this.#scratch?.catch(() => undefined);
+    this.#scratch = undefined;
+    await scratch?.remove();
+  }
+
+  /** What is stored already needs none. */
+  readonly #dir = async (): Promise<string> => {
+    this.#scratch ??= this.#parts.context.deps.scratch();
+    return (await this.#scratch).dir;
+  };
+
+  #contextOf(from: Upstream): Context {
     const { spec } = this.#parts.owner.object;
     const { deps, signal } = this.#parts.context;
     const { repository: repositoryPath } = repositoryOf(spec);
     const onBytes = (_: Layer, bytes: number): void => deps.meter.downloaded(bytes);
-    return { ...from, spec, repositoryPath, dir, limits: deps.settings.limits, signal, onBytes };
+    return { ...from, spec, repositoryPath, limits: deps.settings.limits, signal, onBytes };
   }
 
-  async #make(key: BuildKey, context: BuildContext, selected: Selection | undefined): Promise<Staged> {
+  async #make(key: BuildKey, context: Context, selected: Selection | undefined): Promise<Staged> {
     const { phases, owner, context: reconcile } = this.#parts;
     const selection =
       selected ??
@@ -94,7 +109,9 @@ export class Maker {
     const { built, image } = await reconcile.transfer(bytes, () =>
       phases.moving("operate", { bytes, parts: selection.layers.length }, async (signal) => {
         const within = { ...context, signal };
-        const made = known ? builtFrom(within, selection, known) : await buildArtifact(within, selection);
+        const made = known
+          ? builtFrom(within, selection, known)
+          : await buildArtifact({ ...within, dir: await this.#dir() }, selection);
         return { built: made, image: await imageFormOf(within, made) };
       }),
     );
@@ -125,7 +142,7 @@ export class Maker {
     const own = this.#parts.before.artifact && (await deps.store.known({ owner, uid, recipes, isIntact }, signal));
     if (own) return (await this.#mayRead(making, own.made.recipe)) ? this.#reused(own) : undefined;
     for (const what of recipes) {
-      const taken = await deps.builds.takeContent({ access, what }, making.context.dir);
+      const taken = await deps.builds.takeContent({ access, what }, this.#dir);
       if (taken) return this.#reused({ blob: taken.blob, made: taken.build.made });
     }
     return undefined;

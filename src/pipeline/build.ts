@@ -65,7 +65,11 @@ export async function buildArtifact(context: BuildContext, selection: Selection)
 }
 
 /** The artifact of this selection, where its content is there. */
-export function builtFrom<R extends Content>(context: BuildContext, selection: Selection, result: R): Built<R> {
+export function builtFrom<R extends Content>(
+  context: Omit<BuildContext, "dir">,
+  selection: Selection,
+  result: R,
+): Built<R> {
   return {
     selection: asDone(selection, result.operation),
     result,
@@ -85,7 +89,7 @@ export function asDone(selection: Selection, done: OperationName | undefined): S
 }
 
 /** api.md, "The published artifact": the manifest's annotations, and where it came from. */
-function metadataOf({ spec, resolved, found }: BuildContext, selection: Selection): Annotations {
+function metadataOf({ spec, resolved, found }: Omit<BuildContext, "dir">, selection: Selection): Annotations {
   const [node, ...others] = selection.nodes;
   const annotations = node === undefined || others.length > 0 ? {} : node.effectiveAnnotations;
   const kept = Object.entries(annotations).filter(

@@ -20,7 +20,7 @@ const maxConfigBytes = 1024 * 1024;
  * @throws what the registry client throws for the chart's config
  */
 export async function imageFormOf(
-  context: BuildContext,
+  context: Omit<BuildContext, "dir">,
   { selection, result }: Built<Content>,
 ): Promise<Partial<ImageForm>> {
   const { spec, signal } = context;

@@ -40,6 +40,9 @@ interface Taken {
   readonly blob: StagedBlob;
 }
 
+/** Made only where there is something to be put into it. */
+type MakeDirectory = () => Promise<string>;
+
 /** Lets objects that ask for the same thing, with the same access, share one download: whoever comes later takes the stored file. */
 export class SharedBuilds {
   readonly #store: ArtifactStore;
@@ -53,24 +56,24 @@ export class SharedBuilds {
     this.#contents = new SharedCache({ max: maxEntries });
   }
 
-  /** What was built before, with its file as `artifact.tar.gz` in `dir`; undefined where it is to be built. */
-  async take({ access, what }: BuildKey, dir: string): Promise<Taken | undefined> {
+  /** What was built before, with its file as `artifact.tar.gz` in what `dir` makes; undefined where it is to be built. */
+  async take({ access, what }: BuildKey, dir: MakeDirectory): Promise<Taken | undefined> {
     return access && (await this.#taken(this.#known, { access, what }, dir));
   }
 
   /** The same for content that was made by the same recipe, of whatever version. */
-  async takeContent({ access, what }: BuildKey, dir: string): Promise<Taken | undefined> {
+  async takeContent({ access, what }: BuildKey, dir: MakeDirectory): Promise<Taken | undefined> {
     return access && (await this.#taken(this.#contents, { access, what }, dir));
   }
 
   async #taken(
     builds: SharedCache<SharedBuild>,
     { access, what }: { readonly access: AccessKey; readonly what: string },
-    dir: string,
+    dir: MakeDirectory,
   ): Promise<Taken | undefined> {
     const build = builds.get(access, what);
     if (!build) return undefined;
-    const path = join(dir, "artifact.tar.gz");
+    const path = join(await dir(), "artifact.tar.gz");
     if (!(await this.#store.reuse(build.owner, build.digest, path))) {
       builds.deleteOnly(access, what, build);
       return undefined;
