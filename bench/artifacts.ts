@@ -35,6 +35,8 @@ const trees = {
     { seed: "second", files: 25_000, fileBytes: 4000, directory: "second/" },
   ],
   huge: [{ seed: "huge", files: 10_000, fileBytes: 100_000 }],
+  /** 300 MB to download. */
+  long: [{ seed: "long", files: 5800, fileBytes: 100_000 }],
 } as const satisfies Record<string, readonly TreeSpec[]>;
 
 export type ArtifactName = keyof typeof trees;
@@ -43,6 +45,8 @@ export type ArtifactName = keyof typeof trees;
 export interface Artifacts {
   /** The `oci://` URL of an artifact; its tag is `1.0.0`. */
   url(name: ArtifactName): Promise<string>;
+  /** The same artifact in so many repositories. */
+  copies(name: ArtifactName, count: number): Promise<readonly string[]>;
   /** So many different small artifacts, each in a repository of its own; other ones for warming up than for measuring. */
   many(count: number, use?: "work" | "warm-up"): Promise<readonly string[]>;
   /** Pushes the same layers under another tag, in another manifest. */
@@ -68,8 +72,20 @@ export function pushedTo(registry: Registry): Artifacts {
     pushed.set(repository, known);
     return known;
   };
+  const url = (name: ArtifactName): Promise<string> =>
+    once(`bench/${name.toLowerCase()}`, trees[name], name === "module" ? "timoni" : "flux");
   return {
-    url: (name) => once(`bench/${name.toLowerCase()}`, trees[name], name === "module" ? "timoni" : "flux"),
+    url,
+    copies: async (name, count) => {
+      await url(name);
+      return await pLimit(4).map(
+        Array.from({ length: count }, (_, n) => `bench/${name}-${n}`),
+        async (repository) => {
+          await copyArtifact(registry, `bench/${name.toLowerCase()}`, repository);
+          return `oci://${registry.host}/${repository}`;
+        },
+      );
+    },
     many: (count, use = "work") =>
       pLimit(8).map(
         Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`),
@@ -80,4 +96,21 @@ export function pushedTo(registry: Registry): Artifacts {
       await pLimit(8).map(repositories, (repository) => retag(registry, repository, benchTag, tag));
     },
   };
+}
+
+/** The registry takes what it has from the other repository: no layer is sent. */
+async function copyArtifact(registry: Registry, from: string, to: string): Promise<void> {
+  const manifestUrl = (repository: string): string => `${registry.url}/v2/${repository}/manifests/${benchTag}`;
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const response = await fetch(manifestUrl(from), { headers: { accept: mediaType } });
+  const text = await response.text();
+  const { config, layers } = JSON.parse(text) as { config: { digest: string }; layers: { digest: string }[] };
+  for (const { digest } of [config, ...layers]) {
+    const mounted = await fetch(`${registry.url}/v2/${to}/blobs/uploads/?mount=${digest}&from=${from}`, {
+      method: "POST",
+    });
+    if (mounted.status !== 201) throw new Error(`${digest} was not mounted in ${to}: ${mounted.status}`);
+  }
+  const put = await fetch(manifestUrl(to), { method: "PUT", body: text, headers: { "content-type": mediaType } });
+  if (put.status !== 201) throw new Error(`the manifest was not pushed to ${to}: ${put.status}`);
 }

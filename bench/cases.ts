@@ -1,5 +1,6 @@
 import { findProgram, measureCommand, strataProgram } from "./commands.ts";
 import type { Side } from "./controllers.ts";
+import { besideDownloads } from "./fairness.ts";
 import {
   firstReconcile,
   manyObjects,
@@ -10,6 +11,7 @@ import {
   startUp,
   type Scenario,
 } from "./scenarios.ts";
+import { manyOfStrata, sharded } from "./scale.ts";
 import type { ArtifactName } from "./artifacts.ts";
 
 /** One row of the table. */
@@ -39,7 +41,13 @@ const bothLayers = (side: Side): { artifact: ArtifactName; spec?: Record<string,
     ? { artifact: "twoOf50", spec: { layerSelector: { operation: "ExtractAll" } } }
     : { artifact: "big" };
 
-export const cases: readonly Case[] = [
+/** The rows; those of many objects have a `shrink`-th of them. */
+export function casesFor(shrink: number): readonly Case[] {
+  const of = (count: number): number => Math.max(1, Math.round(count / shrink));
+  return [...contentCases, ...objectCases(of), ...scaleCases(of), ...commandCases];
+}
+
+const contentCases: readonly Case[] = [
   { name: "extract-small", title: "extract, 40 kB", scenario: smallReconciles(20) },
   {
     name: "extract-mid",
@@ -74,27 +82,6 @@ export const cases: readonly Case[] = [
   },
   { name: "noop-small", title: "nothing new, 40 kB", scenario: noOpReconcile("small", 20) },
   { name: "noop-big", title: "nothing new, 100 MB", scenario: noOpReconcile("big", 10) },
-  { name: "objects-100", title: "100 objects, an artifact each", scenario: manyObjects(100, "own") },
-  { name: "objects-1000", title: "1,000 objects, an artifact each", scenario: manyObjects(1000, "own") },
-  {
-    name: "objects-5000",
-    title: "5,000 objects, an artifact each",
-    scenario: manyObjects(5000, "own"),
-    maxRounds: 1,
-    slow: true,
-  },
-  {
-    name: "objects-shared",
-    title: "1,000 objects, one reference",
-    scenario: manyObjects(1000, "shared"),
-    maxRounds: 1,
-  },
-  {
-    name: "retag",
-    title: "1,000 objects, a new version with the same layers",
-    scenario: retagAll(1000),
-    maxRounds: 1,
-  },
   {
     name: "extract-huge",
     title: "extract, 1 GB in 10,000 files",
@@ -103,20 +90,89 @@ export const cases: readonly Case[] = [
     slow: true,
   },
   {
-    name: "restart",
-    title: "restart with 1,000 stored artifacts",
-    scenario: restart(1000),
-    maxRounds: 1,
-    slow: true,
-    note: "A restart is over when the process has used less than 4 % of a core for three seconds.",
-  },
-  {
     name: "start",
     title: "start, without objects",
     scenario: startUp,
     brief: true,
     note: "Starting ends when /readyz says so; the CPU is that of three seconds more. The goal's idle memory is what is resident then.",
   },
+];
+
+/** Strata's alone: with ten thousand objects source-controller takes as long for each as with one. */
+function scaleCases(of: (count: number) => number): readonly Case[] {
+  const [ten, twenty] = [manyOfStrata(of(10_000)), manyOfStrata(of(20_000))];
+  const common = { against: "nothing", maxRounds: 1, slow: true } as const;
+  return [
+    { ...common, name: "objects-10000", title: "10,000 objects, an artifact each", scenario: ten("objects") },
+    {
+      ...common,
+      name: "scrape-10000",
+      title: "a scrape of /metrics with 10,000 objects",
+      scenario: ten("scrape"),
+      note: "What is downloaded is the text of the metrics.",
+    },
+    { ...common, name: "restart-10000", title: "restart with 10,000 stored artifacts", scenario: ten("restart") },
+    { ...common, name: "objects-20000", title: "20,000 objects, an artifact each", scenario: twenty("objects") },
+    {
+      name: "fairness",
+      title: "40 kB beside ten downloads of 300 MB",
+      scenario: besideDownloads(of(10), 3),
+      maxRounds: 1,
+      slow: true,
+      note: "Each download is held to 15 MB/s by a proxy; the figures are those of one small object.",
+    },
+    ...shardCases(of),
+  ];
+}
+
+function shardCases(of: (count: number) => number): readonly Case[] {
+  const caseOf = (processes: number, title: string): Case => ({
+    name: `shards-${processes}`,
+    title: `4,000 objects by ${title}`,
+    scenario: sharded(of(4000), processes),
+    against: "nothing",
+    maxRounds: 1,
+    slow: true,
+    note: "CPU is that of all processes, memory that of the largest; all share this machine.",
+  });
+  return [caseOf(1, "one process"), caseOf(2, "two processes"), caseOf(4, "four processes")];
+}
+
+function objectCases(of: (count: number) => number): readonly Case[] {
+  return [
+    { name: "objects-100", title: "100 objects, an artifact each", scenario: manyObjects(of(100), "own") },
+    { name: "objects-1000", title: "1,000 objects, an artifact each", scenario: manyObjects(of(1000), "own") },
+    {
+      name: "objects-5000",
+      title: "5,000 objects, an artifact each",
+      scenario: manyObjects(of(5000), "own"),
+      maxRounds: 1,
+      slow: true,
+    },
+    {
+      name: "objects-shared",
+      title: "1,000 objects, one reference",
+      scenario: manyObjects(of(1000), "shared"),
+      maxRounds: 1,
+    },
+    {
+      name: "retag",
+      title: "1,000 objects, a new version with the same layers",
+      scenario: retagAll(of(1000)),
+      maxRounds: 1,
+    },
+    {
+      name: "restart",
+      title: "restart with 1,000 stored artifacts",
+      scenario: restart(of(1000)),
+      maxRounds: 1,
+      slow: true,
+      note: "A restart is over when the process has used less than 4 % of a core for three seconds.",
+    },
+  ];
+}
+
+const commandCases: readonly Case[] = [
   {
     name: "build-directory",
     title: "strata build, 100 MB → directory",

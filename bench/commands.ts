@@ -30,7 +30,7 @@ export async function measureCommand(
   const out = await mkdtemp(join(bench.workspace.dir, "out-"));
   const traffic = await watchTraffic(bench.registry);
   const run = await timed([...program, ...argsFor(out)]);
-  return { ...run, idleRssBytes: 0, ...(await traffic()) };
+  return { ...run, idleRssBytes: 0, loopDelayMs: 0, ...(await traffic()) };
 }
 
 async function timed(command: readonly string[]): Promise<Pick<Measurement, "wallMs" | "cpuMs" | "peakRssBytes">> {

@@ -41,6 +41,10 @@ export interface Controller {
   readonly startedAt: number;
   /** From its start until /readyz said so. */
   readonly readyMs: number;
+  /** What Prometheus would read. */
+  metrics(): Promise<string>;
+  /** The 99th percentile of the delays of its event loop since the last call, or since its start; 0 without one. */
+  loopDelayMs(): Promise<number>;
   /** Stops it and starts it again with the same storage and addresses. */
   restart(): Promise<Controller>;
   /** Kills it. Its storage stays until the benchmark ends: ext4 makes files slowly for a minute after many were removed. */
@@ -65,12 +69,13 @@ export async function startController(
   const storage = await storageOf(at.workspace, `${side}-${started}`);
   const artifacts = await freePort();
   const healthPort = await freePort();
+  const metricsPort = await freePort();
   const flags = [
     `--storage-path=${storage}`,
     `--storage-addr=127.0.0.1:${artifacts}`,
     `--storage-adv-addr=127.0.0.1:${artifacts}`,
     `--health-addr=127.0.0.1:${healthPort}`,
-    `--metrics-addr=127.0.0.1:${await freePort()}`,
+    `--metrics-addr=127.0.0.1:${metricsPort}`,
     "--events-addr=",
     "--enable-leader-election=false",
     ...options.flags,
@@ -88,7 +93,7 @@ export async function startController(
     });
     const readyMs = performance.now() - startedAt;
     at.workspace.onEnd(() => server.kill());
-    return controllerOf(side, { server, startedAt, readyMs, launch });
+    return controllerOf(side, { server, startedAt, readyMs, metricsPort, launch });
   };
   return await launch();
 }
@@ -105,19 +110,29 @@ async function storageOf(workspace: Workspace, name: string): Promise<string> {
 
 function controllerOf(
   side: Side,
-  run: { server: Server; startedAt: number; readyMs: number; launch: () => Promise<Controller> },
+  run: { server: Server; startedAt: number; readyMs: number; metricsPort: number; launch: () => Promise<Controller> },
 ): Controller {
+  const metrics = async (): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${run.metricsPort}/metrics`, { signal: AbortSignal.timeout(60_000) })).text();
   return {
     side,
     pid: run.server.pid,
     startedAt: run.startedAt,
     readyMs: run.readyMs,
+    metrics,
+    loopDelayMs: async () => loopDelayMsOf(await metrics()),
     restart: async () => {
       await run.server.stop();
       return await run.launch();
     },
     end: async () => void (await run.server.kill()),
   };
+}
+
+/** What prom-client shows of Node's histogram, which counts its own period of 10 ms. */
+export function loopDelayMsOf(metrics: string): number {
+  const [, seconds = "0"] = /^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(metrics) ?? [];
+  return Number(seconds) * 1000;
 }
 
 async function commandOf(plane: ControlPlane, side: Side, options: ControllerOptions): Promise<Command> {

@@ -4,6 +4,7 @@ import { renderChart } from "./chart.ts";
 import { judgeGoals, renderGoals } from "./goals.ts";
 import { renderLimits } from "./limits.ts";
 import type { Report } from "./report.ts";
+import { renderScaling } from "./scaling.ts";
 import { renderFacts, renderTable } from "./table.ts";
 
 const docs = new URL("../docs/", import.meta.url);
@@ -18,21 +19,25 @@ export function replaceMarked(text: string, content: string): string {
   const [from, to] = [text.indexOf(marks.begin), text.indexOf(marks.end)];
   if (from === -1 && to === -1) return `${text.trimEnd()}\n\n${block}\n`;
   if (from === -1 || to < from)
-    throw new Error(
-      `docs/performance.md has only one of the marks ${marks.begin} and ${marks.end}, or the wrong way round`,
-    );
+    throw new Error(`the page has only one of the marks ${marks.begin} and ${marks.end}, or the wrong way round`);
   return `${text.slice(0, from)}${block}${text.slice(to + marks.end.length)}`;
 }
 
-/** Writes the run into docs/performance.md, whose other text stays, and draws docs/performance.svg. */
+/** Writes the run into docs/performance.md and docs/scaling.md, whose other text stays, and draws docs/performance.svg. */
 export async function writeDocument(report: Report): Promise<void> {
-  const path = fileURLToPath(new URL("performance.md", docs));
-  const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "# Performance\n";
-    throw error;
-  });
-  await writeFile(path, replaceMarked(known, renderMarkdown(report)));
+  await replaceIn("performance.md", renderMarkdown(report));
+  const scaling = renderScaling(report.rows);
+  if (scaling !== undefined) await replaceIn("scaling.md", `${renderPlace(report)}\n\n${scaling}`);
   await writeFile(fileURLToPath(new URL("performance.svg", docs)), renderChart(report.rows));
+}
+
+async function replaceIn(name: string, content: string): Promise<void> {
+  const path = fileURLToPath(new URL(name, docs));
+  await writeFile(path, replaceMarked(await readFile(path, "utf8"), content));
+}
+
+function renderPlace({ date, machine, flags }: Report): string {
+  return `Measured on ${date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, with etcd, API server and registry on the same machine, and \`${flags.join(" ")}\`.`;
 }
 
 function renderMarkdown(report: Report): string {

@@ -1,6 +1,6 @@
 import type { Figures, Row } from "./report.ts";
 import { factor } from "./statistics.ts";
-import { formatFactor, mebibytes, seconds } from "./table.ts";
+import { formatFactor, mebibytes, megabytes, seconds } from "./table.ts";
 
 /** A goal, what was measured, and whether that reaches it. */
 export interface Verdict {
@@ -34,19 +34,26 @@ const goals: readonly Goal[] = [
     goal: "ExtractAll of two layers of 50 MB: a quarter of its CPU for the same bytes",
     judge: times("extract-all", "cpuMs", 4),
   },
-  {
-    goal: "`strata build` of 100 MB → directory: less wall time than `flux pull artifact`",
-    judge: times("build-directory", "wallMs", 1),
-  },
-  {
-    goal: "two layers of 100 MB → directory: less wall time than `timoni mod pull`",
-    judge: times("build-all", "wallMs", 1),
-  },
+  ...share("build-directory", "`strata build` of 100 MB → directory against `flux pull artifact`", [0.8, 1.2]),
+  ...share("build-all", "two layers of 100 MB → directory against `timoni mod pull`", [0.6, 1]),
   { goal: "first reconcile: 3 registry requests", judge: atMost("extract-small", "requests", 3, String) },
   { goal: "nothing new: 1 registry request", judge: atMost("noop-small", "requests", 1, String) },
   { goal: "nothing new: the same CPU whatever the size", judge: constantNoOp },
   { goal: "1,000 objects: half of its wall time", judge: times("objects-1000", "wallMs", 2) },
   { goal: "1,000 objects: half of its CPU", judge: times("objects-1000", "cpuMs", 2) },
+  {
+    goal: "40 kB beside ten downloads of 300 MB: ready in 5 s",
+    judge: atMost("fairness", "wallMs", 5000, seconds),
+  },
+  { goal: "every row: 99 % of the delays of the event loop at most 50 ms", judge: worstDelay },
+  { goal: "10,000 objects: 20 kB of memory an object", judge: memoryPerObject("objects-10000", 10_000) },
+  { goal: "20,000 objects: 20 kB of memory an object", judge: memoryPerObject("objects-20000", 20_000) },
+  { goal: "a scrape with 10,000 objects: 100 ms", judge: atMost("scrape-10000", "wallMs", 100, seconds) },
+  { goal: "a scrape with 10,000 objects: 2 MB", judge: atMost("scrape-10000", "bytes", 2e6, megabytes) },
+  {
+    goal: "restart with 10,000 stored artifacts: 1.5 ms of CPU an object",
+    judge: atMost("restart-10000", "cpuMs", 15_000, (ms) => `${(ms / 10_000).toFixed(1)} ms`),
+  },
   { goal: "1,000 objects: no more memory", judge: times("objects-1000", "peakRssBytes", 1) },
   {
     goal: "1,000 objects with one reference: one HEAD and one download between them (3 requests)",
@@ -54,7 +61,7 @@ const goals: readonly Goal[] = [
   },
   {
     goal: "1,000 new versions with the same layers: manifests alone (1 MB; the layers have 22 MB)",
-    judge: atMost("retag", "bytes", 1e6, (bytes) => `${(bytes / 1e6).toFixed(1)} MB`),
+    judge: atMost("retag", "bytes", 1e6, megabytes),
   },
   { goal: "1,000 new versions with the same layers: 1.5 s of CPU", judge: atMost("retag", "cpuMs", 1500, seconds) },
   {
@@ -94,6 +101,38 @@ function atMost(name: string, key: keyof Figures, most: number, format: (value: 
   return (rows) => {
     const found = rows.get(name)?.figures.strata?.[key].median;
     return found === undefined ? undefined : { measured: format(found), reached: found <= most };
+  };
+}
+
+/** At most these shares of the other's wall and CPU time. */
+function share(name: string, what: string, [wall, cpu]: readonly [wall: number, cpu: number]): readonly Goal[] {
+  const judge = (key: keyof Figures, most: number): Goal["judge"] => {
+    return (rows) => {
+      const { strata, flux } = rows.get(name)?.figures ?? {};
+      if (strata === undefined || flux === undefined) return undefined;
+      const found = strata[key].median / flux[key].median;
+      return { measured: found.toFixed(2), reached: found <= most };
+    };
+  };
+  return [
+    { goal: `${what}: ${wall.toFixed(1)} of the wall time`, judge: judge("wallMs", wall) },
+    { goal: `${what}: ${cpu.toFixed(1)} of the CPU`, judge: judge("cpuMs", cpu) },
+  ];
+}
+
+function worstDelay(rows: Rows): ReturnType<Goal["judge"]> {
+  const delayOf = (row: Row): number => row.figures.strata?.loopDelayMs.median ?? 0;
+  const [worst] = [...rows.values()].toSorted((a, b) => delayOf(b) - delayOf(a));
+  if (worst === undefined || delayOf(worst) === 0) return undefined;
+  return { measured: `${seconds(delayOf(worst))} in ${worst.title}`, reached: delayOf(worst) <= 50 };
+}
+
+function memoryPerObject(name: string, count: number): Goal["judge"] {
+  return (rows) => {
+    const strata = rows.get(name)?.figures.strata;
+    if (strata === undefined) return undefined;
+    const kilobytes = (strata.peakRssBytes.median - strata.idleRssBytes.median) / count / 1000;
+    return { measured: `${kilobytes.toFixed(1)} kB`, reached: kilobytes <= 20 };
   };
 }
 

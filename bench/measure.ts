@@ -18,6 +18,8 @@ export interface Measurement {
   readonly requests: number;
   /** Bytes that the registry has sent. */
   readonly bytes: number;
+  /** The 99th percentile of how late the event loop was, as the process itself says; 0 where it has none. */
+  readonly loopDelayMs: number;
 }
 
 /** The servers that all measurements share. */
@@ -52,6 +54,8 @@ export async function measure(
   const traffic = await watchTraffic(bench.registry);
   await resetPeak(controller.pid);
   const before = await usageOf(controller.pid);
+  // It begins anew with each look at it.
+  await controller.loopDelayMs();
   let wallMs = 0;
   const work = async (): Promise<void> => {
     const from = performance.now();
@@ -61,6 +65,7 @@ export async function measure(
   };
   await (bench.profiler && controller.side === "strata" ? bench.profiler.around(controller.pid, work) : work());
   const after = await usageOf(controller.pid);
+  const loopDelayMs = await controller.loopDelayMs();
   const { requests, bytes } = await traffic();
   return {
     wallMs: wallMs / times,
@@ -69,6 +74,7 @@ export async function measure(
     peakRssBytes: after.peakRssBytes,
     requests: requests / times,
     bytes: bytes / times,
+    loopDelayMs,
   };
 }
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { cases } from "./cases.ts";
+import { casesFor } from "./cases.ts";
 import { chooseCases, controllerFlagsOf, parseOptions } from "./options.ts";
 
 describe("options", () => {
   it("have defaults", () => {
     expect(parseOptions([])).toEqual({
+      shrink: 1,
       only: undefined,
       rounds: 3,
       quick: false,
@@ -22,6 +23,8 @@ describe("options", () => {
 
   it.each([
     ["--rounds", "0"],
+    ["--shrink", "0"],
+    ["--shrink", "10", "--write"],
     ["--rounds", "many"],
     ["--concurrent", "-1"],
     ["--kube-api-qps", "1.5"],
@@ -58,6 +61,7 @@ describe("the rows of a run", () => {
 });
 
 it("every case has a name and a title of its own", () => {
+  const cases = casesFor(1);
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   expect(new Set(cases.map(({ title }) => title)).size).toBe(cases.length);
 });

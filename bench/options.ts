@@ -9,8 +9,9 @@ It needs the bundles (npm run build) and the servers of the end-to-end tests (KU
   --quick             one round, without the rows that take minutes
   --concurrent N      --concurrent of both controllers (default 10)
   --kube-api-qps N    --kube-api-qps and, sixfold, --kube-api-burst of both (default: their own, 50 and 300)
+  --shrink N          rows of many objects with an N-th of them, to try the benchmark itself
   --json FILE         write every figure
-  --write             write the table and the chart into docs/performance.md
+  --write             write docs/performance.md, its chart, and the model in docs/scaling.md
   --profile           profile Strata's controller instead, and print the functions that took longest
   --list              print the names of the rows
 `;
@@ -21,6 +22,7 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly concurrent: number;
   readonly kubeApiQps: number | undefined;
+  readonly shrink: number;
   readonly json: string | undefined;
   readonly write: boolean;
   readonly profile: boolean;
@@ -38,6 +40,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       quick: { type: "boolean", default: false },
       concurrent: { type: "string", default: "10" },
       "kube-api-qps": { type: "string" },
+      shrink: { type: "string", default: "1" },
       json: { type: "string" },
       write: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
@@ -45,7 +48,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       help: { type: "boolean", short: "h", default: false },
     },
   });
+  const shrink = positive("shrink", values.shrink);
+  if (values.write && shrink > 1) throw new Error("--write wants the whole rows: leave out --shrink");
   return {
+    shrink,
     only: values.only?.split(",").filter((name) => name !== ""),
     rounds: positive("rounds", values.rounds ?? (values.quick ? "1" : "3")),
     quick: values.quick,

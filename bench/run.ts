@@ -10,7 +10,7 @@ import { freePort } from "../e2e/server.ts";
 import { installStrata } from "../e2e/strata.ts";
 import { messageOf } from "../src/errors.ts";
 import { pushedTo } from "./artifacts.ts";
-import { cases, type Case } from "./cases.ts";
+import { casesFor, type Case } from "./cases.ts";
 import type { Side } from "./controllers.ts";
 import { writeDocument } from "./document.ts";
 import { judgeGoals, renderGoals } from "./goals.ts";
@@ -30,7 +30,7 @@ async function main(options: BenchOptions): Promise<void> {
   if (process.platform !== "linux") throw new Error("the benchmark reads /proc: it runs on Linux only");
   if (!existsSync(new URL("../dist/strata-controller.js", import.meta.url)))
     throw new Error('the bundles are missing: run "npm run build" first');
-  const chosen = chooseCases(cases, options);
+  const chosen = chooseCases(casesFor(options.shrink), options);
   for (const name of servers) await prepareBinary(name);
   const workspace = await openBenchWorkspace();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -137,5 +137,9 @@ function describe({ wallMs, cpuMs, peakRssBytes, requests }: Measurement): strin
 const options = parseOptions(process.argv.slice(2));
 if (options.help) process.stdout.write(help.trimStart());
 else if (options.list)
-  process.stdout.write(`${cases.map(({ name, title }) => `${name.padEnd(18)}${title}`).join("\n")}\n`);
+  process.stdout.write(
+    `${casesFor(1)
+      .map(({ name, title }) => `${name.padEnd(18)}${title}`)
+      .join("\n")}\n`,
+  );
 else await main(options);

@@ -27,10 +27,11 @@ export interface Work {
 
 const minuteMs = 60_000;
 /** The longest that one object may take, and the longest for a thousand. */
-const timeoutsMs = { one: 15 * minuteMs, many: 30 * minuteMs } as const;
+export const timeoutsMs = { one: 15 * minuteMs, many: 30 * minuteMs } as const;
 const warmUp = 10;
+export const noTraffic = { requests: 0, bytes: 0 } as const;
 
-interface Running {
+export interface Running {
   readonly controller: Controller;
   readonly watcher: Watcher;
 }
@@ -137,16 +138,21 @@ export function restart(count: number): Scenario {
     withController(bench, side, async ({ controller, watcher }) => {
       await createAll(bench, { side, watcher, urls: await urlsOf(bench, count, "own") });
       await sleep(2000);
-      const traffic = await watchTraffic(bench.registry);
-      const again = await controller.restart();
-      try {
-        const wallMs = (await lastBusy(again.pid, timeoutsMs.many)) - again.startedAt;
-        const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
-        return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, ...(await traffic()) };
-      } finally {
-        await again.end();
-      }
+      return await restarted(bench, controller);
     });
+}
+
+export async function restarted(bench: Bench, controller: Controller): Promise<Measurement> {
+  const traffic = await watchTraffic(bench.registry);
+  const again = await controller.restart();
+  try {
+    const wallMs = (await lastBusy(again.pid, timeoutsMs.many)) - again.startedAt;
+    const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
+    const loopDelayMs = await again.loopDelayMs();
+    return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, loopDelayMs, ...(await traffic()) };
+  } finally {
+    await again.end();
+  }
 }
 
 /** From its start until it is ready; memory and CPU are those of three seconds later, without any object. */
@@ -155,18 +161,15 @@ export const startUp: Scenario = async (bench, side) => {
   try {
     await sleep(3000);
     const { cpuMs, rssBytes, peakRssBytes } = await usageOf(controller.pid);
-    return { wallMs: controller.readyMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, requests: 0, bytes: 0 };
+    const loopDelayMs = await controller.loopDelayMs();
+    return { wallMs: controller.readyMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, loopDelayMs, ...noTraffic };
   } finally {
     await controller.end();
   }
 };
 
 /** A process of its own for each measurement, so that none inherits memory; some small objects warm it up. */
-async function withController(
-  bench: Bench,
-  side: Side,
-  body: (running: Running) => Promise<Measurement>,
-): Promise<Measurement> {
+export async function withController<T>(bench: Bench, side: Side, body: (running: Running) => Promise<T>): Promise<T> {
   const inspectorPort = bench.profiler?.inspectorPort;
   const controller = await startController(bench, side, {
     flags: bench.flags,
@@ -184,14 +187,20 @@ async function withController(
   }
 }
 
-async function createAll(
+export async function createAll(
   bench: Bench,
-  work: { side: Side; watcher: Watcher; urls: readonly string[]; prefix?: string },
+  work: {
+    side: Side;
+    watcher: Watcher;
+    urls: readonly string[];
+    prefix?: string;
+    labelsOf?: (n: number) => Record<string, string>;
+  },
 ): Promise<void> {
   const names = work.urls.map((_, n) => `${work.prefix ?? "work"}-${n}`);
   const ready = work.watcher.until(names, isReady, timeoutsMs.many);
   const created = pLimit(8).map(work.urls, (url, n) =>
-    bench.plane.admin.create(objectOf(work.side, names[n]!, { url })),
+    bench.plane.admin.create(objectOf(work.side, names[n]!, { url }, work.labelsOf?.(n))),
   );
   await Promise.all([ready, created]);
 }
@@ -202,11 +211,16 @@ async function urlsOf(bench: Bench, count: number, references: "shared" | "own")
   return Array.from({ length: count }, () => url);
 }
 
-function objectOf(side: Side, name: string, spec: Readonly<Record<string, unknown>>): KubeObject {
+export function objectOf(
+  side: Side,
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+  labels: Record<string, string> = {},
+): KubeObject {
   return {
     apiVersion: apiVersionOf[side],
     kind: kindOf[side],
-    metadata: { name, namespace },
+    metadata: { name, namespace, labels },
     spec: { interval: "24h", timeout: "10m", insecure: true, ref: artifactRef, ...spec },
   };
 }

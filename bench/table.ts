@@ -3,7 +3,7 @@ import { factor } from "./statistics.ts";
 
 type Key = keyof Figures;
 
-const columns = ["work", "wall", "CPU", "peak RSS", "registry requests", "downloaded"];
+const columns = ["work", "wall", "CPU", "peak RSS", "event loop p99", "registry requests", "downloaded"];
 
 /** The Markdown table of all rows: Strata first, then what it is compared with, then the factor in Strata's favour. */
 export function renderTable(rows: readonly Row[]): string {
@@ -12,11 +12,18 @@ export function renderTable(rows: readonly Row[]): string {
     pair(row, "wallMs", seconds),
     pair(row, "cpuMs", seconds),
     pair(row, "peakRssBytes", mebibytes),
+    loopDelay(row),
     pair(row, "requests", count, false),
     pair(row, "bytes", megabytes, false),
   ]);
   const markdown = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [markdown(columns), markdown(columns.map(() => "---")), ...lines.map(markdown)].join("\n");
+}
+
+/** Ours alone: what is written in Go has no such loop. */
+function loopDelay(row: Row): string {
+  const delay = row.figures.strata?.loopDelayMs.median ?? 0;
+  return delay > 0 ? seconds(delay) : "–";
 }
 
 /** `0.1 s / 1.2 s (12×)`: ours, theirs, how many times as much theirs is. */
@@ -43,12 +50,12 @@ export function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
-function megabytes(bytes: number): string {
+export function megabytes(bytes: number): string {
   if (bytes < 100_000) return `${(bytes / 1000).toFixed(1)} kB`;
   return `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;
 }
 
-function count(value: number): string {
+export function count(value: number): string {
   return Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(1);
 }
 
