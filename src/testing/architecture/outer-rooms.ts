@@ -62,7 +62,7 @@ export const outerRooms: Readonly<Record<string, Room>> = {
     holds: "what is measured, and against what",
     imports: ["e2e", "src/errors"],
     packages: ["p-limit"],
-    reaches: ["child_process", "fs"],
+    reaches: ["child_process", "fs", "http"],
   },
   e2e: {
     holds: "a real registry, a real API server, Flux's real controllers, a real browser",
