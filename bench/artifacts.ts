@@ -76,16 +76,7 @@ export function pushedTo(registry: Registry): Artifacts {
     once(`bench/${name.toLowerCase()}`, trees[name], name === "module" ? "timoni" : "flux");
   return {
     url,
-    copies: async (name, count) => {
-      await url(name);
-      return await pLimit(4).map(
-        Array.from({ length: count }, (_, n) => `bench/${name}-${n}`),
-        async (repository) => {
-          await copyArtifact(registry, `bench/${name.toLowerCase()}`, repository);
-          return `oci://${registry.host}/${repository}`;
-        },
-      );
-    },
+    copies: async (name, count) => await copiesOf(registry, await url(name), count),
     many: (count, use = "work") =>
       pLimit(8).map(
         Array.from({ length: count }, (_, n) => `${use}/${String(n).padStart(5, "0")}`),
@@ -96,6 +87,17 @@ export function pushedTo(registry: Registry): Artifacts {
       await pLimit(8).map(repositories, (repository) => retag(registry, repository, benchTag, tag));
     },
   };
+}
+
+async function copiesOf(registry: Registry, url: string, count: number): Promise<readonly string[]> {
+  const from = url.slice(`oci://${registry.host}/`.length);
+  return await pLimit(4).map(
+    Array.from({ length: count }, (_, n) => `${from}-${n}`),
+    async (repository) => {
+      await copyArtifact(registry, from, repository);
+      return `oci://${registry.host}/${repository}`;
+    },
+  );
 }
 
 /** The registry takes what it has from the other repository: no layer is sent. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Registry } from "../e2e/registry.ts";
 
@@ -19,7 +20,9 @@ export async function startThrottle(registry: Pick<Registry, "port">, bytesPerSe
     const upstream = request(options, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       // Whoever hangs up has what he wanted.
-      paced(answer, outgoing, bytesPerSecond).catch(() => outgoing.destroy());
+      pipeline(answer, (source: AsyncIterable<Buffer>) => paced(source, bytesPerSecond), outgoing).catch(
+        () => undefined,
+      );
     });
     upstream.on("error", () => outgoing.destroy());
     outgoing.on("close", () => upstream.destroy());
@@ -37,15 +40,14 @@ export async function startThrottle(registry: Pick<Registry, "port">, bytesPerSe
   };
 }
 
-async function paced(from: IncomingMessage, to: ServerResponse, bytesPerSecond: number): Promise<void> {
+/** The same pieces, each once its time has come. */
+async function* paced(source: AsyncIterable<Buffer>, bytesPerSecond: number): AsyncGenerator<Buffer> {
   const begin = performance.now();
   let bytes = 0;
-  for await (const chunk of from as AsyncIterable<Buffer>) {
-    if (!to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]);
-    if (to.destroyed) return;
+  for await (const chunk of source) {
+    yield chunk;
     bytes += chunk.length;
     const early = (bytes / bytesPerSecond) * 1000 - (performance.now() - begin);
     if (early > 0) await sleep(early);
   }
-  to.end();
 }
