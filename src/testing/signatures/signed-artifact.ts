@@ -36,6 +36,12 @@ export class SignedArtifact {
     return artifact;
   }
 
+  /** What stands under a tag in a layout, to which more is attached. */
+  static async open(dir: string, tag: string): Promise<SignedArtifact> {
+    const repository = openLayout(dir, defaultLimits);
+    return new SignedArtifact(repository, await repository.resolve(tag, new AbortController().signal));
+  }
+
   /** A manifest with `layers` under a tag, as cosign's older signatures. */
   async tag(tag: string, layers: readonly TestLayer[]): Promise<void> {
     await this.#attach(tag, { layers });

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createHash, X509Certificate } from "node:crypto";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -238,6 +238,39 @@ describe.each([
   ])("is refused when it is %s", async (_, change) => {
     await attach((signature) => change(token()(signature)));
     expect(await refusal()).toContain("cannot be read");
+  });
+});
+
+describe.each([
+  ["jws", "application/jose+json"],
+  ["cose", "application/cose"],
+])("what notation itself has signed, and openssl timestamped (%s)", (suffix, mediaType) => {
+  const fixture = (name: string): string => new URL(`../../testing/fixtures/${name}`, import.meta.url).pathname;
+  /** The certificates have expired long ago. */
+  const later = (): number => Date.parse("2030-01-01T00:00:00Z");
+  const signedAt = Date.parse("2026-11-30T00:22:10Z");
+
+  async function judge(options: PolicyOptions): Promise<Verification> {
+    await cp(fixture("oci/flux/app"), join(dir, "app"), { recursive: true });
+    const app = await SignedArtifact.open(join(dir, "app"), "1.0.0");
+    await app.refer(notationType, [{ mediaType, bytes: await readFile(fixture(`notation-timestamped.${suffix}`)) }]);
+    const certificate = new X509Certificate(await readFile(fixture("notation-timestamped.crt")));
+    const policy = policyWith({ ...options, trusted: [{ ...root, certificate }] });
+    const { repository } = app;
+    return await signatureVerifier(verifyLimits, later).verify({ repository, root: app.root, policy, signal });
+  }
+
+  it("is good by its timestamp alone", async () => {
+    const { signedAt: found, ...verification } = await judge({ stores: ["ca:x", "tsa:y"] });
+    expect(verification).toMatchObject({ result: "verified", warnings: [], validUntil: undefined });
+    expect(Math.abs((found ?? 0) - signedAt)).toBeLessThan(10_000);
+  });
+
+  it("is refused without it", async () => {
+    await expect(judge({ stores: ["ca:x"] })).rejects.toMatchObject({
+      code: "VerificationFailed",
+      message: expect.stringContaining("not now"),
+    });
   });
 });
 
