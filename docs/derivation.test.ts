@@ -14,7 +14,11 @@ it("its predicate is one, and loses nothing when it is read", () => {
 });
 
 it("its table has a row for every field", () => {
-  const named = new Set([...page.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name.split(".").at(-1))));
+  const named = new Set(
+    [...page.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = ""]) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name.split(".").at(-1)),
+    ),
+  );
   const { selection, ...top } = derivationSchema.shape;
   const fields = [...Object.keys(top), ...Object.keys(selection.shape).filter((name) => name !== "layerCount")];
   expect(fields.filter((field) => !named.has(field))).toEqual([]);

@@ -14,7 +14,10 @@ afterAll(async () => await registry.close());
 
 describe("the examples of the page", () => {
   it.each(examples)("print what is shown: %s", async (command, output) => {
-    const args = command.split(" ").slice(1).map((word) => word.replace("registry.example", registry.host));
+    const args = command
+      .split(" ")
+      .slice(1)
+      .map((word) => word.replace("registry.example", registry.host));
     const { code, stdout, stderr } = await runStrata([...args, "--insecure"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toBe(output);

@@ -14,11 +14,18 @@ describe("a picture of a terminal", () => {
   });
 
   it("is made of the part of the demo that is about one artifact", () => {
-    const object = (name: string): string => `✓ ${name}\n    revision  1\n    selected  ${name}\n              a.yaml\n`;
+    const object = (name: string): string =>
+      `✓ ${name}\n    revision  1\n    selected  ${name}\n              a.yaml\n`;
     const objects = ["flux-app", "product-by-platform", "product-by-type", "product-timoni-module"].map(object);
     const output = `hello\n$ strata tree 127.0.0.1:1/a\nindex\nReconciled all\n${objects.join("\n")}`;
     const lines = linesOf(demoPicture(output)).filter((line) => line !== "");
-    expect(lines.slice(0, 5)).toEqual(["$ strata tree registry.example/a", "index", "✓ product-by-platform", "    selected  product-by-platform", "              a.yaml"]);
+    expect(lines.slice(0, 5)).toEqual([
+      "$ strata tree registry.example/a",
+      "index",
+      "✓ product-by-platform",
+      "    selected  product-by-platform",
+      "              a.yaml",
+    ]);
     expect(lines).toHaveLength(11);
     expect(() => demoPicture("nothing")).toThrow("the demo printed nothing that matches");
   });

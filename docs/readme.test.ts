@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { KIND } from "../api/v1beta1/constants.ts";
@@ -11,7 +11,13 @@ import { runStrata, type CommandResult } from "../src/testing/command-io.ts";
 import { startRegistry, type TestRegistry } from "../src/testing/registry/registry.ts";
 
 const root = join(import.meta.dirname, "..");
-const pages = ["README.md", "CONTRIBUTING.md", "config/README.md", "config/samples/README.md", ...globSync("docs/**/*.md", { cwd: root })].sort();
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "config/README.md",
+  "config/samples/README.md",
+  ...globSync("docs/**/*.md", { cwd: root }),
+].sort();
 const read = (page: string): string => readFileSync(join(root, page), "utf8");
 
 function blocks(page: string, language: string): string[] {
@@ -20,7 +26,9 @@ function blocks(page: string, language: string): string[] {
 
 /** The commands of a page's console blocks, without the prompt. */
 function commandsOf(page: string): string[] {
-  return blocks(page, "console").flatMap((block) => block.split("\n").flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : [])));
+  return blocks(page, "console").flatMap((block) =>
+    block.split("\n").flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : [])),
+  );
 }
 
 /** As a shell would split it; only single quotes are known. */
@@ -107,12 +115,19 @@ function brokenBecause(page: string, link: string): string | undefined {
   const target = path === "" ? join(root, page) : join(root, dirname(page), path);
   if (!existsSync(target)) return "no such file";
   if (anchor === undefined || statSync(target).isDirectory()) return undefined;
-  const headings = [...readFileSync(target, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => title.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));
+  const headings = [...readFileSync(target, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
   return headings.includes(anchor) ? undefined : "no such heading";
 }
 
 describe("the YAML blocks", () => {
-  const examples = pages.flatMap((page) => blocks(page, "yaml").map((text, number) => ({ name: `${page}, block ${number + 1}`, text })));
+  const examples = pages.flatMap((page) =>
+    blocks(page, "yaml").map((text, number) => ({ name: `${page}, block ${number + 1}`, text })),
+  );
 
   it.each(examples)("$name", ({ text }) => {
     for (const document of parseAllDocuments(text)) {
@@ -123,8 +138,24 @@ describe("the YAML blocks", () => {
   });
 
   it("of README.md hold an ArtifactRepository that is called as its consumer calls it", () => {
-    const objects = blocks("README.md", "yaml").map((text) => parseAllDocuments(text)[0]?.toJS() as { kind: string; metadata: { name: string }; spec: { sourceRef?: { name: string } } });
+    const objects = blocks("README.md", "yaml").map(
+      (text) =>
+        parseAllDocuments(text)[0]?.toJS() as {
+          kind: string;
+          metadata: { name: string };
+          spec: { sourceRef?: { name: string } };
+        },
+    );
     const repository = objects.find(({ kind }) => kind === KIND);
     expect(objects.find(({ kind }) => kind === "Kustomization")?.spec.sourceRef?.name).toBe(repository?.metadata.name);
   });
+});
+
+it("numbers every decision once, without gaps", () => {
+  const numbers = globSync("docs/adr/*.md", { cwd: root })
+    .map((page) => basename(page).slice(0, 4))
+    .sort();
+  expect(numbers).toEqual(numbers.map((_, at) => String(at + 1).padStart(4, "0")));
+  for (const page of globSync("docs/adr/*.md", { cwd: root }))
+    expect(read(page)).toMatch(new RegExp(`^# ${Number(basename(page).slice(0, 4))}[.] `));
 });

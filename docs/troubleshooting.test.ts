@@ -7,7 +7,12 @@ const page = readFileSync(join(import.meta.dirname, "troubleshooting.md"), "utf8
 const rows = [...page.matchAll(/^\| `(\w+)` \| `(\w+)`, `(\w+)` \| (\w+) \| (.+?) \| (.+?) \|$/gm)];
 
 it("has one row for every code, in the order of the table, with its condition, reason and what follows", () => {
-  const expected = Object.entries(failurePolicies).map(([code, { condition, reason, next }]) => [code, condition, reason, next]);
+  const expected = Object.entries(failurePolicies).map(([code, { condition, reason, next }]) => [
+    code,
+    condition,
+    reason,
+    next,
+  ]);
   expect(rows.map(([, ...cells]) => cells.slice(0, 4))).toEqual(expected);
 });
 

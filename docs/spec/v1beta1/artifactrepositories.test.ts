@@ -33,10 +33,13 @@ function pathsIn(value: unknown, path: string): string[] {
 }
 
 describe("the examples", () => {
-  it.each(examples.map((example): [string, Example] => [JSON.stringify(example).slice(0, 70), example]))("%s … is valid", (_, example) => {
-    const parsed = parseArtifactRepository(completed(example));
-    expect("issues" in parsed ? formatIssues(parsed.issues) : "").toBe("");
-  });
+  it.each(examples.map((example): [string, Example] => [JSON.stringify(example).slice(0, 70), example]))(
+    "%s … is valid",
+    (_, example) => {
+      const parsed = parseArtifactRepository(completed(example));
+      expect("issues" in parsed ? formatIssues(parsed.issues) : "").toBe("");
+    },
+  );
 
   it("show every field", () => {
     const shown = new Set(examples.flatMap((example) => pathsIn(example, "")));
@@ -56,7 +59,9 @@ describe("the examples", () => {
 describe("the text", () => {
   it("names every field of the spec, by its path or in its section", () => {
     const { spec = {} } = resourceSchema().properties ?? {};
-    const missing = fieldsOf(spec, ".spec").filter(({ path }) => !prose.includes(`\`${path}\``) && !prose.includes(`${path.split(".").at(-1)}`));
+    const missing = fieldsOf(spec, ".spec").filter(
+      ({ path }) => !prose.includes(`\`${path}\``) && !prose.includes(`${path.split(".").at(-1)}`),
+    );
     expect(missing.map(({ path }) => path)).toEqual([]);
   });
 
@@ -65,7 +70,14 @@ describe("the text", () => {
   });
 
   it("links to headings that exist", () => {
-    const anchors = new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) => title.toLowerCase().replaceAll(/[^\w\s-]/g, "").replaceAll(" ", "-")));
+    const anchors = new Set(
+      [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+        title
+          .toLowerCase()
+          .replaceAll(/[^\w\s-]/g, "")
+          .replaceAll(" ", "-"),
+      ),
+    );
     const links = [...prose.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = ""]) => anchor);
     expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
   });
