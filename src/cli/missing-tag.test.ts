@@ -42,7 +42,7 @@ describe.each(Object.entries(commands))("strata %s of what is not there", (_, ar
     [
       "a layout",
       () => "oci-layout://nowhere:1.2.0",
-      /^error: oci-layout:\/\/nowhere is no image layout: the file oci-layout is not there \[/,
+      /^error: oci-layout:\/\/nowhere is not an image layout: the file oci-layout is not there \[/,
     ],
   ])("says that %s is not", async (_, reference, message) => {
     const { code, stderr } = await runStrata([...argsOf(reference()), "--insecure"]);
@@ -58,7 +58,7 @@ it.each(["json", "yaml", "name"])("takes -o %s for no file", async (place) => {
   }
 });
 
-it("speaks of flags where a scheme is no reference's", async () => {
+it("speaks of flags where a scheme is not a reference's", async () => {
   const { code, stderr } = await runStrata(["tree", `http://${registry.host}/app`]);
   expect([code, stderr]).toEqual([2, expect.stringContaining("plain HTTP is asked for by --insecure")]);
 });

@@ -34,7 +34,7 @@ export const outputFlag = {
 export function notAForm(place: string | undefined, instead: string): void {
   if (place !== undefined && ["json", "yaml", "name"].includes(place))
     throw new UsageError(
-      `-o is where to write, and "${place}" is no name for a file: ${instead}, or -o ./${place} if you mean it`,
+      `-o is where to write, and "${place}" is not a name for a file: ${instead}, or -o ./${place} if you mean it`,
     );
 }
 

@@ -20,7 +20,7 @@ export interface Layout {
 
 /** @throws NotFound where `dir` is not a layout; RegistryUnsupported for another version of the format */
 export async function readIndex({ dir, name, limits }: Layout): Promise<Index> {
-  const marker = await readSmall(join(dir, "oci-layout"), 4096, `${name} is no image layout: the file oci-layout`);
+  const marker = await readSmall(join(dir, "oci-layout"), 4096, `${name} is not an image layout: the file oci-layout`);
   let version: unknown;
   try {
     version = parseJsonObject(marker)["imageLayoutVersion"];

@@ -6,7 +6,7 @@ import { objectOf, parseJsonObject } from "../text/json.ts";
 export async function readAnchor(path: string): Promise<Uint8Array> {
   try {
     const bytes = await readFile(path);
-    if (objectOf(parseJsonObject(bytes)["signed"])["_type"] !== "root") throw new Error("is no root.json of TUF");
+    if (objectOf(parseJsonObject(bytes)["signed"])["_type"] !== "root") throw new Error("is not a root.json of TUF");
     return bytes;
   } catch (cause) {
     throw new CodedError("InvalidSpec", `--sigstore-tuf-root ${path} cannot be used: ${messageOf(cause)}`, { cause });

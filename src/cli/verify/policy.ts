@@ -131,7 +131,7 @@ async function signersOf(flags: PolicyFlags): Promise<VerifyPolicy> {
   return flags.ocm === true ? ocmKeysPolicy(read.flat(), "--key", signature) : cosignKeysPolicy(read.flat());
 }
 
-/** @throws UsageError for what is no expression */
+/** @throws UsageError for what is not an expression */
 function keyless(
   identity: { readonly issuer: string; readonly subject: string },
   root: string | undefined,

@@ -251,8 +251,8 @@ describe("an artifact", () => {
 
 it.each<[string, string[], number, string]>([
   ["a key that is none", ["--key", "package.json"], 1, "--key: package.json holds no public key in PEM"],
-  ["an issuer that is no expression", ["--issuer", "(?=x)", "--subject", "x"], 2, '--issuer "(?=x)" is not an RE2'],
-  ["a subject that is no expression", ["--issuer", "x", "--subject", "("], 2, '--subject "(" is not an RE2'],
+  ["an issuer that is not an expression", ["--issuer", "(?=x)", "--subject", "x"], 2, '--issuer "(?=x)" is not an RE2'],
+  ["a subject that is not an expression", ["--issuer", "x", "--subject", "("], 2, '--subject "(" is not an RE2'],
 ])("names the flag of %s", async (_, flags, code, words) => {
   const result = await runStrata(["verify", "oci://127.0.0.1:1/app:1", ...flags]);
   expect([result.code, result.stderr]).toEqual([code, expect.stringContaining(words)]);
