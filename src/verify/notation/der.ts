@@ -19,11 +19,17 @@ export function readElements(bytes: Buffer): Element[] {
 
 /** @throws RangeError for what is not DER */
 export function elementAt(bytes: Buffer, at: number): Element {
+  const { tag, start, end } = spanAt(bytes, at);
+  return { tag, content: bytes.subarray(start, end), raw: bytes.subarray(at, end) };
+}
+
+/** The same by where its content is, for who looks at a million of them. @throws RangeError for what is no DER */
+export function spanAt(bytes: Buffer, at: number): { tag: number; start: number; end: number } {
   const tag = byteAt(bytes, at);
   const { length, start } = readLength(bytes, at + 1);
   const end = start + length;
   if (end > bytes.length) throw new RangeError("DER element is longer than its container");
-  return { tag, content: bytes.subarray(start, end), raw: bytes.subarray(at, end) };
+  return { tag, start, end };
 }
 
 /** The one element that `bytes` are. @throws RangeError also for what follows it */

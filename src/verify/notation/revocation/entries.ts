@@ -1,6 +1,6 @@
 import type { EventLoopTurns } from "../../../event-loop-turns.ts";
 import { extensionsOf, factsOf } from "../certificate-facts.ts";
-import { childrenOf, derTag, type Element, elementAt, expectTag, readTime } from "../der.ts";
+import { childrenOf, derTag, type Element, elementAt, readTime, spanAt } from "../der.ts";
 import { assertNoUnknown, listOid, type RevocationList } from "./list.ts";
 import { isBefore, type Link, type Moment, reasonOf, type State } from "./state.ts";
 
@@ -45,9 +45,13 @@ export async function stateIn(
 /** The entries of one certificate. A list may have a million others, of which nothing is kept. */
 async function* entriesOf(list: Buffer, serial: Buffer, turns: EventLoopTurns): AsyncGenerator<Element> {
   for (let at = 0, read = 1; at < list.length; read++) {
-    const entry = elementAt(list, at);
-    at += entry.raw.length;
-    if (expectTag(elementAt(entry.content, 0), derTag.integer).content.equals(serial)) yield entry;
+    const entry = spanAt(list, at);
+    const number = spanAt(list, entry.start);
+    if (number.tag !== derTag.integer || number.end > entry.end)
+      throw new RangeError("it has an entry without a number");
+    const isSame = list.compare(serial, 0, serial.length, number.start, number.end) === 0;
+    if (isSame) yield elementAt(list, at);
+    at = entry.end;
     if (read % entriesPerStep === 0) await turns.next();
   }
 }

@@ -383,6 +383,12 @@ describe("lists", () => {
     ["of the future", () => ({ from: new Date(Date.now() + hour) }), /of the future/],
     ["with a changed signature", () => ({ changeSignature: (good) => Buffer.concat([good, good]) }), /not signed by/],
     ["with broken entries", () => ({ entries: [Buffer.from("300130", "hex")] }), /list: /],
+    [
+      "with entries without a number",
+      () => ({ entries: [Buffer.from("30030101ff", "hex")] }),
+      /entry without a number/,
+    ],
+    ["with a number outside of its entry", () => ({ entries: [Buffer.from("3002020530", "hex")] }), /list: /],
   ])("do not count: %s", async (_, options, message) => {
     await withList([], options());
     expect(await refusal()).toMatch(message);
