@@ -189,6 +189,12 @@ describe("a start that fails", () => {
     ["a reference", ["-f", ".", "oci://a.example/b"], /oci:\/\/a\.example\/b/],
     ["no number", ["-f", ".", "--concurrent", "many"], /from 1 to 100/],
     ["too many", ["-f", ".", "--concurrent", "1000"], /from 1 to 100/],
+    [
+      "an address that is none",
+      ["-f", "none", "--listen", "nowhere"],
+      /--listen: "nowhere" is not an address to listen on/,
+    ],
+    ["another", ["-f", "none", "--oci-listen", "1.2.3.4"], /--oci-listen: "1\.2\.3\.4" is not an address to listen on/],
   ])("%s: exit code 2", async (_, args, sentence) => {
     const { code, stderr } = await runStrata(["serve", ...args]);
     expect(code).toBe(2);
@@ -204,7 +210,6 @@ describe("a start that fails", () => {
         return ["-f", join(dir, "file.yaml")];
       },
     ],
-    ["an address that is none", async () => ["-f", manifests, "--listen", "nowhere"]],
     [
       "storage that is a file",
       async () => {

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cliDefaults } from "../config.ts";
 import { aborted } from "../http/abort.ts";
-import { codeOf } from "../errors.ts";
+import { codeOf, messageOf } from "../errors.ts";
 import { startStandalone } from "../reconciler/standalone.ts";
+import { parseListenAddress } from "../serve/listen.ts";
 import { type Command, type CommandIO, UsageError } from "./command.ts";
 import type { Flags } from "./flags/flag.ts";
 import { type FlagValues, parseOnlyFlags } from "./flags/flags.ts";
@@ -66,6 +67,7 @@ async function run(args: readonly string[], io: CommandIO): Promise<number> {
   const values = parseOnlyFlags(flags, args);
   if (values.file === undefined) throw new UsageError("strata serve needs -f DIR");
   const concurrent = parseConcurrent(values.concurrent);
+  for (const name of ["listen", "oci-listen"] as const) checkAddress(name, values[name]);
   const temporary = values.storage === undefined ? await mkdtemp(join(tmpdir(), "strata-serve-")) : undefined;
   try {
     await serveUntilStopped({ values, dir: values.file, storage: values.storage ?? temporary!, concurrent }, io);
@@ -83,6 +85,15 @@ function parseConcurrent(value: string): number {
   const concurrent = Number(value);
   if (Number.isInteger(concurrent) && concurrent >= 1 && concurrent <= 100) return concurrent;
   throw new UsageError(`--concurrent is "${value}"; write a number from 1 to 100`);
+}
+
+/** Before anything is read. @throws UsageError */
+function checkAddress(flag: string, address: string | undefined): void {
+  try {
+    if (address !== undefined) parseListenAddress(address);
+  } catch (error) {
+    throw new UsageError(`--${flag}: ${messageOf(error)}`);
+  }
 }
 
 interface Job {

@@ -42,7 +42,11 @@ export function formatLock(lock: Lock): string {
 
 /** @throws InvalidSpec */
 export async function readLock(path: string): Promise<Lock> {
-  const text = await readManifestText(path, noInput());
+  const text = await readManifestText(path, noInput()).catch((error: unknown) => {
+    throw isMissing(error)
+      ? new CodedError("InvalidSpec", `there is no lock ${path}; strata lock writes it`, { cause: error })
+      : error;
+  });
   const fail = (problem: string): CodedError =>
     new CodedError("InvalidSpec", `${path} ${problem}; strata lock writes it anew`);
   let document: Json;
@@ -59,6 +63,9 @@ export async function readLock(path: string): Promise<Lock> {
     }),
   );
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof Error && "code" in error.cause && error.cause.code === "ENOENT";
 
 function isLocked(value: unknown): value is Locked {
   if (!isObject(value)) return false;

@@ -71,3 +71,14 @@ it("leaves the lock alone where something cannot be resolved", async () => {
   expect((await runStrata(["lock"])).code).toBe(2);
   expect((await runStrata(["build", "-f", "-", "--locked", "--dry-run"])).code).toBe(2);
 });
+
+it("says that there is no lock, to who checks and to who builds", async () => {
+  await rm(`${file}.lock`, { force: true });
+  await write(object("app", { tag: "1.0.0" }));
+  const checked = await runStrata(["lock", "-f", file, "--check"]);
+  expect([checked.code, checked.stderr]).toEqual([
+    1,
+    expect.stringContaining(`there is no lock ${file}.lock; strata lock writes it`),
+  ]);
+  expect((await build()).stdout).toContain("there is no lock");
+});

@@ -172,6 +172,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/reconciler",
       "src/registry",
       "src/select",
+      "src/serve/listen",
       "src/sign",
       "src/store",
       "src/tags",
