@@ -4,31 +4,26 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { artifactRepositories, externalArtifacts } from "../../api/kinds.ts";
 import { FINALIZER } from "../../api/v1beta1/constants.ts";
 import { CodedError } from "../errors.ts";
-import { MemoryKube, type KubeRequest } from "../kube/local/memory.ts";
-import { openTestStorage, testControllers, testObjects } from "../testing/kube/loop.ts";
+import { type KubeRequest } from "../kube/local/memory.ts";
+import { closeTestWorld, openTestStorage, openTestWorld, type TestWorld } from "../testing/kube/loop.ts";
 import { specOf } from "../testing/kube/spec.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
-let registry: TestRegistry;
-let storage: Awaited<ReturnType<typeof openTestStorage>>;
-let kube: MemoryKube;
-let objects: ReturnType<typeof testObjects>;
-let controllers: ReturnType<typeof testControllers>;
+let world: TestWorld;
+let registry: TestWorld["registry"];
+let storage: TestWorld["storage"];
+let kube: TestWorld["kube"];
+let objects: TestWorld["objects"];
+let controllers: TestWorld["controllers"];
 /** What the API does before it answers; what it throws is the answer. */
 let onRequest: (request: KubeRequest) => Promise<void> | void;
 
 beforeEach(async () => {
-  [registry, storage] = await Promise.all([startRegistry({ fixtures: true }), openTestStorage()]);
   onRequest = () => undefined;
-  kube = new MemoryKube({ onRequest: (request) => onRequest(request) });
-  objects = testObjects(kube);
-  controllers = testControllers(kube, storage.root);
+  world = await openTestWorld({ onRequest: (request) => onRequest(request) });
+  ({ registry, storage, kube, objects, controllers } = world);
 });
-afterEach(async () => {
-  await controllers.stopAll();
-  await Promise.all([registry.close(), storage.remove()]);
-});
+afterEach(async () => await closeTestWorld(world));
 
 const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 const isReady = (name: string): boolean =>

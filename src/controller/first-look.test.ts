@@ -3,31 +3,25 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { artifactRepositories, externalArtifacts, type ResourceType } from "../../api/kinds.ts";
-import { MemoryKube } from "../kube/local/memory.ts";
 import { tarOf } from "../testing/archives/tar.ts";
-import { openTestStorage, testControllers, testObjects, type TestController } from "../testing/kube/loop.ts";
+import { closeTestWorld, openTestWorld, type TestController, type TestWorld } from "../testing/kube/loop.ts";
 import { conditionOf } from "../testing/kube/reconciler.ts";
 import { specOf } from "../testing/kube/spec.ts";
-import { startRegistry, type TestRegistry } from "../testing/registry/registry.ts";
 
 const never = new AbortController().signal;
 const namespace = "default";
-let registry: TestRegistry;
-let storage: Awaited<ReturnType<typeof openTestStorage>>;
-let kube: MemoryKube;
-let objects: ReturnType<typeof testObjects>;
-let controllers: ReturnType<typeof testControllers>;
+let world: TestWorld;
+let registry: TestWorld["registry"];
+let storage: TestWorld["storage"];
+let kube: TestWorld["kube"];
+let objects: TestWorld["objects"];
+let controllers: TestWorld["controllers"];
 
 beforeEach(async () => {
-  [registry, storage] = await Promise.all([startRegistry({ fixtures: true }), openTestStorage()]);
-  kube = new MemoryKube();
-  objects = testObjects(kube);
-  controllers = testControllers(kube, storage.root);
+  world = await openTestWorld();
+  ({ registry, storage, kube, objects, controllers } = world);
 });
-afterEach(async () => {
-  await controllers.stopAll();
-  await Promise.all([registry.close(), storage.remove()]);
-});
+afterEach(async () => await closeTestWorld(world));
 
 const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
 const eventually = async (check: () => void): Promise<void> =>

@@ -8,7 +8,8 @@ import { Caches } from "../../controller/caches.ts";
 import { startLoop, type Loop } from "../../controller/loop.ts";
 import type { Deps } from "../../controller/ports.ts";
 import type { RawObject } from "../../pipeline/object.ts";
-import type { MemoryKube } from "../../kube/local/memory.ts";
+import { MemoryKube, type MemoryKubeOptions } from "../../kube/local/memory.ts";
+import { startRegistry, type TestRegistry } from "../registry/registry.ts";
 import { startParts } from "./reconciler.ts";
 
 const never = new AbortController().signal;
@@ -66,7 +67,7 @@ async function startTestController(
 }
 
 /** The controllers of a test, each as in a process of its own; they share the API and, unless told otherwise, the storage. */
-export function testControllers(kube: MemoryKube, root: string) {
+function testControllers(kube: MemoryKube, root: string) {
   const running = new Set<TestController>();
   const stop = async (one: TestController): Promise<void> => {
     running.delete(one);
@@ -84,7 +85,7 @@ export function testControllers(kube: MemoryKube, root: string) {
 }
 
 /** What users and the garbage collector do to a MemoryKube. */
-export function testObjects(kube: MemoryKube): {
+function testObjects(kube: MemoryKube): {
   create(name: string, spec: object, labels?: Record<string, string>): Promise<RawObject>;
   remove(name: string): Promise<void>;
   get(name: string): RawObject | undefined;
@@ -104,4 +105,25 @@ export function testObjects(kube: MemoryKube): {
     externalArtifacts: async () =>
       (await kube.list(externalArtifacts, {}, never)).items.map(({ metadata }) => metadata.name),
   };
+}
+
+/** What tests of whole controllers need: a registry with the fixtures, a Kubernetes API in memory, and a storage. */
+export interface TestWorld {
+  readonly registry: TestRegistry;
+  readonly storage: Awaited<ReturnType<typeof openTestStorage>>;
+  readonly kube: MemoryKube;
+  readonly objects: ReturnType<typeof testObjects>;
+  readonly controllers: ReturnType<typeof testControllers>;
+}
+
+export async function openTestWorld(options: MemoryKubeOptions = {}): Promise<TestWorld> {
+  const [registry, storage] = await Promise.all([startRegistry({ fixtures: true }), openTestStorage()]);
+  const kube = new MemoryKube(options);
+  return { registry, storage, kube, objects: testObjects(kube), controllers: testControllers(kube, storage.root) };
+}
+
+/** Stops the controllers first. */
+export async function closeTestWorld({ controllers, registry, storage }: TestWorld): Promise<void> {
+  await controllers.stopAll();
+  await Promise.all([registry.close(), storage.remove()]);
 }

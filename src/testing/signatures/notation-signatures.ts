@@ -64,17 +64,22 @@ function headersOf({
 const payloadOf = (root: Descriptor, { payload }: NotationOptions): Buffer =>
   payload === undefined ? targetOf(root) : Buffer.from(JSON.stringify(payload));
 
+function signingOf(signers: readonly [TestCertificate, ...TestCertificate[]], options: NotationOptions) {
+  const {
+    algorithm = "ES256",
+    key = signers[0].privateKey,
+    chain = signers.map(({ certificate }) => certificate.raw),
+  } = options;
+  return { algorithm, key, chain };
+}
+
 /** The layer of a notation signature in a JWS envelope. */
 export function jwsLayer(
   root: Descriptor,
   signers: readonly [TestCertificate, ...TestCertificate[]],
   options: NotationOptions = {},
 ): TestLayer {
-  const {
-    algorithm = "ES256",
-    key = signers[0].privateKey,
-    chain = signers.map(({ certificate }) => certificate.raw),
-  } = options;
+  const { algorithm, key, chain } = signingOf(signers, options);
   const json = (_: string, value: unknown): unknown =>
     typeof value === "string" ? value.replace(/\.000Z$/, "Z") : value;
   const signedPart = Buffer.from(JSON.stringify(headersOf(options), json)).toString("base64url");
@@ -99,11 +104,7 @@ export function coseLayer(
   signers: readonly [TestCertificate, ...TestCertificate[]],
   options: NotationOptions = {},
 ): TestLayer {
-  const {
-    algorithm = "ES256",
-    key = signers[0].privateKey,
-    chain = signers.map(({ certificate }) => certificate.raw),
-  } = options;
+  const { algorithm, key, chain } = signingOf(signers, options);
   const headers = new Map(
     Object.entries(headersOf(options)).map(([name, value]) => [coseLabels[name] ?? name, coseValue(name, value)]),
   );
