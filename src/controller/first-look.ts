@@ -6,7 +6,7 @@ import { announces } from "../publish/external-artifact.ts";
 import type { ReconcileContext } from "./memory.ts";
 import type { Deps, Next } from "./ports.ts";
 import { isUnhandled, type StatusBasis } from "./status.ts";
-import { artifactOf, isServedHere, storedArtifact } from "./stored.ts";
+import { artifactOf, isServedHere } from "./stored.ts";
 
 /**
  * What comes next for an object that this process sees for the first time, and that has nothing to be done for: its file is read
@@ -52,20 +52,19 @@ function areCalm(conditions: readonly Condition[]): boolean {
   );
 }
 
-/** Whether consumers are sent to this storage, and find there what they are told of. */
+/** Whether consumers are sent to this storage, and find there what they are told of: the file is read. */
 async function isWhole(owner: Identified, { before }: StatusBasis, context: ReconcileContext): Promise<boolean> {
-  const { store } = context.deps;
+  const { deps, memory, signal } = context;
   const artifact = artifactOf(before);
-  if (artifact === undefined || !isServedHere(before, store)) return false;
+  if (artifact === undefined || !isServedHere(before, deps.store)) return false;
   try {
-    // What is gone may have to be brought back, which the reconcile does.
-    return (
-      (await store.has(storeOwner(owner), artifact)) && (await storedArtifact(owner, before, context)) !== undefined
-    );
+    if ((await deps.store.verify(storeOwner(owner), artifact, signal)) !== "ok") return false;
   } catch {
     // The reconcile meets it again, and says so.
     return false;
   }
+  memory.intact(owner.uid, artifact.digest);
+  return true;
 }
 
 /** Whether the ExternalArtifact, where one is wanted, says what the status says. Somebody may have changed it meanwhile. */

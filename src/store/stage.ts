@@ -68,7 +68,9 @@ export async function matches(path: string, expected: Expected, signal: AbortSig
   const file = await openRegularFile(path);
   if (file === undefined) return undefined;
   const verifier = new Verifier(expected);
-  const stream = file.handle.createReadStream({ highWaterMark: chunkBytes, signal });
+  // Most files are small, and all are read at a start: a large buffer for each would be collected as often.
+  const highWaterMark = Math.max(1, Math.min(chunkBytes, file.size));
+  const stream = file.handle.createReadStream({ highWaterMark, signal });
   try {
     if (file.size !== expected.size) return false;
     for await (const chunk of stream as AsyncIterable<Buffer>) verifier.update(chunk);
