@@ -1,6 +1,7 @@
 import { constants, fstatSync } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { artifactFile, isArtifactFile } from "./artifact-path.ts";
 import { hasErrno, placeFile, type CreateFile } from "./durable.ts";
 import { formatState, parseState, stateFile, type OwnerState } from "./record.ts";
 import type { StoredFile } from "./retention.ts";
@@ -56,12 +57,17 @@ export async function writeState(directory: string, state: OwnerState, createFil
   });
 }
 
-/** The files of an owner, with the time of their last renaming; empty where the directory is gone. */
-export async function listFiles(directory: string): Promise<StoredFile[]> {
+/**
+ * The artifacts in the directory of an owner, with the time of their last renaming; empty where it is gone. Of those that its
+ * state names nobody needs the time.
+ */
+export async function listFiles(directory: string, { current, superseded }: OwnerState): Promise<StoredFile[]> {
+  const named = new Set([current, ...superseded].map(({ digest }) => artifactFile(digest)));
   const files: StoredFile[] = [];
   for (const name of await namesIn(directory)) {
+    if (!isArtifactFile(name)) continue;
     try {
-      files.push({ name, sinceMs: (await lstat(join(directory, name))).ctimeMs });
+      files.push({ name, sinceMs: named.has(name) ? 0 : (await lstat(join(directory, name))).ctimeMs });
     } catch (error) {
       if (!hasErrno(error, "ENOENT")) throw error;
     }

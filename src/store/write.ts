@@ -115,9 +115,10 @@ async function point(
   if (before !== undefined && before.uid === uid && JSON.stringify(before.current) === JSON.stringify(current))
     return await syncDirectory(directory);
   const now = storage.now();
+  const next = { ...succeed(before, current, now), ...(uid !== undefined && { uid }) };
   const { state, expired } = retain(
-    { ...succeed(before, current, now), ...(uid !== undefined && { uid }) },
-    before === undefined ? [] : await listFiles(directory),
+    next,
+    before === undefined ? [] : await listFiles(directory, next),
     storage.retention,
     now,
   );
@@ -181,10 +182,10 @@ function sameForm(a: RecordedForm, b: RecordedForm): boolean {
 
 /** Deletes superseded files by age and number. */
 export async function collect(storage: Storage, owner: Owner): Promise<void> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner));
+  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
   const before = directory === undefined ? undefined : await readState(directory);
   if (directory === undefined || before === undefined) return;
-  const { state, expired } = retain(before, await listFiles(directory), storage.retention, storage.now());
+  const { state, expired } = retain(before, await listFiles(directory, before), storage.retention, storage.now());
   if (state !== before) {
     await writeState(directory, state, storage.createFile);
     await syncDirectory(directory);
