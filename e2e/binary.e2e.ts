@@ -19,6 +19,8 @@ import { openWorkspace } from "./workspace.ts";
 const fixture = (name: string): string => fileURLToPath(new URL(`../src/testing/fixtures/${name}`, import.meta.url));
 const built = fileURLToPath(new URL(`../dist/bin/strata-${process.platform}-${process.arch}`, import.meta.url));
 const workspace = await openWorkspace();
+/** Without a Docker configuration. */
+const home = await workspace.directory("home");
 
 /** Built by `npm run build:binary`; without it, this is skipped. */
 describe.skipIf(!existsSync(built))("strata in one file", () => {
@@ -45,7 +47,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
       cwd: await workspace.directory("elsewhere"),
       stdio: ["ignore", "pipe", "pipe"],
       // Neither has a Docker configuration.
-      env: { PATH: "/nowhere", HOME: "/nowhere", ...env },
+      env: { PATH: "/nowhere", HOME: home, ...env },
     });
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
     return { code: Number(code ?? 1), stdout, stderr };
@@ -83,7 +85,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
       ["doctor", reference, "--insecure", "--no-such-flag"],
       ["tree", `oci://${registry.host}/nothing:1.0.0`, "--insecure"],
     ])
-      expect(await run(args)).toEqual(await strata(args, { HOME: "/nowhere" }));
+      expect(await run(args)).toEqual(await strata(args, { HOME: home }));
   });
 
   it("writes many files by threads", async () => {
@@ -115,7 +117,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
     ["bundle", ["--key", fixture("cosign.pub"), "--output", "json"]],
     ["notation-jws", ["--certificate", fixture("notation.crt")]],
     ["notation-cose", ["--certificate", fixture("notation.crt")]],
-    ["bundle", ["--issuer", "https://example", "--subject", ".*"]],
+    ["bundle", ["--issuer", "https://example", "--subject", ".*", "--no-sigstore-tuf"]],
   ])("verifies signed/%s as the script does: %j", async (name, flags) => {
     const reference = `oci://${registry.host}/signed/${name}:1.0.0`;
     const policy = join(await workspace.directory("policy"), "trustpolicy.json");
@@ -126,7 +128,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
     const byNotation = name.startsWith("notation") ? ["--trust-policy", policy] : [];
     const args = ["verify", reference, "--insecure", ...flags, ...byNotation];
     const verified = await run(args);
-    expect(verified).toEqual(await strata(args, { HOME: "/nowhere" }));
+    expect(verified).toEqual(await strata(args, { HOME: home }));
     expect(verified.code).toBe(flags.includes("--issuer") ? 3 : 0);
   });
 
@@ -155,7 +157,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
       command: program,
       args: ["serve", "-f", dir, "--listen", address],
       // The shell around it wants its own programs.
-      env: { PATH: "/usr/bin:/bin", HOME: "/nowhere" },
+      env: { PATH: "/usr/bin:/bin", HOME: home },
       logs: workspace.logs,
       ready: () => answers(`http://${address}/`),
     });
@@ -185,7 +187,7 @@ describe.skipIf(!existsSync(built))("strata in one file", () => {
     const json = ["get", "-n", namespace, "-o", "json"];
     expect(await run(json, kubeconfig)).toEqual(await strata(json, kubeconfig));
     expect(await run(["get"], { KUBECONFIG: "/nowhere/config" })).toEqual(
-      await strata(["get"], { KUBECONFIG: "/nowhere/config", HOME: "/nowhere" }),
+      await strata(["get"], { KUBECONFIG: "/nowhere/config", HOME: home }),
     );
   });
 

@@ -128,7 +128,7 @@ describe.skipIf(helm === undefined || platform !== "linux-x64")("a release", () 
   });
 
   it("has a binary and an npm package that run", async () => {
-    const binary = await execute(join(files, `strata-${platform}`), ["--version"], { env: { HOME: "/nowhere" } });
+    const binary = await execute(join(files, `strata-${platform}`), ["--version"], { env: { HOME: workspace.dir } });
     expect(binary.stdout).toContain(`strata ${version} (`);
     const consumer = await workspace.directory("consumer");
     await writeFile(join(consumer, "package.json"), '{"private":true}');
