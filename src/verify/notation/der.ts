@@ -6,10 +6,16 @@ export interface Element {
   readonly raw: Buffer;
 }
 
-/** @throws RangeError for what is not DER */
+/** Certificates, answers and tokens hold tens; the entries of a list, which may be a million, are read by `spanAt`. */
+const maxElements = 1000;
+/** Object identifiers have some ten bytes. */
+const maxOidBytes = 100;
+
+/** @throws RangeError for what is not DER, and for more elements than anybody needs: a stranger's bytes could be millions */
 export function readElements(bytes: Buffer): Element[] {
   const elements: Element[] = [];
   for (let at = 0; at < bytes.length;) {
+    if (elements.length === maxElements) throw new RangeError(`DER has more than ${maxElements} elements side by side`);
     const element = elementAt(bytes, at);
     elements.push(element);
     at += element.raw.length;
@@ -85,11 +91,13 @@ export const context = (number: number): number => 0xa0 | number;
 /** Context-specific, a value itself: `[n] IMPLICIT` of a simple type. */
 export const contextValue = (number: number): number => 0x80 | number;
 
-/** An object identifier in dotted form; empty for an absent one. */
+/** An object identifier in dotted form; empty for an absent one. @throws RangeError for one that is too long */
 export function readOid(element: Element | undefined): string {
+  const bytes = element?.content ?? Buffer.alloc(0);
+  if (bytes.length > maxOidBytes) throw new RangeError(`DER has an object identifier of ${bytes.length} bytes`);
   const parts: number[] = [];
   let value = 0;
-  for (const byte of element?.content ?? []) {
+  for (const byte of bytes) {
     value = value * 128 + (byte & 0x7f);
     if (byte & 0x80) continue;
     if (parts.length === 0) {

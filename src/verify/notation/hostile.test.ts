@@ -7,6 +7,7 @@ import { makeCertificate } from "../../testing/signatures/certificates.ts";
 import { listPoints, ocspResponse, revocationList } from "../../testing/signatures/revocation-server.ts";
 import { TestTimestampAuthority } from "../../testing/signatures/timestamps.ts";
 import { assertSigningChain } from "./certificate.ts";
+import { derTag } from "./der.ts";
 import { stateIn } from "./revocation/entries.ts";
 import { readList } from "./revocation/list.ts";
 import { readOcspAnswer } from "./revocation/ocsp.ts";
@@ -91,5 +92,29 @@ describe.each(Object.keys(good) as (keyof typeof good)[])("%s", (kind) => {
 
   it("is refused where it is anything at all", async () => {
     await assert(asyncProperty(uint8Array({ maxLength: 200 }), async (bytes) => await refuses(Buffer.from(bytes))));
+  });
+});
+
+describe("a list that anybody on the way could send", () => {
+  const header = (tag: number, { length }: Buffer): Buffer => {
+    const bytes = Buffer.from([tag, 0x84, 0, 0, 0, 0]);
+    bytes.writeUInt32BE(length, 2);
+    return bytes;
+  };
+  const element = (tag: number, content: Buffer): Buffer => Buffer.concat([header(tag, content), content]);
+  const read = (bytes: Buffer) => () => readList(bytes, link, { now: moment.now, point: [] });
+
+  it.each([
+    ["in what is signed", (tiny: Buffer) => element(derTag.sequence, element(derTag.sequence, tiny))],
+    ["beside it", (tiny: Buffer) => element(derTag.sequence, tiny)],
+  ])("is refused for millions of elements %s, before they take memory", (_, wrap) => {
+    expect(read(wrap(Buffer.alloc(2 ** 21, Buffer.from([5, 0]))))).toThrow(/more than 1000 elements/);
+  });
+
+  it("is refused for an object identifier of megabytes", () => {
+    const algorithm = element(derTag.sequence, element(derTag.objectIdentifier, Buffer.alloc(2 ** 20, 1)));
+    const signature = element(derTag.bitString, Buffer.from([0, 1]));
+    const data = element(derTag.sequence, algorithm);
+    expect(read(element(derTag.sequence, Buffer.concat([data, algorithm, signature])))).toThrow(/object identifier of/);
   });
 });
