@@ -247,6 +247,21 @@ describe("the last good root stays", () => {
   });
 });
 
+describe("metadata on disk", () => {
+  it.each(["root.json", "timestamp.json", "snapshot.json", "targets.json"])(
+    "%s that a power cut has emptied is fetched again",
+    async (name) => {
+      await open().current(signal);
+      repository.publish({ trustedRoot: second });
+      const [own = ""] = await readdir(directory);
+      await writeFile(join(directory, own, name), "");
+      now += 25 * hour;
+      expect(await open().current(signal)).toBe(second);
+      expect(last()).toMatchObject({ result: "success" });
+    },
+  );
+});
+
 describe("before a refresh has worked", () => {
   it("the public root is the one that came along, which another's signatures do not replace", async () => {
     expect(await open({ anchor: undefined }).current(signal)).toBe(await embeddedRoot());

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Dispatcher } from "undici";
 import { assertTrustedRoot } from "../verify/cosign/trusted-root.ts";
@@ -52,11 +52,10 @@ export const workPrefix = "work-";
  * @throws whatever tuf-js says of the repository, and the mirror's failures; SecretInvalid for a root that cannot be used
  */
 export async function refreshRoot(options: RefreshOptions, signal: AbortSignal): Promise<string> {
-  const { directory, anchor } = options;
+  const { directory } = options;
   const work = await mkdtemp(join(directory, workPrefix));
   try {
     for (const name of [...metadata, targetName]) await unlessAbsent(copyFile(join(directory, name), join(work, name)));
-    if (!(await isThere(join(work, "root.json")))) await writeFile(join(work, "root.json"), anchor);
     const path = await updateKept(options, work, signal);
     const json = await readFile(path, "utf8");
     await assertTrustedRoot(json);
@@ -78,7 +77,7 @@ async function updateKept(options: RefreshOptions, work: string, signal: AbortSi
 
 /** Where the target lies in the end. */
 async function update(
-  { mirror, limits, userAgent, connect }: RefreshOptions,
+  { mirror, anchor, limits, userAgent, connect }: RefreshOptions,
   work: string,
   signal: AbortSignal,
 ): Promise<string> {
@@ -89,19 +88,21 @@ async function update(
   const dispatcher = (url: URL): Dispatcher => connections.dispatcher(url);
   try {
     const base = mirror.replace(/\/+$/, "");
-    const updater = new Updater({
-      metadataDir: work,
-      metadataBaseUrl: base,
-      targetDir: work,
-      targetBaseUrl: `${base}/targets`,
-      config: {
-        maxRootRotations: limits.maxRotations,
-        maxDelegations: 0,
-        snapshotMaxLength: limits.maxTargetBytes,
-        targetsMaxLength: limits.maxTargetBytes,
-      },
-      fetcher: boundedFetcher({ dispatcher, userAgent, ...limits, directory: work, HttpError }, signal),
-    });
+    const begin = (): InstanceType<typeof Updater> =>
+      new Updater({
+        metadataDir: work,
+        metadataBaseUrl: base,
+        targetDir: work,
+        targetBaseUrl: `${base}/targets`,
+        config: {
+          maxRootRotations: limits.maxRotations,
+          maxDelegations: 0,
+          snapshotMaxLength: limits.maxTargetBytes,
+          targetsMaxLength: limits.maxTargetBytes,
+        },
+        fetcher: boundedFetcher({ dispatcher, userAgent, ...limits, directory: work, HttpError }, signal),
+      });
+    const updater = await fromKeptOr(anchor, work, begin);
     const target = await updater.getTargetInfo(targetName);
     if (target === undefined) throw new Error(`the repository has no ${targetName}`);
     if (target.length > limits.maxTargetBytes)
@@ -118,9 +119,12 @@ async function unlessAbsent(work: Promise<unknown>): Promise<void> {
   });
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
+/** Begins with the root that is kept, or with the anchor where there is none: a power cut may have left half of a file. */
+async function fromKeptOr<T>(anchor: Uint8Array, work: string, begin: () => T): Promise<T> {
+  try {
+    return begin();
+  } catch {
+    await writeFile(join(work, "root.json"), anchor);
+    return begin();
+  }
 }
