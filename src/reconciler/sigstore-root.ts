@@ -43,7 +43,8 @@ function checkMirror(mirror: string): void {
   if (url !== undefined && (url.username !== "" || url.password !== ""))
     throw fail("carries a user or password; a mirror is read without, since everything in it is signed");
   if (url?.protocol !== "https:" && url?.protocol !== "http:")
-    throw fail(`is "${mirror}"; write a URL with https:// or http://`);
+    // What looks like no URL may still have a password in front of its host.
+    throw fail(`is "${mirror.replace(/^.*@/s, "***@")}"; write a URL with https:// or http://`);
 }
 
 /** The same connections that registries get: proxies of the environment, the system's certificates. */

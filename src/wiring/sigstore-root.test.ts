@@ -77,6 +77,8 @@ describe("the controller's trusted root of Sigstore", () => {
       /^--sigstore-tuf-mirror carries a user or password(?!.*hunter2)/,
     ],
     ["--sigstore-tuf-mirror=mirror.test", /write a URL with https/],
+    ["--sigstore-tuf-mirror=user:hunter2@mirror.test", /^--sigstore-tuf-mirror is (?!.*hunter2).*mirror\.test"; write/],
+    ["--sigstore-tuf-mirror=https://user:hun/ter2@mirror.test", /^--sigstore-tuf-mirror is (?!.*hun).*mirror\.test"/],
     ["--sigstore-tuf-root=/nowhere/root.json", /--sigstore-tuf-root \/nowhere\/root.json cannot be used/],
     [`--sigstore-tuf-root=${import.meta.filename}`, /cannot be used: is not JSON/],
   ])("refuses %s at the start", async (flag, message) => {
