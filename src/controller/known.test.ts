@@ -8,6 +8,7 @@ import type { Descriptor } from "../oci/types.ts";
 import { tarOf, type TarFields } from "../testing/archives/tar.ts";
 import { conditionOf, startTestReconciler, type TestReconciler } from "../testing/kube/reconciler.ts";
 import type { Account } from "../testing/registry/auth.ts";
+import type { Fault } from "../testing/registry/faults.ts";
 import { startProxy } from "../testing/registry/proxy.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../testing/registry/registry.ts";
 
@@ -186,6 +187,24 @@ describe("an edited spec", () => {
     expect(registry.store.repository("published/app").blobs.has((await status())!.artifact!.digest as never)).toBe(
       true,
     );
+  });
+});
+
+describe("asking for many layers", () => {
+  const many = ["a", "b", "c", "d", "e", "f"].map((name) => archive({ name, content: name }));
+  const all = { layerSelector: { operation: "ExtractAll" }, timeout: "1s" };
+
+  it.each<[string, Fault]>([
+    ["takes longer than the timeout", { delayMs: 250 }],
+    ["is cut off", { reset: true }],
+  ])("ends in a download where it %s", async (_, fault) => {
+    put("1.0.0", { layers: many });
+    await controller.apply("app", spec(all));
+    await blobs();
+    put("1.0.0", { layers: many, build: "two" });
+    controller.restart();
+    registry.faults.add({ method: "HEAD", path: /blobs/, times: 99, ...fault });
+    expect((await blobs()).filter((method) => method === "GET")).toHaveLength(many.length);
   });
 });
 

@@ -160,10 +160,16 @@ export class Maker {
     if (offers === undefined) return false;
     const configs = selection.rules?.configs.map(({ config }) => config) ?? [];
     const blobs = new Map([...selection.layers, ...configs].map(({ descriptor }) => [descriptor.digest, descriptor]));
-    return await this.#parts.phases.asking("select", "asking for the layers of", async (signal) => {
-      for (const blob of blobs.values()) if (!(await offers(blob, signal))) return false;
-      return true;
-    });
+    try {
+      return await this.#parts.phases.asking("select", "asking for the layers of", async (signal) => {
+        for (const blob of blobs.values()) if (!(await offers(blob, signal))) return false;
+        return true;
+      });
+    } catch (error) {
+      if (this.#parts.context.signal.aborted) throw error;
+      // The download has the time that the content asks for, and says what is wrong.
+      return false;
+    }
   }
 
   /** Makes it the object's artifact, and the build the object's own. */
