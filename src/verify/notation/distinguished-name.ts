@@ -1,4 +1,6 @@
 import type { X509Certificate } from "node:crypto";
+import { factsOf, readDer } from "./certificate-facts.ts";
+import { childrenOf, type Element, readElements, readOid } from "./der.ts";
 
 /** Attributes of a distinguished name by their short names: C, ST, O, CN, … */
 export type DistinguishedName = ReadonlyMap<string, string>;
@@ -27,15 +29,53 @@ export function parseDistinguishedName(text: string): DistinguishedName | string
   return missing === undefined ? name : `has no ${missing}; it needs at least C, ST and O`;
 }
 
-/** The subject of a certificate, as far as each attribute stands there once. */
+/** Short names of attributes (RFC 4519, 2); others go by their number. */
+const shortNames = new Map([
+  ["2.5.4.3", "CN"],
+  ["2.5.4.5", "SERIALNUMBER"],
+  ["2.5.4.6", "C"],
+  ["2.5.4.7", "L"],
+  ["2.5.4.8", "ST"],
+  ["2.5.4.9", "STREET"],
+  ["2.5.4.10", "O"],
+  ["2.5.4.11", "OU"],
+  ["2.5.4.17", "POSTALCODE"],
+  ["0.9.2342.19200300.100.1.1", "UID"],
+  ["0.9.2342.19200300.100.1.25", "DC"],
+  ["1.2.840.113549.1.9.1", "EMAILADDRESS"],
+]);
+
+/**
+ * The subject of a certificate, as far as each attribute stands there once. It is read from the certificate itself:
+ * `toLegacyObject` of node:crypto leaves node:tls without `createSecureContext` where it is called first.
+ *
+ * @throws VerificationFailed for a name that cannot be read
+ */
 export function subjectName(certificate: X509Certificate): DistinguishedName {
-  const subject = certificate.toLegacyObject().subject as unknown as Record<string, string | string[]>;
-  return new Map(
-    Object.entries(subject).flatMap(([key, value]) =>
-      typeof value === "string" ? [[keyOf(key), value] as const] : [],
-    ),
-  );
+  const values = new Map<string, string[]>();
+  readDer(() => {
+    const attributes = readElements(factsOf(certificate).subject).flatMap(childrenOf);
+    for (const [type, value] of attributes.map(childrenOf)) {
+      const id = readOid(type);
+      const key = shortNames.get(id) ?? id;
+      values.set(key, [...(values.get(key) ?? []), textOf(value)]);
+    }
+  });
+  return new Map([...values].flatMap(([key, [value, ...others]]) => (others.length === 0 ? [[key, value ?? ""]] : [])));
 }
+
+/** A DirectoryString or IA5String (RFC 5280, 4.1.2.4). */
+function textOf(value: Element | undefined): string {
+  const { tag, content } = value ?? { tag: 0, content: Buffer.alloc(0) };
+  if (tag === bmpString)
+    return Buffer.from(content.subarray(0, content.length & ~1))
+      .swap16()
+      .toString("utf16le");
+  return content.toString(tag === utf8String ? "utf8" : "latin1");
+}
+
+const utf8String = 0x0c;
+const bmpString = 0x1e;
 
 /** Whether every attribute of `wanted` stands in `found` with the same value. */
 export function isPartOf(wanted: DistinguishedName, found: DistinguishedName): boolean {

@@ -1,0 +1,27 @@
+import { spawnSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { subjectName } from "./distinguished-name.ts";
+
+const fixtures = join(import.meta.dirname, "../../testing/fixtures");
+
+it.each(["notation.crt", "notation-timestamped.crt"])("reads the subject of %s as OpenSSL prints it", (name) => {
+  const certificate = new X509Certificate(readFileSync(join(fixtures, name)));
+  const printed = certificate.subject.split("\n").map((line) => line.split("=", 2));
+  expect(printed.length).toBeGreaterThan(1);
+  expect(Object.fromEntries(subjectName(certificate))).toEqual(Object.fromEntries(printed));
+});
+
+it("leaves TLS as it is in a program that has not used it yet", () => {
+  const script = `
+    import { X509Certificate } from "node:crypto";
+    import { readFileSync } from "node:fs";
+    import { subjectName } from "./distinguished-name.ts";
+    subjectName(new X509Certificate(readFileSync(process.argv[1])));
+    console.log(typeof process.getBuiltinModule("tls").createSecureContext);`;
+  const args = ["--input-type=module-typescript", "--eval", script, join(fixtures, "notation.crt")];
+  const { stdout } = spawnSync(process.execPath, args, { cwd: import.meta.dirname, encoding: "utf8" });
+  expect(stdout.trim()).toBe("function");
+});
