@@ -128,6 +128,7 @@ export const verifyLimits: VerifyLimits = Object.freeze({
   cacheTtlMs: 60 * 60_000,
   ocsp: Object.freeze({ timeoutMs: 2000, maxBytes: 20 * 1024 }),
   revocationList: Object.freeze({ timeoutMs: 5000, maxBytes: 32 * MiB }),
+  listsAtOnce: 3,
   revocationCache: Object.freeze({ maxSize: 64 * MiB, ttl: 60 * 60_000 }),
 });
 

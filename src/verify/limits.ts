@@ -13,6 +13,8 @@ export interface VerifyLimits {
   /** Of one answer of a server that says which certificates were revoked; those of notation. */
   readonly ocsp: AnswerLimits;
   readonly revocationList: AnswerLimits;
+  /** Such lists that are read at once, whoever asks: each is in memory while it is. */
+  readonly listsAtOnce: number;
   /** Of such answers: bytes that are kept together, and milliseconds for which one is believed without asking again. */
   readonly revocationCache: { readonly maxSize: number; readonly ttl: number };
 }

@@ -135,7 +135,15 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   },
   "src/verify": {
     holds: "signatures: cosign, notation, OCM",
-    imports: ["src/component", "src/errors", "src/event-loop-turns", "src/oci", "src/sharing", "src/text"],
+    imports: [
+      "src/component",
+      "src/errors",
+      "src/event-loop-turns",
+      "src/http/abort",
+      "src/oci",
+      "src/sharing",
+      "src/text",
+    ],
     types: ["src/http/ask"],
     packages: [
       "@sigstore/bundle",
@@ -144,6 +152,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
       "@sigstore/verify",
       "cborg",
       "lru-cache",
+      "p-limit",
       "re2js",
     ],
   },

@@ -1,6 +1,8 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { messageOf } from "../../../errors.ts";
+import pLimit, { type LimitFunction } from "p-limit";
+import { CodedError, messageOf } from "../../../errors.ts";
+import { unlessAborted } from "../../../http/abort.ts";
 import type { Ask, Question } from "../../../http/ask.ts";
 import type { VerifyLimits } from "../../limits.ts";
 
@@ -16,42 +18,62 @@ export interface Asked {
   readonly issuer: X509Certificate;
 }
 
+/** @throws RangeError for an answer that does not count */
+type Prove<T> = (body: Buffer) => T | Promise<T>;
+
 /**
  * Asks the servers that proven certificates name, and keeps what they have said. An answer is kept only once its issuer's
  * signature is proven, under that issuer's certificate, and is proven anew each time it is used: it matters neither who has
- * asked nor over which connection it came.
+ * asked nor over which connection it came. Of lists, which may be large, a few are read at once; whoever has waited for another
+ * may find there what it came for.
  */
 export class Answers {
   readonly #ask: Ask;
   readonly #limits: VerifyLimits;
   readonly #kept: LRUCache<string, Buffer>;
+  readonly #lists: LimitFunction;
 
   constructor(ask: Ask, limits: VerifyLimits) {
     this.#ask = ask;
     this.#limits = limits;
     this.#kept = new LRUCache({ ...limits.revocationCache, sizeCalculation: ({ length }) => length + 1 });
+    this.#lists = pLimit(limits.listsAtOnce);
   }
 
   /**
    * What `prove` makes of the answer.
    *
-   * @param prove throws RangeError for an answer that does not count
    * @throws RangeError with why nothing is known; what the signal was aborted with
    */
-  async get<T>(asked: Asked, prove: (body: Buffer) => T | Promise<T>, signal: AbortSignal): Promise<T> {
+  async get<T>(asked: Asked, prove: Prove<T>, signal: AbortSignal): Promise<T> {
+    const known = await this.#known(asked, prove);
+    if (known !== undefined) return known.value;
+    if (asked.request !== undefined) return await this.#asked(asked, prove, signal);
+    const inTurn = this.#lists(async () => {
+      signal.throwIfAborted();
+      const given = await this.#known(asked, prove);
+      return given === undefined ? await this.#asked(asked, prove, signal) : given.value;
+    });
+    return await unlessAborted(inTurn, signal, () => new CodedError("Aborted", "waiting for a list was aborted"));
+  }
+
+  async #known<T>(asked: Asked, prove: Prove<T>): Promise<{ readonly value: T } | undefined> {
     const key = keyOf(asked);
     const kept = this.#kept.get(key);
-    if (kept !== undefined) {
-      try {
-        return await prove(kept);
-      } catch {
-        // Most often it has expired by now.
-        this.#kept.delete(key);
-      }
+    if (kept === undefined) return undefined;
+    try {
+      return { value: await prove(kept) };
+    } catch {
+      // Most often it has expired by now.
+      this.#kept.delete(key);
+      return undefined;
     }
+  }
+
+  async #asked<T>(asked: Asked, prove: Prove<T>, signal: AbortSignal): Promise<T> {
     const body = await this.#fetch(questionOf(asked, this.#limits), signal);
     const value = await prove(body);
-    this.#kept.set(key, body);
+    this.#kept.set(keyOf(asked), body);
     return value;
   }
 

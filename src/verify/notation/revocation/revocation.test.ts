@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,12 +75,16 @@ const impatient = {
 const ask = askOutside(registryDefaults);
 const asking = (within: VerifyLimits = limits): Verifier => signatureVerifier(within, Date.now, { ask });
 
-async function verify(policy: PolicyOptions = {}, verifier: Verifier = asking()): Promise<Verification> {
+async function verify(
+  policy: PolicyOptions = {},
+  verifier: Verifier = asking(),
+  within: AbortSignal = signal,
+): Promise<Verification> {
   return await verifier.verify({
     repository: artifact.repository,
     root: artifact.root,
     policy: policyWith({ trusted: [root], ...policy }),
-    signal,
+    signal: within,
   });
 }
 
@@ -566,6 +571,22 @@ describe("answers", () => {
       ]),
     ]);
     expect(await refusal({ trusted: [twin] }, verifier)).toMatch(/not signed by the certificate's issuer/);
+  });
+
+  it("that may be large are read a few at once, and once where several ask for the same", async () => {
+    const verifier = asking();
+    await withList();
+    const held: ServerResponse[] = [];
+    server.answer("list", (response) => void held.push(response));
+    const work = new AbortController();
+    const all = Array.from({ length: 8 }, () => verify({}, verifier));
+    await expect.poll(() => held.length).toBe(limits.listsAtOnce);
+    const given = verify({}, verifier, work.signal);
+    setTimeout(() => work.abort(), 50);
+    expect(codeOf(await given.catch((error: unknown) => error))).toBe("Aborted");
+    for (const response of held) response.end(revocationList(root, []));
+    expect((await Promise.all(all)).map(({ result }) => result)).toEqual(all.map(() => "verified"));
+    expect(server.asked).toHaveLength(limits.listsAtOnce);
   });
 
   it("are refused from forbidden addresses, also where a server leads there", async () => {
