@@ -262,6 +262,15 @@ describe("metadata on disk", () => {
   );
 });
 
+it("a time on disk that is none is not told", async () => {
+  await open().current(signal);
+  const [own = ""] = await readdir(directory);
+  await writeFile(join(directory, own, "refreshed.json"), '{"refreshedAt":1e20,"attemptedAt":1e999}');
+  mirror.fail((_, response) => (response.writeHead(503).end(), true));
+  expect(await open().current(signal)).toBe(first);
+  expect(last()).toMatchObject({ result: "failure", refreshedAt: undefined });
+});
+
 describe("before a refresh has worked", () => {
   it("the public root is the one that came along, which another's signatures do not replace", async () => {
     expect(await open({ anchor: undefined }).current(signal)).toBe(await embeddedRoot());

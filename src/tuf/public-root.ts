@@ -172,7 +172,8 @@ export class PublicRoot {
 }
 
 async function readState(path: string): Promise<Pick<Kept, "refreshedAt" | "attemptedAt">> {
-  const time = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+  const time = (value: unknown): number | undefined =>
+    typeof value === "number" && !Number.isNaN(new Date(value).getTime()) ? value : undefined;
   try {
     const state = parseJsonObject(await readFile(path, "utf8"));
     return { refreshedAt: time(state["refreshedAt"]), attemptedAt: time(state["attemptedAt"]) };

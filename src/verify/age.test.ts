@@ -82,6 +82,15 @@ describe.each([
     expect(await verify(policy, logged + hour)).toMatchObject({ result: "verified", signedAt: logged });
   });
 
+  it("is too young also where the age is beyond all dates", async () => {
+    await attach(bundle(who));
+    const never = { ...policy, minAgeMs: 1e20, fingerprint: "never" };
+    expect(await verify(never, logged + hour)).toMatchObject({
+      code: "TooYoung",
+      message: expect.stringContaining("+275760-09-13") as unknown,
+    });
+  });
+
   it("counts where an older one stands beside younger ones", async () => {
     await attach(bundle(who, { at: logged + 10 * hour }));
     await attach(bundle(who, { at: logged }));

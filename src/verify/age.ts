@@ -34,7 +34,7 @@ export function assertOld(
       `${name} has a signature of ${identity}, but nobody vouches for its time, which verify.minAge needs; sign it with a timestamp, or remove verify.minAge`,
       { details: { signatures: 1 } },
     );
-  const until = now + left;
+  const until = Math.min(now + left, latestTime);
   throw new CodedError(
     "TooYoung",
     `${name} was signed at ${timeText(signedAt)}, by ${identity}; verify.minAge lets it be taken at ${timeText(until)}`,
@@ -42,4 +42,6 @@ export function assertOld(
   );
 }
 
+/** The last moment that a Date can be (ECMA-262, "Time Values and Time Range"). */
+const latestTime = 8.64e15;
 const timeText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
