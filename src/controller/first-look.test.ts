@@ -110,6 +110,14 @@ describe("after a start", () => {
     expect(registry.requests.filter(({ path }) => !path.startsWith("/v2/app/"))).toEqual([]);
   });
 
+  it("an object that has lost a label meanwhile is reconciled at once, and its ExternalArtifact loses it", async () => {
+    const host = await leave(["app"]);
+    await edit(artifactRepositories, { metadata: { labels: { team: null } } });
+    await controllers.start({ address: host });
+    await eventually(() => expect(objects.externalArtifact("app")?.metadata.labels).not.toHaveProperty("team"));
+    expect(registry.requests).toHaveLength(1);
+  });
+
   it("an object without an interval is reconciled at once, as nothing else would bring its turn", async () => {
     const host = await leave(["app"], () => spec({ interval: "0s" }));
     await controllers.start({ address: host });

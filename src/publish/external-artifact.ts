@@ -20,7 +20,7 @@ import {
   type Companion,
   type CompanionIdentity,
 } from "./companion.ts";
-import { carriedFrom, hasMetadata, type Carried } from "./companion-metadata.ts";
+import { carriedFrom, hasMetadata, outdatedMetadata, withCarried, type Carried } from "./companion-metadata.ts";
 import type { Identified } from "../pipeline/object.ts";
 import type { Artifact } from "../store/store.ts";
 
@@ -122,17 +122,20 @@ export function requestFor(uid: string, artifact: ExternalArtifact): string | un
   return isOwnedBy(uid, artifact) ? readRequestedAt(artifact) : undefined;
 }
 
-/** Whether it is the owner's, sends consumers to that artifact, and carries the owner's metadata. */
+/** Whether it is the owner's, sends consumers to that artifact, and carries the owner's metadata and no older one. */
 export function announces(
   { metadata, status }: ExternalArtifact,
   { uid, object }: Pick<Identified, "uid" | "object">,
   artifact: Artifact,
 ): boolean {
   const carried = carriedFrom(object.metadata.labels, object.spec.publish?.commonMetadata);
+  const { name, namespace } = metadata;
+  const wanted = withCarried({ name, namespace }, carried, metadata);
   return (
     isOwnedBy(uid, { metadata } as ExternalArtifact) &&
     isDeepStrictEqual(status?.artifact, artifactOf(artifact)) &&
-    hasMetadata(metadata, { ...metadata, ...carried })
+    hasMetadata(metadata, wanted) &&
+    outdatedMetadata(metadata, wanted) === undefined
   );
 }
 
