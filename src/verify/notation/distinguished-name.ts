@@ -52,16 +52,18 @@ const shortNames = new Map([
  * @throws VerificationFailed for a name that cannot be read
  */
 export function subjectName(certificate: X509Certificate): DistinguishedName {
-  const values = new Map<string, string[]>();
+  const values = new Map<string, string>();
+  const repeated = new Set<string>();
   readDer(() => {
     const attributes = readElements(factsOf(certificate).subject).flatMap(childrenOf);
     for (const [type, value] of attributes.map(childrenOf)) {
       const id = readOid(type);
       const key = shortNames.get(id) ?? id;
-      values.set(key, [...(values.get(key) ?? []), textOf(value)]);
+      if (values.has(key)) repeated.add(key);
+      else values.set(key, textOf(value));
     }
   });
-  return new Map([...values].flatMap(([key, [value, ...others]]) => (others.length === 0 ? [[key, value ?? ""]] : [])));
+  return new Map([...values].filter(([key]) => !repeated.has(key)));
 }
 
 /** A DirectoryString or IA5String (RFC 5280, 4.1.2.4). */
