@@ -121,12 +121,13 @@ describe.each([
   });
 
   it("tells the age that verify.minAge asks for", async () => {
-    await attach(token({ time: ago(2 * hour) }));
+    const time = ago(2 * hour);
+    await attach(token({ time }));
     const policy: PolicyOptions = { verifyTimestamp: "afterCertExpiry" };
     expect(await verify(policy, hour)).toMatchObject({ result: "verified" });
     await expect(verify(policy, 3 * hour)).rejects.toMatchObject({
       code: "TooYoung",
-      details: { until: ago(2 * hour).getTime() + 3 * hour },
+      details: { until: time.getTime() + 3 * hour },
     });
     await expect(verify({ stores: ["ca:certs"] }, hour)).rejects.toMatchObject({
       code: "VerificationFailed",
