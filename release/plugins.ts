@@ -17,11 +17,12 @@ async function archive(file: string, version: string): Promise<Archive> {
   const platform = platformOf(file);
   const directory = join(out, `${platform.os}-${platform.arch}`);
   await mkdir(directory);
+  // Before any archive is made: both hold it.
+  await copyFile(join(root, "LICENSE"), join(directory, "LICENSE"));
   const programs = ["flux-strata", "kubectl-strata"].map((name) => (platform.os === "windows" ? `${name}.exe` : name));
   const archives = await Promise.all(
     programs.map(async (program) => {
       await copyFile(join(bin, file), join(directory, program));
-      await copyFile(join(root, "LICENSE"), join(directory, "LICENSE"));
       const name = `${program.replace(/\.exe$/, "")}_${version}_${platform.os}_${platform.arch}.tar.gz`;
       const path = join(out, name);
       await create({ file: path, cwd: directory, gzip: true, portable: true, mtime: new Date(0) }, [
