@@ -114,3 +114,8 @@ export function codeOf(error: unknown): ErrorCode {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whether an error of the file system has one of these codes, such as ENOENT. */
+export function hasErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+}

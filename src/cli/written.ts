@@ -1,4 +1,4 @@
-import { CodedError, messageOf } from "../errors.ts";
+import { hasErrno, CodedError, messageOf } from "../errors.ts";
 import { writeFile } from "node:fs/promises";
 import type { CommandIO } from "./command.ts";
 import { plain } from "./terminal.ts";
@@ -23,15 +23,13 @@ export async function writeMade({ text, path, flag, next }: Writing, io: Command
   try {
     await writeFile(path, text, { flag });
   } catch (error) {
-    const advice = isThere(error) ? "it is there already; name another file, or remove it" : messageOf(error);
+    const advice = hasErrno(error, "EEXIST")
+      ? "it is there already; name another file, or remove it"
+      : messageOf(error);
     throw new CodedError("StorageFailed", `${path} cannot be written: ${advice}`, { cause: error });
   }
   const lines = [`wrote ${plain(path)}`, ...next.map((line) => fold(plain(line), io.err.columns))];
   io.stderr.write(`${lines.join("\n")}\n`);
-}
-
-function isThere(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EEXIST";
 }
 
 /** A path as a shell takes it, in a line to copy. */

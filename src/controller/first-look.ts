@@ -1,5 +1,6 @@
 import type { Condition } from "../../api/v1beta1/status.ts";
 import { ConditionType } from "../../api/v1beta1/conditions.ts";
+import { isConditionTrue } from "../kube/conditions.ts";
 import { publishWanted, storeOwner, type Identified } from "../pipeline/object.ts";
 import { contentChecksum, intervalMs } from "../pipeline/spec.ts";
 import { announces } from "../publish/external-artifact.ts";
@@ -46,10 +47,7 @@ const unrest: ReadonlySet<string> = new Set([
 
 /** Of an object that is ready, and waits for no version to grow old enough. */
 function areCalm(conditions: readonly Condition[]): boolean {
-  return (
-    conditions.some(({ type, status }) => type === ConditionType.Ready && status === "True") &&
-    !conditions.some(({ type }) => unrest.has(type))
-  );
+  return isConditionTrue(conditions, ConditionType.Ready) && !conditions.some(({ type }) => unrest.has(type));
 }
 
 /** Whether consumers are sent to this storage, and find there what they are told of: the file is read. */

@@ -2,6 +2,7 @@ import type { ArtifactRepository } from "../../api/v1beta1/artifact-repository.t
 import { Reason } from "../../api/v1beta1/conditions.ts";
 import { UPSTREAM_REVISION_ANNOTATION } from "../../api/v1beta1/constants.ts";
 import type { ArtifactRepositoryStatus } from "../../api/v1beta1/status.ts";
+import { isConditionTrue } from "../kube/conditions.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { ObjectKey } from "../kube/client.ts";
 import { storeOwner, type Identified, type RawObject } from "../pipeline/object.ts";
@@ -238,8 +239,7 @@ class Attempt {
 
   #announceSuccess({ artifact, built, published }: Done): void {
     const { deps } = this.#context;
-    const wasReady =
-      this.#basis.before.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+    const wasReady = isConditionTrue(this.#basis.before.conditions ?? [], "Ready");
     if (built === undefined && wasReady) return;
     const { spec } = this.#owner.object;
     const upstream = artifact.metadata?.[UPSTREAM_REVISION_ANNOTATION];

@@ -1,5 +1,6 @@
 import { ConditionType } from "../../api/v1beta1/conditions.ts";
 import type { ArtifactRepositoryStatus, SelectedStatus, StatusSummary } from "../../api/v1beta1/status.ts";
+import { isConditionTrue } from "../kube/conditions.ts";
 import { counted } from "../text/count.ts";
 import { printable } from "../text/printable.ts";
 
@@ -26,8 +27,7 @@ function summaryOf(status: ArtifactRepositoryStatus): StatusSummary {
 
 function stateOf({ conditions = [] }: ArtifactRepositoryStatus): string | undefined {
   const ready = conditions.find(({ type }) => type === ConditionType.Ready);
-  const isTrue = (wanted: string): boolean =>
-    conditions.some(({ type, status }) => type === wanted && status === "True");
+  const isTrue = (wanted: string): boolean => isConditionTrue(conditions, wanted);
   if (ready === undefined) return undefined;
   if (ready.status === "Unknown") return "in progress";
   if (ready.status === "False") {

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { CodedError } from "../errors.ts";
+import { CodedError, hasErrno } from "../errors.ts";
 import {
   canonicalHost,
   type DockerConfig,
@@ -63,8 +63,8 @@ async function readConfig(dir: string): Promise<DockerConfig | undefined> {
     return parseDockerConfig(await readFile(file), file);
   } catch (cause) {
     if (cause instanceof CodedError) throw cause;
+    if (hasErrno(cause, "ENOENT", "ENOTDIR")) return undefined;
     const { code = "unknown error" } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new CodedError("SecretInvalid", `${file} cannot be read: ${code}`, { cause });
   }
 }

@@ -21,6 +21,11 @@ export function findCondition(conditions: readonly Condition[], type: string): C
   return conditions.find((condition) => condition.type === type);
 }
 
+/** Whether the condition is there and "True". */
+export function isConditionTrue(conditions: readonly Condition[], type: string): boolean {
+  return findCondition(conditions, type)?.status === "True";
+}
+
 /**
  * The conditions with one of them set. `lastTransitionTime` changes only with `status`, as metav1.Condition has it. The very
  * same array is returned where there is nothing to change.

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectory } from "../disk/make-directory.ts";
-import { CodedError, messageOf } from "../errors.ts";
+import { CodedError, messageOf, hasErrno } from "../errors.ts";
 import { algorithmOf, hexOf } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 
@@ -75,8 +75,7 @@ export async function writeAtomically(
  */
 export function fileError(error: unknown, name: string): CodedError {
   if (error instanceof CodedError) return error;
-  const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-  return missing
+  return hasErrno(error, "ENOENT")
     ? new CodedError("NotFound", `${name} is not there`, { cause: error })
     : new CodedError("StorageFailed", `${name}: ${messageOf(error)}`, { cause: error });
 }

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { lstat, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ownerOfDirectory } from "./artifact-path.ts";
-import { findDirectory, hasErrno, isTempName, syncDirectory } from "./durable.ts";
+import { findDirectory, isTempName, syncDirectory } from "./durable.ts";
 import type { Owner } from "./store.ts";
+import { hasErrno } from "../errors.ts";
 import { namesIn, readState } from "./state.ts";
 
 /** Where a directory is put before it is deleted, so that none is ever seen half deleted. */

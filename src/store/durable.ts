@@ -3,7 +3,7 @@ import { closeSync, constants, fsync, open as openWithCallback } from "node:fs";
 import { lstat, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { CodedError, messageOf } from "../errors.ts";
+import { CodedError, messageOf, hasErrno } from "../errors.ts";
 
 const openDescriptor = promisify(openWithCallback) as (path: string, flags: number) => Promise<number>;
 const syncDescriptor = promisify(fsync);
@@ -154,11 +154,6 @@ function notADirectory(relative: string): CodedError {
     "StorageFailed",
     `${relative} in the storage is a symlink or a file where a directory belongs; remove it`,
   );
-}
-
-/** Whether an error of the file system has one of these codes, such as ENOENT. */
-export function hasErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
 }
 
 const advice: Readonly<Record<string, string>> = {

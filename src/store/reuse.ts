@@ -1,8 +1,9 @@
 import { copyFile, link } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, hasErrno } from "./durable.ts";
+import { findDirectory } from "./durable.ts";
 import type { Owner } from "./store.ts";
+import { hasErrno } from "../errors.ts";
 import type { Digest } from "../oci/types.ts";
 
 /** No hard links here, or none across these directories. */

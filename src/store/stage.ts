@@ -2,10 +2,10 @@ import { createReadStream } from "node:fs";
 import { rename, type FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { CodedError } from "../errors.ts";
+import { CodedError, hasErrno } from "../errors.ts";
 import { Verifier, verifyingStream, type Expected } from "../oci/digest.ts";
 import type { StagedBlob } from "../oci/types.ts";
-import { hasErrno, type CreateFile } from "./durable.ts";
+import type { CreateFile } from "./durable.ts";
 import { openRegularFile } from "./state.ts";
 
 const chunkBytes = 256 * 1024;

@@ -2,8 +2,9 @@ import { constants, fstatSync } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, isArtifactFile } from "./artifact-path.ts";
-import { hasErrno, placeFile, type CreateFile } from "./durable.ts";
+import { placeFile, type CreateFile } from "./durable.ts";
 import { formatState, parseState, stateFile, type OwnerState } from "./record.ts";
+import { hasErrno } from "../errors.ts";
 import type { StoredFile } from "./retention.ts";
 
 /** A state is some KiB; what is larger was not written by us. */

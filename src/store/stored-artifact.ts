@@ -1,12 +1,13 @@
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, hasErrno, type CreateFile, type Directories } from "./durable.ts";
+import { findDirectory, type CreateFile, type Directories } from "./durable.ts";
 import type { Artifact, Known, KnownRequest, Owner, StoredVerdict } from "./store.ts";
 import type { ArtifactRecord } from "./record.ts";
 import type { ReadInTurn } from "./reading-turns.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { matches } from "./stage.ts";
+import { hasErrno } from "../errors.ts";
 import { readState } from "./state.ts";
 
 /** What the parts of the storage share. */

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/prom
 import { join } from "node:path";
 import type { Dispatcher } from "undici";
 import { assertTrustedRoot } from "../verify/cosign/trusted-root.ts";
+import { hasErrno } from "../errors.ts";
 import { boundedFetcher } from "./fetcher.ts";
 
 export interface TufLimits {
@@ -115,7 +116,7 @@ async function update(
 
 async function unlessAbsent(work: Promise<unknown>): Promise<void> {
   await work.catch((error: unknown) => {
-    if ((error as { readonly code?: unknown } | null)?.code !== "ENOENT") throw error;
+    if (!hasErrno(error, "ENOENT")) throw error;
   });
 }
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ArtifactRepository } from "../../../api/v1beta1/artifact-repository.ts";
 import { cliDefaults } from "../../config.ts";
-import { CodedError } from "../../errors.ts";
+import { CodedError, hasErrno } from "../../errors.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
 import type { Digest } from "../../oci/types.ts";
@@ -64,8 +64,7 @@ export async function readLock(path: string): Promise<Lock> {
   );
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof Error && "code" in error.cause && error.cause.code === "ENOENT";
+const isMissing = (error: unknown): boolean => error instanceof Error && hasErrno(error.cause, "ENOENT");
 
 function isLocked(value: unknown): value is Locked {
   if (!isObject(value)) return false;

@@ -1,7 +1,7 @@
 import { isObject, type Json } from "../../text/json.ts";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import { CodedError, messageOf } from "../../errors.ts";
+import { CodedError, messageOf, hasErrno } from "../../errors.ts";
 import type { KubeAccess, Material } from "./access.ts";
 import { pluginMaterial } from "./kubeconfig-plugin.ts";
 
@@ -250,5 +250,4 @@ async function readText(path: string, what: string): Promise<string> {
   }
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof Error && "code" in error.cause && error.cause.code === "ENOENT";
+const isMissing = (error: unknown): boolean => error instanceof Error && hasErrno(error.cause, "ENOENT");
