@@ -1,7 +1,4 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyLimits } from "../config.ts";
 import { ecKeys } from "../testing/signatures/certificates.ts";
@@ -32,13 +29,11 @@ const logged = Date.parse("2025-03-01T12:01:00Z");
 const keyless = aged(keylessPolicy([], sigstore.trustedRoot()), hour);
 const byKey = aged(cosignKeyPolicy(new Map([["cosign.pub", Buffer.from(pem)]]), "test"), hour, sigstore.trustedRoot());
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-age-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 type Change = (entry: ReturnType<TestSigstore["logEntry"]>["entry"]) => unknown;
 

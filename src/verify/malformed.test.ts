@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 import { encode, Tagged } from "cborg";
 import { array, assert, asyncProperty, nat, record, uint8Array } from "fast-check";
@@ -56,13 +53,11 @@ const byCertificate = notationPolicy(
   "Secret notation",
 );
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-malformed-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 async function verify(policy: VerifyPolicy, changes: Partial<Repository> = {}): Promise<Verification> {
   const repository = { ...artifact.repository, ...changes };

@@ -1,7 +1,4 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { verifyLimits } from "../config.ts";
 import type { Repository } from "../oci/content.ts";
@@ -22,13 +19,11 @@ const policyOf = ({ publicKey }: typeof keys) =>
   );
 const policy = policyOf(keys);
 
-let dir: string;
 let artifact: SignedArtifact;
 let requests: number;
 let repository: Repository;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-verifier-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
   requests = 0;
   repository = {
     ...artifact.repository,
@@ -37,7 +32,7 @@ beforeEach(async () => {
     referrers: async (...args) => (requests++, await artifact.repository.referrers(...args)),
   };
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 const sign = async (): Promise<void> =>
   await artifact.refer(bundleType, [dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey, null))]);

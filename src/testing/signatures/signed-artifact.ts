@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { defaultLimits } from "../../config.ts";
 import type { WritableRepository } from "../../oci/content.ts";
@@ -18,10 +21,17 @@ export class SignedArtifact {
   readonly repository: WritableRepository;
   readonly root: Descriptor;
   readonly #signal = new AbortController().signal;
+  readonly #temporary: string | undefined;
 
-  private constructor(repository: WritableRepository, root: Descriptor) {
+  private constructor(repository: WritableRepository, root: Descriptor, temporary?: string) {
     this.repository = repository;
     this.root = root;
+    this.#temporary = temporary;
+  }
+
+  /** Only what is `temporary` is removed. */
+  async remove(): Promise<void> {
+    if (this.#temporary !== undefined) await rm(this.#temporary, { recursive: true, force: true });
   }
 
   /** @param dir an empty directory */
@@ -34,6 +44,13 @@ export class SignedArtifact {
     await artifact.#push({ mediaType: ociEmptyType, bytes: "{}" });
     await repository.pushManifest(root, bytes, "1.0.0", artifact.#signal);
     return artifact;
+  }
+
+  /** One in a directory of its own, until `remove`. */
+  static async temporary(): Promise<SignedArtifact> {
+    const dir = await mkdtemp(join(tmpdir(), "strata-signed-"));
+    const { repository, root } = await SignedArtifact.create(dir);
+    return new SignedArtifact(repository, root, dir);
   }
 
   /** What stands under a tag in a layout, to which more is attached. */

@@ -1,7 +1,4 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits, verifyLimits } from "../../config.ts";
 import { CodedError } from "../../errors.ts";
@@ -34,13 +31,11 @@ const pem = (keys: typeof ours): Buffer => Buffer.from(keys.publicKey.export({ t
 const policy = cosignKeyPolicy(new Map([["cosign.pub", pem(ours)]]), "Secret keys");
 const otherDigest = `sha256:${"0".repeat(64)}` as const;
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-cosign-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 const digest = (): typeof artifact.root.digest => artifact.root.digest;
 const tag = (): string => legacyTag(digest()) ?? "";

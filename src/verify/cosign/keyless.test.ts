@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyLimits } from "../../config.ts";
 import type { CodedError } from "../../errors.ts";
@@ -28,13 +25,11 @@ const anyone = keylessPolicy([], sigstore.trustedRoot());
 const subject = "https://github.test/org/app/.github/workflows/release.yaml@refs/heads/main";
 const issuer = "https://token.actions.test";
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-keyless-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 interface Options extends LeafOptions, LogEntryOptions {
   readonly payload?: Buffer;
@@ -205,8 +200,8 @@ describe("keyless bundles", () => {
     expect(await refusal(cosignKeyPolicy(new Map([["cosign.pub", pem]]), "Secret keys"))).toContain(
       "made with a certificate",
     );
-    await rm(dir, { recursive: true });
-    artifact = await SignedArtifact.create(dir);
+    await artifact.remove();
+    artifact = await SignedArtifact.temporary();
     await attach(dsseBundle(statement(artifact.root.digest), signWith(keys.privateKey)));
     expect(await refusal()).toContain("made with a key");
   });

@@ -1,7 +1,4 @@
 import { createHash, type KeyObject } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyLimits } from "../../config.ts";
 import { fetchAll } from "../../oci/fetch-all.ts";
@@ -36,13 +33,11 @@ const pair = ecKeys();
 const pem = Buffer.from(pair.publicKey.export({ type: "spki", format: "pem" }));
 const keys = cosignKeyPolicy(new Map([["cosign.pub", pem]]), "test");
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-rekor2-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 type Entry = ReturnType<TestRekor["entry"]>;
 

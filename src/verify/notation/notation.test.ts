@@ -1,8 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { encode, Tagged } from "cborg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLimits, verifyLimits } from "../../config.ts";
@@ -41,13 +38,11 @@ const byAuthority = {
 
 const policyOf = (options: PolicyOptions = {}): NotationPolicy => policyWith({ trusted: [root, own], ...options });
 
-let dir: string;
 let artifact: SignedArtifact;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-notation-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await artifact.remove());
 
 const attach = async (...layers: TestLayer[]): Promise<void> => await artifact.refer(notationType, layers);
 const verify = async (statement: PolicyOptions = {}, clock = Date.now): Promise<Verification> =>
@@ -280,8 +275,8 @@ describe.each([
     await attach(make(at(15), [past, root]));
     expect(await verify({ stores: ["signingAuthority:x"] })).toMatchObject({ result: "verified" });
     expect(await refusal({ stores: ["ca:x"] })).toContain("needs a trust store of type signingAuthority");
-    await rm(dir, { recursive: true });
-    artifact = await SignedArtifact.create(dir);
+    await artifact.remove();
+    artifact = await SignedArtifact.temporary();
     await attach(make(at(5), [past, root]));
     expect(await refusal({ stores: ["signingAuthority:x"] })).toContain("was not valid when it signed");
   });

@@ -1,7 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registryDefaults, verifyLimits } from "../../../config.ts";
 import { codeOf, messageOf } from "../../../errors.ts";
@@ -52,17 +49,15 @@ const responder = (options: CertificateOptions = {}): TestCertificate =>
 const revoked: Revocation = { at: past(2 * hour), reason: 1 };
 const revokedText = new RegExp(`CN=signer was revoked on ${revoked.at.toISOString()} \\(keyCompromise\\)`);
 
-let dir: string;
 let artifact: SignedArtifact;
 let server: RevocationServer;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "strata-revocation-"));
-  artifact = await SignedArtifact.create(dir);
+  artifact = await SignedArtifact.temporary();
   server = await RevocationServer.start();
 });
 afterEach(async () => {
   await server.close();
-  await rm(dir, { recursive: true, force: true });
+  await artifact.remove();
 });
 
 const limits = { ...verifyLimits, revocationList: { ...verifyLimits.revocationList, maxBytes: 64 * 1024 } };
