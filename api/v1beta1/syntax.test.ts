@@ -70,6 +70,11 @@ const joined = (parts: readonly string[], maxLength: number) =>
   array(constantFrom(...parts), { minLength: 1, maxLength }).map((chosen) => chosen.join(""));
 
 describe("what the parsers accept passes the API server", () => {
+  it.each(["1 - 1^1", "1 - 1v2", "1 - 2 >=1, 3 - 4 || x", "1 - 2||3", " 1 - 2 , 3 "])("for the range %j", (range) => {
+    parseRange(range);
+    expect(RE2JS.compile(rangePattern).matches(range)).toBe(true);
+  });
+
   it("for ranges", () => {
     const pattern = RE2JS.compile(rangePattern);
     const parts = [

@@ -66,9 +66,10 @@ const number = "[0-9|xX*]+";
 const identifiers = "[0-9A-Za-z-]+([.][0-9A-Za-z-]+)*";
 const bound = `v?${number}([.]${number})?([.]${number})?(-${identifiers})?([+]${identifiers})?`;
 const term = `((!=|>=|=>|<=|=<|~>|[=<>~^])${space}*)?${bound}`;
-const group = `${space}*${term}((${space}*,${space}*|${space}+(-${space}+)?)${term})*${space}*`;
-/** The ranges that the controller reads, and few others; in RE2. */
-export const rangePattern = `^${group}([|][|]${group})*$`;
+const dash = `${space}+-${space}+`;
+const separator = `(${space}*(,|[|][|])${space}*|${space}+)`;
+/** The ranges that the controller reads, and few others; in RE2. After `A - B`, which is two terms, nothing need follow. */
+export const rangePattern = `^${space}*(${term}(${separator}|${dash}${term}${separator}?))*${term}(${dash}${term})?${space}*$`;
 
 export function semverRange(field: string, isRequired = false): ServerRule {
   const matches = `self.${field}.matches('${inCel(rangePattern)}')`;
