@@ -43,8 +43,11 @@ import { controllerRoot } from "./sigstore-root.ts";
 
 const component = "strata-controller";
 
-/** Runs the controller until the signal ends it, or leadership is lost. @throws what keeps it from starting or going on */
-export async function runController(config: ControllerConfig, signal: AbortSignal): Promise<void> {
+/**
+ * Runs the controller until the signal ends it, or leadership is lost. @throws what keeps it from starting or going on
+ * @param started is called as soon as it serves and watches
+ */
+export async function runController(config: ControllerConfig, started: () => void, signal: AbortSignal): Promise<void> {
   const { flags } = config;
   const logger = createLogger({
     level: flags["log-level"],
@@ -64,7 +67,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
     burst: flags["kube-api-burst"],
     userAgent: component,
   });
-  const controller = new Controller(config, { logger, metrics, kube, publicRoot });
+  const controller = new Controller(config, { logger, metrics, kube, publicRoot, started });
   try {
     await controller.run(signal);
   } finally {
@@ -78,6 +81,7 @@ interface Process {
   readonly kube: KubeConnection;
   /** Undefined: the one that came along. */
   readonly publicRoot: Awaited<ReturnType<typeof controllerRoot>>;
+  readonly started: () => void;
 }
 
 /** What only the leader has. */
@@ -133,6 +137,7 @@ class Controller {
       metrics.showResources(() => caches.objects.list().map(resourceInfo));
       metrics.showStorage(async () => await spaceOf(flags["storage-path"]));
       void caches.synced.then(() => replica.synced()).catch(() => undefined);
+      this.#process.started();
       logger.log("info", "started", { storage: flags["storage-path"], artifacts: servers.advertised });
       await this.#elected(caches, servers, signal);
     } finally {

@@ -7,8 +7,9 @@ import { runController } from "./controller.ts";
 /**
  * `strata-controller` with these arguments, until a signal ends it. Returns its exit code; nothing that is still open may keep
  * the process alive then.
+ * @param started is called where the work begins
  */
-export async function runProgram(args: readonly string[]): Promise<number> {
+export async function runProgram(args: readonly string[], started: () => void): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`strata-controller reconciles ArtifactRepositories.\n\n${describeFlags(controllerFlags)}\n`);
     return 0;
@@ -18,7 +19,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     process.once(name, () => stop.abort(new DOMException(`stopped by ${name}`, "AbortError")));
   }
   try {
-    await runController(controllerConfig(args), stop.signal);
+    await runController(controllerConfig(args), started, stop.signal);
     return 0;
   } catch (error) {
     process.stderr.write(
