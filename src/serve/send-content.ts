@@ -39,9 +39,10 @@ export async function fileContent(
   { path, digest, size: expected }: NamedFile,
   headers: OutgoingHttpHeaders,
 ): Promise<Content | undefined> {
-  const file = await openRegularFile(path);
-  if (file === undefined) return undefined;
-  const { handle, size, mtime } = file;
+  const opened = await openRegularFile(path);
+  if (opened === undefined) return undefined;
+  const { handle } = opened;
+  const { size, mtime } = opened.file;
   if (expected !== undefined && size !== expected) {
     await handle.close();
     return undefined;

@@ -18,8 +18,9 @@ export async function removeOwner(
   root: string,
   relative: string,
   isMeant: (uid: string | undefined) => boolean = () => true,
+  seen?: Set<string>,
 ): Promise<void> {
-  const directory = await findDirectory(root, relative);
+  const directory = await findDirectory(root, relative, seen);
   if (directory === undefined || !isMeant((await readState(directory))?.uid)) return;
   const parent = dirname(directory);
   const doomed = join(parent, `${removedPrefix}${randomBytes(8).toString("hex")}`);

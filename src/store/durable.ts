@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsync, open as openWithCallback } from "node:fs";
+import { closeSync, constants, fstatSync, fsync, open as openWithCallback, type Stats } from "node:fs";
 import { lstat, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -26,13 +26,15 @@ export type Fill = (temp: string) => Promise<FileHandle | undefined>;
 /**
  * Puts a whole file at `target`, or none: `fill` makes a temporary file beside it, which is flushed to the disk and renamed.
  * The rename itself is durable only after `syncDirectory`.
+ * @returns the file as it was flushed
  */
-export async function placeFile(target: string, fill: Fill): Promise<void> {
+export async function placeFile(target: string, fill: Fill): Promise<Stats> {
   const temp = join(dirname(target), `.${basename(target)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
     const handle = await fill(temp);
-    await (handle === undefined ? syncPath(temp) : syncAndClose(handle));
+    const file = await (handle === undefined ? syncPath(temp) : syncAndClose(handle));
     await rename(temp, target);
+    return file;
   } catch (error) {
     await rm(temp, { force: true }).catch(() => {});
     throw error;
@@ -44,19 +46,21 @@ export async function syncDirectory(directory: string): Promise<void> {
   await syncPath(directory);
 }
 
-async function syncPath(path: string): Promise<void> {
+async function syncPath(path: string): Promise<Stats> {
   const descriptor = await openDescriptor(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     await syncDescriptor(descriptor);
+    return fstatSync(descriptor);
   } finally {
     // Where it was only read, nothing is left to be written.
     closeSync(descriptor);
   }
 }
 
-async function syncAndClose(handle: FileHandle): Promise<void> {
+async function syncAndClose(handle: FileHandle): Promise<Stats> {
   try {
     await handle.sync();
+    return fstatSync(handle.fd);
   } finally {
     await handle.close();
   }

@@ -27,9 +27,10 @@ export async function takeStaged(
 ): Promise<FileHandle | undefined> {
   const staged = await openRegularFile(blob.path);
   if (staged === undefined) throw new CodedError("StorageFailed", `the staged file of ${blob.digest} is gone`);
-  if (staged.size !== blob.size) {
+  const { size } = staged.file;
+  if (size !== blob.size) {
     await staged.handle.close();
-    throw new CodedError("SizeMismatch", `the staged file of ${blob.digest} is ${staged.size} bytes, not ${blob.size}`);
+    throw new CodedError("SizeMismatch", `the staged file of ${blob.digest} is ${size} bytes, not ${blob.size}`);
   }
   try {
     await rename(blob.path, temp);
@@ -65,21 +66,31 @@ export async function writeStream(
 
 /** Whether a file holds exactly what `expected` names, by reading it to its end; undefined where it does not exist. */
 export async function matches(path: string, expected: Expected, signal: AbortSignal): Promise<boolean | undefined> {
-  const file = await openRegularFile(path);
-  if (file === undefined) return undefined;
-  const verifier = new Verifier(expected);
-  // Most files are small, and all are read at a start: a large buffer for each would be collected as often.
-  const highWaterMark = Math.max(1, Math.min(chunkBytes, file.size));
-  const stream = file.handle.createReadStream({ highWaterMark, signal });
+  const opened = await openRegularFile(path);
+  if (opened === undefined) return undefined;
+  const { handle, file } = opened;
   try {
     if (file.size !== expected.size) return false;
-    for await (const chunk of stream as AsyncIterable<Buffer>) verifier.update(chunk);
+    const verifier = new Verifier(expected);
+    await readTo(handle, file.size, verifier, signal);
     verifier.finish();
     return true;
   } catch (error) {
     if (error instanceof CodedError) return false;
     throw error;
   } finally {
-    stream.destroy();
+    await handle.close();
+  }
+}
+
+/** Through one buffer: most files are small, and all of them are read at a start. */
+async function readTo(handle: FileHandle, bytes: number, verifier: Verifier, signal: AbortSignal): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, bytes));
+  for (let at = 0; at < bytes; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return;
+    verifier.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
   }
 }

@@ -1,4 +1,4 @@
-import { constants, fstatSync } from "node:fs";
+import { constants, fstatSync, type Stats } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, isArtifactFile } from "./artifact-path.ts";
@@ -11,9 +11,7 @@ import type { StoredFile } from "./retention.ts";
 const maxStateBytes = 8 * 1024 * 1024;
 
 /** Opens a regular file for reading; undefined where there is none, or something else under its name. */
-export async function openRegularFile(
-  path: string,
-): Promise<{ handle: FileHandle; size: number; mtime: Date } | undefined> {
+export async function openRegularFile(path: string): Promise<{ handle: FileHandle; file: Stats } | undefined> {
   let handle: FileHandle;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -23,8 +21,8 @@ export async function openRegularFile(
   }
   try {
     // The kernel knows it of an open file, without looking at the disk.
-    const stat = fstatSync(handle.fd);
-    if (stat.isFile()) return { handle, size: stat.size, mtime: stat.mtime };
+    const file = fstatSync(handle.fd);
+    if (file.isFile()) return { handle, file };
   } catch (error) {
     await handle.close();
     throw error;
@@ -33,20 +31,41 @@ export async function openRegularFile(
   return undefined;
 }
 
+/** What tells a file from the one that replaces it: states are never written to, only renamed. */
+export type Identity = Pick<Stats, "ino" | "size" | "mtimeMs">;
+
 /** The state of an owner; undefined where nothing is stored for it. */
 export async function readState(directory: string): Promise<OwnerState | undefined> {
-  const file = await openRegularFile(join(directory, stateFile));
-  if (file === undefined) return undefined;
+  return (await loadState(directory))?.state;
+}
+
+/** The same with the file that it was read from. */
+export async function loadState(directory: string): Promise<{ state: OwnerState; file: Identity } | undefined> {
+  const opened = await openRegularFile(join(directory, stateFile));
+  if (opened === undefined) return undefined;
+  const { handle, file } = opened;
   try {
-    return file.size > maxStateBytes ? undefined : parseState(await file.handle.readFile("utf8"));
+    const state = file.size > maxStateBytes ? undefined : parseState(await readText(handle, file.size));
+    return state && { state, file };
   } finally {
-    await file.handle.close();
+    await handle.close();
   }
 }
 
+/** A file of so many bytes. Node's `readFile` asks for the size once more. */
+async function readText(handle: FileHandle, bytes: number): Promise<string> {
+  const buffer = Buffer.allocUnsafe(bytes);
+  for (let at = 0; at < bytes; ) {
+    const { bytesRead } = await handle.read(buffer, at, bytes - at, at);
+    if (bytesRead === 0) return "";
+    at += bytesRead;
+  }
+  return buffer.toString("utf8");
+}
+
 /** Replaces the state of an owner, whole or not at all. @throws what the file system refuses */
-export async function writeState(directory: string, state: OwnerState, createFile: CreateFile): Promise<void> {
-  await placeFile(join(directory, stateFile), async (temp) => {
+export async function writeState(directory: string, state: OwnerState, createFile: CreateFile): Promise<Identity> {
+  return await placeFile(join(directory, stateFile), async (temp) => {
     const handle = await createFile(temp);
     try {
       await handle.writeFile(formatState(state));
@@ -58,12 +77,17 @@ export async function writeState(directory: string, state: OwnerState, createFil
   });
 }
 
+/** The files that a state names. Nobody needs the time of their renaming. */
+export function namedFiles({ current, superseded }: OwnerState): StoredFile[] {
+  return [current, ...superseded].map(({ digest }) => ({ name: artifactFile(digest), sinceMs: 0 }));
+}
+
 /**
  * The artifacts in the directory of an owner, with the time of their last renaming; empty where it is gone. Of those that its
  * state names nobody needs the time.
  */
-export async function listFiles(directory: string, { current, superseded }: OwnerState): Promise<StoredFile[]> {
-  const named = new Set([current, ...superseded].map(({ digest }) => artifactFile(digest)));
+export async function listFiles(directory: string, state: OwnerState): Promise<StoredFile[]> {
+  const named = new Set(namedFiles(state).map(({ name }) => name));
   const files: StoredFile[] = [];
   for (const name of await namesIn(directory)) {
     if (!isArtifactFile(name)) continue;

@@ -6,6 +6,7 @@ import { removeOwner, storedOwners, sweep } from "./cleanup.ts";
 import { createFile, storageError, syncDirectory, type CreateFile } from "./durable.ts";
 import { collect, publish, restore } from "./write.ts";
 import type { ArtifactStore, Owner, StoredImage } from "./store.ts";
+import { OwnerStates } from "./owner-states.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { readingTurns } from "./reading-turns.ts";
 import { reuse } from "./reuse.ts";
@@ -51,8 +52,13 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
   };
 }
 
-function removal({ root }: Storage, owner: Owner, isMeant: (uid: string | undefined) => boolean): Promise<void> {
-  return guarded(`removing ${nameOf(owner)}`, () => removeOwner(root, ownerDirectory(owner), isMeant));
+function removal(
+  { root, directories }: Storage,
+  owner: Owner,
+  isMeant: (uid: string | undefined) => boolean,
+): Promise<void> {
+  const relative = ownerDirectory(owner);
+  return guarded(`removing ${nameOf(owner)}`, () => removeOwner(root, relative, isMeant, directories.seen));
 }
 
 async function currentImage(root: string, owner: Owner): Promise<StoredImage | undefined> {
@@ -72,9 +78,11 @@ async function prepare(options: StorageOptions): Promise<Storage> {
   const base = /^https?:\/\//.test(address) ? address : `http://${address}`;
   const root = await realpath(options.root);
   const syncs = new SharedSyncs(syncDirectory);
+  const seen = new Set<string>();
   return {
     root,
-    directories: { root, seen: new Set(), sync: (directory) => syncs.sync(directory) },
+    directories: { root, seen, sync: (directory) => syncs.sync(directory) },
+    states: new OwnerStates(root, seen),
     url: (path) => `${base}/${path}`,
     retention: options.retention,
     readInTurn: readingTurns(options.verifyConcurrency),

@@ -1,20 +1,21 @@
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, type CreateFile, type Directories } from "./durable.ts";
+import type { CreateFile, Directories } from "./durable.ts";
+import type { OwnerStates } from "./owner-states.ts";
 import type { Artifact, Known, KnownRequest, Owner, StoredVerdict } from "./store.ts";
 import type { ArtifactRecord } from "./record.ts";
 import type { ReadInTurn } from "./reading-turns.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { matches } from "./stage.ts";
 import { hasErrno } from "../errors.ts";
-import { readState } from "./state.ts";
 
 /** What the parts of the storage share. */
 export interface Storage {
   /** Absolute, without symlinks. */
   readonly root: string;
   readonly directories: Directories;
+  readonly states: OwnerStates;
   readonly url: (path: string) => string;
   readonly retention: RetentionPolicy;
   readonly readInTurn: ReadInTurn;
@@ -33,9 +34,8 @@ export function artifactOf(storage: Storage, owner: Owner, record: ArtifactRecor
  * The artifact that an owner's state names; undefined where there is none. Its file may be gone. @throws StorageFailed
  */
 export async function currentArtifact(storage: Storage, owner: Owner): Promise<Artifact | undefined> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
-  const state = directory === undefined ? undefined : await readState(directory);
-  return state && artifactOf(storage, owner, state.current);
+  const stored = await storage.states.find(owner);
+  return stored && artifactOf(storage, owner, stored.state.current);
 }
 
 /** Whether the stored file is what the status of its owner says. */
@@ -72,9 +72,9 @@ export async function knownContent(
   { owner, uid, recipes, isIntact }: KnownRequest,
   signal: AbortSignal,
 ): Promise<Known | undefined> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
-  const state = directory === undefined ? undefined : await readState(directory);
-  if (directory === undefined || state?.uid !== uid) return undefined;
+  const stored = await storage.states.find(owner);
+  if (stored?.state.uid !== uid) return undefined;
+  const { directory, state } = stored;
   for (const { made, digest, size, contentDigest } of [state.current, ...state.superseded]) {
     if (made === undefined || !recipes.includes(made.recipe)) continue;
     const file = { digest, size };

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { parseDigest } from "../oci/digest.ts";
 import type { Digest } from "../oci/types.ts";
 import { artifactFile, ownerDirectory } from "./artifact-path.ts";
-import { ensureDirectory, findDirectory, placeFile, syncDirectory, type Fill } from "./durable.ts";
+import { ensureDirectory, placeFile, syncDirectory, type Fill } from "./durable.ts";
 import { fluxContentType, imageAnnotations } from "./image-manifest.ts";
 import type { Artifact, ImageForm, Owner, PublishRequest, RestoreRequest } from "./store.ts";
 import type { ArtifactRecord, OwnerState, RecordedImage } from "./record.ts";
 import { retain } from "./retention.ts";
 import { matches, takeStaged, writeStream } from "./stage.ts";
-import { listFiles, readState, writeState } from "./state.ts";
+import { listFiles, namedFiles, readState } from "./state.ts";
 import { artifactOf, isThere, type Storage } from "./stored-artifact.ts";
 
 /** See `ArtifactStore.publish`. */
@@ -60,9 +60,11 @@ interface Place {
   readonly before: OwnerState | undefined;
 }
 
-async function openPlace({ directories }: Storage, owner: Owner): Promise<Place> {
+async function openPlace({ directories, states }: Storage, owner: Owner): Promise<Place> {
+  const known = await states.remembered(owner);
+  if (known) return { directory: known.directory, isNew: false, before: known.state };
   const { directory, isNew } = await ensureDirectory(directories, ownerDirectory(owner));
-  return { directory, isNew, before: isNew ? undefined : await readState(directory) };
+  return { directory, isNew, before: isNew ? undefined : await states.read(directory) };
 }
 
 interface Storing extends Place {
@@ -116,13 +118,9 @@ async function point(
     return await syncDirectory(directory);
   const now = storage.now();
   const next = { ...succeed(before, current, now), ...(uid !== undefined && { uid }) };
-  const { state, expired } = retain(
-    next,
-    before === undefined ? [] : await listFiles(directory, next),
-    storage.retention,
-    now,
-  );
-  await writeState(directory, state, storage.createFile);
+  // Files that no state names are left to the next `collect`, so that the directory need not be listed.
+  const { state, expired } = retain(next, namedFiles(next), storage.retention, now);
+  await storage.states.write(directory, state, storage.createFile);
   // One flush for both renames: should only the second survive a power cut, the file counts as missing and is made again.
   await syncDirectory(directory);
   await removeFiles(directory, expired);
@@ -182,12 +180,12 @@ function sameForm(a: RecordedForm, b: RecordedForm): boolean {
 
 /** Deletes superseded files by age and number. */
 export async function collect(storage: Storage, owner: Owner): Promise<void> {
-  const directory = await findDirectory(storage.root, ownerDirectory(owner), storage.directories.seen);
-  const before = directory === undefined ? undefined : await readState(directory);
-  if (directory === undefined || before === undefined) return;
+  const stored = await storage.states.find(owner);
+  if (stored === undefined) return;
+  const { directory, state: before } = stored;
   const { state, expired } = retain(before, await listFiles(directory, before), storage.retention, storage.now());
   if (state !== before) {
-    await writeState(directory, state, storage.createFile);
+    await storage.states.write(directory, state, storage.createFile);
     await syncDirectory(directory);
   }
   await removeFiles(directory, expired);
