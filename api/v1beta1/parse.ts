@@ -17,8 +17,14 @@ export function parseArtifactRepository(object: unknown): ParsedArtifactReposito
 
 /** The API server drops fields that are null before it looks at anything else; templates leave many behind. */
 function withoutNulls(value: unknown): unknown {
+  if (!holdsNull(value)) return value;
   if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== "object" || value === null) return value;
   const kept = Object.entries(value).filter(([, child]) => child !== null);
   return Object.fromEntries(kept.map(([key, child]) => [key, withoutNulls(child)]));
+}
+
+/** Whether there is any at all below an object or a list: mostly not, and then nothing is copied. */
+function holdsNull(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.values(value).some((child) => child === null || holdsNull(child));
 }

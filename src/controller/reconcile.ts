@@ -44,7 +44,12 @@ export async function reconcile(cached: RawObject, context: ReconcileContext): P
   const identity = { key, uid, generation: cached.metadata.generation ?? 0 };
   let object: ArtifactRepository;
   try {
-    object = parseObject({ ...cached, metadata: { ...cached.metadata, managedFields: undefined } });
+    // What is not read need not be parsed; the status is taken as it was written last.
+    object = parseObject({
+      ...cached,
+      metadata: { ...cached.metadata, managedFields: undefined },
+      status: undefined,
+    });
   } catch (error) {
     return await refuse({ ...identity, object: raw as unknown as ArtifactRepository }, raw, error, context);
   }

@@ -41,6 +41,9 @@ export interface WalkOptions {
   readonly refuse?: (descriptor: Descriptor, depth: number) => string | undefined;
 }
 
+/** One for all: an error of its own for each walk would take longer than to end it. */
+const ended = new CodedError("Aborted", "the walk has ended");
+
 /**
  * Everything below `root`, itself included: depth first, in index order, each digest once. What an index says of itself
  * is not handed down to its children. A child that the registry does not have is told of, and does not end the walk.
@@ -54,7 +57,7 @@ export async function* walk(fetcher: Fetcher, root: Descriptor, options: WalkOpt
     yield* walker.enter(root, []);
   } finally {
     // Whoever stops early wants none of what is still on its way.
-    stop.abort();
+    stop.abort(ended);
   }
 }
 

@@ -4,12 +4,12 @@ import { LRUCache } from "lru-cache";
 import { hasErrno } from "../errors.ts";
 import { ownerDirectory } from "./artifact-path.ts";
 import { findDirectory, type CreateFile } from "./durable.ts";
-import { stateFile, type OwnerState } from "./record.ts";
-import { loadState, writeState, type Identity } from "./state.ts";
+import { parseState, stateFile, type OwnerState } from "./record.ts";
+import { readStateFile, writeState, type StateFile } from "./state.ts";
 import type { Owner } from "./store.ts";
 
-/** One reconcile looks at the state of its object several times; an object's state is some KiB. */
-const remembered = 256;
+/** As they stand in their files, 1 KiB for most: what is read of them would take three times as much. */
+const maxRememberedBytes = 8 * 1024 * 1024;
 
 /** The directory of an owner, and its state. */
 export interface Stored {
@@ -17,17 +17,15 @@ export interface Stored {
   readonly state: OwnerState;
 }
 
-interface Remembered {
-  readonly state: OwnerState;
-  readonly file: Identity;
-}
-
 /**
  * The states of owners as the files have them: those that were read or written last are not read again while the file is the
  * same. It is looked at each time, since another replica may have written it, or somebody removed it.
  */
 export class OwnerStates {
-  readonly #known = new LRUCache<string, Remembered>({ max: remembered });
+  readonly #known = new LRUCache<string, StateFile>({
+    maxSize: maxRememberedBytes,
+    sizeCalculation: ({ text }) => text.length,
+  });
   readonly #root: string;
   readonly #seen: Set<string>;
 
@@ -49,17 +47,17 @@ export class OwnerStates {
 
   /** Reads the state in the directory of an owner, whatever is remembered. */
   async read(directory: string): Promise<OwnerState | undefined> {
-    const loaded = await loadState(directory);
-    if (loaded) this.#known.set(directory, loaded);
+    const found = await readStateFile(directory);
+    const state = found && parseState(found.text);
+    if (found && state) this.#known.set(directory, found);
     else this.#known.delete(directory);
-    return loaded?.state;
+    return state;
   }
 
   /** Replaces it, whole or not at all. @throws what the file system refuses */
   async write(directory: string, state: OwnerState, createFile: CreateFile): Promise<void> {
     this.#known.delete(directory);
-    const file = await writeState(directory, state, createFile);
-    this.#known.set(directory, { state, file });
+    this.#known.set(directory, await writeState(directory, state, createFile));
   }
 
   /** What is known of it without reading, where that is still so. */
@@ -67,10 +65,11 @@ export class OwnerStates {
     const directory = join(this.#root, ownerDirectory(owner));
     const known = this.#known.get(directory);
     if (known === undefined) return undefined;
-    const { file, state } = known;
     try {
       const { ino, size, mtimeMs } = await lstat(join(directory, stateFile));
-      if (ino === file.ino && size === file.size && mtimeMs === file.mtimeMs) return { directory, state };
+      const state =
+        ino === known.ino && size === known.size && mtimeMs === known.mtimeMs ? parseState(known.text) : undefined;
+      if (state) return { directory, state };
     } catch (error) {
       if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
     }

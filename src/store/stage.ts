@@ -86,7 +86,7 @@ export async function matches(path: string, expected: Expected, signal: AbortSig
 /** Through one buffer: most files are small, and all of them are read at a start. */
 async function readTo(handle: FileHandle, bytes: number, verifier: Verifier, signal: AbortSignal): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, bytes));
-  for (let at = 0; at < bytes; ) {
+  for (let at = 0; at < bytes;) {
     signal.throwIfAborted();
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
     if (bytesRead === 0) return;

@@ -31,31 +31,37 @@ export async function openRegularFile(path: string): Promise<{ handle: FileHandl
   return undefined;
 }
 
-/** What tells a file from the one that replaces it: states are never written to, only renamed. */
-export type Identity = Pick<Stats, "ino" | "size" | "mtimeMs">;
+/** A state as it stands in its file, and what tells the file from one that replaces it: states are not written to, but renamed. */
+export interface StateFile extends Pick<Stats, "ino" | "size" | "mtimeMs"> {
+  readonly text: string;
+}
 
 /** The state of an owner; undefined where nothing is stored for it. */
 export async function readState(directory: string): Promise<OwnerState | undefined> {
-  return (await loadState(directory))?.state;
+  const found = await readStateFile(directory);
+  return found && parseState(found.text);
 }
 
-/** The same with the file that it was read from. */
-export async function loadState(directory: string): Promise<{ state: OwnerState; file: Identity } | undefined> {
+/** Undefined where there is none, or one that was not written by us. */
+export async function readStateFile(directory: string): Promise<StateFile | undefined> {
   const opened = await openRegularFile(join(directory, stateFile));
   if (opened === undefined) return undefined;
   const { handle, file } = opened;
   try {
-    const state = file.size > maxStateBytes ? undefined : parseState(await readText(handle, file.size));
-    return state && { state, file };
+    return file.size > maxStateBytes ? undefined : stateFileOf(file, await readText(handle, file.size));
   } finally {
     await handle.close();
   }
 }
 
+function stateFileOf({ ino, size, mtimeMs }: Stats, text: string): StateFile {
+  return { ino, size, mtimeMs, text };
+}
+
 /** A file of so many bytes. Node's `readFile` asks for the size once more. */
 async function readText(handle: FileHandle, bytes: number): Promise<string> {
   const buffer = Buffer.allocUnsafe(bytes);
-  for (let at = 0; at < bytes; ) {
+  for (let at = 0; at < bytes;) {
     const { bytesRead } = await handle.read(buffer, at, bytes - at, at);
     if (bytesRead === 0) return "";
     at += bytesRead;
@@ -64,17 +70,19 @@ async function readText(handle: FileHandle, bytes: number): Promise<string> {
 }
 
 /** Replaces the state of an owner, whole or not at all. @throws what the file system refuses */
-export async function writeState(directory: string, state: OwnerState, createFile: CreateFile): Promise<Identity> {
-  return await placeFile(join(directory, stateFile), async (temp) => {
+export async function writeState(directory: string, state: OwnerState, createFile: CreateFile): Promise<StateFile> {
+  const text = formatState(state);
+  const file = await placeFile(join(directory, stateFile), async (temp) => {
     const handle = await createFile(temp);
     try {
-      await handle.writeFile(formatState(state));
+      await handle.writeFile(text);
       return handle;
     } catch (error) {
       await handle.close();
       throw error;
     }
   });
+  return stateFileOf(file, text);
 }
 
 /** The files that a state names. Nobody needs the time of their renaming. */
