@@ -54,7 +54,7 @@ describe("the states of owners", () => {
   it.each<[string, () => Promise<void>, string | undefined]>([
     [
       "another replica has replaced the file",
-      async () => void (await new OwnerStates(root, new Set()).write(directory, stateOf("2"), createFile)),
+      async () => await new OwnerStates(root, new Set()).write(directory, stateOf("2"), createFile),
       "2",
     ],
     ["somebody has edited it", async () => await writeFile(path(), formatState(stateOf("3"))), "3"],
@@ -93,14 +93,13 @@ describe("the states of owners", () => {
 
   it("of which more are remembered than fit are read again", async () => {
     const long = { ...stateOf("1"), current: { ...stateOf("1").current, metadata: { note: "x".repeat(3_000_000) } } };
-    const owners = ["a", "b", "c", "d"].map((name) => ({ ...owner, name }));
-    for (const { name } of owners) {
+    for (const name of ["a", "b", "c", "d"]) {
       const place = join(root, "artifactrepository/apps", name);
       await mkdir(place);
       await states.write(place, long, createFile);
     }
-    expect(await states.remembered(owners[0]!)).toBeUndefined();
-    expect(await states.remembered(owners[3]!)).toMatchObject({ state: long });
-    expect(await states.find(owners[0]!)).toMatchObject({ state: long });
+    expect(await states.remembered({ ...owner, name: "a" })).toBeUndefined();
+    expect(await states.remembered({ ...owner, name: "d" })).toMatchObject({ state: long });
+    expect(await states.find({ ...owner, name: "a" })).toMatchObject({ state: long });
   });
 });
