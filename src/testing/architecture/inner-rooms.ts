@@ -195,7 +195,7 @@ export const innerRooms: Readonly<Record<string, Room>> = {
   "src/store": {
     holds: "what is on disk: write, verify, keep, delete",
     imports: ["src/disk", "src/errors", "src/oci", "src/text"],
-    packages: ["p-limit"],
+    packages: ["lru-cache", "p-limit"],
     reaches: ["fs"],
   },
   "src/serve": {
