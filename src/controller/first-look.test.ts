@@ -1,34 +1,23 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { artifactRepositories, externalArtifacts, type ResourceType } from "../../api/kinds.ts";
 import { tarOf } from "../testing/archives/tar.ts";
-import { closeTestWorld, openTestWorld, type TestController, type TestWorld } from "../testing/kube/loop.ts";
+import { type TestController, useTestWorld } from "../testing/kube/loop.ts";
 import { conditionOf } from "../testing/kube/reconciler.ts";
 import { specOf } from "../testing/kube/spec.ts";
 
 const never = new AbortController().signal;
+const world = useTestWorld();
 const namespace = "default";
-let world: TestWorld;
-let registry: TestWorld["registry"];
-let storage: TestWorld["storage"];
-let kube: TestWorld["kube"];
-let objects: TestWorld["objects"];
-let controllers: TestWorld["controllers"];
 
-beforeEach(async () => {
-  world = await openTestWorld();
-  ({ registry, storage, kube, objects, controllers } = world);
-});
-afterEach(async () => await closeTestWorld(world));
-
-const spec = (more: object = {}): object => specOf(registry, "flux/app", more);
+const spec = (more: object = {}): object => specOf(world.registry, "flux/app", more);
 const eventually = async (check: () => void): Promise<void> =>
   await vi.waitFor(check, { timeout: 10_000, interval: 10 });
-const ready = (name: string): string | undefined => conditionOf(objects.get(name), "Ready")?.status;
+const ready = (name: string): string | undefined => conditionOf(world.objects.get(name), "Ready")?.status;
 const edit = async (type: ResourceType, change: object, subresource?: "status"): Promise<unknown> =>
-  await kube.patch(
+  await world.kube.patch(
     type,
     { name: "app", namespace },
     change,
@@ -36,23 +25,23 @@ const edit = async (type: ResourceType, change: object, subresource?: "status"):
     never,
   );
 const annotation = { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": "now" } } };
-const file = (): string => join(storage.root, objects.get("app")!.status!.artifact!.path);
+const file = (): string => join(world.storage.root, world.objects.get("app")!.status!.artifact!.path);
 
 function putArtifact(repository: string): void {
   const mediaType = "application/vnd.cncf.flux.content.v1.tar+gzip";
   const bytes = gzipSync(tarOf({ name: "a.yaml", content: repository }));
   const config = { mediaType: "application/vnd.cncf.flux.config.v1+json", bytes: Buffer.from("{}") };
-  registry.store.putArtifact(repository, { tag: "1.0.0", config, layers: [{ mediaType, bytes }] });
+  world.registry.store.putArtifact(repository, { tag: "1.0.0", config, layers: [{ mediaType, bytes }] });
 }
 
 /** The objects are ready, then the controller ends. @returns where it served */
 async function leave(names: readonly string[], specFor: (name: string) => object = () => spec()): Promise<string> {
-  await controllers.start();
-  for (const name of names) await objects.create(name, specFor(name), { team: "a" });
+  await world.controllers.start();
+  for (const name of names) await world.objects.create(name, specFor(name), { team: "a" });
   await eventually(() => expect(names.map(ready)).toEqual(names.map(() => "True")));
-  const { host } = new URL(objects.get(names[0]!)!.status!.artifact!.url);
-  await controllers.stopAll();
-  registry.requests.length = 0;
+  const { host } = new URL(world.objects.get(names[0]!)!.status!.artifact!.url);
+  await world.controllers.stopAll();
+  world.registry.requests.length = 0;
   return host;
 }
 
@@ -65,22 +54,24 @@ describe("after a start", () => {
   it("objects that are as they should be wait for their turn upstream, and are served", async () => {
     const names = Array.from({ length: 20 }, (_, at) => `app-${at}`);
     const host = await leave(names);
-    const before = names.map((name) => objects.get(name)?.status);
-    await atRest(await controllers.start({ address: host }), names.length);
-    expect(registry.requests).toEqual([]);
-    expect(names.map((name) => objects.get(name)?.status)).toEqual(before);
-    expect((await fetch(objects.get("app-7")!.status!.artifact!.url)).status).toBe(200);
+    const before = names.map((name) => world.objects.get(name)?.status);
+    await atRest(await world.controllers.start({ address: host }), names.length);
+    expect(world.registry.requests).toEqual([]);
+    expect(names.map((name) => world.objects.get(name)?.status)).toEqual(before);
+    expect((await fetch(world.objects.get("app-7")!.status!.artifact!.url)).status).toBe(200);
   });
 
   it("their turns are spread over a part of the interval, and come", async () => {
     const names = Array.from({ length: 20 }, (_, at) => `app-${at}`);
     for (const name of names) putArtifact(name);
-    const host = await leave(names, (name) => specOf(registry, name));
+    const host = await leave(names, (name) => specOf(world.registry, name));
     // A second.
-    await controllers.start({ address: host, settings: { spreadAfterStart: 1 / 600 } });
-    await eventually(() => expect(registry.requests.length).toBeGreaterThan(0));
-    expect(registry.requests.length).toBeLessThan(names.length);
-    await eventually(() => expect(registry.requests.map(({ method }) => method)).toEqual(names.map(() => "HEAD")));
+    await world.controllers.start({ address: host, settings: { spreadAfterStart: 1 / 600 } });
+    await eventually(() => expect(world.registry.requests.length).toBeGreaterThan(0));
+    expect(world.registry.requests.length).toBeLessThan(names.length);
+    await eventually(() =>
+      expect(world.registry.requests.map(({ method }) => method)).toEqual(names.map(() => "HEAD")),
+    );
   });
 
   it.each<[string, () => Promise<unknown>]>([
@@ -90,7 +81,10 @@ describe("after a start", () => {
     ["has another label", () => edit(artifactRepositories, { metadata: { labels: { team: "b" } } })],
     ["has lost its file", () => rm(file())],
     ["has a damaged file", async () => await writeFile(file(), (await readFile(file())).fill(0, 20, 40))],
-    ["has lost its ExternalArtifact", () => kube.delete(externalArtifacts, { name: "app", namespace }, {}, never)],
+    [
+      "has lost its ExternalArtifact",
+      () => world.kube.delete(externalArtifacts, { name: "app", namespace }, {}, never),
+    ],
     [
       "has an ExternalArtifact that says something else",
       () => edit(externalArtifacts, { status: { artifact: { revision: "1.0.0@sha256:0" } } }, "status"),
@@ -98,51 +92,53 @@ describe("after a start", () => {
     ["has failed", () => edit(artifactRepositories, { status: { conditions: [] } }, "status")],
   ])("an object that %s meanwhile is reconciled at once", async (_, change) => {
     for (const name of ["app", "other"]) putArtifact(name);
-    const host = await leave(["app", "other"], (name) => specOf(registry, name));
+    const host = await leave(["app", "other"], (name) => specOf(world.registry, name));
     await change();
-    const controller = await controllers.start({ address: host });
-    await eventually(() => expect(registry.requests.length).toBeGreaterThan(0));
+    const controller = await world.controllers.start({ address: host });
+    await eventually(() => expect(world.registry.requests.length).toBeGreaterThan(0));
     await atRest(controller, 2);
     expect(ready("app")).toBe("True");
-    expect(objects.externalArtifact("app")?.metadata.labels).toMatchObject(objects.get("app")!.metadata.labels!);
-    expect(objects.externalArtifact("app")?.status?.artifact).toEqual(objects.get("app")?.status?.artifact);
-    expect(registry.requests.map(({ path }) => path)[0]).toBe("/v2/app/manifests/1.0.0");
-    expect(registry.requests.filter(({ path }) => !path.startsWith("/v2/app/"))).toEqual([]);
+    expect(world.objects.externalArtifact("app")?.metadata.labels).toMatchObject(
+      world.objects.get("app")!.metadata.labels!,
+    );
+    expect(world.objects.externalArtifact("app")?.status?.artifact).toEqual(world.objects.get("app")?.status?.artifact);
+    expect(world.registry.requests.map(({ path }) => path)[0]).toBe("/v2/app/manifests/1.0.0");
+    expect(world.registry.requests.filter(({ path }) => !path.startsWith("/v2/app/"))).toEqual([]);
   });
 
   it("an object that has lost a label meanwhile is reconciled at once, and its ExternalArtifact loses it", async () => {
     const host = await leave(["app"]);
     await edit(artifactRepositories, { metadata: { labels: { team: null } } });
-    await controllers.start({ address: host });
-    await eventually(() => expect(objects.externalArtifact("app")?.metadata.labels).not.toHaveProperty("team"));
-    expect(registry.requests).toHaveLength(1);
+    await world.controllers.start({ address: host });
+    await eventually(() => expect(world.objects.externalArtifact("app")?.metadata.labels).not.toHaveProperty("team"));
+    expect(world.registry.requests).toHaveLength(1);
   });
 
   it("an object without an interval is reconciled at once, as nothing else would bring its turn", async () => {
     const host = await leave(["app"], () => spec({ interval: "0s" }));
-    await controllers.start({ address: host });
-    await eventually(() => expect(registry.requests).toHaveLength(1));
+    await world.controllers.start({ address: host });
+    await eventually(() => expect(world.registry.requests).toHaveLength(1));
   });
 
   it("an object that is only pushed waits as well", async () => {
-    const oci = { url: `oci://${registry.host}/mirror/app`, insecure: true };
+    const oci = { url: `oci://${world.registry.host}/mirror/app`, insecure: true };
     const host = await leave(["app"], () => spec({ publish: { oci } }));
-    await atRest(await controllers.start({ address: host }), 1);
-    expect(registry.requests).toEqual([]);
+    await atRest(await world.controllers.start({ address: host }), 1);
+    expect(world.registry.requests).toEqual([]);
   });
 
   it("an object that is asked for while it waits is reconciled at once", async () => {
     const host = await leave(["app"]);
-    await atRest(await controllers.start({ address: host }), 1);
+    await atRest(await world.controllers.start({ address: host }), 1);
     await edit(artifactRepositories, annotation);
-    await eventually(() => expect(objects.get("app")?.status?.lastHandledReconcileAt).toBe("now"));
-    expect(registry.requests).toHaveLength(1);
+    await eventually(() => expect(world.objects.get("app")?.status?.lastHandledReconcileAt).toBe("now"));
+    expect(world.registry.requests).toHaveLength(1);
   });
 
   it("an object whose file is served elsewhere now is reconciled at once", async () => {
     const host = await leave(["app"]);
-    await controllers.start();
-    await eventually(() => expect(new URL(objects.get("app")!.status!.artifact!.url).host).not.toBe(host));
-    expect(registry.requests).toHaveLength(1);
+    await world.controllers.start();
+    await eventually(() => expect(new URL(world.objects.get("app")!.status!.artifact!.url).host).not.toBe(host));
+    expect(world.registry.requests).toHaveLength(1);
   });
 });

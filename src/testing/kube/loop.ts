@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
 import { artifactRepositories, externalArtifacts } from "../../../api/kinds.ts";
 import type { ExternalArtifact } from "../../../api/flux/source.ts";
 import { API_VERSION, KIND } from "../../../api/v1beta1/constants.ts";
@@ -116,14 +117,40 @@ export interface TestWorld {
   readonly controllers: ReturnType<typeof testControllers>;
 }
 
-export async function openTestWorld(options: MemoryKubeOptions = {}): Promise<TestWorld> {
+/** One for each test of the suite, gone after it. It is there from the first `beforeEach` on. */
+export function useTestWorld(options: MemoryKubeOptions = {}): TestWorld {
+  let world: TestWorld;
+  beforeEach(async () => {
+    world = await openTestWorld(options);
+  });
+  afterEach(async () => await closeTestWorld(world));
+  return {
+    get registry() {
+      return world.registry;
+    },
+    get storage() {
+      return world.storage;
+    },
+    get kube() {
+      return world.kube;
+    },
+    get objects() {
+      return world.objects;
+    },
+    get controllers() {
+      return world.controllers;
+    },
+  };
+}
+
+async function openTestWorld(options: MemoryKubeOptions): Promise<TestWorld> {
   const [registry, storage] = await Promise.all([startRegistry({ fixtures: true }), openTestStorage()]);
   const kube = new MemoryKube(options);
   return { registry, storage, kube, objects: testObjects(kube), controllers: testControllers(kube, storage.root) };
 }
 
 /** Stops the controllers first. */
-export async function closeTestWorld({ controllers, registry, storage }: TestWorld): Promise<void> {
+async function closeTestWorld({ controllers, registry, storage }: TestWorld): Promise<void> {
   await controllers.stopAll();
   await Promise.all([registry.close(), storage.remove()]);
 }
