@@ -85,17 +85,12 @@ export async function writeState(directory: string, state: OwnerState, createFil
   return stateFileOf(file, text);
 }
 
-/** The files that a state names. Nobody needs the time of their renaming. */
-export function namedFiles({ current, superseded }: OwnerState): StoredFile[] {
-  return [current, ...superseded].map(({ digest }) => ({ name: artifactFile(digest), sinceMs: 0 }));
-}
-
 /**
  * The artifacts in the directory of an owner, with the time of their last renaming; empty where it is gone. Of those that its
  * state names nobody needs the time.
  */
-export async function listFiles(directory: string, state: OwnerState): Promise<StoredFile[]> {
-  const named = new Set(namedFiles(state).map(({ name }) => name));
+export async function listFiles(directory: string, { current, superseded }: OwnerState): Promise<StoredFile[]> {
+  const named = new Set([current, ...superseded].map(({ digest }) => artifactFile(digest)));
   const files: StoredFile[] = [];
   for (const name of await namesIn(directory)) {
     if (!isArtifactFile(name)) continue;

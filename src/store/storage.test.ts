@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -326,6 +326,19 @@ describe("cleaning up", () => {
     clock += 60_000;
     await store.collect(owner);
     expect(await filesOf(one)).toEqual([`${one.digest.slice(7)}.tar.gz`, "state.json"]);
+  });
+
+  test("files that no state names go by age, when something else is stored", async () => {
+    const store = await openStore();
+    const one = await publish(store, "one");
+    const stray = join(dirname(pathOf(one)), `${sha256Of("stray").slice(7)}.tar.gz`);
+    await writeFile(stray, "stray");
+    clock = Date.now();
+    await publish(store, "two", { tag: "2.0.0" });
+    expect(await filesOf(one)).toContain(basename(stray));
+    clock += 61_000;
+    await publish(store, "three", { tag: "3.0.0" });
+    expect(await filesOf(one)).not.toContain(basename(stray));
   });
 
   test("what a killed process has left behind is swept up", async () => {

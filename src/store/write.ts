@@ -9,7 +9,7 @@ import type { Artifact, ImageForm, Owner, PublishRequest, RestoreRequest } from 
 import type { ArtifactRecord, OwnerState, RecordedImage } from "./record.ts";
 import { retain } from "./retention.ts";
 import { matches, takeStaged, writeStream } from "./stage.ts";
-import { listFiles, namedFiles, readState } from "./state.ts";
+import { listFiles, readState } from "./state.ts";
 import { artifactOf, isThere, type Storage } from "./stored-artifact.ts";
 
 /** See `ArtifactStore.publish`. */
@@ -118,8 +118,8 @@ async function point(
     return await syncDirectory(directory);
   const now = storage.now();
   const next = { ...succeed(before, current, now), ...(uid !== undefined && { uid }) };
-  // Files that no state names are left to the next `collect`, so that the directory need not be listed.
-  const { state, expired } = retain(next, namedFiles(next), storage.retention, now);
+  const files = before === undefined ? [] : await listFiles(directory, next);
+  const { state, expired } = retain(next, files, storage.retention, now);
   await storage.states.write(directory, state, storage.createFile);
   // One flush for both renames: should only the second survive a power cut, the file counts as missing and is made again.
   await syncDirectory(directory);
