@@ -1,6 +1,7 @@
 import type { Transform } from "node:stream";
 import { constants, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
 import { CodedError, messageOf } from "../errors.ts";
+import { outputBytes } from "./output-buffers.ts";
 import { YoungBuffers } from "./young-buffers.ts";
 
 /** Takes the next bytes; a promise means: wait for it before the next. */
@@ -8,15 +9,13 @@ export type ChunkSink = (chunk: Buffer) => Promise<void> | undefined;
 
 export type Compression = "gzip" | "zstd" | "none";
 
-/** Larger output chunks mean fewer trips to the thread pool; beyond this they only cost memory. */
-const chunkBytes = 256 * 1024;
 const minChunkBytes = 1024;
 /** A window of 32 MiB: all that zstd asks for below level 22 without --long. */
 const zstdWindowLog = 25;
 /** Each frame costs a decompressor of its own. */
 const maxZstdFrames = 65_536;
 
-const engineOptions = { chunkSize: chunkBytes, readableHighWaterMark: 2 * chunkBytes };
+const engineOptions = { chunkSize: outputBytes, readableHighWaterMark: 2 * outputBytes };
 
 /**
  * Decompresses `source` into `sink`: gzip with any number of members and zeros after them, zstd with any number of frames, or nothing at all.
@@ -112,8 +111,8 @@ class ZstdFrames {
  * One deflate stream without the gzip frame around it.
  * @param expectedBytes of output, where they are known: a small stream then takes small buffers
  */
-export function inflateMember(sink: ChunkSink, expectedBytes = chunkBytes): Member {
-  const chunkSize = Math.max(minChunkBytes, Math.min(chunkBytes, expectedBytes));
+export function inflateMember(sink: ChunkSink, expectedBytes = outputBytes): Member {
+  const chunkSize = Math.max(minChunkBytes, Math.min(outputBytes, expectedBytes));
   return new Member(createInflateRaw({ ...engineOptions, chunkSize }), sink);
 }
 
@@ -184,6 +183,7 @@ export class Member {
       await Promise.resolve();
       if (this.#failure !== undefined) return;
       await sink(chunk);
+      // Empty where the sink has released it.
       this.#buffers.add(chunk.length);
       this.#engine.resume();
     } catch (error) {

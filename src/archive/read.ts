@@ -2,6 +2,7 @@ import { CodedError, stopIfAborted } from "../errors.ts";
 import type { Budget } from "./budget.ts";
 import { decompress, type Compression } from "./decompress.ts";
 import type { DigestAhead } from "./digest-ahead.ts";
+import { releaseOutput } from "./output-buffers.ts";
 import { normalisePath, quote } from "./path.ts";
 import { TarScanner, type ScannedEntry } from "./scanner.ts";
 import { SpoolWriter } from "./spool.ts";
@@ -47,7 +48,7 @@ export async function readTar(
   request: TarRequest,
 ): Promise<{ tree: Tree; counts: ReadCounts }> {
   const { compression, spoolPath, budget, signal, ahead } = request;
-  const spool = await SpoolWriter.create(spoolPath);
+  const spool = await SpoolWriter.create(spoolPath, compression === "none" ? undefined : releaseOutput);
   const tree = new Tree(budget.limits.maxEntries);
   const counts: ReadCounts = { special: 0 };
   const written = (): number => spool.written;

@@ -4,6 +4,7 @@ import type { Limits } from "../oci/limits.ts";
 import type { StagedBlob } from "../oci/types.ts";
 import { Budget } from "./budget.ts";
 import { decompress } from "./decompress.ts";
+import { releaseOutput } from "./output-buffers.ts";
 import { TarScanner, type ScanHandler } from "./scanner.ts";
 
 export interface ScanContext {
@@ -31,6 +32,7 @@ export async function scanArchive(
     expanded += chunk.length;
     budget.checkExpanded(expanded);
     scanner.push(chunk);
+    releaseOutput(chunk);
     return undefined;
   });
   scanner.finish();

@@ -36,6 +36,20 @@ describe("writing", () => {
     expect((await spooled(chunks)).equals(Buffer.concat(chunks))).toBe(true);
   });
 
+  test("each piece is given back once it is in the file", async () => {
+    const used: Buffer[] = [];
+    const writer = await SpoolWriter.create(join(dir, "spool"), (piece) => {
+      expect(writer.written).toBeGreaterThan(0);
+      used.push(Buffer.from(piece));
+      piece.fill(0);
+    });
+    const pieces = Array.from({ length: 100 }, (_, n) => Buffer.alloc(10_000, n));
+    for (const piece of pieces) await writer.write(Buffer.from(piece));
+    await writer.close();
+    expect(used).toEqual(pieces);
+    expect((await readFile(writer.path)).equals(Buffer.concat(pieces))).toBe(true);
+  });
+
   test("a failure comes out of the next write or of close, and is not left unhandled", async () => {
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);

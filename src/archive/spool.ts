@@ -11,6 +11,7 @@ const maxPieces = 1024;
 export class SpoolWriter {
   readonly path: string;
   readonly #file: FileHandle;
+  readonly #used: ((piece: Buffer) => void) | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #writing: Promise<void> | undefined;
@@ -18,15 +19,20 @@ export class SpoolWriter {
   #size = 0;
   #written = 0;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, file: FileHandle, used: ((piece: Buffer) => void) | undefined) {
     this.path = path;
     this.#file = file;
+    this.#used = used;
   }
 
-  /** Creates `path`, which must not exist. @throws StorageFailed */
-  static async create(path: string): Promise<SpoolWriter> {
+  /**
+   * Creates `path`, which must not exist.
+   * @param used is given each piece once it is in the file
+   * @throws StorageFailed
+   */
+  static async create(path: string, used?: (piece: Buffer) => void): Promise<SpoolWriter> {
     try {
-      return new SpoolWriter(path, await open(path, "wx", 0o600));
+      return new SpoolWriter(path, await open(path, "wx", 0o600), used);
     } catch (error) {
       throw storageFailed(error);
     }
@@ -103,6 +109,7 @@ export class SpoolWriter {
       for (let at = 0; at < rest.length;) at += (await this.#file.write(rest, at)).bytesWritten;
     }
     this.#written += bytes;
+    if (this.#used !== undefined) pieces.forEach(this.#used);
   }
 }
 

@@ -6,6 +6,7 @@ import { CanonicalTar } from "./canonical.ts";
 import { inflateMember, type Member } from "./decompress.ts";
 import { gzipHeaderLength } from "./gzip-header.ts";
 import { ignoreFile, type Ignore } from "./ignore.ts";
+import { releaseOutput } from "./output-buffers.ts";
 import { baseName, comparePaths, normalisePath, parentOf, unpublishable } from "./path.ts";
 import { SeenPaths } from "./seen-paths.ts";
 import { TarScanner, type ScannedEntry, type ScanHandler } from "./scanner.ts";
@@ -110,6 +111,7 @@ export class VerbatimScan {
     this.#budget.checkExpanded(this.#expanded);
     this.#crc = crc32(chunk, this.#crc);
     this.#scanner.push(chunk);
+    releaseOutput(chunk);
   }
 
   /** Exactly one member, complete and undamaged, and nothing after it. */

@@ -1,18 +1,16 @@
 import { createHash, type Hash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { promisify } from "node:util";
-import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from "node:zlib";
+import { constants, crc32, deflateRawSync } from "node:zlib";
 import type { Digest } from "../oci/types.ts";
 import { stopIfAborted } from "../errors.ts";
 import { EventLoopTurns } from "../event-loop-turns.ts";
+import { BlockDeflater } from "./block-deflater.ts";
 import { CanonicalTar } from "./canonical.ts";
 import { DigestAhead } from "./digest-ahead.ts";
+import { releaseOutput } from "./output-buffers.ts";
 import { SpoolReaders } from "./spool-readers.ts";
 import { SpoolWriter } from "./spool.ts";
 import type { Body, FileEntry, Tree } from "./tree.ts";
-import { YoungBuffers } from "./young-buffers.ts";
-
-const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 
 /** Input of one compression job. */
 const blockBytes = 1024 * 1024;
@@ -147,7 +145,7 @@ function strategyFor(block: Buffer): number {
 
 interface Job {
   readonly input: Buffer;
-  readonly output: Promise<Buffer>;
+  readonly output: Promise<Buffer[]>;
 }
 
 /** Compresses blocks on the thread pool and writes them in order. */
@@ -156,7 +154,7 @@ class GzipWriter {
   readonly #hash: Hash = createHash("sha256");
   readonly #jobs: Job[] = [];
   readonly #free: Buffer[] = [];
-  readonly #outputs = new YoungBuffers();
+  readonly #deflaters = new Map<number, BlockDeflater[]>();
   #crc = 0;
   #inputBytes = 0;
 
@@ -165,7 +163,7 @@ class GzipWriter {
   }
 
   static async create(path: string): Promise<GzipWriter> {
-    const writer = new GzipWriter(await SpoolWriter.create(path));
+    const writer = new GzipWriter(await SpoolWriter.create(path, releaseOutput));
     await writer.#write(gzipHeader);
     return writer;
   }
@@ -174,12 +172,7 @@ class GzipWriter {
   add(block: Buffer): Buffer {
     this.#crc = crc32(block, this.#crc);
     this.#inputBytes += block.length;
-    const output = deflate(block, {
-      level: gzipLevel,
-      strategy: strategyFor(block),
-      chunkSize: blockBytes,
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
+    const output = this.#deflate(block);
     // Awaited in order, perhaps after a later one has failed.
     output.catch(() => undefined);
     this.#jobs.push({ input: block, output });
@@ -196,21 +189,35 @@ class GzipWriter {
     trailer.writeUInt32LE(this.#crc, 0);
     trailer.writeUInt32LE(this.#inputBytes % 2 ** 32, 4);
     await this.#write(Buffer.concat([lastDeflateBlock, trailer]));
+    this.#close();
     await this.#spool.close();
     return { digest: `sha256:${this.#hash.digest("hex")}`, size: this.#spool.size };
   }
 
   async abandon(): Promise<void> {
     await Promise.allSettled(this.#jobs.map((job) => job.output));
+    this.#close();
     await this.#spool.abandon();
   }
 
   async #writeOldest(): Promise<void> {
     const { input, output } = this.#jobs.shift()!;
-    await this.#write(await output);
-    // Each output was made in a buffer as large as its input.
-    this.#outputs.add(blockBytes);
+    for (const piece of await output) await this.#write(piece);
     if (input.length === blockBytes) this.#free.push(input);
+  }
+
+  async #deflate(block: Buffer): Promise<Buffer[]> {
+    const strategy = strategyFor(block);
+    const free = this.#deflaters.get(strategy) ?? [];
+    this.#deflaters.set(strategy, free);
+    const deflater = free.pop() ?? new BlockDeflater({ level: gzipLevel, strategy });
+    const pieces = await deflater.deflate(block);
+    free.push(deflater);
+    return pieces;
+  }
+
+  #close(): void {
+    for (const deflater of [...this.#deflaters.values()].flat()) deflater.close();
   }
 
   async #write(bytes: Buffer): Promise<void> {

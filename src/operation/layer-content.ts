@@ -55,8 +55,7 @@ export async function spoolLayer(
       // The disk works while the chunk is looked at.
       await look?.(chunk);
       await written;
-      // Whoever decompresses them on the way does it there.
-      if (look === undefined) young.add(chunk.length);
+      young.add(chunk.length);
     }
   } catch (error) {
     await spool.abandon();
