@@ -11,7 +11,7 @@ import {
   startUp,
   type Scenario,
 } from "./scenarios.ts";
-import { manyOfStrata, sharded } from "./scale.ts";
+import { manyOfStrata, rateAfterRestart, sharded } from "./scale.ts";
 import type { ArtifactName } from "./artifacts.ts";
 
 /** One row of the table. */
@@ -155,6 +155,13 @@ function objectCases(of: (count: number) => number): readonly Case[] {
       scenario: manyObjects(of(1000), "shared"),
       maxRounds: 1,
     },
+    ...againCases(of),
+  ];
+}
+
+/** Objects that were ready before. */
+function againCases(of: (count: number) => number): readonly Case[] {
+  return [
     {
       name: "retag",
       title: "1,000 objects, a new version with the same layers",
@@ -169,10 +176,26 @@ function objectCases(of: (count: number) => number): readonly Case[] {
       slow: true,
       note: "A restart is over when the process has used less than 4 % of a core for three seconds.",
     },
+    {
+      name: "restart-rate",
+      title: "the minute after a restart with 1,000 objects of interval 1m",
+      scenario: rateAfterRestart(of(1000)),
+      maxRounds: 1,
+      slow: true,
+      note: "The requests are the most in five seconds; steadily they are 83 and 167.",
+    },
   ];
 }
 
 const commandCases: readonly Case[] = [
+  {
+    name: "help",
+    title: "strata --help",
+    scenario: async (bench, side) =>
+      side === "strata" ? await measureCommand(bench, strataProgram, () => ["--help"]) : undefined,
+    against: "nothing",
+    brief: true,
+  },
   {
     name: "build-directory",
     title: "strata build, 100 MB → directory",

@@ -47,7 +47,7 @@ function renderMarkdown(report: Report): string {
     chart,
     renderTable(report.rows),
     "### Goals",
-    renderGoals(judgeGoals(report.rows)),
+    renderGoals(judgeGoals(report)),
     "### What this machine can do",
     renderLimits(report.limits),
   ].join("\n\n");

@@ -92,7 +92,7 @@ async function compare(bench: Bench, chosen: readonly Case[], options: BenchOpti
   }
   const report: Report = { ...facts, rows };
   process.stdout.write(
-    `\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(rows))}\n\n${renderLimits(report.limits)}\n`,
+    `\n${renderFacts(report)}\n\n${renderTable(rows)}\n\n${renderGoals(judgeGoals(report))}\n\n${renderLimits(report.limits)}\n`,
   );
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} rows failed`);
   if (options.write) await writeDocument(report);
@@ -100,7 +100,7 @@ async function compare(bench: Bench, chosen: readonly Case[], options: BenchOpti
 
 async function writeFigures(report: Report, options: BenchOptions): Promise<void> {
   if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(report.rows) }, null, 2)}\n`);
+    await writeFile(options.json, `${JSON.stringify({ ...report, goals: judgeGoals(report) }, null, 2)}\n`);
 }
 
 async function measureRow(bench: Bench, one: Case, rounds: number): Promise<Row> {

@@ -26,6 +26,33 @@ export function manyOfStrata(count: number): (part: Part) => Scenario {
   };
 }
 
+const [rateForMs, rateWindowMs] = [60_000, 5000];
+
+/** The first minute of a new process over so many objects that ask once a minute; the requests are the most in five seconds. */
+export function rateAfterRestart(count: number): Scenario {
+  return (bench, side) =>
+    withController(bench, side, async ({ controller, watcher }) => {
+      await createAll(bench, { side, watcher, urls: await bench.artifacts.many(count), interval: "1m" });
+      const all = await watchTraffic(bench.registry);
+      const again = await controller.restart();
+      try {
+        const seen: number[] = [];
+        for (let waitedMs = 0; waitedMs < rateForMs; waitedMs += rateWindowMs) {
+          const traffic = await watchTraffic(bench.registry);
+          await sleep(rateWindowMs);
+          seen.push((await traffic()).requests);
+        }
+        const { cpuMs, rssBytes, peakRssBytes } = await usageOf(again.pid);
+        const loopDelayMs = await again.loopDelayMs();
+        const { bytes } = await all();
+        const wallMs = rateForMs;
+        return { wallMs, cpuMs, idleRssBytes: rssBytes, peakRssBytes, loopDelayMs, bytes, requests: Math.max(...seen) };
+      } finally {
+        await again.end();
+      }
+    });
+}
+
 /** What it takes to read the metrics; the bytes are those of the text. */
 async function scraped(controller: Controller): Promise<Measurement> {
   const before = await usageOf(controller.pid);
