@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { cliDefaults, cliEnvironment } from "../config.ts";
+import { keepCompiled } from "./compiled.ts";
 import { runCommand } from "./run.ts";
 import { stopOnSignals } from "./signals.ts";
 
+const environment = cliEnvironment();
+keepCompiled(environment.cacheDir);
 const stopping = stopOnSignals(cliDefaults.stopGraceMs);
 
 /** A program in one file has no `await` outside of functions. */
@@ -15,7 +18,7 @@ async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     terminals: process,
-    environment: cliEnvironment(),
+    environment,
     signal: stopping.signal,
   });
   // What was stopped may have left something open that would keep the process alive.

@@ -24,14 +24,14 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
 }
 
 /** The same at once. */
-export function makeDirectorySync(path: string): void {
+export function makeDirectorySync(path: string, mode = 0o777): void {
   try {
-    mkdirSync(path);
+    mkdirSync(path, mode);
   } catch (error) {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
     if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-    makeDirectorySync(dirname(path));
-    mkdirSync(path);
+    makeDirectorySync(dirname(path), mode);
+    mkdirSync(path, mode);
   }
 }
 

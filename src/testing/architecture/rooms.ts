@@ -155,6 +155,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "src/config",
       "src/copy",
       "src/credentials",
+      "src/disk",
       "src/doctor",
       "src/errors",
       "src/explore",
