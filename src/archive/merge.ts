@@ -26,18 +26,17 @@ export async function mergeTrees(
   signal?: AbortSignal,
 ): Promise<Tree> {
   const merged = new Tree(maxEntries);
-  const origin = new Map<string, string>();
   const turns = new EventLoopTurns(signal);
   const bodies = new BodyComparer(signal);
   try {
     for (const { tree, label } of parts) {
-      const conflicts = await findConflicts(merged, tree, { bodies, turns });
+      const conflicts = merged.entries.size === 0 ? [] : await findConflicts(merged, tree, { bodies, turns });
       const first = conflicts[0];
       if (first !== undefined && onConflict === "Fail")
-        throw conflict(first, { merged, tree, earlier: origin.get(first) ?? "an earlier layer", later: label });
+        throw conflict(first, { merged, tree, earlier: firstWith(first, parts), later: label });
       const losing = onConflict === "Keep" ? tree : merged;
       for (const path of conflicts) losing.remove(path);
-      for (const path of await add(merged, tree, { onConflict, turns })) origin.set(path, label);
+      await add(merged, tree, { onConflict, turns });
       merged.displacedLinks += tree.displacedLinks;
     }
   } finally {
@@ -74,16 +73,19 @@ async function add(
   merged: Tree,
   tree: Tree,
   { onConflict, turns }: { readonly onConflict: ConflictPolicy; readonly turns: EventLoopTurns },
-): Promise<string[]> {
-  const added: string[] = [];
+): Promise<void> {
+  const isFirst = merged.entries.size === 0;
   for (const [path, entry] of tree.entries) {
     const turn = turns.next();
     if (turn !== undefined) await turn;
-    if (merged.entries.has(path) && (onConflict !== "Overwrite" || entry.kind !== "file")) continue;
+    if (!isFirst && merged.entries.has(path) && (onConflict !== "Overwrite" || entry.kind !== "file")) continue;
     merged.put(path, entry);
-    added.push(path);
   }
-  return added;
+}
+
+/** As long as nothing has conflicted, a path came with the first layer that has it. */
+function firstWith(path: string, parts: readonly LabelledTree[]): string {
+  return parts.find(({ tree }) => tree.entries.has(path))?.label ?? "an earlier layer";
 }
 
 /** Compares bodies by digest; each is read once however many layers it is compared with. */

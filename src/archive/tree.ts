@@ -39,6 +39,8 @@ export class Tree {
   /** Symlinks that gave way to a directory or file of the same name. */
   displacedLinks = 0;
   readonly #maxEntries: number;
+  /** No path is above it: what comes in order need not be looked for. */
+  #highest = "";
   /** The parent that was made sure of last: archives name the files of a directory one after the other. */
   #lastParent = "";
   /** What lies in each directory; made when something is removed for the first time. */
@@ -55,7 +57,7 @@ export class Tree {
    */
   put(path: string, entry: Entry): void {
     if (path === "") return;
-    const old = this.entries.get(path);
+    const old = path > this.#highest ? undefined : this.entries.get(path);
     if (old?.kind === "symlink") this.displacedLinks += 1;
     else if (old !== undefined && (old.kind === "dir") !== (entry.kind === "dir")) {
       if (entry.kind === "symlink") return void (this.displacedLinks += 1);
@@ -117,6 +119,7 @@ export class Tree {
 
   #set(path: string, entry: Entry): void {
     this.entries.set(path, entry);
+    if (path > this.#highest) this.#highest = path;
     this.#index(path);
     this.#checkCount();
   }
