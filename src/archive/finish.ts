@@ -130,9 +130,10 @@ async function treePatterns(tree: Tree, signal: AbortSignal): Promise<IgnorePatt
 }
 
 function ignoreFiles(tree: Tree): string[] {
-  const paths = [...tree.entries.keys()].filter(
-    (path) => baseName(path) === ignoreFile && !parentOf(path).split("/").includes(".git"),
-  );
+  const paths: string[] = [];
+  for (const path of tree.entries.keys())
+    if (path.endsWith(ignoreFile) && baseName(path) === ignoreFile && !parentOf(path).split("/").includes(".git"))
+      paths.push(path);
   return paths.sort((a, b) => (parentOf(a) < parentOf(b) ? -1 : 1));
 }
 

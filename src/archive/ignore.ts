@@ -53,6 +53,8 @@ export interface IgnorePattern {
   readonly dirOnly: boolean;
   /** It has a slash: matched from the domain down. Without one it is matched against every part of a path. */
   readonly anchored: boolean;
+  /** What the last name of a path must be like, where one part of the pattern says so. */
+  readonly last: PartMatcher | undefined;
 }
 
 type PatternPart =
@@ -186,17 +188,11 @@ class Rules {
     for (let at = inside.length - 1; at >= 0 && inside[at]! > decisive; at--) {
       const pattern = this.#patterns[inside[at]!]!;
       if (pattern.dirOnly && !isDirectory) continue;
-      const matches = pattern.anchored
-        ? this.#matchesPath(pattern, (names ??= path.split("/")), rootDepth)
-        : this.#matchesOnly(pattern, name);
-      if (matches) return inside[at]!;
+      // Most names end it here, before the path is taken apart.
+      if (pattern.last !== undefined && !this.#matchesName(pattern.last, name)) continue;
+      if (!pattern.anchored || this.#matchesPath(pattern, (names ??= path.split("/")), rootDepth)) return inside[at]!;
     }
     return decisive;
-  }
-
-  /** A pattern without a slash, which is one part. */
-  #matchesOnly({ parts: [only] }: IgnorePattern, name: string): boolean {
-    return only?.kind === "name" && this.#matchesName(only.part, name);
   }
 
   /** Whether the pattern takes the names to the last one. */
@@ -244,8 +240,10 @@ function parsePattern(line: string, domain: string, source: string): IgnorePatte
   if (dirOnly) text = text.slice(0, -1);
   const anchored = text.includes("/");
   const parts = anchored ? text.split("/").map(parsePart) : [{ kind: "name", part: compilePart(text) } as const];
+  const end = parts.at(-1);
+  const last = end?.kind === "name" ? end.part : undefined;
   const prefix = domain === "" ? "" : `${domain}/`;
-  return { text: line, source, domain: prefix, depth: depthOf(domain), parts, includes, dirOnly, anchored };
+  return { text: line, source, domain: prefix, depth: depthOf(domain), parts, includes, dirOnly, anchored, last };
 }
 
 function parsePart(part: string): PatternPart {

@@ -27,14 +27,15 @@ export async function resolveLinks(
   limits: FollowLimits,
   signal?: AbortSignal,
 ): Promise<{ tree: Tree; symlinks: number }> {
+  const links: string[] = [];
   for (const [path, entry] of tree.entries) {
+    if (entry.kind === "symlink") links.push(path);
     if (entry.kind !== "hardlink") continue;
     throw new CodedError(
       "ArchiveInvalid",
       `the archive has a hard link ${quote(path)} to ${quote(entry.target)}, which it does not contain; if that is in an earlier layer, use operation ExtractAll`,
     );
   }
-  const links = [...tree.entries].filter(([, entry]) => entry.kind === "symlink").map(([path]) => path);
   if (links.length === 0) return { tree, symlinks: tree.displacedLinks };
   if (policy === "Follow") return await new Follower(tree, limits, signal).run();
   for (const path of links) tree.remove(path);

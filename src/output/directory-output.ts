@@ -5,7 +5,7 @@ import { parentOf, unpublishable } from "../archive/path.ts";
 import type { FileEntry, Tree } from "../archive/tree.ts";
 import { makeDirectorySync } from "../disk/make-directory.ts";
 import { stopIfAborted } from "../errors.ts";
-import { FileBatches, type NamedFile } from "./file-batches.ts";
+import { FileBatches } from "./file-batches.ts";
 import { FileThreads } from "./file-threads.ts";
 import { createDirectory } from "./place.ts";
 import { makeRoom } from "./make-room.ts";
@@ -94,7 +94,8 @@ export class DirectoryOutput {
       }
       await this.#removeOthers(tree);
       this.#makeDirectories(tree);
-      for (const file of filesOf(tree)) if (this.#ahead.get(file.path) !== file.entry) this.#batches.add(file);
+      for (const [path, entry] of tree.entries)
+        if (entry.kind === "file" && this.#ahead.get(path) !== entry) this.#batches.add({ path, entry });
       await this.#writeAll();
       await this.#threads.stop();
       if (this.#isStaged) renameSync(this.#place, this.#root);
@@ -125,7 +126,8 @@ export class DirectoryOutput {
 
   /** What was written ahead and is not published, or not with that content. */
   async #removeOthers(tree: Tree): Promise<void> {
-    const files = [...this.#ahead].flatMap(([path, entry]) => (tree.entries.get(path) === entry ? [] : [path]));
+    const files: string[] = [];
+    for (const [path, entry] of this.#ahead) if (tree.entries.get(path) !== entry) files.push(path);
     const directories = [...this.#directories].filter((path) => path !== "" && tree.entries.get(path)?.kind !== "dir");
     if (files.length + directories.length === 0) return;
     await this.#writeAll();
@@ -142,9 +144,8 @@ export class DirectoryOutput {
 
   /** Every directory that a file lies in is in the tree; parents have shorter names. */
   #makeDirectories(tree: Tree): void {
-    const paths = [...tree.entries].flatMap(([path, { kind }]) =>
-      kind === "dir" && !this.#directories.has(path) ? [path] : [],
-    );
+    const paths: string[] = [];
+    for (const [path, { kind }] of tree.entries) if (kind === "dir" && !this.#directories.has(path)) paths.push(path);
     for (const path of paths.sort((a, b) => a.length - b.length)) this.#makeDirectory(path);
   }
 
@@ -162,8 +163,4 @@ export class DirectoryOutput {
     }
     await this.#threads.done(this.#signal);
   }
-}
-
-function filesOf(tree: Tree): NamedFile[] {
-  return [...tree.entries].flatMap(([path, entry]) => (entry.kind === "file" ? [{ path, entry }] : []));
 }

@@ -79,8 +79,12 @@ export class FileBatches {
     this.#files -= files.length;
     this.#bytes -= bytes;
     const ranges = new Float64Array(files.length * rangeColumns);
-    for (const [index, { entry }] of files.entries())
-      ranges.set([entry.body.offset, entry.body.size, entry.executable ? 1 : 0], index * rangeColumns);
+    let at = 0;
+    for (const { entry } of files) {
+      ranges[at++] = entry.body.offset;
+      ranges[at++] = entry.body.size;
+      ranges[at++] = entry.executable ? 1 : 0;
+    }
     return { root: this.#root, paths: files.map(({ path }) => path), source: files[0]!.entry.body.file, ranges };
   }
 }

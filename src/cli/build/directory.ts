@@ -1,4 +1,5 @@
 import { DigestAhead } from "../../archive/digest-ahead.ts";
+import type { Tree } from "../../archive/tree.ts";
 import { contentDigestOf } from "../../archive/write.ts";
 import { formatVersion } from "../../oci/reference.ts";
 import { asDone, operationOf, optionsOf, type BuildContext } from "../../pipeline/build.ts";
@@ -47,19 +48,27 @@ export async function buildDirectory(
       tag: resolved.tag,
       digest: await writeAndHash(ready, { output, digest }, signal),
     });
-    const sizes = [...ready.tree.entries.values()].flatMap((entry) => (entry.kind === "file" ? [entry.body.size] : []));
     const { skipped, leftOut } = ready;
     return {
       selection: asDone(selection, ready.operation),
       revision,
       skipped,
       leftOut,
-      files: sizes.length,
-      bytes: sizes.reduce((sum, size) => sum + size, 0),
+      ...contentOf(ready.tree),
     };
   } finally {
     await output.close();
   }
+}
+
+function contentOf(tree: Tree): Pick<BuiltDirectory, "files" | "bytes"> {
+  const content = { files: 0, bytes: 0 };
+  for (const entry of tree.entries.values()) {
+    if (entry.kind !== "file") continue;
+    content.files += 1;
+    content.bytes += entry.body.size;
+  }
+  return content;
 }
 
 /** Both read the scratch files: when one has failed, the other has to stop before they are removed. */
