@@ -8,7 +8,7 @@ import { makeDirectorySync } from "../disk/make-directory.ts";
  * there, each command compiles anew. What is kept is run, so nobody else may write it.
  */
 export function keepCompiled(cacheDir: string): void {
-  // The program in one file loads nothing more.
+  // The program in one file loads its parts by itself, and Node keeps only what it loads.
   if (!isAbsolute(cacheDir) || isSea()) return;
   const directory = join(cacheDir, "compiled");
   try {
