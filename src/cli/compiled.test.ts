@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +20,19 @@ it.runIf(process.platform === "linux")("keeps what was compiled in the user's ca
     await help(cache);
     const kept = await readdir(join(cache, "strata", "compiled"), { recursive: true });
     expect(kept.length).toBeGreaterThan(1);
+  } finally {
+    await rm(cache, { recursive: true });
+  }
+});
+
+it.runIf(process.platform === "linux")("keeps nothing where others may write", { timeout }, async () => {
+  const cache = await mkdtemp(join(tmpdir(), "strata-compiled-"));
+  try {
+    const directory = join(cache, "strata", "compiled");
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, 0o775);
+    expect(await help(cache)).toContain("strata build");
+    expect(await readdir(directory)).toEqual([]);
   } finally {
     await rm(cache, { recursive: true });
   }

@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { isSea } from "node:sea";
@@ -14,8 +15,15 @@ export function keepCompiled(cacheDir: string): void {
   try {
     // Node would do it with its recursive mkdir, which may never return.
     makeDirectorySync(directory, 0o700);
+    if (isOurs(directory)) enableCompileCache(directory);
   } catch {
-    return;
+    // It is compiled anew.
   }
-  enableCompileCache(directory);
+}
+
+/** Not that of the person who has become root, and none that others may write to. Windows does not say so in such terms. */
+function isOurs(directory: string): boolean {
+  const stat = lstatSync(directory);
+  if (!stat.isDirectory() || process.getuid === undefined) return stat.isDirectory();
+  return stat.uid === process.getuid() && (stat.mode & 0o022) === 0;
 }
