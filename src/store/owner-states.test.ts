@@ -92,7 +92,7 @@ describe("the states of owners", () => {
   });
 
   it("of which more are remembered than fit are read again", async () => {
-    const long = { ...stateOf("1"), current: { ...stateOf("1").current, metadata: { note: "x".repeat(3_000_000) } } };
+    const long = { ...stateOf("1"), current: { ...stateOf("1").current, metadata: { note: "x".repeat(700_000) } } };
     for (const name of ["a", "b", "c", "d"]) {
       const place = join(root, "artifactrepository/apps", name);
       await mkdir(place);

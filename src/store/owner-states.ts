@@ -8,8 +8,11 @@ import { parseState, stateFile, type OwnerState } from "./record.ts";
 import { readStateFile, writeState, type StateFile } from "./state.ts";
 import type { Owner } from "./store.ts";
 
-/** As they stand in their files, 1 KiB for most: what is read of them would take three times as much. */
-const maxRememberedBytes = 8 * 1024 * 1024;
+/**
+ * As they stand in their files, 1 KiB for most: what is read of them would take three times as much. It is enough
+ * for the objects that a release moves at once.
+ */
+const maxRememberedBytes = 2 * 1024 * 1024;
 
 /** The directory of an owner, and its state. */
 export interface Stored {
