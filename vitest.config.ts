@@ -5,7 +5,8 @@ import { countReporter } from "./src/testing/count-reporter.ts";
 export default defineConfig({
   test: {
     include: ["{src,api,crds,config,release,docs,bench,e2e}/**/*.test.ts"],
-    testTimeout: 15_000,
+    // The first test of a file may load hundreds of modules, which takes 15 s where twenty others want the processor.
+    testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
     // Most of the time is spent in waiting and in loading modules: more workers than cores, and each loads a module once.
