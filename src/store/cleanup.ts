@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ownerOfDirectory } from "./artifact-path.ts";
-import { findDirectory, isTempName, syncDirectory } from "./durable.ts";
+import { findDirectory, isTempName, syncDirectory, type Directories } from "./durable.ts";
 import type { Owner } from "./store.ts";
 import { hasErrno } from "../errors.ts";
 import { namesIn, readState } from "./state.ts";
@@ -15,10 +15,9 @@ const removedPrefix = ".removed-";
  * @param isMeant asked with the uid of the object that it was stored for, where that is known
  */
 export async function removeOwner(
-  root: string,
+  { root, seen }: Pick<Directories, "root" | "seen">,
   relative: string,
-  isMeant: (uid: string | undefined) => boolean = () => true,
-  seen?: Set<string>,
+  isMeant: (uid: string | undefined) => boolean,
 ): Promise<void> {
   const directory = await findDirectory(root, relative, seen);
   if (directory === undefined || !isMeant((await readState(directory))?.uid)) return;

@@ -15,7 +15,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "strata-states-"));
   directory = join(root, "artifactrepository/apps/one");
   await mkdir(directory, { recursive: true });
-  states = new OwnerStates(root, new Set());
+  states = new OwnerStates({ root, seen: new Set() });
 });
 afterEach(async () => await rm(root, { recursive: true, force: true }));
 
@@ -54,7 +54,7 @@ describe("the states of owners", () => {
   it.each<[string, () => Promise<void>, string | undefined]>([
     [
       "another replica has replaced the file",
-      async () => await new OwnerStates(root, new Set()).write(directory, stateOf("2"), createFile),
+      async () => await new OwnerStates({ root, seen: new Set() }).write(directory, stateOf("2"), createFile),
       "2",
     ],
     ["somebody has edited it", async () => await writeFile(path(), formatState(stateOf("3"))), "3"],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LRUCache } from "lru-cache";
 import { hasErrno } from "../errors.ts";
 import { ownerDirectory } from "./artifact-path.ts";
-import { findDirectory, type CreateFile } from "./durable.ts";
+import { findDirectory, type CreateFile, type Directories } from "./durable.ts";
 import { parseState, stateFile, type OwnerState } from "./record.ts";
 import { readStateFile, writeState, type StateFile } from "./state.ts";
 import type { Owner } from "./store.ts";
@@ -29,21 +29,18 @@ export class OwnerStates {
     maxSize: maxRememberedBytes,
     sizeCalculation: ({ text }) => text.length,
   });
-  readonly #root: string;
-  readonly #seen: Set<string>;
+  readonly #directories: Pick<Directories, "root" | "seen">;
 
-  /** @param seen directories above those of owners that are known to be there */
-  constructor(root: string, seen: Set<string>) {
-    this.#root = root;
-    this.#seen = seen;
+  constructor(directories: Pick<Directories, "root" | "seen">) {
+    this.#directories = directories;
   }
 
   /** Undefined where nothing is stored for the owner. @throws StorageFailed, what the file system refuses */
   async find(owner: Owner): Promise<Stored | undefined> {
     const known = await this.remembered(owner);
     if (known) return known;
-    const relative = ownerDirectory(owner);
-    const directory = await findDirectory(this.#root, relative, this.#seen);
+    const { root, seen } = this.#directories;
+    const directory = await findDirectory(root, ownerDirectory(owner), seen);
     const state = directory === undefined ? undefined : await this.read(directory);
     return directory === undefined || state === undefined ? undefined : { directory, state };
   }
@@ -65,7 +62,7 @@ export class OwnerStates {
 
   /** What is known of it without reading, where that is still so. */
   async remembered(owner: Owner): Promise<Stored | undefined> {
-    const directory = join(this.#root, ownerDirectory(owner));
+    const directory = join(this.#directories.root, ownerDirectory(owner));
     const known = this.#known.get(directory);
     if (known === undefined) return undefined;
     try {

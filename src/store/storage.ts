@@ -52,13 +52,9 @@ export async function openStorage(options: StorageOptions): Promise<ArtifactStor
   };
 }
 
-function removal(
-  { root, directories }: Storage,
-  owner: Owner,
-  isMeant: (uid: string | undefined) => boolean,
-): Promise<void> {
+function removal({ directories }: Storage, owner: Owner, isMeant: (uid: string | undefined) => boolean): Promise<void> {
   const relative = ownerDirectory(owner);
-  return guarded(`removing ${nameOf(owner)}`, () => removeOwner(root, relative, isMeant, directories.seen));
+  return guarded(`removing ${nameOf(owner)}`, () => removeOwner(directories, relative, isMeant));
 }
 
 async function currentImage(root: string, owner: Owner): Promise<StoredImage | undefined> {
@@ -78,11 +74,11 @@ async function prepare(options: StorageOptions): Promise<Storage> {
   const base = /^https?:\/\//.test(address) ? address : `http://${address}`;
   const root = await realpath(options.root);
   const syncs = new SharedSyncs(syncDirectory);
-  const seen = new Set<string>();
+  const directories = { root, seen: new Set<string>(), sync: (directory: string) => syncs.sync(directory) };
   return {
     root,
-    directories: { root, seen, sync: (directory) => syncs.sync(directory) },
-    states: new OwnerStates(root, seen),
+    directories,
+    states: new OwnerStates(directories),
     url: (path) => `${base}/${path}`,
     retention: options.retention,
     readInTurn: readingTurns(options.verifyConcurrency),
