@@ -32,7 +32,7 @@ const [rateForMs, rateWindowMs] = [60_000, 5000];
 export function rateAfterRestart(count: number): Scenario {
   return (bench, side) =>
     withController(bench, side, async ({ controller, watcher }) => {
-      await createAll(bench, { side, watcher, urls: await bench.artifacts.many(count), interval: "1m" });
+      await createAll(bench, { side, watcher, urls: await bench.artifacts.many(count), spec: { interval: "1m" } });
       const all = await watchTraffic(bench.registry);
       const again = await controller.restart();
       try {

@@ -194,15 +194,14 @@ export async function createAll(
     watcher: Watcher;
     urls: readonly string[];
     prefix?: string;
-    interval?: string;
+    spec?: Readonly<Record<string, unknown>>;
     labelsOf?: (n: number) => Record<string, string>;
   },
 ): Promise<void> {
-  const { prefix = "work", interval = "24h" } = work;
-  const names = work.urls.map((_, n) => `${prefix}-${n}`);
+  const names = work.urls.map((_, n) => `${work.prefix ?? "work"}-${n}`);
   const ready = work.watcher.until(names, isReady, timeoutsMs.many);
   const created = pLimit(8).map(work.urls, (url, n) =>
-    bench.plane.admin.create(objectOf(work.side, names[n]!, { url, interval }, work.labelsOf?.(n))),
+    bench.plane.admin.create(objectOf(work.side, names[n]!, { url, ...work.spec }, work.labelsOf?.(n))),
   );
   await Promise.all([ready, created]);
 }
