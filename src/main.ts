@@ -8,9 +8,6 @@ setFlagsFromString("--no-maglev");
 setFlagsFromString("--semi-space-growth-factor=1");
 // How much larger, in percent, the heap may get until it is collected: otherwise it would double.
 setFlagsFromString("--heap-growing-percent=60");
-// The only WebAssembly is undici's parser of HTTP heads: optimising it would cost 8 MiB for nothing that can be measured.
-setFlagsFromString("--no-wasm-dynamic-tiering");
-setFlagsFromString("--no-wasm-tier-up");
 // Only now, so that it is loaded with these flags.
 const { runProgram } = await import("./wiring/program.ts");
 const started = (): void => {
